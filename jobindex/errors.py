@@ -1,0 +1,64 @@
+"""The errors of jobindex.
+
+    JobindexError
+    ├── InvalidRequestException       AWS's four errors of ListJobs:
+    ├── ResourceNotFoundException     `str(error)` is the message for the client
+    ├── ThrottlingException
+    ├── ServiceUnavailableException
+    ├── MessageError                  a message from the broker that cannot be understood
+    ├── SettingsError                 settings that are wrong, all of them
+    ├── DatabaseRefusedError          a file that this version will not work with
+    └── DatabaseUnavailableError      a file that cannot be read or written just now
+
+The first four bear AWS's names; `api.py` holds the table from error to HTTP status.
+"""
+
+from collections.abc import Sequence
+
+
+class JobindexError(Exception):
+    """The base of every error that jobindex raises on purpose."""
+
+
+class InvalidRequestException(JobindexError):
+    """The request is not valid."""
+
+
+class ResourceNotFoundException(JobindexError):
+    """The specified resource does not exist."""
+
+
+class ThrottlingException(JobindexError):
+    """The rate exceeds the limit."""
+
+
+class ServiceUnavailableException(JobindexError):
+    """The service is temporarily unavailable."""
+
+
+class MessageError(JobindexError):
+    """A message that cannot be understood: says which field, what it holds, what it should hold."""
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field}: {_shown(value)} is not {expected}")
+
+
+class SettingsError(JobindexError):
+    """One or more settings are wrong; the message has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class DatabaseRefusedError(JobindexError):
+    """The database is not one that this version can work with; trying again does not help."""
+
+
+class DatabaseUnavailableError(JobindexError):
+    """The database cannot be read or written just now; trying again may help."""
+
+
+def _shown(value: object, limit: int = 100) -> str:
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -1,0 +1,168 @@
+"""JSON payloads read member by member: each becomes a domain value or an error that names it.
+
+Unknown members are ignored and null is absent. A known member of the wrong type, out of range or outside
+its enum raises MessageError with its path, such as `execution.queuedAt`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TypeVar
+
+import orjson
+
+from jobindex.errors import MessageError
+from jobindex.jobs import from_milliseconds
+
+MAX_PAYLOAD_BYTES = 128 * 1024
+
+_YEAR_2100_SECONDS = 4_102_444_800
+_MILLISECONDS_FROM = 100_000_000_000  # 1e11 s is the year 5138; 1e11 ms is 1973
+_MAX_NUMBER = 2**63 - 1
+_ARN = re.compile(r"arn:[^:/]+:[^:/]+:[^:/]*:[^:/]*:(?P<type>[^:/]+)/(?P<name>.+)", re.DOTALL)
+_TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
+
+ValueT = TypeVar("ValueT")
+
+
+class Members:
+    """The members of a JSON object, read by name; `path` is where the object stands in the payload."""
+
+    __slots__ = ("_members", "_path")
+
+    def __init__(self, members: dict[str, object], path: str = "") -> None:
+        self._members = members
+        self._path = path
+
+    def __contains__(self, name: str) -> bool:
+        return self._members.get(name) is not None
+
+    def field(self, name: str) -> str:
+        """Return the path of a member, for error messages."""
+        return f"{self._path}{name}"
+
+    def value(self, name: str) -> object:
+        """Return a member as it stands, None where it is absent."""
+        return self._members.get(name)
+
+    def error(self, name: str, expected: str) -> MessageError:
+        """Return the error that says the member is not what was expected."""
+        return MessageError(self.field(name), self.value(name), expected)
+
+    def object(self, name: str) -> "Members | None":
+        """Return a member that is an object."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.error(name, "an object")
+        return Members(value, f"{self.field(name)}.")
+
+    def objects(self, name: str) -> "Iterator[Members]":
+        """Yield the objects of a member that is a list of objects."""
+        value = self.value(name)
+        if value is None:
+            return
+        if not isinstance(value, list):
+            raise self.error(name, "a list")
+        for index, item in enumerate(value):
+            if not isinstance(item, dict):
+                raise MessageError(f"{self.field(name)}[{index}]", item, "an object")
+            yield Members(item, f"{self.field(name)}[{index}].")
+
+    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str | None:
+        """Return a member that is a string, and matches `pattern` in full."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise self.error(name, "a string")
+        if pattern is not None and pattern.fullmatch(value) is None:
+            raise self.error(name, f"a match of {pattern.pattern}")
+        return value
+
+    def same(self, name: str, expected: str, pattern: re.Pattern[str]) -> None:
+        """Check that a member, where it stands, says what the topic says: the topic wins."""
+        if self.text(name, pattern) not in {None, expected}:
+            raise self.error(name, f"{expected!r}, as the topic says")
+
+    def flag(self, name: str) -> bool | None:
+        """Return a member that is true or false."""
+        value = self.value(name)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self.error(name, "true or false")
+
+    def number(self, name: str) -> int | None:
+        """Return a member that is an integer from 0 to 2^63-1."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
+            raise self.error(name, f"an integer from 0 to {_MAX_NUMBER}")
+        return value
+
+    def choice(self, name: str, choices: Mapping[str, ValueT]) -> ValueT | None:
+        """Return what `choices` holds for a member that is one of its keys."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if value not in choices:
+            raise self.error(name, f"one of {', '.join(choices)}")
+        return choices[value]
+
+    def time(self, name: str) -> datetime | None:
+        """Return a member that is a time: epoch seconds, or milliseconds from 1e11 on; as UTC to the millisecond."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(name, _TIME)
+        seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
+        if not 0 <= seconds <= _YEAR_2100_SECONDS:
+            raise self.error(name, _TIME)
+        return from_milliseconds(round(value if value >= _MILLISECONDS_FROM else value * 1000))
+
+    def arns(self, name: str) -> list[tuple[str, str]] | None:
+        """Return a member that is a list of ARNs, each as the type and the name of what it names."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise self.error(name, "a list of ARNs")
+        return [_split_arn(f"{self.field(name)}[{index}]", item) for index, item in enumerate(value)]
+
+    def arn_name(self, name: str, resource_type: str, pattern: re.Pattern[str]) -> str | None:
+        """Return the name in a member that is an ARN of something of `resource_type`."""
+        value = self.value(name)
+        if value is None:
+            return None
+        found_type, found_name = _split_arn(self.field(name), value)
+        if found_type != resource_type or pattern.fullmatch(found_name) is None:
+            raise self.error(name, f"the ARN of a {resource_type}")
+        return found_name
+
+
+def parse_payload(payload: bytes) -> Members:
+    """Return the members of a payload.
+
+    Raises:
+        MessageError: it is longer than 128 KiB, or no JSON object in UTF-8.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise MessageError("payload", len(payload), f"a number of bytes up to {MAX_PAYLOAD_BYTES}")
+    try:
+        value = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise MessageError("payload", payload, f"JSON in UTF-8 ({error})") from error
+    if not isinstance(value, dict):
+        raise MessageError("payload", value, "a JSON object")
+    return Members(value)
+
+
+def _split_arn(field: str, value: object) -> tuple[str, str]:
+    # A thing group's name may hold ":", so the resource is split at the first "/".
+    match = _ARN.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise MessageError(field, value, "an ARN")
+    return match["type"], match["name"]

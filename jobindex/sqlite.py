@@ -1,0 +1,366 @@
+"""The index in a SQLite file.
+
+One connection writes, and it alone checkpoints; readers open the file read-only, and no second process
+writes it: SQLite up to 3.51.2 can corrupt a WAL that two connections reset, so a lock beside the file
+keeps a second service out. `synchronous=FULL` makes a commit survive a loss of power, which is what an
+acknowledgement to the broker promises. Not chosen: readers that share the writer's connection (a page
+would wait for the batch being written).
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import aiosqlite
+
+from jobindex import sqlite_merge as merge
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
+from jobindex.jobs import (
+    JobDeletion,
+    JobExecutionReport,
+    JobReport,
+    JobStatus,
+    JobSummary,
+    PendingListReport,
+    RejectedMessage,
+    Report,
+    TargetSelection,
+    ThingGroupReport,
+    from_milliseconds,
+    to_milliseconds,
+)
+from jobindex.listing import JobPage, ListJobsQuery
+from jobindex.migrations import Migration, load_migrations
+
+READERS = 2
+_BUSY_TIMEOUT_MS = 2000
+
+# What another process or the disk may mend while the service waits; anything else refuses the start.
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+
+_CREATE_MIGRATIONS = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number     INTEGER PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    applied_at TEXT    NOT NULL DEFAULT CURRENT_TIMESTAMP
+) STRICT;
+"""
+
+# A page from the jobs, each filter an equality in front of the keyset.
+_LIST_ALL = """
+SELECT {columns}
+FROM job_summaries AS job
+WHERE {filters}
+ORDER BY job.created_at DESC, job.job_id DESC
+LIMIT :limit
+"""
+
+# A page from the jobs of one thing group.
+_LIST_GROUP = """
+SELECT {columns}
+FROM job_thing_groups AS member
+CROSS JOIN job_summaries AS job USING (job_id)
+WHERE {filters}
+ORDER BY member.created_at DESC, member.job_id DESC
+LIMIT :limit
+"""
+
+# The id of the only group is looked up when asked: a group tied later need not rewrite its jobs.
+_COLUMNS = """
+    job.job_arn,
+    job.job_id,
+    job.status,
+    job.is_concurrent,
+    job.target_selection,
+    coalesce(job.thing_group_id, (
+        SELECT min(tied.thing_group_id)
+        FROM thing_groups AS tied
+        WHERE tied.thing_group_name = job.thing_group_name
+        AND tied.thing_group_id > ''
+    )) AS thing_group_id,
+    job.created_at,
+    coalesce(job.latest_at, job.changed_at) AS last_updated_at,
+    job.completed_at
+"""
+
+# The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
+_KEYS_OF_GROUP_NAME = """
+SELECT CASE WHEN thing_group_id = '' THEN 'name:' || thing_group_name ELSE 'id:' || thing_group_id END
+FROM thing_groups
+WHERE thing_group_name = :value
+UNION SELECT 'name:' || thing_group_name FROM thing_groups WHERE thing_group_name = :value
+"""
+
+# The same for a group known by id.
+_KEYS_OF_GROUP_ID = """
+SELECT CASE WHEN thing_group_name = '' THEN 'id:' || thing_group_id ELSE 'name:' || thing_group_name END
+FROM thing_groups
+WHERE thing_group_id = :value
+UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
+"""
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator["SqliteStore"]:
+    """Open the index at `path`, made or migrated where needed, for this process alone.
+
+    Raises:
+        DatabaseRefusedError: it is no database of jobindex, newer than this version, in use by another
+            jobindex, or cannot be written.
+        DatabaseUnavailableError: another process has locked it; trying again may help.
+    """
+    async with AsyncExitStack() as stack:
+        with _opening(path):
+            stack.enter_context(_locked(path))
+            writer = await stack.enter_async_context(_connect(path, "rwc"))
+            await _migrate(writer, path, load_migrations("sqlite"))
+            await writer.executescript(merge.CREATE_CHANGED)
+            readers = [await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)]
+        yield SqliteStore(writer, readers)
+
+
+async def migrate(path: Path) -> None:
+    """Bring the database at `path` to this version's schema.
+
+    Raises:
+        DatabaseRefusedError, DatabaseUnavailableError: as `open_store` does.
+    """
+    async with open_store(path):
+        pass
+
+
+class SqliteStore:
+    """A Store on one SQLite file; `open_store` makes it."""
+
+    def __init__(self, writer: aiosqlite.Connection, readers: Sequence[aiosqlite.Connection]) -> None:
+        self._writer = writer
+        self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        for reader in readers:
+            self._idle_readers.put_nowait(reader)
+
+    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> None:
+        """See Store."""
+        jobs = [merge.job_row(report, now) for report in reports if isinstance(report, JobReport)]
+        deletions = [merge.deletion_row(report, now) for report in reports if isinstance(report, JobDeletion)]
+        executions = [merge.execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
+        lists = [merge.pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
+        groups = [merge.thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
+        sightings = [row for row in executions if row["pending_at"] != merge.NEVER]
+        async with self._writing() as writer:
+            for statement, rows in (
+                (merge.MERGE_JOB, jobs + deletions),
+                (merge.MERGE_EXECUTION, executions),
+                (merge.MERGE_SIGHTING, sightings),
+                (merge.MERGE_PENDING_LIST, lists),
+                (merge.MERGE_THING_GROUP, groups),
+                (merge.KEEP_REJECTED, [merge.rejected_row(message, now) for message in rejected]),
+                (merge.CHANGED_JOB, jobs + deletions),
+                (merge.CHANGED_EXECUTION, executions),
+                (merge.CHANGED_BY_DELETION, deletions),
+                (merge.CHANGED_BY_PENDING_LIST, lists),
+            ):
+                if rows:
+                    await writer.executemany(statement, rows)
+            for statement in merge.READ_AGAIN:
+                await writer.execute(statement, {"now": to_milliseconds(now)})
+
+    async def list_jobs(self, query: ListJobsQuery) -> JobPage:
+        """See Store."""
+        async with self._reading() as reader:
+            names = await _group_keys(reader, _KEYS_OF_GROUP_NAME, query.filters.thing_group_name)
+            ids = await _group_keys(reader, _KEYS_OF_GROUP_ID, query.filters.thing_group_id)
+            rows: dict[str, sqlite3.Row] = {}
+            for statement, parameters in list_jobs_statements(query, names, ids):
+                cursor = await reader.execute(statement, parameters)
+                rows.update({row["job_id"]: row for row in await cursor.fetchall()})
+        newest = sorted(rows.values(), key=lambda row: (row["created_at"], row["job_id"]), reverse=True)
+        return JobPage(
+            jobs=tuple(_job_summary(row) for row in newest[: query.max_results]),
+            has_more=len(newest) > query.max_results,
+        )
+
+    async def subscriptions(self) -> frozenset[str]:
+        """See Store."""
+        async with self._reading() as reader:
+            cursor = await reader.execute("SELECT topic_filter FROM subscriptions")
+            return frozenset(row["topic_filter"] for row in await cursor.fetchall())
+
+    async def remember_subscriptions(self, topic_filters: Collection[str]) -> None:
+        """See Store."""
+        async with self._writing() as writer:
+            await writer.execute("DELETE FROM subscriptions")
+            await writer.executemany(
+                "INSERT INTO subscriptions (topic_filter) VALUES (?)",
+                [(topic_filter,) for topic_filter in topic_filters],
+            )
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:
+        with _unavailable("written"):
+            await self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                await self._writer.execute("COMMIT")
+            except BaseException:
+                # Queued behind whatever the connection's thread still runs, even when cancelled.
+                await asyncio.shield(self._writer.rollback())
+                raise
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:
+        reader = await self._idle_readers.get()
+        try:
+            with _unavailable("read"):
+                await reader.execute("BEGIN")
+                try:
+                    yield reader
+                finally:
+                    await asyncio.shield(reader.rollback())
+        finally:
+            self._idle_readers.put_nowait(reader)
+
+
+def list_jobs_statements(
+    query: ListJobsQuery, names: Sequence[str] | None, ids: Sequence[str] | None
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Yield the statements whose rows together hold a page, and one job more where there is one.
+
+    `names` and `ids` are the keys in `job_thing_groups` that the two group filters accept, None without
+    them. Several keys are several statements: `IN (…)` would sort the whole group.
+    """
+    filters = query.filters
+    parameters: dict[str, object] = {
+        "limit": query.max_results + 1,
+        "namespace_id": filters.namespace_id,
+        "status": filters.status,
+        "target_selection": filters.target_selection,
+    }
+    conditions = [
+        f"job.{name} = :{name}" for name in ("namespace_id", "status", "target_selection") if parameters[name]
+    ]
+    driving, others = (ids, names) if names is None else (names, ids)
+    source = "job" if driving is None else "member"
+    if query.after is not None:
+        conditions.append(f"({source}.created_at, {source}.job_id) < (:created_at, :job_id)")
+        parameters["created_at"] = to_milliseconds(query.after.created_at)
+        parameters["job_id"] = query.after.job_id
+    if driving is None:
+        yield _LIST_ALL.format(columns=_COLUMNS, filters=" AND ".join(conditions or ["true"])), parameters
+        return
+    conditions.append("member.thing_group = :thing_group")
+    if others is not None:
+        parameters["other_groups"] = json.dumps(others)
+        conditions.append(
+            "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.job_id = job.job_id"
+            " AND other.thing_group IN (SELECT value FROM json_each(:other_groups)))"
+        )
+    statement = _LIST_GROUP.format(columns=_COLUMNS, filters=" AND ".join(conditions))
+    for key in driving:
+        yield statement, {**parameters, "thing_group": key}
+
+
+async def _group_keys(reader: aiosqlite.Connection, statement: str, value: str | None) -> list[str] | None:
+    if value is None:
+        return None
+    keys = [row[0] for row in await reader.execute_fetchall(statement, {"value": value})]
+    if not keys:
+        raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
+    return keys
+
+
+def _job_summary(row: sqlite3.Row) -> JobSummary:
+    return JobSummary(
+        job_arn=row["job_arn"],
+        job_id=row["job_id"],
+        status=JobStatus(row["status"]),
+        is_concurrent=None if row["is_concurrent"] is None else bool(row["is_concurrent"]),
+        target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
+        thing_group_id=row["thing_group_id"],
+        created_at=from_milliseconds(row["created_at"]),
+        last_updated_at=from_milliseconds(row["last_updated_at"]),
+        completed_at=None if row["completed_at"] is None else from_milliseconds(row["completed_at"]),
+    )
+
+
+@asynccontextmanager
+async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
+    uri = f"file:{quote(str(path))}?mode={mode}"
+    async with aiosqlite.connect(uri, uri=True, isolation_level=None) as connection:
+        connection.row_factory = sqlite3.Row
+        await connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        if mode != "ro":
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await connection.execute("PRAGMA synchronous = FULL")
+            await connection.execute("PRAGMA temp_store = MEMORY")
+        yield connection
+
+
+async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[Migration]) -> None:
+    await connection.execute("BEGIN IMMEDIATE")  # says at once where the file cannot be written
+    try:
+        rows = await connection.execute_fetchall("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        tables = {row["name"] for row in rows}
+        if tables and "migrations" not in tables:
+            raise DatabaseRefusedError(f"{path}: is a database of something other than jobindex")
+        await connection.execute(_CREATE_MIGRATIONS)
+        rows = await connection.execute_fetchall("SELECT max(number) AS newest FROM migrations")
+        applied = next(iter(rows))["newest"] or 0
+        await connection.execute("COMMIT")
+    finally:
+        await connection.rollback()
+    if applied > migrations[-1].number:
+        raise DatabaseRefusedError(
+            f"{path}: is at migration {applied}, made by a newer jobindex; this one knows {migrations[-1].number}"
+        )
+    for migration in migrations:
+        if migration.number > applied:
+            # executescript commits first, so the transaction stands in the script.
+            await connection.executescript(
+                f"BEGIN IMMEDIATE; {migration.sql}"
+                f"INSERT INTO migrations (number, name) VALUES ({migration.number}, '{migration.name}'); COMMIT;"
+            )
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file of the database: the kernel lets it go when the process ends, however it ends."""
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise DatabaseRefusedError(f"{path}: is in use by another jobindex") from error
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseRefusedError(f"{path}: {error.strerror}") from error
+    except sqlite3.Error as error:
+        if _code(error) in _PASSING:
+            raise DatabaseUnavailableError(f"{path}: {error}") from error
+        raise DatabaseRefusedError(f"{path}: {error}") from error
+
+
+@contextmanager
+def _unavailable(done: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DatabaseUnavailableError(f"The index cannot be {done}: {error}") from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    # The primary result code: the low byte of the extended one.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

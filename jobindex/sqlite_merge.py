@@ -1,0 +1,427 @@
+"""The merge rules in SQL: reports become rows of registers, and registers become readings.
+
+Every statement merges by maxima, minima and unions, so that neither order nor repetition of messages
+shows; `migrations/sqlite/0001_index.sql` explains stamps and says what each table holds. A batch goes
+through three steps in one transaction:
+
+1. its reports are merged into the registers (`jobs`, `executions`, `pending_lists`, `thing_groups`);
+2. the executions whose reading may have changed are read again;
+3. the jobs whose reading may have changed are read again, into `job_summaries` and `job_thing_groups`.
+
+Not chosen: reading, merging in Python and writing back, which would need a second round of statements for
+each batch, and a log of messages replayed in order, which grows without bound.
+"""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+
+from jobindex.jobs import (
+    EXECUTION_STATUS_RANK,
+    JOB_STATUS_RANK,
+    JobDeletion,
+    JobExecutionReport,
+    JobReport,
+    PendingListReport,
+    RejectedMessage,
+    ThingGroupReport,
+    to_milliseconds,
+)
+
+NEVER = -2
+"""The time of a register that was never told."""
+UNTIMED = -1
+"""The time of a message that bears none: less than every time."""
+_RANKS = 8
+"""A job's stamp is its time times this, plus the rank of the status told with it."""
+
+_Row = dict[str, object]
+
+_REGISTERS = (
+    "namespace_id",
+    "status",
+    "target_selection",
+    "thing_group_id",
+    "thing_group_name",
+    "target_group_names",
+    "is_concurrent",
+    "completed_at",
+    "job_arn",
+)
+
+# A register yields to a greater stamp, and at the same stamp to the greater value.
+_MERGE_REGISTER = """
+    {name} = CASE
+        WHEN (excluded.{name}_stamp, excluded.{name}) > (jobs.{name}_stamp, jobs.{name})
+        THEN excluded.{name}
+        ELSE jobs.{name}
+    END,
+    {name}_stamp = max(excluded.{name}_stamp, jobs.{name}_stamp),"""
+
+# Of createdAt the lesser value wins at the same stamp.
+MERGE_JOB = f"""
+INSERT INTO jobs (
+    job_id,
+    {", ".join(f"{name}, {name}_stamp" for name in _REGISTERS)},
+    created_at, created_at_stamp,
+    earliest_at, latest_at, born_at, deleted_at, arrived_at
+) VALUES (
+    :job_id,
+    {", ".join(f":{name}, :{name}_stamp" for name in _REGISTERS)},
+    :created_at, :created_at_stamp,
+    :earliest_at, :latest_at, :born_at, :deleted_at, :now
+)
+ON CONFLICT (job_id) DO UPDATE SET
+    {"".join(_MERGE_REGISTER.format(name=name) for name in _REGISTERS)}
+    created_at = CASE
+        WHEN (excluded.created_at_stamp, -excluded.created_at) > (jobs.created_at_stamp, -jobs.created_at)
+        THEN excluded.created_at
+        ELSE jobs.created_at
+    END,
+    created_at_stamp = max(excluded.created_at_stamp, jobs.created_at_stamp),
+    earliest_at = coalesce(min(excluded.earliest_at, jobs.earliest_at), excluded.earliest_at, jobs.earliest_at),
+    latest_at = coalesce(max(excluded.latest_at, jobs.latest_at), excluded.latest_at, jobs.latest_at),
+    born_at = max(excluded.born_at, jobs.born_at),
+    deleted_at = max(excluded.deleted_at, jobs.deleted_at)
+"""
+
+# An execution's status yields to a greater (time, executionNumber, versionNumber, rank); absent is greater.
+MERGE_EXECUTION = """
+INSERT INTO executions (
+    job_id, thing_name, status, status_at, execution_number, version_number, status_rank, pending_at
+) VALUES (
+    :job_id, :thing_name, :status, :status_at, :execution_number, :version_number, :status_rank, :pending_at
+)
+ON CONFLICT (job_id, thing_name) DO UPDATE SET
+    status = excluded.status,
+    status_at = excluded.status_at,
+    execution_number = excluded.execution_number,
+    version_number = excluded.version_number,
+    status_rank = excluded.status_rank
+WHERE (
+    excluded.status_at,
+    excluded.execution_number IS NULL,
+    coalesce(excluded.execution_number, 0),
+    excluded.version_number IS NULL,
+    coalesce(excluded.version_number, 0),
+    excluded.status_rank
+) > (
+    executions.status_at,
+    executions.execution_number IS NULL,
+    coalesce(executions.execution_number, 0),
+    executions.version_number IS NULL,
+    coalesce(executions.version_number, 0),
+    executions.status_rank
+)
+"""
+
+# When an execution was last seen pending.
+MERGE_SIGHTING = """
+UPDATE executions
+SET pending_at = :pending_at
+WHERE job_id = :job_id
+AND thing_name = :thing_name
+AND pending_at < :pending_at
+"""
+
+# The latest complete pending list of a thing; what it holds is in the sightings of its entries.
+MERGE_PENDING_LIST = """
+INSERT INTO pending_lists (thing_name, namespace_id, listed_at)
+VALUES (:thing_name, :namespace_id, :listed_at)
+ON CONFLICT (thing_name, namespace_id) DO UPDATE SET listed_at = excluded.listed_at
+WHERE excluded.listed_at > pending_lists.listed_at
+"""
+
+MERGE_THING_GROUP = """
+INSERT OR IGNORE INTO thing_groups (thing_group_name, thing_group_id)
+VALUES (:thing_group_name, :thing_group_id)
+"""
+
+KEEP_REJECTED = """
+INSERT OR IGNORE INTO rejected_messages (digest, rejected_at, topic, payload, reason)
+VALUES (:digest, :now, :topic, :payload, :reason)
+"""
+
+# What the batch may have changed, for the readings below; lives with the writing connection.
+CREATE_CHANGED = """
+CREATE TEMP TABLE changed_jobs (job_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TEMP TABLE changed_executions (
+    job_id     TEXT NOT NULL,
+    thing_name TEXT NOT NULL,
+    PRIMARY KEY (job_id, thing_name)
+) WITHOUT ROWID;
+"""
+
+CHANGED_JOB = "INSERT OR IGNORE INTO changed_jobs (job_id) VALUES (:job_id)"
+
+CHANGED_EXECUTION = """
+INSERT OR IGNORE INTO changed_executions (job_id, thing_name) VALUES (:job_id, :thing_name)
+"""
+
+# A deletion changes all executions of its job.
+CHANGED_BY_DELETION = """
+INSERT OR IGNORE INTO changed_executions
+SELECT job_id, thing_name
+FROM executions
+WHERE job_id = :job_id
+"""
+
+# A pending list may end what is pending on its thing.
+CHANGED_BY_PENDING_LIST = """
+INSERT OR IGNORE INTO changed_executions
+SELECT job_id, thing_name
+FROM executions
+WHERE thing_name = :thing_name
+AND has_ended = 0
+"""
+
+READ_AGAIN = (
+    # A job whose namespace has changed answers to other pending lists.
+    """
+    INSERT OR IGNORE INTO changed_executions
+    SELECT executions.job_id, executions.thing_name
+    FROM changed_jobs
+    CROSS JOIN counted_jobs USING (job_id)
+    LEFT JOIN job_summaries USING (job_id)
+    CROSS JOIN executions USING (job_id)
+    WHERE counted_jobs.namespace_id IS NOT job_summaries.namespace_id
+    """,
+    # Nothing stamped up to the deletion of its job counts: neither a status,
+    """
+    UPDATE executions
+    SET status = NULL, status_at = -2, execution_number = NULL, version_number = NULL, status_rank = 0
+    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+    AND status_at > -2
+    AND status_at <= (SELECT deleted_at FROM jobs WHERE jobs.job_id = executions.job_id)
+    """,
+    # nor a sighting;
+    """
+    UPDATE executions
+    SET pending_at = -2
+    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+    AND pending_at > -2
+    AND pending_at <= (SELECT deleted_at FROM jobs WHERE jobs.job_id = executions.job_id)
+    """,
+    # an execution without either is gone.
+    """
+    DELETE FROM executions
+    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+    AND status IS NULL
+    AND pending_at = -2
+    """,
+    # An execution has ended by its status (QUEUED and IN_PROGRESS are the ranks below 3), or when a complete
+    # list of its thing and of its job's namespace, later than its status and than its last sighting, leaves
+    # it out: then with an outcome and at a time unknown.
+    """
+    UPDATE executions
+    SET
+        has_ended = CASE
+            WHEN status IS NULL THEN NULL
+            WHEN status_rank >= 3 THEN 1
+            ELSE EXISTS (
+                SELECT 1
+                FROM pending_lists
+                WHERE pending_lists.thing_name = executions.thing_name
+                AND pending_lists.namespace_id = coalesce(
+                    (SELECT namespace_id FROM counted_jobs WHERE counted_jobs.job_id = executions.job_id), ''
+                )
+                AND pending_lists.listed_at > executions.status_at
+                AND pending_lists.listed_at > executions.pending_at
+            )
+        END,
+        ended_at = CASE WHEN status_rank >= 3 AND status_at > -1 THEN status_at END
+    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+    """,
+    "INSERT OR IGNORE INTO changed_jobs SELECT job_id FROM changed_executions",
+    # The status told has it. Otherwise a job is COMPLETED when all its known executions have ended, of which
+    # there must be one, and it is SNAPSHOT, or of unknown selection without a known thing group (a group's
+    # rollout may go on); else IN_PROGRESS. A completedAt inferred is the greatest end, and is unknown when
+    # an end is. What an unchanged row would say again is not written.
+    """
+    INSERT INTO job_summaries (
+        job_id, created_at, namespace_id, status, target_selection, is_concurrent, thing_group_id,
+        thing_group_name, completed_at, job_arn, latest_at, changed_at
+    )
+    SELECT
+        job_id,
+        coalesce(created_at, earliest_at, arrived_at),
+        namespace_id,
+        coalesce(status, CASE WHEN is_completed THEN 'COMPLETED' ELSE 'IN_PROGRESS' END),
+        target_selection,
+        is_concurrent,
+        thing_group_id,
+        only_group_name,
+        coalesce(completed_at, CASE
+            WHEN status IS NULL AND is_completed AND NOT EXISTS (
+                SELECT 1
+                FROM executions
+                WHERE executions.job_id = counted.job_id AND has_ended = 1 AND ended_at IS NULL
+            )
+            THEN (
+                SELECT max(ended_at)
+                FROM executions
+                WHERE executions.job_id = counted.job_id AND has_ended = 1
+            )
+        END),
+        job_arn,
+        latest_at,
+        :now
+    FROM (
+        SELECT
+            counted_jobs.*,
+            EXISTS (
+                SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 1
+            )
+            AND NOT EXISTS (
+                SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 0
+            )
+            AND (
+                target_selection IS 'SNAPSHOT'
+                OR target_selection IS NULL AND NOT EXISTS (
+                    SELECT 1 FROM counted_job_thing_groups AS known WHERE known.job_id = counted_jobs.job_id
+                )
+            ) AS is_completed,
+            (
+                SELECT CASE WHEN count(*) = 1 THEN substr(min(thing_group), 6) END
+                FROM counted_job_thing_groups AS known
+                WHERE known.job_id = counted_jobs.job_id AND thing_group GLOB 'name:*'
+            ) AS only_group_name
+        FROM changed_jobs
+        CROSS JOIN counted_jobs USING (job_id)
+        WHERE is_visible
+    ) AS counted
+    WHERE true
+    ON CONFLICT (job_id) DO UPDATE SET
+        created_at = excluded.created_at,
+        namespace_id = excluded.namespace_id,
+        status = excluded.status,
+        target_selection = excluded.target_selection,
+        is_concurrent = excluded.is_concurrent,
+        thing_group_id = excluded.thing_group_id,
+        thing_group_name = excluded.thing_group_name,
+        completed_at = excluded.completed_at,
+        job_arn = excluded.job_arn,
+        latest_at = excluded.latest_at,
+        changed_at = excluded.changed_at
+    WHERE (
+        excluded.created_at, excluded.namespace_id, excluded.status, excluded.target_selection,
+        excluded.is_concurrent, excluded.thing_group_id, excluded.thing_group_name, excluded.completed_at,
+        excluded.job_arn, excluded.latest_at
+    ) IS NOT (
+        job_summaries.created_at, job_summaries.namespace_id, job_summaries.status,
+        job_summaries.target_selection, job_summaries.is_concurrent, job_summaries.thing_group_id,
+        job_summaries.thing_group_name, job_summaries.completed_at, job_summaries.job_arn,
+        job_summaries.latest_at
+    )
+    """,
+    """
+    DELETE FROM job_summaries
+    WHERE job_id IN (
+        SELECT job_id FROM changed_jobs CROSS JOIN counted_jobs USING (job_id) WHERE NOT is_visible
+    )
+    """,
+    # The groups of a job, each with the job's place in the list.
+    """
+    DELETE FROM job_thing_groups
+    WHERE job_id IN (SELECT job_id FROM changed_jobs)
+    AND (thing_group, created_at) NOT IN (
+        SELECT known.thing_group, job_summaries.created_at
+        FROM job_summaries
+        CROSS JOIN counted_job_thing_groups AS known USING (job_id)
+        WHERE job_summaries.job_id = job_thing_groups.job_id
+    )
+    """,
+    """
+    INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id)
+    SELECT known.thing_group, job_summaries.created_at, job_id
+    FROM changed_jobs
+    CROSS JOIN job_summaries USING (job_id)
+    CROSS JOIN counted_job_thing_groups AS known USING (job_id)
+    """,
+    "DELETE FROM changed_jobs",
+    "DELETE FROM changed_executions",
+)
+
+
+def job_row(report: JobReport, now: datetime) -> _Row:
+    """Return the parameters of MERGE_JOB for what was told of a job."""
+    stamp = _time(report.time) * _RANKS + (JOB_STATUS_RANK[report.status] if report.status else 0)
+    registers: _Row = {
+        "namespace_id": report.namespace_id,
+        "status": report.status,
+        "target_selection": report.target_selection,
+        "thing_group_id": report.thing_group_id,
+        "thing_group_name": report.thing_group_name,
+        "target_group_names": None if report.target_group_names is None else json.dumps(report.target_group_names),
+        "is_concurrent": report.is_concurrent,
+        "created_at": _optional(report.created_at),
+        "completed_at": _optional(report.completed_at),
+        "job_arn": report.job_arn,
+    }
+    stamps = {f"{name}_stamp": NEVER * _RANKS if value is None else stamp for name, value in registers.items()}
+    return {
+        "job_id": report.job_id,
+        **registers,
+        **stamps,
+        "earliest_at": _optional(report.earliest_at),
+        "latest_at": _optional(report.latest_at),
+        "born_at": _time(report.born_at, NEVER),
+        "deleted_at": NEVER,
+        "now": to_milliseconds(now),
+    }
+
+
+def deletion_row(report: JobDeletion, now: datetime) -> _Row:
+    """Return the parameters of MERGE_JOB for a deletion, which tells nothing else of the job."""
+    return {**job_row(JobReport(job_id=report.job_id), now), "deleted_at": _time(report.time)}
+
+
+def execution_row(report: JobExecutionReport) -> _Row:
+    """Return the parameters of MERGE_EXECUTION and MERGE_SIGHTING."""
+    return {
+        "job_id": report.job_id,
+        "thing_name": report.thing_name,
+        "status": report.status,
+        "status_at": _time(report.time),
+        "execution_number": report.execution_number,
+        "version_number": report.version_number,
+        "status_rank": EXECUTION_STATUS_RANK[report.status],
+        "pending_at": _time(report.pending_at, NEVER),
+    }
+
+
+def pending_list_row(report: PendingListReport) -> _Row:
+    """Return the parameters of MERGE_PENDING_LIST."""
+    return {
+        "thing_name": report.thing_name,
+        "namespace_id": report.namespace_id or "",
+        "listed_at": to_milliseconds(report.listed_at),
+    }
+
+
+def thing_group_row(report: ThingGroupReport) -> _Row:
+    """Return the parameters of MERGE_THING_GROUP."""
+    return {
+        "thing_group_name": report.thing_group_name or "",
+        "thing_group_id": report.thing_group_id or "",
+    }
+
+
+def rejected_row(message: RejectedMessage, now: datetime) -> _Row:
+    """Return the parameters of KEEP_REJECTED."""
+    digest = sha256(message.topic.encode() + b"\0" + message.payload).digest()
+    return {
+        "digest": digest,
+        "now": to_milliseconds(now),
+        "topic": message.topic,
+        "payload": message.payload,
+        "reason": message.reason,
+    }
+
+
+def _time(time: datetime | None, absent: int = UNTIMED) -> int:
+    return absent if time is None else to_milliseconds(time)
+
+
+def _optional(time: datetime | None) -> int | None:
+    return None if time is None else to_milliseconds(time)
