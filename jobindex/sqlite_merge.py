@@ -282,7 +282,7 @@ READ_AGAIN = (
                 )
             ) AS is_completed,
             (
-                SELECT CASE WHEN count(*) = 1 THEN substr(min(thing_group), 6) END
+                SELECT CASE WHEN min(thing_group) = max(thing_group) THEN substr(min(thing_group), 6) END
                 FROM counted_job_thing_groups AS known
                 WHERE known.job_id = counted_jobs.job_id AND thing_group GLOB 'name:*'
             ) AS only_group_name
@@ -352,7 +352,7 @@ def job_row(report: JobReport, now: datetime) -> _Row:
         "target_selection": report.target_selection,
         "thing_group_id": report.thing_group_id,
         "thing_group_name": report.thing_group_name,
-        "target_group_names": None if report.target_group_names is None else json.dumps(report.target_group_names),
+        "target_group_names": _name_keys(report.target_group_names),
         "is_concurrent": report.is_concurrent,
         "created_at": _optional(report.created_at),
         "completed_at": _optional(report.completed_at),
@@ -425,3 +425,7 @@ def _time(time: datetime | None, absent: int = UNTIMED) -> int:
 
 def _optional(time: datetime | None) -> int | None:
     return None if time is None else to_milliseconds(time)
+
+
+def _name_keys(names: tuple[str, ...] | None) -> str | None:
+    return None if names is None else json.dumps([f"name:{name}" for name in names])

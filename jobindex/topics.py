@@ -212,3 +212,21 @@ def _name(what: str, text: str, pattern: re.Pattern[str]) -> str:
     if pattern.fullmatch(text) is None:
         raise MessageError(f"{what} in the topic", text, f"a match of {pattern.pattern}")
     return text
+
+
+def filter_problem(topic_filter: str) -> str | None:
+    """Return why a topic filter is not valid, or would receive nothing of AWS IoT Jobs; None where it is right.
+
+    The rules are MQTT's (4.7.1 and 4.7.2, the same numbers in 3.1.1 and 5).
+    """
+    shared = topic_filter.startswith("$share/")
+    levels = topic_filter.split("/")[2:] if shared else topic_filter.split("/")
+    if not topic_filter or "\0" in topic_filter or (shared and not levels):
+        return "is no topic filter"
+    if any("+" in level and level != "+" for level in levels):
+        return "a '+' fills a whole level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
+    if any("#" in level for level in levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
+        return "a '#' fills the last level (MQTT-4.7.1-2)"
+    if levels[0] in {"+", "#"}:
+        return "a filter that starts with a wildcard never matches a topic that starts with '$' (MQTT-4.7.2-1)"
+    return None

@@ -1,0 +1,211 @@
+"""The settings: environment variables, every secret also as a file, all problems reported at once.
+
+Not chosen: a settings library. The few types here would be its plugins, and the messages are the point.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast, get_args
+from urllib.parse import unquote, urlsplit
+
+from jobindex.errors import SettingsError
+from jobindex.logs import LogFormat
+from jobindex.mqtt import Broker, Protocol
+from jobindex.topics import DEFAULT_FILTERS, filter_problem
+
+PREFIX = "JOBINDEX_"
+SETTINGS = (
+    "MQTT_URL",
+    "MQTT_CLIENT_ID",
+    "MQTT_USERNAME",
+    "MQTT_PASSWORD",
+    "MQTT_TOPICS",
+    "MQTT_PROTOCOL",
+    "MQTT_CA_FILE",
+    "MQTT_CERT_FILE",
+    "MQTT_KEY_FILE",
+    "DATABASE_URL",
+    "HTTP_HOST",
+    "HTTP_PORT",
+    "AWS_REGION",
+    "AWS_ACCOUNT_ID",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+)
+SECRETS = ("MQTT_URL", "MQTT_PASSWORD")
+"""Settings that `…_FILE` may hold instead: the file's content without the line end behind it."""
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+ChoiceT = TypeVar("ChoiceT", bound=str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a service is told at its start."""
+
+    broker: Broker
+    topic_filters: tuple[str, ...]
+    database_path: Path
+    http_host: str
+    http_port: int
+    aws_region: str
+    aws_account_id: str
+    log_format: LogFormat
+    log_level: str
+
+
+def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Settings:
+    """Return the settings in an environment; `is_terminal` decides how lines are logged by default.
+
+    Raises:
+        SettingsError: one or more are wrong; a line for each names the variable and the value.
+    """
+    reader = _Reader(environment)
+    settings = Settings(
+        broker=_read_broker(reader),
+        topic_filters=_read_topic_filters(reader),
+        database_path=_read_database_path(reader),
+        http_host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
+        http_port=reader.port("HTTP_PORT", 8080),
+        aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
+        aws_account_id=reader.text("AWS_ACCOUNT_ID", "000000000000", r"[0-9]{12}", "twelve digits"),
+        log_format=cast(
+            "LogFormat", reader.choice("LOG_FORMAT", "text" if is_terminal else "json", get_args(LogFormat))
+        ),
+        log_level=reader.choice("LOG_LEVEL", "info", _LOG_LEVELS),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that look like settings and are none, such as misspelt ones."""
+    known = {PREFIX + name for name in SETTINGS} | {f"{PREFIX}{name}_FILE" for name in SECRETS}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them; a wrong one reads as its default."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.problems: list[str] = []
+
+    def problem(self, name: str, problem: str) -> None:
+        self.problems.append(f"{PREFIX}{name}: {problem}")
+
+    def value(self, name: str) -> str | None:
+        """Return a setting, or the content of the file that `…_FILE` names; None where neither is set."""
+        value = self._environment.get(PREFIX + name) or None
+        path = self._environment.get(f"{PREFIX}{name}_FILE") if name in SECRETS else None
+        if not path:
+            return value
+        if value is not None:
+            self.problem(name, f"is set, and {PREFIX}{name}_FILE too")
+        try:
+            return Path(path).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            self.problem(f"{name}_FILE", f"{path!r} cannot be read: {error}")
+            return None
+
+    def text(self, name: str, default: str, pattern: str, expected: str) -> str:
+        value = self.value(name)
+        if value is None:
+            return default
+        if re.fullmatch(pattern, value) is None:
+            self.problem(name, f"{value!r} is not {expected}")
+            return default
+        return value
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        value = self.value(name) or default
+        if value not in choices:
+            self.problem(name, f"{value!r} is not one of {', '.join(choices)}")
+            return default
+        return value
+
+    def port(self, name: str, default: int) -> int:
+        value = self.value(name) or str(default)
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or int(value) > 65535:
+            self.problem(name, f"{value!r} is not a port from 0 to 65535")
+            return default
+        return int(value)
+
+
+def _read_broker(reader: _Reader) -> Broker:
+    url = reader.value("MQTT_URL") or "mqtt://127.0.0.1:1883"
+    parts = urlsplit(url)
+    # The URL may hold a password, so no message shows it whole.
+    if parts.scheme not in _MQTT_PORTS:
+        reader.problem("MQTT_URL", f"its scheme {parts.scheme!r} is not mqtt or mqtts")
+    if not parts.hostname:
+        reader.problem("MQTT_URL", "names no host")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        reader.problem("MQTT_URL", "holds more than mqtt[s]://[user[:password]@]host[:port]")
+    port = None
+    try:
+        port = parts.port
+    except ValueError as error:
+        reader.problem("MQTT_URL", str(error))
+    username = reader.value("MQTT_USERNAME") or (unquote(parts.username) if parts.username else None)
+    password = reader.value("MQTT_PASSWORD") or (unquote(parts.password) if parts.password else None)
+    if password is not None and username is None:
+        reader.problem("MQTT_PASSWORD", "is set without a user name")
+    return Broker(
+        host=parts.hostname or "",
+        port=port or _MQTT_PORTS.get(parts.scheme, 1883),
+        client_id=reader.text("MQTT_CLIENT_ID", "jobindex", r"[^\0]{1,128}", "a client id of 1 to 128 characters"),
+        username=username,
+        password=password,
+        tls=_read_tls(reader, is_wanted=parts.scheme == "mqtts"),
+        protocol=cast("Protocol", reader.choice("MQTT_PROTOCOL", "5", get_args(Protocol))),
+    )
+
+
+def _read_tls(reader: _Reader, *, is_wanted: bool) -> ssl.SSLContext | None:
+    names = ("MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE")
+    ca_file, cert_file, key_file = (reader.value(name) for name in names)
+    if not is_wanted:
+        for name in names:
+            if reader.value(name):
+                reader.problem(name, "is set, but JOBINDEX_MQTT_URL is not mqtts://")
+        return None
+    if key_file and not cert_file:
+        reader.problem("MQTT_KEY_FILE", "is set without JOBINDEX_MQTT_CERT_FILE")
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            reader.problem("MQTT_CA_FILE", f"{ca_file!r} cannot be used: {error}")
+    if cert_file:
+        try:
+            context.load_cert_chain(cert_file, key_file)
+        except (OSError, ssl.SSLError) as error:
+            reader.problem("MQTT_CERT_FILE", f"{cert_file!r} with key {key_file!r} cannot be used: {error}")
+    return context
+
+
+def _read_topic_filters(reader: _Reader) -> tuple[str, ...]:
+    value = reader.value("MQTT_TOPICS")
+    if value is None:
+        return DEFAULT_FILTERS
+    topic_filters = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
+    for topic_filter in topic_filters:
+        if problem := filter_problem(topic_filter):
+            reader.problem("MQTT_TOPICS", f"{topic_filter!r}: {problem}")
+    return topic_filters
+
+
+def _read_database_path(reader: _Reader) -> Path:
+    url = reader.value("DATABASE_URL") or "sqlite:///jobindex.db"
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path or path == ":memory:":
+        reader.problem("DATABASE_URL", f"{url!r} is not sqlite:///PATH, with a file as PATH")
+    return Path(unquote(path))

@@ -1,0 +1,116 @@
+"""`jobindex demo`: the service with a broker and a simulated fleet of its own, for who has only Python."""
+
+import asyncio
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jobindex.config import Settings
+from jobindex.fleet import NAMESPACES, Fleet
+from jobindex.mqtt import Broker, connect_publisher
+from jobindex.nats import nats_broker
+from jobindex.service import serve, stop_on_signals
+from jobindex.state import Ingestion, State
+
+_ACK_WAIT_SECONDS = 5
+_STEP_SECONDS = 0.25
+
+_WELCOME = """\
+A simulated Greengrass fleet is running; its jobs are at {url}
+The index is kept in {database}
+
+Try, in another terminal:
+
+  curl '{url}/jobs?namespaceId={namespace}&maxResults=5'
+
+  AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo {aws} iot list-jobs \\
+    --endpoint-url {url} --region {region} --namespace-id {namespace} --status IN_PROGRESS
+
+  {python} -c "
+import boto3
+iot = boto3.client('iot', '{region}', endpoint_url='{url}', aws_access_key_id='demo', aws_secret_access_key='demo')
+for page in iot.get_paginator('list_jobs').paginate(thingGroupName='berlin-line-1'):
+    for job in page['jobs']:
+        print(job['createdAt'], job['status'], job['jobId'])
+"
+
+Ctrl-C ends it.
+"""
+
+
+async def demo(settings: Settings, seconds: float | None) -> None:
+    """Run until a signal comes, or for a number of seconds.
+
+    Raises:
+        SettingsError: nats-server is not installed, or the HTTP port is taken.
+    """
+    stopping = asyncio.Event()
+    stop_on_signals(stopping)
+    directory = Path(tempfile.mkdtemp(prefix="jobindex-demo-"))
+    async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as port:
+        broker = Broker(host="127.0.0.1", port=port, client_id="jobindex", protocol="3.1.1")
+        settings = replace(settings, broker=broker, database_path=directory / "jobindex.db")
+        state = State()
+        async with _fleet(broker, state), _time_limit(stopping, seconds):
+            _welcome(settings)
+            await serve(settings, stopping, state)
+
+
+def _welcome(settings: Settings) -> None:
+    text = _WELCOME.format(
+        url=f"http://{settings.http_host}:{settings.http_port}",
+        database=settings.database_path,
+        namespace=NAMESPACES[0],
+        region=settings.aws_region,
+        aws=_program("aws"),
+        python=sys.executable,
+    )
+    print(text, flush=True)  # noqa: T201
+
+
+def _program(name: str) -> str:
+    """Return how to call a program that may be installed beside this Python alone."""
+    beside = Path(sysconfig.get_path("scripts")) / name
+    return str(beside) if shutil.which(name) is None and os.access(beside, os.X_OK) else name
+
+
+@asynccontextmanager
+async def _fleet(broker: Broker, state: State) -> AsyncIterator[None]:
+    """Publish what a fleet publishes while the context is open."""
+    publishing = asyncio.create_task(_publish(broker, state), name="fleet")
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await asyncio.wait((publishing,))
+
+
+async def _publish(broker: Broker, state: State) -> None:
+    # A new session knows nothing older than itself.
+    while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the service need not know who watches)
+        await asyncio.sleep(0.05)
+    fleet = Fleet(seed=1)
+    async with connect_publisher(replace(broker, client_id="fleet")) as publish:
+        for topic, payload in fleet.start(datetime.now(UTC)):
+            await publish(topic, payload)
+        while True:
+            await asyncio.sleep(_STEP_SECONDS)
+            for topic, payload in fleet.step(datetime.now(UTC)):
+                await publish(topic, payload)
+
+
+@asynccontextmanager
+async def _time_limit(stopping: asyncio.Event, seconds: float | None) -> AsyncIterator[None]:
+    limit = None if seconds is None else asyncio.get_running_loop().call_later(seconds, stopping.set)
+    try:
+        yield
+    finally:
+        if limit is not None:
+            limit.cancel()

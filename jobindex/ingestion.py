@@ -1,0 +1,86 @@
+"""From a batch of messages to the index: each is parsed, all are applied in one transaction.
+
+The batch is done when it is durable: then, and only then, may its messages be acknowledged. There is no
+timer: the next batch is whatever arrives while one is committed (group commit).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from jobindex.backoff import Backoff
+from jobindex.errors import DatabaseUnavailableError, MessageError
+from jobindex.events import parse_message
+from jobindex.jobs import RejectedMessage, Report
+from jobindex.metrics import Metrics
+from jobindex.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class Message(Protocol):
+    """What a broker delivered."""
+
+    @property
+    def topic(self) -> str:
+        """The topic it was published to."""
+        ...
+
+    @property
+    def payload(self) -> bytes:
+        """The payload, as published."""
+        ...
+
+
+class Ingestor:
+    """Applies batches of messages to a store, however long the store takes."""
+
+    def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._clock = clock
+
+    async def apply(self, messages: Sequence[Message]) -> None:
+        """Apply messages to the index; return when they are durable.
+
+        A message that cannot be understood goes to the rejected messages in the same transaction. A store
+        that cannot write is tried again with back-off, for ever.
+        """
+        reports: list[Report] = []
+        rejected: list[RejectedMessage] = []
+        ignored = 0
+        for message in messages:
+            try:
+                parsed = parse_message(message.topic, message.payload)
+            except MessageError as error:
+                rejected.append(RejectedMessage(topic=message.topic, payload=message.payload, reason=str(error)))
+            else:
+                reports += parsed
+                ignored += not parsed
+        if reports or rejected:
+            await self._apply(reports, rejected)
+        self._metrics.applied.inc(len(messages) - ignored - len(rejected))
+        self._metrics.ignored.inc(ignored)
+        self._metrics.rejected.inc(len(rejected))
+        self._metrics.batch_messages.observe(len(messages))
+        for message_rejected in rejected:
+            _log.warning("Rejected a message on %s: %s", message_rejected.topic, message_rejected.reason)
+
+    async def _apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage]) -> None:
+        backoff = Backoff(first=0.1, greatest=5)
+        now = self._clock()
+        while True:
+            started = time.perf_counter()
+            try:
+                await self._store.apply(reports, rejected, now=now)
+            except DatabaseUnavailableError as error:
+                self._metrics.failed_commits.inc()
+                delay = backoff.next_seconds()
+                _log.warning("%s; nothing is acknowledged, next attempt in %.1f s", error, delay)
+                await asyncio.sleep(delay)
+            else:
+                self._metrics.commit_seconds.observe(time.perf_counter() - started)
+                return

@@ -1,0 +1,56 @@
+"""The figures that /metrics serves, in Prometheus's text form.
+
+prometheus-client keeps them; each service has a registry of its own, so that two in one process do not mix.
+"""
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """What the service counts and times."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # a series of its own for each counter's birth
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.received = self._counter("messages_received", "Messages delivered by the broker, repetitions included")
+        self.redelivered = self._counter("messages_redelivered", "Messages delivered again while still in hand")
+        self.dropped = self._counter("messages_dropped", "QoS 0 messages dropped because too many were in hand")
+        self.applied = self._counter("messages_applied", "Messages merged into the index")
+        self.ignored = self._counter("messages_ignored", "Messages whose topic or content tells nothing")
+        self.rejected = self._counter("messages_rejected", "Messages that could not be understood")
+        self.batch_messages = Histogram(
+            "jobindex_batch_messages",
+            "Messages committed together",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+            registry=self.registry,
+        )
+        self.commit_seconds = Histogram(
+            "jobindex_commit_seconds",
+            "Seconds from a batch's first statement until it is durable",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+            registry=self.registry,
+        )
+        self.failed_commits = self._counter("commits_failed", "Batches that could not be written and were tried again")
+        self.connected = Gauge(
+            "jobindex_mqtt_connected", "1 while every subscription is granted, else 0", registry=self.registry
+        )
+        self.connections = self._counter("mqtt_connections", "Connections that the broker accepted")
+        self.throttled = self._counter("http_requests_throttled", "Requests answered with ThrottlingException")
+
+    def encode(self) -> bytes:
+        """Return all figures in Prometheus's text form."""
+        return generate_latest(self.registry)
+
+    def _counter(self, name: str, documentation: str) -> Counter:
+        return Counter(f"jobindex_{name}", documentation, registry=self.registry)

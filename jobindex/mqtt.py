@@ -1,0 +1,344 @@
+"""Receiving from an MQTT broker: nothing is acknowledged before it is durable.
+
+The session is persistent and the client id fixed, so that the broker keeps what is published while we are
+away. QoS 1 messages are acknowledged (PUBACK) only after the batch that holds them is committed, in the
+order of their arrival, and only on the connection that delivered them; what the broker sends again is
+merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
+broker's own on 3.1.1.
+
+aiomqtt 2.5 leaves three things out, which are set on its paho client here and nowhere else: manual
+acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, and closing
+the socket of a connection attempt that failed. Each connection has a new client: one that failed may
+hold on to callbacks of its old socket. Not chosen: aiomqtt's bounded queue, which throws away messages
+that paho has already acknowledged.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, cast
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags
+from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from jobindex.backoff import Backoff
+from jobindex.errors import DatabaseUnavailableError
+from jobindex.metrics import Metrics
+from jobindex.state import Ingestion, State
+from jobindex.store import Store
+
+Protocol = Literal["5", "3.1.1"]
+
+RECEIVE_MAXIMUM = 500
+"""QoS 1 messages that a broker may have in flight to us on MQTT 5."""
+QOS_0_MAXIMUM = 1000
+"""QoS 0 messages in hand at once: nothing else bounds them."""
+BATCH_MAXIMUM = 1000
+SESSION_EXPIRY_SECONDS = 7 * 24 * 3600  # the longest that AWS IoT Core grants
+
+_PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
+    "5": aiomqtt.ProtocolVersion.V5,
+    "3.1.1": aiomqtt.ProtocolVersion.V311,
+}
+_KEEPALIVE_SECONDS = 30
+_SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE, AWS IoT Core's limit
+_STEADY_SECONDS = 30  # a connection that lasted this long starts the back-off anew
+_GRANTED_QOS_1 = 1
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """How to reach a broker, and as whom."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+    protocol: Protocol = "5"
+
+    def __str__(self) -> str:
+        return f"{'mqtt' if self.tls is None else 'mqtts'}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A message as the broker delivered it."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    packet_id: int
+
+
+class Subscriber:
+    """Receives what is published under the topic filters, over any number of connections."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        topic_filters: Sequence[str],
+        apply: Callable[[Sequence[Delivery]], Awaitable[None]],
+        *,
+        store: Store,
+        state: State,
+        metrics: Metrics,
+    ) -> None:
+        self._broker = broker
+        self._topic_filters = topic_filters
+        self._apply = apply
+        self._store = store
+        self._state = state
+        self._metrics = metrics
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Stop reading; `run` returns once what is in hand is applied and acknowledged."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Receive until stopped, connecting again for ever."""
+        backoff = Backoff(first=1, greatest=30)
+        while True:
+            started = time.monotonic()
+            try:
+                await self._receive()
+            except MqttConnectError as error:
+                self._report(Ingestion.REFUSED, f"the broker refused the connection: {error}")
+            except (aiomqtt.MqttError, DatabaseUnavailableError) as error:
+                self._report(Ingestion.CONNECTING, str(error.__cause__ or error) or type(error).__name__)
+            if self._stopping.is_set():
+                break
+            if time.monotonic() - started > _STEADY_SECONDS:
+                backoff.reset()
+            delay = backoff.next_seconds()
+            _log.warning(
+                "Not connected to %s: %s; next attempt in %.1f s", self._broker, self._state.ingestion_reason, delay
+            )
+            await self._until_stopped(asyncio.sleep(delay))
+        self._report(Ingestion.STOPPED, None)
+
+    async def _receive(self) -> None:
+        """Receive on one connection until it is lost, which raises, or until stopped."""
+        inbox = _Inbox(self._metrics)
+        async with AsyncExitStack() as stack:
+            client = await self._until_stopped(stack.enter_async_context(_connect(self._broker, inbox)))
+            if client is None:
+                return
+            self._metrics.connections.inc()
+            _disconnected(client).add_done_callback(self._report_disconnected)
+            subscribing = asyncio.create_task(self._subscribe(client), name="subscribe")
+            try:
+                while batch := await self._next_batch(client, inbox):
+                    await self._apply(batch)
+                    inbox.acknowledge(client, batch)
+            finally:
+                subscribing.cancel()
+                await asyncio.wait([subscribing])
+
+    async def _next_batch(self, client: aiomqtt.Client, inbox: "_Inbox") -> Sequence[Delivery]:
+        """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
+        first = None
+        if inbox.empty():
+            first = await self._until_stopped(anext(client.messages))
+        if self._stopping.is_set():
+            inbox.close()
+        messages = [] if first is None else [first]
+        while len(messages) < BATCH_MAXIMUM and not inbox.empty():
+            messages.append(inbox.get_nowait())
+        return [
+            Delivery(topic=str(message.topic), payload=message.payload, qos=message.qos, packet_id=message.mid)
+            for message in messages
+        ]
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        """Subscribe to every filter; what is refused is asked for again, on the same connection."""
+        backoff = Backoff(first=5, greatest=60)
+        wanted: Sequence[str] = self._topic_filters
+        while True:
+            try:
+                await self._forget_former_subscriptions(client)
+                wanted = await _subscribe(client, wanted)
+            except (aiomqtt.MqttError, DatabaseUnavailableError) as error:
+                reason = str(error)
+            else:
+                reason = f"the broker refused to subscribe at QoS 1: {', '.join(wanted)}"
+            if not wanted:
+                self._report(Ingestion.CONNECTED, None)
+                return
+            self._report(Ingestion.REFUSED, reason)
+            _log.warning("%s: %s", self._broker, reason)
+            await asyncio.sleep(backoff.next_seconds())
+
+    async def _forget_former_subscriptions(self, client: aiomqtt.Client) -> None:
+        """Unsubscribe what an earlier run subscribed and this one does not: the broker's session keeps it."""
+        current = frozenset(self._topic_filters)
+        held = await self._store.subscriptions()
+        if former := sorted(held - current):
+            await client.unsubscribe(former)
+            _log.info("Unsubscribed %s", ", ".join(former))
+        if held != current:
+            await self._store.remember_subscriptions(current)
+
+    def _report_disconnected(self, disconnected: "asyncio.Future[None]") -> None:
+        error = None if disconnected.cancelled() else disconnected.exception()
+        self._report(Ingestion.CONNECTING, f"the connection was lost ({error or 'closed'})")
+
+    def _report(self, ingestion: Ingestion, reason: str | None) -> None:
+        if ingestion is Ingestion.CONNECTED:
+            _log.info("Receiving from %s: %s", self._broker, ", ".join(self._topic_filters))
+        self._state.ingestion, self._state.ingestion_reason = ingestion, reason
+        self._metrics.connected.set(ingestion is Ingestion.CONNECTED)
+
+    async def _until_stopped(self, awaitable: Awaitable[T]) -> T | None:
+        """Await something; None, and it is cancelled, where `stop` comes first."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        task = asyncio.ensure_future(awaitable)
+        try:
+            await asyncio.wait((stopping, task), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            stopping.cancel()
+            task.cancel()
+            await asyncio.wait((stopping, task))
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """The messages in hand: delivered on one connection, not yet acknowledged on it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+        self._packet_ids: set[int] = set()
+        self._qos_0 = 0
+        self._closed = False
+
+    def close(self) -> None:
+        """Take no more messages: what comes now is not acknowledged, and delivered again another time."""
+        self._closed = True
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        """Take a message that paho has read; it never waits."""
+        self._metrics.received.inc()
+        if self._closed:
+            return
+        if item.qos == 0:
+            if self._qos_0 == QOS_0_MAXIMUM:
+                self._metrics.dropped.inc()
+                return
+            self._qos_0 += 1
+        elif item.mid in self._packet_ids:
+            # NATS delivers again on the same connection what is not acknowledged within `ack_wait`.
+            self._metrics.redelivered.inc()
+            return
+        else:
+            self._packet_ids.add(item.mid)
+        super().put_nowait(item)
+
+    def acknowledge(self, client: aiomqtt.Client, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge messages that are durable, in the order of their arrival."""
+        paho = _paho(client)
+        for delivery in deliveries:
+            if delivery.qos == 0:
+                self._qos_0 -= 1
+            else:
+                self._packet_ids.discard(delivery.packet_id)
+                paho.ack(delivery.packet_id, delivery.qos)
+
+
+@asynccontextmanager
+async def _connect(broker: Broker, inbox: _Inbox) -> AsyncIterator[aiomqtt.Client]:
+    """Connect with the persistent session; what is delivered goes to the inbox."""
+    is_v5 = broker.protocol == "5"
+    client = aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=broker.client_id,
+        username=broker.username,
+        password=broker.password,
+        tls_context=broker.tls,
+        protocol=_PROTOCOLS[broker.protocol],
+        keepalive=_KEEPALIVE_SECONDS,
+        clean_session=None if is_v5 else False,
+        clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
+        properties=_session_properties() if is_v5 else None,
+        queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda **_: inbox),
+    )
+    paho = _paho(client)
+    paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
+    _log_session_present(paho, broker)
+    try:
+        async with client:
+            yield client
+    finally:
+        # aiomqtt leaves the socket of a failed attempt open, with its callbacks in the loop.
+        paho._sock_close()  # noqa: SLF001
+
+
+def _session_properties() -> Properties:
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = SESSION_EXPIRY_SECONDS
+    properties.ReceiveMaximum = RECEIVE_MAXIMUM
+    return properties
+
+
+def _log_session_present(paho: PahoClient, broker: Broker) -> None:
+    """Log CONNACK's `session present`, which aiomqtt drops."""
+    pass_on: Any = paho.on_connect
+
+    def on_connect(
+        client: PahoClient, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if not reason.is_failure:
+            session = "the session was kept" if flags.session_present else "a new session: it knows nothing older"
+            _log.info("Connected to %s; %s", broker, session)
+        pass_on(client, userdata, flags, reason, properties)
+
+    paho.on_connect = on_connect
+
+
+async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> Sequence[str]:
+    """Subscribe at QoS 1; return the filters that were not granted it."""
+    refused: list[str] = []
+    for start in range(0, len(topic_filters), _SUBSCRIBE_MAXIMUM):
+        asked = topic_filters[start : start + _SUBSCRIBE_MAXIMUM]
+        granted = cast("list[ReasonCode]", await client.subscribe([(topic_filter, 1) for topic_filter in asked]))
+        refused += [
+            topic_filter for topic_filter, reason in zip(asked, granted, strict=True) if reason.value != _GRANTED_QOS_1
+        ]
+    return refused
+
+
+def _paho(client: aiomqtt.Client) -> PahoClient:
+    return client._client  # noqa: SLF001
+
+
+def _disconnected(client: aiomqtt.Client) -> "asyncio.Future[None]":
+    return client._disconnected  # noqa: SLF001
+
+
+@asynccontextmanager
+async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, bytes], Awaitable[None]]]:
+    """Connect without a session; yield a function that publishes at QoS 1 and returns once acknowledged."""
+    async with aiomqtt.Client(
+        broker.host, broker.port, identifier=broker.client_id, protocol=_PROTOCOLS[broker.protocol]
+    ) as client:
+
+        async def publish(topic: str, payload: bytes) -> None:
+            await client.publish(topic, payload, qos=1)
+
+        yield publish

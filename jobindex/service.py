@@ -1,0 +1,142 @@
+"""The service: what runs beside what, what starts first, and in which order it stops.
+
+Start: bind the HTTP port (a port that is taken stops the start), answer /healthz and /readyz, open the
+database, subscribe. Stop: not ready; read no more messages; commit and acknowledge those in hand; end HTTP;
+close the database. Each step has a limit, ten seconds in all.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from jobindex.api import App, create_app
+from jobindex.backoff import Backoff
+from jobindex.config import Settings
+from jobindex.errors import DatabaseUnavailableError, SettingsError
+from jobindex.ingestion import Ingestor
+from jobindex.metrics import Metrics
+from jobindex.mqtt import Subscriber
+from jobindex.sqlite import open_store
+from jobindex.state import State
+from jobindex.store import Store
+
+_DRAIN_SECONDS = 4
+_HTTP_SECONDS = 2
+
+_log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, stopping: asyncio.Event, state: State | None = None) -> None:
+    """Run the service until `stopping` is set; `state` tells meanwhile how it fares.
+
+    Raises:
+        SettingsError: the HTTP address cannot be bound.
+        DatabaseRefusedError: the database is not one to work with.
+    """
+    state, metrics = state or State(), Metrics()
+    app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
+    with _bound_socket(settings.http_host, settings.http_port) as listener:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(_serve_http(app, listener, stopping))
+            store = await stack.enter_async_context(_open_when_possible(settings.database_path, state, stopping))
+            if store is not None:
+                state.store, state.reason = store, None
+                await _ingest(settings, store, state, metrics, stopping)
+
+
+def stop_on_signals(stopping: asyncio.Event) -> None:
+    """Set `stopping` on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+
+async def _ingest(settings: Settings, store: Store, state: State, metrics: Metrics, stopping: asyncio.Event) -> None:
+    """Receive until `stopping` is set, then finish what is in hand."""
+    ingestor = Ingestor(store, metrics, clock=lambda: datetime.now(UTC))
+    subscriber = Subscriber(
+        settings.broker, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics
+    )
+    receiving = asyncio.create_task(subscriber.run(), name="ingestion")
+    stopped = asyncio.create_task(stopping.wait(), name="stopping")
+    try:
+        await asyncio.wait((receiving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        state.reason = "the service is stopping"
+        subscriber.stop()
+        await asyncio.wait((receiving,), timeout=_DRAIN_SECONDS)
+        if receiving.done():
+            receiving.result()  # raises what ended it
+        else:
+            _log.warning("Stopping with messages in hand: the broker will deliver them again")
+    finally:
+        receiving.cancel()
+        stopped.cancel()
+        await asyncio.wait((receiving, stopped))
+
+
+@asynccontextmanager
+async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Serve HTTP on a bound socket while the context is open; its failure sets `stopping`."""
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_HTTP_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    serving.add_done_callback(lambda _: stopping.set())
+    host, port = listener.getsockname()[:2]
+    _log.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _open_when_possible(path: Path, state: State, stopping: asyncio.Event) -> AsyncIterator[Store | None]:
+    """Open the index, waiting while another process holds it locked; None where the service stops first."""
+    backoff = Backoff(first=0.5, greatest=5)
+    async with AsyncExitStack() as stack:
+        store: Store | None = None
+        while store is None and not stopping.is_set():
+            try:
+                store = await stack.enter_async_context(open_store(path))
+            except DatabaseUnavailableError as error:
+                state.reason = str(error)
+                delay = backoff.next_seconds()
+                _log.warning("%s; next attempt in %.1f s", error, delay)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), delay)
+        yield store
+
+
+@contextmanager
+def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError([f"JOBINDEX_HTTP_HOST, JOBINDEX_HTTP_PORT: {host}:{port}: {error.strerror}"]) from error
+    with listener:
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals alone: it would stop before the messages in hand are committed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
