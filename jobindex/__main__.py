@@ -26,7 +26,7 @@ _log = logging.getLogger("jobindex")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: 0 done, 1 failed, 2 called or set up wrongly."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         settings = read_settings(os.environ, is_terminal=sys.stderr.isatty())
         set_up_logs(settings.log_format, settings.log_level)
@@ -51,19 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(
         prog="jobindex",
         description="An index of AWS IoT jobs, kept from their MQTT notifications, that answers ListJobs.",
         epilog="Settings are environment variables that start with JOBINDEX_; the README lists them.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("serve", help="receive from the broker and answer HTTP until SIGTERM")
     commands.add_parser("migrate", help="make the database, or bring it to this version's schema, and end")
     commands.add_parser("healthcheck", help="exit with 0 when the service on this machine is ready, else with 1")
     demonstration = commands.add_parser("demo", help="serve a simulated fleet, with a broker of its own")
     demonstration.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: on Ctrl-C)")
-    return parser
+    return top
 
 
 async def _serve(settings: Settings) -> None:

@@ -140,8 +140,12 @@ class _Reader:
 
 def _read_broker(reader: _Reader) -> Broker:
     url = reader.value("MQTT_URL") or "mqtt://127.0.0.1:1883"
-    parts = urlsplit(url)
     # The URL may hold a password, so no message shows it whole.
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        reader.problem("MQTT_URL", str(error))
+        parts = urlsplit("mqtt://unknown")
     if parts.scheme not in _MQTT_PORTS:
         reader.problem("MQTT_URL", f"its scheme {parts.scheme!r} is not mqtt or mqtts")
     if not parts.hostname:

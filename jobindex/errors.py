@@ -60,5 +60,8 @@ class DatabaseUnavailableError(JobindexError):
 
 
 def _shown(value: object, limit: int = 100) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # JSON may be nested deeper than Python's stack
+        return f"a {type(value).__name__} nested too deep to show"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

@@ -191,7 +191,6 @@ def _parse_execution_event(topic: JobExecutionEvent, payload: Members) -> Iterat
     thing_name = payload.arn_name("thingArn", "thing", THING_NAME)
     if thing_name is None:
         raise payload.error("thingArn", "the ARN of a thing")
-    payload.choice("status", JobExecutionStatus.__members__)  # checked, but the operation wins
     subject = _Subject(thing_name=thing_name, job_id=topic.job_id, namespace_id=None, timestamp=timestamp)
     yield from _execution_reports(payload, subject, status=topic.operation)
 
@@ -235,11 +234,11 @@ def _job_reports(
         completed_at=job.time("completedAt"),
         job_arn=job.text("jobArn"),
     )
-    names = {group_name, *(target_group_names or ())} - {None}
-    tied_name = group_name if group_name is not None or len(names) != 1 else names.pop()
+    names = set(target_group_names or ()) | ({group_name} if group_name else set())
+    tied_name = names.copy().pop() if len(names) == 1 else group_name
     if tied_name is not None or group_id is not None:
         yield ThingGroupReport(thing_group_name=tied_name, thing_group_id=group_id)
-    for name in names - {tied_name}:
+    for name in sorted(names - {tied_name}):
         yield ThingGroupReport(thing_group_name=name)
 
 
@@ -251,11 +250,13 @@ def _execution_reports(
     pending_at: datetime | None = None,
 ) -> Iterator[Report]:
     """Yield what an execution tells: of its job always, of itself where it tells a status."""
-    _check_names(execution, subject.thing_name, subject.job_id)
     job_id = subject.job_id or execution.text("jobId", JOB_ID)
     if job_id is None:
         raise execution.error("jobId", "a job id")
-    status = status or execution.choice("status", _EXECUTION_STATUSES)
+    _check_names(execution, subject.thing_name, job_id)
+    # An event's operation and the name of a list win over what stands in the object, which is checked all the same.
+    told = execution.choice("status", JobExecutionStatus.__members__ if status else _EXECUTION_STATUSES)
+    status = status or told
     queued_at = execution.time("queuedAt")
     time = _stamp_time(execution, subject.timestamp)
     times = _times(execution, time)

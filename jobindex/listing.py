@@ -130,15 +130,15 @@ def decode_token(token: str, filters: Filters) -> Position:
     )
     try:
         content = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-    except ValueError as error:
+        body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+        position = Position(
+            created_at=from_milliseconds(int.from_bytes(body[1:9], "big", signed=True)),
+            job_id=body[9:].decode(),
+        )
+    except (ValueError, OverflowError) as error:
         raise invalid from error
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
     if body[:1] != _TOKEN_VERSION or digest != _digest(body, filters):
         raise invalid
-    position = Position(
-        created_at=from_milliseconds(int.from_bytes(body[1:9], "big", signed=True)),
-        job_id=body[9:].decode(),
-    )
     if encode_token(position, filters) != token:  # base64 lets some changed characters pass
         raise invalid
     return position

@@ -29,6 +29,7 @@ from jobindex.store import Store
 
 _DRAIN_SECONDS = 4
 _HTTP_SECONDS = 2
+_BACKLOG = 2048
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     """
     state, metrics = state or State(), Metrics()
     app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
-    with _bound_socket(settings.http_host, settings.http_port) as listener:
+    with bound_socket(settings.http_host, settings.http_port) as listener:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(_serve_http(app, listener, stopping))
             store = await stack.enter_async_context(_open_when_possible(settings.database_path, state, stopping))
@@ -123,13 +124,27 @@ async def _open_when_possible(path: Path, state: State, stopping: asyncio.Event)
 
 
 @contextmanager
-def _bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen on an address.
+
+    Raises:
+        SettingsError: the address cannot be bound.
+    """
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=2048)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # asyncio turns Nagle's delay off only for sockets that name their protocol: 40 ms an answer.
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise SettingsError([f"JOBINDEX_HTTP_HOST, JOBINDEX_HTTP_PORT: {host}:{port}: {error.strerror}"]) from error
+        raise SettingsError([f"JOBINDEX_HTTP_HOST: {host!r}: {error.strerror}"]) from error
     with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise SettingsError([f"JOBINDEX_HTTP_PORT: {host}:{port}: {error.strerror}"]) from error
         yield listener
 
 

@@ -40,7 +40,7 @@ from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
 
 READERS = 2
-_BUSY_TIMEOUT_MS = 2000
+_BUSY_TIMEOUT_MS = 1000
 
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}

@@ -219,10 +219,11 @@ def filter_problem(topic_filter: str) -> str | None:
 
     The rules are MQTT's (4.7.1 and 4.7.2, the same numbers in 3.1.1 and 5).
     """
-    shared = topic_filter.startswith("$share/")
-    levels = topic_filter.split("/")[2:] if shared else topic_filter.split("/")
-    if not topic_filter or "\0" in topic_filter or (shared and not levels):
+    levels = topic_filter.split("/")
+    if not topic_filter or "\0" in topic_filter:
         return "is no topic filter"
+    if levels[0] == "$share":
+        return "a shared subscription gives each of its subscribers a part of the messages, and an index needs all"
     if any("+" in level and level != "+" for level in levels):
         return "a '+' fills a whole level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
     if any("#" in level for level in levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):

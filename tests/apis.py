@@ -1,0 +1,96 @@
+"""The API on a real HTTP server over a real store, in a thread of the test's process."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import uvicorn
+from botocore.config import Config
+
+from jobindex.api import CONCURRENCY_MAXIMUM, create_app
+from jobindex.events import parse_message
+from jobindex.jobs import Report
+from jobindex.metrics import Metrics
+from jobindex.service import bound_socket
+from jobindex.sqlite import open_store
+from jobindex.state import State
+
+REGION, ACCOUNT_ID = "eu-central-1", "123456789012"
+
+
+class Api:
+    """A running API; `apply` puts messages into its index."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, state: State, metrics: Metrics, port: int) -> None:
+        self.state = state
+        self.metrics = metrics
+        self.url = f"http://127.0.0.1:{port}"
+        self._loop = loop
+
+    def apply(self, *messages: tuple[str, dict[str, Any]], now: datetime | None = None) -> None:
+        """Apply messages to the index."""
+        reports: list[Report] = []
+        for topic, payload in messages:
+            reports += parse_message(topic, json.dumps(payload).encode())
+        assert self.state.store is not None
+        applying = self.state.store.apply(reports, [], now=now or datetime.now(UTC))
+        asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
+
+    def client(self) -> Any:
+        """Return boto3's client of the API, which never tries again by itself."""
+        return boto3.client(
+            "iot",
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def request(self, path: str, method: str = "GET") -> tuple[int, Any, dict[str, str]]:
+        """Return the status, the decoded body and the lower-case headers of an answer."""
+        try:
+            with urlopen(Request(self.url + path, method=method), timeout=10) as answer:
+                return answer.status, json.loads(answer.read() or "null"), _lower(answer.headers)
+        except HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read() or "null"), _lower(error.headers)
+
+
+@contextmanager
+def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) -> Iterator[Api]:
+    """Serve an empty index while the context is open."""
+    state, metrics = State(), Metrics()
+    app = create_app(state, metrics, region=REGION, account_id=ACCOUNT_ID, concurrency_maximum=concurrency_maximum)
+    started: list[asyncio.AbstractEventLoop] = []
+    ready = threading.Event()
+    with bound_socket("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+
+        async def serve() -> None:
+            async with open_store(directory / "jobindex.db") as store:
+                state.store, state.reason = store, None
+                started.append(asyncio.get_running_loop())
+                ready.set()
+                await server.serve(sockets=[listener])
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        thread.start()
+        try:
+            assert ready.wait(10)
+            yield Api(started[0], state, metrics, listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

@@ -1,0 +1,191 @@
+"""Settings: read from the environment, and all that is wrong with them told at once."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from jobindex.config import Settings, read_settings, unknown_settings
+from jobindex.errors import SettingsError
+from jobindex.mqtt import Broker
+from jobindex.topics import DEFAULT_FILTERS
+
+
+def read(**settings: str) -> Settings:
+    """Read settings, named without their prefix."""
+    return read_settings({f"JOBINDEX_{name}": value for name, value in settings.items()}, is_terminal=False)
+
+
+def problems(**settings: str) -> tuple[str, ...]:
+    """Return what is wrong with settings."""
+    with pytest.raises(SettingsError) as raised:
+        read(**settings)
+    return raised.value.problems
+
+
+def test_without_settings_the_defaults_hold() -> None:
+    """Nothing need be set."""
+    expected = Settings(
+        broker=Broker(host="127.0.0.1", port=1883, client_id="jobindex"),
+        topic_filters=DEFAULT_FILTERS,
+        database_path=Path("jobindex.db"),
+        http_host="127.0.0.1",
+        http_port=8080,
+        aws_region="us-east-1",
+        aws_account_id="000000000000",
+        log_format="json",
+        log_level="info",
+    )
+    assert expected == read()
+    assert expected == read(MQTT_URL="", HTTP_PORT="")
+
+
+def test_every_setting_is_read() -> None:
+    """Each setting has its place; user and password may stand in the URL."""
+    expected = Settings(
+        broker=Broker(
+            host="broker.example", port=2883, client_id="me", username="us er", password="p@ss", protocol="3.1.1"
+        ),
+        topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
+        database_path=Path("/var/lib/jobs index.db"),
+        http_host="0.0.0.0",
+        http_port=0,
+        aws_region="eu-central-1",
+        aws_account_id="123456789012",
+        log_format="text",
+        log_level="debug",
+    )
+    actual = read(
+        MQTT_URL="mqtt://us%20er:p%40ss@broker.example:2883",
+        MQTT_CLIENT_ID="me",
+        MQTT_PROTOCOL="3.1.1",
+        MQTT_TOPICS="$aws/things/a/jobs/#, $aws/events/job/#,$aws/events/job/#",
+        DATABASE_URL="sqlite:////var/lib/jobs%20index.db",
+        HTTP_HOST="0.0.0.0",
+        HTTP_PORT="0",
+        AWS_REGION="eu-central-1",
+        AWS_ACCOUNT_ID="123456789012",
+        LOG_FORMAT="text",
+        LOG_LEVEL="debug",
+    )
+    assert expected == actual
+
+
+def test_a_user_set_apart_wins_over_the_url() -> None:
+    """What is set by itself wins over what stands in the URL."""
+    broker = read(MQTT_URL="mqtt://a:b@host", MQTT_USERNAME="user", MQTT_PASSWORD="secret").broker
+    assert ("user", "secret") == (broker.username, broker.password)
+
+
+def test_a_terminal_gets_text() -> None:
+    """Lines are text on a terminal and JSON elsewhere."""
+    assert read_settings({}, is_terminal=True).log_format == "text"
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    """The content of the file counts, without its line end."""
+    (tmp_path / "password").write_text("secret \n")
+    (tmp_path / "url").write_text("mqtt://user@host\n")
+    broker = read(MQTT_URL_FILE=str(tmp_path / "url"), MQTT_PASSWORD_FILE=str(tmp_path / "password")).broker
+    assert ("host", "user", "secret ") == (broker.host, broker.username, broker.password)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Each line names the variable and its value."""
+    assert (
+        "JOBINDEX_MQTT_CLIENT_ID: 'xx' is not a client id of 1 to 128 characters".replace("xx", "x" * 129),
+        "JOBINDEX_MQTT_PROTOCOL: '4' is not one of 5, 3.1.1",
+        "JOBINDEX_MQTT_TOPICS: '#x': a '#' fills the last level (MQTT-4.7.1-2)",
+        "JOBINDEX_DATABASE_URL: 'mysql://x' is not sqlite:///PATH, with a file as PATH",
+        "JOBINDEX_HTTP_HOST: 'a b' is not a host name or address",
+        "JOBINDEX_HTTP_PORT: '65536' is not a port from 0 to 65535",
+        "JOBINDEX_AWS_REGION: 'EU' is not a region such as us-east-1",
+        "JOBINDEX_AWS_ACCOUNT_ID: '12' is not twelve digits",
+        "JOBINDEX_LOG_FORMAT: 'xml' is not one of text, json",
+        "JOBINDEX_LOG_LEVEL: 'loud' is not one of debug, info, warning, error",
+    ) == problems(
+        MQTT_CLIENT_ID="x" * 129,
+        MQTT_PROTOCOL="4",
+        MQTT_TOPICS="#x",
+        DATABASE_URL="mysql://x",
+        HTTP_HOST="a b",
+        HTTP_PORT="65536",
+        AWS_REGION="EU",
+        AWS_ACCOUNT_ID="12",
+        LOG_FORMAT="xml",
+        LOG_LEVEL="loud",
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("http://host", "its scheme 'http' is not mqtt or mqtts"),
+        ("mqtt://", "names no host"),
+        ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port]"),
+        ("mqtt://[host", "Invalid IPv6 URL"),
+        ("mqtt://host:99999", "Port out of range 0-65535"),
+    ],
+)
+def test_a_wrong_broker_url_is_told_without_its_password(url: str, problem: str) -> None:
+    """The URL may hold a password, so it is never shown."""
+    assert (f"JOBINDEX_MQTT_URL: {problem}",) == problems(MQTT_URL=url.replace("host", "user:secret@host"))[:1]
+    assert not any("secret" in line for line in problems(MQTT_URL=url.replace("host", "user:secret@host")))
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite://relative.db", "jobindex.db"])
+def test_the_database_is_a_file(url: str) -> None:
+    """An index in memory would be lost with every message that was acknowledged for it."""
+    assert (f"JOBINDEX_DATABASE_URL: '{url}' is not sqlite:///PATH, with a file as PATH",) == problems(DATABASE_URL=url)
+
+
+def test_a_secret_is_set_once(tmp_path: Path) -> None:
+    """A secret and its file together are a mistake, and so are a file that cannot be read and a lone password."""
+    (tmp_path / "password").write_text("secret")
+    assert (
+        "JOBINDEX_MQTT_PASSWORD: is set, and JOBINDEX_MQTT_PASSWORD_FILE too",
+        "JOBINDEX_MQTT_PASSWORD: is set without a user name",
+    ) == problems(MQTT_PASSWORD="secret", MQTT_PASSWORD_FILE=str(tmp_path / "password"))
+    (found,) = problems(MQTT_PASSWORD_FILE=str(tmp_path / "none"))
+    assert found.startswith(f"JOBINDEX_MQTT_PASSWORD_FILE: '{tmp_path}/none' cannot be read: ")
+
+
+def test_certificates_need_tls_and_must_be_usable(tmp_path: Path) -> None:
+    """Files of certificates are checked before anything starts."""
+    (tmp_path / "bad.pem").write_text("no certificate")
+    bad = str(tmp_path / "bad.pem")
+    names = ("MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE")
+    assert tuple(f"JOBINDEX_{name}: is set, but JOBINDEX_MQTT_URL is not mqtts://" for name in names) == problems(
+        **dict.fromkeys(names, bad)
+    )
+    found = problems(MQTT_URL="mqtts://host", MQTT_CA_FILE=bad, MQTT_CERT_FILE=bad)
+    assert ["JOBINDEX_MQTT_CA_FILE", "JOBINDEX_MQTT_CERT_FILE"] == [line.partition(":")[0] for line in found]
+    assert ("JOBINDEX_MQTT_KEY_FILE: is set without JOBINDEX_MQTT_CERT_FILE",) == problems(
+        MQTT_URL="mqtts://host", MQTT_KEY_FILE=bad
+    )
+
+
+def test_tls_verifies_by_default() -> None:
+    """Mqtts without further files trusts what the system trusts, on port 8883."""
+    broker = read(MQTT_URL="mqtts://host").broker
+    assert broker.tls is not None
+    assert broker.tls.check_hostname
+    assert ("mqtts://host:8883", 8883) == (str(broker), broker.port)
+
+
+def test_misspelt_settings_are_found() -> None:
+    """A variable that looks like a setting and is none is told; those of others are not."""
+    environment = {"JOBINDEX_MQTT_URI": "x", "JOBINDEX_MQTT_URL_FILE": "x", "JOBINDEX_LOG_LEVEL": "x", "HOME": "x"}
+    assert ["JOBINDEX_MQTT_URI"] == unknown_settings(environment)
+
+
+def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
+    """A certificate with its key is taken."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    broker = read(
+        MQTT_URL="mqtts://host", MQTT_CA_FILE=str(cert), MQTT_CERT_FILE=str(cert), MQTT_KEY_FILE=str(key)
+    ).broker
+    assert broker.tls is not None
+    assert len(broker.tls.get_ca_certs()) == 1

@@ -1,0 +1,61 @@
+"""The simulated fleet publishes what the index understands."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from jobindex.errors import MessageError
+from jobindex.events import parse_message
+from jobindex.fleet import GROUPS, NAMESPACES, Fleet, Message
+from jobindex.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
+from jobindex.topics import parse_topic
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def simulate(steps: int) -> list[Message]:
+    """Return the messages of a fleet's start and of a number of steps, a second apart."""
+    fleet = Fleet(seed=1)
+    messages = list(fleet.start(START))
+    for step in range(steps):
+        messages += fleet.step(START + timedelta(seconds=step))
+    return messages
+
+
+def test_a_fleet_tells_everything_that_a_fleet_tells() -> None:
+    """Every kind of report, topic and namespace occurs, and a few messages are malformed."""
+    reports: Counter[type[Report]] = Counter()
+    namespaces = set()
+    malformed = 0
+    messages = simulate(600)
+    for topic, payload in messages:
+        try:
+            parsed = parse_message(topic, payload)
+        except MessageError:
+            malformed += 1
+            continue
+        reports.update(map(type, parsed))
+        namespaces |= {report.namespace_id for report in parsed if isinstance(report, JobReport)}
+    assert {JobReport, JobDeletion, JobExecutionReport, PendingListReport, ThingGroupReport} == set(reports)
+    assert set(NAMESPACES) == namespaces
+    assert 5 <= malformed <= 40
+    kinds = {type(parse_topic(topic)).__name__ for topic, _ in messages}
+    assert {
+        "JobNotification",
+        "PendingNotification",
+        "NextNotification",
+        "ExecutionAnswer",
+        "JobEvent",
+        "JobExecutionEvent",
+        "ThingGroupEvent",
+    } == kinds
+
+
+def test_the_same_seed_gives_the_same_fleet() -> None:
+    """A demonstration can be repeated."""
+    assert simulate(50) == simulate(50)
+
+
+def test_every_group_is_made_known() -> None:
+    """The start names each group with its id."""
+    topics = [topic for topic, _ in Fleet(seed=1).start(START)]
+    assert [f"$aws/events/thingGroup/{group}/created" for group in GROUPS] == topics[: len(GROUPS)]

@@ -1,0 +1,66 @@
+"""The README names what there is."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from jobindex.__main__ import parser
+from jobindex.api import create_app
+from jobindex.config import PREFIX, SECRETS, SETTINGS
+from jobindex.jobs import JobStatus
+from jobindex.listing import MAX_RESULTS
+from jobindex.metrics import Metrics
+from jobindex.state import Ingestion, State
+from jobindex.topics import DEFAULT_FILTERS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    """A setting that the README does not name does not exist for its readers."""
+    expected = {PREFIX + name for name in SETTINGS} | {f"{PREFIX}{name}_FILE" for name in SECRETS}
+    assert expected == set(re.findall(r"^\| `(JOBINDEX_\w+)`", README, re.MULTILINE))
+
+
+def test_the_readme_names_every_metric_and_no_other() -> None:
+    """A metric's name is its series' or its histogram's."""
+    families = [family for family in Metrics().registry.collect() if family.name.startswith("jobindex_")]
+    expected = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    assert expected == set(re.findall(r"^\| `(jobindex_\w+)`", README, re.MULTILINE))
+
+
+def test_the_readme_names_every_command() -> None:
+    """Each command of the command line has its row."""
+    (commands,) = (action.choices for action in parser()._actions if action.dest == "command")
+    assert commands is not None
+    assert set(commands) == set(re.findall(r"^\| `jobindex (\w+)`", README, re.MULTILINE))
+
+
+def test_the_readme_names_every_path() -> None:
+    """Each path that the service answers stands in the README."""
+    app = create_app(State(), Metrics(), region="us-east-1", account_id="000000000000")
+    paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
+    assert {"/jobs", "/healthz", "/readyz", "/metrics"} == paths
+    assert not [path for path in paths if path not in README]
+
+
+@pytest.mark.parametrize("named", [*DEFAULT_FILTERS, *Ingestion, f"1 to {MAX_RESULTS}", JobStatus.COMPLETED])
+def test_the_readme_tells_what_the_code_does(named: str) -> None:
+    """Filters, states and limits are those of the code."""
+    assert named in README
+
+
+def test_the_files_that_the_readme_leads_to_exist() -> None:
+    """Relative links lead somewhere."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    """The version of the package has its heading."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text()
