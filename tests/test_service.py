@@ -192,7 +192,7 @@ def test_a_broker_that_never_answers_is_tried_again(tmp_path: Path) -> None:
             first.settimeout(40)
             while first.recv(1000):
                 pass
-            assert "Operation timed out" in wait_until(service.log, "the log")
+            wait_until(lambda: "Operation timed out" in service.log(), "the reason in the log")
             silent.accept()[0].close()
 
 
