@@ -149,6 +149,8 @@ class Subscriber:
             finally:
                 subscribing.cancel()
                 await asyncio.wait([subscribing])
+                if not subscribing.cancelled():
+                    subscribing.result()  # raises what it did not expect
 
     async def _next_batch(self, client: aiomqtt.Client, inbox: "_Inbox") -> Sequence[Delivery]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""

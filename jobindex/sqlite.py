@@ -45,6 +45,8 @@ _BUSY_TIMEOUT_MS = 1000
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
+_APPLICATION_ID = 0x6A6F6269  # "jobi", for file(1)
+
 _CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
     number     INTEGER PRIMARY KEY,
@@ -152,6 +154,7 @@ class SqliteStore:
         executions = [merge.execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
         lists = [merge.pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
         groups = [merge.thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
+        listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
         sightings = [row for row in executions if row["pending_at"] != merge.NEVER]
         async with self._writing() as writer:
             for statement, rows in (
@@ -164,7 +167,7 @@ class SqliteStore:
                 (merge.CHANGED_JOB, jobs + deletions),
                 (merge.CHANGED_EXECUTION, executions),
                 (merge.CHANGED_BY_DELETION, deletions),
-                (merge.CHANGED_BY_PENDING_LIST, lists),
+                (merge.CHANGED_BY_PENDING_LIST, listed_things),
             ):
                 if rows:
                     await writer.executemany(statement, rows)
@@ -204,8 +207,8 @@ class SqliteStore:
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:
         with _unavailable("written"):
-            await self._writer.execute("BEGIN IMMEDIATE")
             try:
+                await self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
                 await self._writer.execute("COMMIT")
             except BaseException:
@@ -218,8 +221,8 @@ class SqliteStore:
         reader = await self._idle_readers.get()
         try:
             with _unavailable("read"):
-                await reader.execute("BEGIN")
                 try:
+                    await reader.execute("BEGIN")
                     yield reader
                 finally:
                     await asyncio.shield(reader.rollback())
@@ -303,12 +306,14 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
 
 
 async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Sequence[Migration]) -> None:
-    await connection.execute("BEGIN IMMEDIATE")  # says at once where the file cannot be written
+    await connection.execute("BEGIN IMMEDIATE")
     try:
         rows = await connection.execute_fetchall("SELECT name FROM sqlite_schema WHERE type = 'table'")
         tables = {row["name"] for row in rows}
         if tables and "migrations" not in tables:
             raise DatabaseRefusedError(f"{path}: is a database of something other than jobindex")
+        # BEGIN IMMEDIATE passes on a file that can only be read; this does not.
+        await connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         await connection.execute(_CREATE_MIGRATIONS)
         rows = await connection.execute_fetchall("SELECT max(number) AS newest FROM migrations")
         applied = next(iter(rows))["newest"] or 0

@@ -166,13 +166,14 @@ FROM executions
 WHERE job_id = :job_id
 """
 
-# A pending list may end what is pending on its thing.
+# A pending list may end what is pending on its thing and was last seen before it.
 CHANGED_BY_PENDING_LIST = """
 INSERT OR IGNORE INTO changed_executions
 SELECT job_id, thing_name
 FROM executions
 WHERE thing_name = :thing_name
 AND has_ended = 0
+AND pending_at < (SELECT max(listed_at) FROM pending_lists WHERE pending_lists.thing_name = :thing_name)
 """
 
 READ_AGAIN = (

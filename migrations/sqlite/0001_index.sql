@@ -19,7 +19,7 @@ CREATE TABLE jobs (
     thing_group_id_stamp     INTEGER NOT NULL,
     thing_group_name         TEXT,
     thing_group_name_stamp   INTEGER NOT NULL,
-    target_group_names       TEXT,              -- JSON, sorted
+    target_group_names       TEXT,              -- JSON, sorted, each name as in job_thing_groups
     target_group_names_stamp INTEGER NOT NULL,
     is_concurrent            INTEGER,
     is_concurrent_stamp      INTEGER NOT NULL,
@@ -136,16 +136,14 @@ SELECT
     arrived_at
 FROM (SELECT *, deleted_at * 8 + 7 AS horizon FROM jobs);
 
--- The thing groups that each job was told with.
+-- The thing groups that each job was told with, as in job_thing_groups; one may stand here twice. An array
+-- rather than a UNION, which SQLite makes for all jobs before it looks for one.
 CREATE VIEW counted_job_thing_groups AS
-SELECT job_id, 'id:' || thing_group_id AS thing_group
+SELECT job_id, known.value AS thing_group
 FROM counted_jobs
-WHERE thing_group_id IS NOT NULL
-UNION ALL
-SELECT job_id, 'name:' || thing_group_name
-FROM counted_jobs
-WHERE thing_group_name IS NOT NULL
-UNION ALL
-SELECT job_id, 'name:' || target.value
-FROM counted_jobs, json_each(target_group_names) AS target
-WHERE target.value IS NOT thing_group_name;
+CROSS JOIN json_each(json_insert(
+    coalesce(target_group_names, '[]'),
+    '$[#]', 'name:' || thing_group_name,
+    '$[#]', 'id:' || thing_group_id
+)) AS known
+WHERE known.value IS NOT NULL;

@@ -1,0 +1,27 @@
+"""Fixtures that several test modules share."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from jobindex.sqlite import open_store
+from jobindex.store import Store
+
+settings.register_profile("default", deadline=None, max_examples=80)
+settings.register_profile("long", deadline=None, max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def _open_sqlite(folder: Path) -> AbstractAsyncContextManager[Store]:
+    return open_store(folder / "jobindex.db")
+
+
+@pytest.fixture(params=[pytest.param(_open_sqlite, id="sqlite")])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """Open an empty index; every backend goes through every test that asks for one."""
+    async with request.param(tmp_path) as opened:
+        yield opened
