@@ -9,8 +9,9 @@ import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
+from jobindex.addresses import authority
 from jobindex.config import Settings, read_settings, unknown_settings
 from jobindex.demo import demo
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, SettingsError
@@ -89,10 +90,11 @@ async def _run(command: Coroutine[None, None, None]) -> int:
 
 
 def _healthcheck(settings: Settings) -> int:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.http_host, settings.http_host)  # noqa: S104
-    url = f"http://{host}:{settings.http_port}/readyz"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http_host, settings.http_host)  # noqa: S104
+    url = f"http://{authority(host, settings.http_port)}/readyz"
+    direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
     try:
-        with urlopen(url, timeout=_HEALTH_SECONDS) as answer:
+        with direct.open(url, timeout=_HEALTH_SECONDS) as answer:
             print(answer.read().decode())  # noqa: T201
     except (OSError, HTTPException) as error:
         print(f"{url}: {error}", file=sys.stderr)  # noqa: T201

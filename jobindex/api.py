@@ -28,7 +28,7 @@ from jobindex.errors import (
     ThrottlingException,
 )
 from jobindex.jobs import JobSummary
-from jobindex.listing import ListJobsQuery, encode_token, parse_list_jobs
+from jobindex.listing import encode_token, parse_list_jobs
 from jobindex.metrics import CONTENT_TYPE, Metrics
 from jobindex.state import State
 from jobindex.store import Store
@@ -126,7 +126,7 @@ def _readyz(state: State) -> _Endpoint:
         reason = state.reason
         try:
             if reason is None:
-                await _store(state).list_jobs(ListJobsQuery(max_results=1))
+                await _store(state).check()
         except DatabaseUnavailableError as error:
             reason = str(error)
         answer = {

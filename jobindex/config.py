@@ -103,6 +103,9 @@ class _Reader:
     def value(self, name: str) -> str | None:
         """Return a setting, or the content of the file that `…_FILE` names; None where neither is set."""
         value = self._environment.get(PREFIX + name) or None
+        if value is not None and not value.isprintable():
+            self.problem(name, "holds a character that cannot be printed, or that is not UTF-8")
+            return None
         path = self._environment.get(f"{PREFIX}{name}_FILE") if name in SECRETS else None
         if not path:
             return value
@@ -157,6 +160,7 @@ def _read_broker(reader: _Reader) -> Broker:
         port = parts.port
     except ValueError as error:
         reader.problem("MQTT_URL", str(error))
+    _check_host(reader, parts.hostname or "")
     username = reader.value("MQTT_USERNAME") or (unquote(parts.username) if parts.username else None)
     password = reader.value("MQTT_PASSWORD") or (unquote(parts.password) if parts.password else None)
     if password is not None and username is None:
@@ -170,6 +174,13 @@ def _read_broker(reader: _Reader) -> Broker:
         tls=_read_tls(reader, is_wanted=parts.scheme == "mqtts"),
         protocol=cast("Protocol", reader.choice("MQTT_PROTOCOL", "5", get_args(Protocol))),
     )
+
+
+def _check_host(reader: _Reader, host: str) -> None:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        reader.problem("MQTT_URL", f"the host {host!r} is no host name")
 
 
 def _read_tls(reader: _Reader, *, is_wanted: bool) -> ssl.SSLContext | None:

@@ -58,14 +58,13 @@ async def demo(settings: Settings, seconds: float | None) -> None:
         broker = Broker(host="127.0.0.1", port=port, client_id="jobindex", protocol="3.1.1")
         settings = replace(settings, broker=broker, database_path=directory / "jobindex.db")
         state = State()
-        async with _fleet(broker, state), _time_limit(stopping, seconds):
-            _welcome(settings)
+        async with _fleet(settings, state), _time_limit(stopping, seconds):
             await serve(settings, stopping, state)
 
 
-def _welcome(settings: Settings) -> None:
+def _welcome(settings: Settings, url: str) -> None:
     text = _WELCOME.format(
-        url=f"http://{settings.http_host}:{settings.http_port}",
+        url=url,
         database=settings.database_path,
         namespace=NAMESPACES[0],
         region=settings.aws_region,
@@ -82,9 +81,9 @@ def _program(name: str) -> str:
 
 
 @asynccontextmanager
-async def _fleet(broker: Broker, state: State) -> AsyncIterator[None]:
+async def _fleet(settings: Settings, state: State) -> AsyncIterator[None]:
     """Publish what a fleet publishes while the context is open."""
-    publishing = asyncio.create_task(_publish(broker, state), name="fleet")
+    publishing = asyncio.create_task(_publish(settings, state), name="fleet")
     try:
         yield
     finally:
@@ -92,14 +91,15 @@ async def _fleet(broker: Broker, state: State) -> AsyncIterator[None]:
         await asyncio.wait((publishing,))
 
 
-async def _publish(broker: Broker, state: State) -> None:
+async def _publish(settings: Settings, state: State) -> None:
     # A new session knows nothing older than itself.
     while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the service need not know who watches)
         await asyncio.sleep(0.05)
     fleet = Fleet(seed=1)
-    async with connect_publisher(replace(broker, client_id="fleet")) as publish:
+    async with connect_publisher(replace(settings.broker, client_id="fleet")) as publish:
         for topic, payload in fleet.start(datetime.now(UTC)):
             await publish(topic, payload)
+        _welcome(settings, str(state.url))
         while True:
             await asyncio.sleep(_STEP_SECONDS)
             for topic, payload in fleet.step(datetime.now(UTC)):

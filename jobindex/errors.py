@@ -40,7 +40,7 @@ class MessageError(JobindexError):
     """A message that cannot be understood: says which field, what it holds, what it should hold."""
 
     def __init__(self, field: str, value: object, expected: str) -> None:
-        super().__init__(f"{field}: {_shown(value)} is not {expected}")
+        super().__init__(f"{field}: {shown(value)} is not {expected}")
 
 
 class SettingsError(JobindexError):
@@ -59,7 +59,8 @@ class DatabaseUnavailableError(JobindexError):
     """The database cannot be read or written just now; trying again may help."""
 
 
-def _shown(value: object, limit: int = 100) -> str:
+def shown(value: object, limit: int = 100) -> str:
+    """Return a value as a message or a log line shows it: escaped, and cut where it is long."""
     try:
         text = repr(value)
     except RecursionError:  # JSON may be nested deeper than Python's stack

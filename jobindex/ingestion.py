@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from jobindex.backoff import Backoff
-from jobindex.errors import DatabaseUnavailableError, MessageError
+from jobindex.errors import DatabaseUnavailableError, MessageError, shown
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.metrics import Metrics
@@ -66,8 +66,8 @@ class Ingestor:
         self._metrics.ignored.inc(ignored)
         self._metrics.rejected.inc(len(rejected))
         self._metrics.batch_messages.observe(len(messages))
-        for message_rejected in rejected:
-            _log.warning("Rejected a message on %s: %s", message_rejected.topic, message_rejected.reason)
+        for bad in rejected:
+            _log.warning("Rejected a message on %s: %s", shown(bad.topic), bad.reason)
 
     async def _apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage]) -> None:
         backoff = Backoff(first=0.1, greatest=5)

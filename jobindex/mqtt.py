@@ -6,11 +6,12 @@ order of their arrival, and only on the connection that delivered them; what the
 merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
 broker's own on 3.1.1.
 
-aiomqtt 2.5 leaves three things out, which are set on its paho client here and nowhere else: manual
-acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, and closing
-the socket of a connection attempt that failed. Each connection has a new client: one that failed may
-hold on to callbacks of its old socket. Not chosen: aiomqtt's bounded queue, which throws away messages
-that paho has already acknowledged.
+aiomqtt 2.5 leaves four things out, which are set on its paho client here and nowhere else: manual
+acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, closing the
+socket of a connection attempt that failed, and messages whose topic is no topic: making its Message of one
+raises in paho's callback, which ends the connection, and the broker would deliver it again for ever. Each
+connection has a new client: one that failed may hold on to callbacks of its old socket. Not chosen:
+aiomqtt's bounded queue, which throws away messages that paho has already acknowledged.
 """
 
 import asyncio
@@ -24,12 +25,13 @@ from typing import Any, Literal, TypeVar, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, MQTTMessage
 from paho.mqtt.client import Client as PahoClient
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from jobindex.addresses import authority
 from jobindex.backoff import Backoff
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.metrics import Metrics
@@ -50,7 +52,7 @@ _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
     "3.1.1": aiomqtt.ProtocolVersion.V311,
 }
 _KEEPALIVE_SECONDS = 30
-_SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE, AWS IoT Core's limit
+_SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE or UNSUBSCRIBE, AWS IoT Core's limit
 _STEADY_SECONDS = 30  # a connection that lasted this long starts the back-off anew
 _GRANTED_QOS_1 = 1
 
@@ -72,7 +74,7 @@ class Broker:
     protocol: Protocol = "5"
 
     def __str__(self) -> str:
-        return f"{'mqtt' if self.tls is None else 'mqtts'}://{self.host}:{self.port}"
+        return f"{'mqtt' if self.tls is None else 'mqtts'}://{authority(self.host, self.port)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,15 +144,21 @@ class Subscriber:
             self._metrics.connections.inc()
             _disconnected(client).add_done_callback(self._report_disconnected)
             subscribing = asyncio.create_task(self._subscribe(client), name="subscribe")
+            receiving = asyncio.create_task(self._receive_batches(client, inbox), name="receive")
             try:
-                while batch := await self._next_batch(client, inbox):
-                    await self._apply(batch)
-                    inbox.acknowledge(client, batch)
+                await asyncio.wait((subscribing, receiving), return_when=asyncio.FIRST_COMPLETED)
+                if subscribing.done():
+                    subscribing.result()  # raises what it did not expect
+                await receiving
             finally:
                 subscribing.cancel()
-                await asyncio.wait([subscribing])
-                if not subscribing.cancelled():
-                    subscribing.result()  # raises what it did not expect
+                receiving.cancel()
+                await asyncio.wait((subscribing, receiving))
+
+    async def _receive_batches(self, client: aiomqtt.Client, inbox: "_Inbox") -> None:
+        while batch := await self._next_batch(client, inbox):
+            await self._apply(batch)
+            inbox.acknowledge(client, batch)
 
     async def _next_batch(self, client: aiomqtt.Client, inbox: "_Inbox") -> Sequence[Delivery]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
@@ -159,13 +167,10 @@ class Subscriber:
             first = await self._until_stopped(anext(client.messages))
         if self._stopping.is_set():
             inbox.close()
-        messages = [] if first is None else [first]
-        while len(messages) < BATCH_MAXIMUM and not inbox.empty():
-            messages.append(inbox.get_nowait())
-        return [
-            Delivery(topic=str(message.topic), payload=message.payload, qos=message.qos, packet_id=message.mid)
-            for message in messages
-        ]
+        batch = [] if first is None else [cast("Delivery", first)]
+        while len(batch) < BATCH_MAXIMUM and not inbox.empty():
+            batch.append(inbox.get_nowait())
+        return batch
 
     async def _subscribe(self, client: aiomqtt.Client) -> None:
         """Subscribe to every filter; what is refused is asked for again, on the same connection."""
@@ -176,14 +181,13 @@ class Subscriber:
                 await self._forget_former_subscriptions(client)
                 wanted = await _subscribe(client, wanted)
             except (aiomqtt.MqttError, DatabaseUnavailableError) as error:
-                reason = str(error)
+                self._report(Ingestion.CONNECTING, f"not subscribed: {error}")
             else:
-                reason = f"the broker refused to subscribe at QoS 1: {', '.join(wanted)}"
-            if not wanted:
-                self._report(Ingestion.CONNECTED, None)
-                return
-            self._report(Ingestion.REFUSED, reason)
-            _log.warning("%s: %s", self._broker, reason)
+                if not wanted:
+                    self._report(Ingestion.CONNECTED, None)
+                    return
+                self._report(Ingestion.REFUSED, f"the broker refused to subscribe at QoS 1: {', '.join(wanted)}")
+            _log.warning("%s: %s", self._broker, self._state.ingestion_reason)
             await asyncio.sleep(backoff.next_seconds())
 
     async def _forget_former_subscriptions(self, client: aiomqtt.Client) -> None:
@@ -191,7 +195,8 @@ class Subscriber:
         current = frozenset(self._topic_filters)
         held = await self._store.subscriptions()
         if former := sorted(held - current):
-            await client.unsubscribe(former)
+            for start in range(0, len(former), _SUBSCRIBE_MAXIMUM):
+                await client.unsubscribe(former[start : start + _SUBSCRIBE_MAXIMUM])
             _log.info("Unsubscribed %s", ", ".join(former))
         if held != current:
             await self._store.remember_subscriptions(current)
@@ -219,7 +224,7 @@ class Subscriber:
             await asyncio.wait((stopping, task))
 
 
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
+class _Inbox(asyncio.Queue[Delivery]):
     """The messages in hand: delivered on one connection, not yet acknowledged on it."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -233,8 +238,16 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
         """Take no more messages: what comes now is not acknowledged, and delivered again another time."""
         self._closed = True
 
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        """Take a message that paho has read; it never waits."""
+    def take(self, _client: PahoClient, _userdata: object, message: MQTTMessage) -> None:
+        """Take a message that paho has read."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as error:
+            topic = error.object.decode(errors="replace")
+        self.put_nowait(Delivery(topic=topic, payload=bytes(message.payload), qos=message.qos, packet_id=message.mid))
+
+    def put_nowait(self, item: Delivery) -> None:
+        """Put a message in hand, unless it is there already, or is one of QoS 0 too many; it never waits."""
         self._metrics.received.inc()
         if self._closed:
             return
@@ -243,12 +256,12 @@ class _Inbox(asyncio.Queue[aiomqtt.Message]):
                 self._metrics.dropped.inc()
                 return
             self._qos_0 += 1
-        elif item.mid in self._packet_ids:
+        elif item.packet_id in self._packet_ids:
             # NATS delivers again on the same connection what is not acknowledged within `ack_wait`.
             self._metrics.redelivered.inc()
             return
         else:
-            self._packet_ids.add(item.mid)
+            self._packet_ids.add(item.packet_id)
         super().put_nowait(item)
 
     def acknowledge(self, client: aiomqtt.Client, deliveries: Sequence[Delivery]) -> None:
@@ -278,13 +291,16 @@ async def _connect(broker: Broker, inbox: _Inbox) -> AsyncIterator[aiomqtt.Clien
         clean_session=None if is_v5 else False,
         clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_session_properties() if is_v5 else None,
-        queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda **_: inbox),
+        queue_type=cast("type[asyncio.Queue[Any]]", lambda **_: inbox),
     )
     paho = _paho(client)
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
+    paho.on_message = inbox.take
     _log_session_present(paho, broker)
     try:
         async with client:
+            if not paho.is_connected():  # aiomqtt misses a connection that is lost together with its CONNACK
+                raise aiomqtt.MqttError("the connection was lost at once")
             yield client
     finally:
         # aiomqtt leaves the socket of a failed attempt open, with its callbacks in the loop.

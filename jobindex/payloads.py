@@ -20,6 +20,7 @@ _YEAR_2100_SECONDS = 4_102_444_800
 _MILLISECONDS_FROM = 100_000_000_000  # 1e11 s is the year 5138; 1e11 ms is 1973
 _MAX_NUMBER = 2**63 - 1
 _ARN = re.compile(r"arn:[^:/]+:[^:/]+:[^:/]*:[^:/]*:(?P<type>[^:/]+)/(?P<name>.+)", re.DOTALL)
+_ARN_CHARACTERS = 2048
 _TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
 
 ValueT = TypeVar("ValueT")
@@ -162,7 +163,7 @@ def parse_payload(payload: bytes) -> Members:
 
 def _split_arn(field: str, value: object) -> tuple[str, str]:
     # A thing group's name may hold ":", so the resource is split at the first "/".
-    match = _ARN.fullmatch(value) if isinstance(value, str) else None
+    match = _ARN.fullmatch(value) if isinstance(value, str) and len(value) <= _ARN_CHARACTERS else None
     if match is None:
         raise MessageError(field, value, "an ARN")
     return match["type"], match["name"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
+from jobindex.addresses import authority
 from jobindex.api import App, create_app
 from jobindex.backoff import Backoff
 from jobindex.config import Settings
@@ -44,9 +45,11 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     state, metrics = state or State(), Metrics()
     app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
     with bound_socket(settings.http_host, settings.http_port) as listener:
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(_serve_http(app, listener, stopping))
-            store = await stack.enter_async_context(_open_when_possible(settings.database_path, state, stopping))
+        # The database is left last: it is still read while HTTP ends.
+        async with AsyncExitStack() as database, _serve_http(app, listener, stopping):
+            state.url = _url(listener)
+            _log.info("Listening on %s", state.url)
+            store = await _open_when_possible(settings.database_path, database, state, stopping)
             if store is not None:
                 state.store, state.reason = store, None
                 await _ingest(settings, store, state, metrics, stopping)
@@ -96,8 +99,6 @@ async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     serving.add_done_callback(lambda _: stopping.set())
-    host, port = listener.getsockname()[:2]
-    _log.info("Listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:
         yield
     finally:
@@ -105,22 +106,24 @@ async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event
         await serving
 
 
-@asynccontextmanager
-async def _open_when_possible(path: Path, state: State, stopping: asyncio.Event) -> AsyncIterator[Store | None]:
-    """Open the index, waiting while another process holds it locked; None where the service stops first."""
+async def _open_when_possible(path: Path, stack: AsyncExitStack, state: State, stopping: asyncio.Event) -> Store | None:
+    """Open the index on `stack`, waiting while another process holds it locked; None where the service stops first."""
     backoff = Backoff(first=0.5, greatest=5)
-    async with AsyncExitStack() as stack:
-        store: Store | None = None
-        while store is None and not stopping.is_set():
-            try:
-                store = await stack.enter_async_context(open_store(path))
-            except DatabaseUnavailableError as error:
-                state.reason = str(error)
-                delay = backoff.next_seconds()
-                _log.warning("%s; next attempt in %.1f s", error, delay)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), delay)
-        yield store
+    while not stopping.is_set():
+        try:
+            return await stack.enter_async_context(open_store(path))
+        except DatabaseUnavailableError as error:
+            state.reason = str(error)
+            delay = backoff.next_seconds()
+            _log.warning("%s; next attempt in %.1f s", error, delay)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), delay)
+    return None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{authority(host, port)}"
 
 
 @contextmanager
@@ -144,7 +147,7 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise SettingsError([f"JOBINDEX_HTTP_PORT: {host}:{port}: {error.strerror}"]) from error
+            raise SettingsError([f"JOBINDEX_HTTP_PORT: {authority(host, port)}: {error.strerror}"]) from error
         yield listener
 
 

@@ -125,7 +125,8 @@ async def open_store(path: Path) -> AsyncIterator["SqliteStore"]:
             await _migrate(writer, path, load_migrations("sqlite"))
             await writer.executescript(merge.CREATE_CHANGED)
             readers = [await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)]
-        yield SqliteStore(writer, readers)
+            prober = await stack.enter_async_context(_connect(path, "ro"))
+        yield SqliteStore(writer, readers, prober)
 
 
 async def migrate(path: Path) -> None:
@@ -141,8 +142,12 @@ async def migrate(path: Path) -> None:
 class SqliteStore:
     """A Store on one SQLite file; `open_store` makes it."""
 
-    def __init__(self, writer: aiosqlite.Connection, readers: Sequence[aiosqlite.Connection]) -> None:
+    def __init__(
+        self, writer: aiosqlite.Connection, readers: Sequence[aiosqlite.Connection], prober: aiosqlite.Connection
+    ) -> None:
         self._writer = writer
+        self._prober = prober
+        self._one_writes = asyncio.Lock()
         self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in readers:
             self._idle_readers.put_nowait(reader)
@@ -189,6 +194,12 @@ class SqliteStore:
             has_more=len(newest) > query.max_results,
         )
 
+    async def check(self) -> None:
+        """See Store."""
+        # A connection of its own: it does not wait behind the pages that others ask for.
+        with _unavailable("read"):
+            await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")
+
     async def subscriptions(self) -> frozenset[str]:
         """See Store."""
         async with self._reading() as reader:
@@ -206,15 +217,16 @@ class SqliteStore:
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:
-        with _unavailable("written"):
-            try:
-                await self._writer.execute("BEGIN IMMEDIATE")
-                yield self._writer
-                await self._writer.execute("COMMIT")
-            except BaseException:
-                # Queued behind whatever the connection's thread still runs, even when cancelled.
-                await asyncio.shield(self._writer.rollback())
-                raise
+        async with self._one_writes:
+            with _unavailable("written"):
+                try:
+                    await self._writer.execute("BEGIN IMMEDIATE")
+                    yield self._writer
+                    await self._writer.execute("COMMIT")
+                except BaseException:
+                    # Queued behind whatever the connection's thread still runs, even when cancelled.
+                    await asyncio.shield(self._writer.rollback())
+                    raise
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -325,11 +325,11 @@ READ_AGAIN = (
     """
     DELETE FROM job_thing_groups
     WHERE job_id IN (SELECT job_id FROM changed_jobs)
-    AND (thing_group, created_at) NOT IN (
-        SELECT known.thing_group, job_summaries.created_at
-        FROM job_summaries
+    AND (thing_group, created_at, job_id) NOT IN (
+        SELECT known.thing_group, job_summaries.created_at, job_id
+        FROM changed_jobs
+        CROSS JOIN job_summaries USING (job_id)
         CROSS JOIN counted_job_thing_groups AS known USING (job_id)
-        WHERE job_summaries.job_id = job_thing_groups.job_id
     )
     """,
     """

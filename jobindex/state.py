@@ -21,6 +21,8 @@ class Ingestion(StrEnum):
 class State:
     """What the service knows of itself."""
 
+    url: str | None = None
+    """Where HTTP is served, once it is."""
     store: Store | None = None
     """The index, once it is open."""
     reason: str | None = "the database is not open yet"

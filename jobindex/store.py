@@ -19,7 +19,7 @@ class Store(Protocol):
         """Merge reports into the index and keep rejected messages, in one durable transaction.
 
         When this returns, everything given survives a loss of power; when it raises, nothing was applied.
-        Applying anything again changes nothing. `now` is the time of arrival. One call at a time.
+        Applying anything again changes nothing. `now` is the time of arrival.
 
         Raises:
             DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
@@ -33,6 +33,14 @@ class Store(Protocol):
 
         Raises:
             ResourceNotFoundException: a thing group that no message ever named.
+            DatabaseUnavailableError: it cannot be read just now.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Return when the index can be read, without waiting for the questions under way.
+
+        Raises:
             DatabaseUnavailableError: it cannot be read just now.
         """
         ...

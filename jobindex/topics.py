@@ -32,6 +32,7 @@ _NOTIFY_NEXT_NAMESPACE = "notify-next-namespace-"
 _NOTIFY_NAMESPACE = "notify-namespace-"
 _NAMESPACE = "namespace-"
 _CURRENT_JOB = "$next"
+_FILTER_BYTES = 65_535
 
 # CANCELLATION_IN_PROGRESS is no status of ListJobs: it reads as CANCELED.
 JOB_OPERATIONS: dict[str, JobStatus | Literal["deleted"]] = {
@@ -222,6 +223,8 @@ def filter_problem(topic_filter: str) -> str | None:
     levels = topic_filter.split("/")
     if not topic_filter or "\0" in topic_filter:
         return "is no topic filter"
+    if len(topic_filter.encode()) > _FILTER_BYTES:
+        return f"is longer than {_FILTER_BYTES} bytes"
     if levels[0] == "$share":
         return "a shared subscription gives each of its subscribers a part of the messages, and an index needs all"
     if any("+" in level and level != "+" for level in levels):

@@ -93,6 +93,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_all_problems_are_told_at_once() -> None:
     """Each line names the variable and its value."""
     assert (
+        "JOBINDEX_MQTT_USERNAME: holds a character that cannot be printed, or that is not UTF-8",
         "JOBINDEX_MQTT_CLIENT_ID: 'xx' is not a client id of 1 to 128 characters".replace("xx", "x" * 129),
         "JOBINDEX_MQTT_PROTOCOL: '4' is not one of 5, 3.1.1",
         "JOBINDEX_MQTT_TOPICS: '#x': a '#' fills the last level (MQTT-4.7.1-2)",
@@ -105,6 +106,7 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_LOG_LEVEL: 'loud' is not one of debug, info, warning, error",
     ) == problems(
         MQTT_CLIENT_ID="x" * 129,
+        MQTT_USERNAME="\udcff",
         MQTT_PROTOCOL="4",
         MQTT_TOPICS="#x",
         DATABASE_URL="mysql://x",
@@ -124,6 +126,7 @@ def test_all_problems_are_told_at_once() -> None:
         ("mqtt://", "names no host"),
         ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port]"),
         ("mqtt://[host", "Invalid IPv6 URL"),
+        ("mqtt://host..x", "the host 'host..x' is no host name"),
         ("mqtt://host:99999", "Port out of range 0-65535"),
     ],
 )

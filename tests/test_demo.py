@@ -39,7 +39,7 @@ def start(environment: dict[str, str], log: Path, *arguments: str) -> "subproces
 
 def commands(printed: str, url: str) -> dict[str, str]:
     """Return the three commands that the demo prints, as a person would paste them."""
-    blocks = [block.strip() for block in printed.partition("Ctrl-C")[0].split("\n\n") if url in block][1:]
+    blocks = [block.strip() for block in printed.partition("Try, in")[2].split("\n\n") if url in block]
     found = {name: block for block in blocks for name in ("curl", "iot list-jobs", "boto3") if name in block}
     assert ["curl", "iot list-jobs", "boto3"] == list(found)
     return found
@@ -56,6 +56,7 @@ def test_the_demo_shows_a_fleet(environment: dict[str, str], tmp_path: Path) -> 
         wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
         listed = wait_until(lambda: service.jobs(namespaceId="aws-gg-deployment"), "jobs of the namespace")
         wait_until(lambda: len(service.jobs()) > len(listed), "jobs of other namespaces")
+        wait_until(lambda: "Ctrl-C ends it" in log.read_text(), "what to try")
 
         for name, command in commands(log.read_text(), service.url).items():
             program = next(word for word in shlex.split(command) if "=" not in word)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -134,6 +135,41 @@ def test_the_health_check_tells_by_its_exit_status(tmp_path: Path) -> None:
         assert jobindex("healthcheck", HTTP_PORT=port, HTTP_HOST="0.0.0.0").returncode == 0
     ended = jobindex("healthcheck", HTTP_PORT=port)
     assert (1, True) == (ended.returncode, "refused" in ended.stderr)
+
+
+def test_the_health_check_asks_the_service_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes no proxy, and knows how to write an IPv6 address."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", HTTP_HOST="::1")
+    service.start_only()
+    try:
+        assert service.url.startswith("http://[::1]:")
+        check = {"HTTP_HOST": "::1", "HTTP_PORT": service.url.rpartition(":")[2]}
+        wait_until(lambda: jobindex("healthcheck", **check).returncode == 0, "a ready service")
+    finally:
+        assert service.stop() == 0
+
+
+def test_a_stop_fails_no_request(tmp_path: Path) -> None:
+    """Requests under way at a stop are answered from the index: it is closed after HTTP has ended."""
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
+    service.start(until="connecting")
+    wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+
+    def ask(_: int) -> set[int]:
+        answers = set()
+        try:
+            while True:
+                answers.add(service.get("/jobs")[0])
+        except OSError:  # nobody listens any more
+            return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, number) for number in range(8)]
+        wait_until(lambda: service.get("/jobs")[0] == 200, "an answer")
+        assert service.stop() == 0
+        assert {200} == set().union(*(answers.result(30) for answers in asking))
+    assert "Traceback" not in service.log()
 
 
 def test_what_is_in_hand_is_written_before_the_service_stops(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ NEVER_AWS = "a filter that starts with a wildcard never matches a topic that sta
     [
         ("", "is no topic filter"),
         ("$aws/\0", "is no topic filter"),
+        ("$aws/" + "é" * 32_766, "is longer than 65535 bytes"),
         ("$share/group/$aws/things/+/jobs/#", SHARED),
         ("$aws/things/+/jobs/+/notify-namespace-+", INSIDE_A_LEVEL),
         ("$aws/things/T+/jobs/#", INSIDE_A_LEVEL),

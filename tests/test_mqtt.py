@@ -1,0 +1,180 @@
+"""Receiving from brokers that do what no good broker does, played by a script."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from services import Service, running
+from waiting import wait_until
+
+CONNACK = b"\x20\x02\x00\x00"
+CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
+PUBACK, SUBSCRIBE, PINGREQ, DISCONNECT = 0x40, 0x82, 0xC0, 0xE0
+
+Play = Callable[["Connection"], None]
+
+
+class Connection:
+    """The broker's side of an MQTT 3.1.1 connection."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    def send(self, packet: bytes) -> None:
+        """Send a packet."""
+        self._channel.sendall(packet)
+
+    def receive(self) -> tuple[int, bytes]:
+        """Return the first byte and the body of the next packet."""
+        first = self._exactly(1)[0]
+        length = shift = 0
+        while True:
+            digit = self._exactly(1)[0]
+            length |= (digit & 0x7F) << shift
+            shift += 7
+            if digit < 0x80:
+                return first, self._exactly(length)
+
+    def accept(self) -> None:
+        """Take the client's CONNECT and grant what it subscribes."""
+        self.receive()
+        self.send(CONNACK)
+        kind, body = self.receive()
+        assert kind == SUBSCRIBE
+        self.send(b"\x90\x06" + body[:2] + b"\x01" * 4)
+
+    def publish(self, packet_id: int, topic: bytes, payload: bytes) -> None:
+        """Send a PUBLISH of QoS 1."""
+        body = len(topic).to_bytes(2, "big") + topic + packet_id.to_bytes(2, "big") + payload
+        self.send(b"\x32" + bytes([len(body)]) + body)
+
+    def acknowledged(self) -> int:
+        """Return the packet id of the next PUBACK."""
+        while True:
+            kind, body = self.receive()
+            if kind == PUBACK:
+                return int.from_bytes(body, "big")
+            assert kind in {PINGREQ, DISCONNECT}
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = self._channel.recv(count - len(data))
+            if not more:
+                raise ConnectionError("the client went away")
+            data += more
+        return data
+
+
+@contextmanager
+def playing(play: Play) -> Iterator[tuple[str, list[int]]]:
+    """Play a broker on loopback, each connection in its turn; yield its URL, and a list that grows with each."""
+    connections: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    channel, _ = listener.accept()
+                    connections.append(len(connections) + 1)
+                    with channel, suppress(ConnectionError):
+                        channel.settimeout(30)
+                        play(Connection(channel))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"mqtt://127.0.0.1:{listener.getsockname()[1]}", connections
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(30)
+
+
+def refuse(connection: Connection) -> None:
+    """Answer with CONNACK and a refusal."""
+    connection.receive()
+    connection.send(CONNACK_NOT_AUTHORIZED)
+
+
+def accept_and_leave(connection: Connection) -> None:
+    """Close the connection in one go with CONNACK."""
+    connection.receive()
+    connection.send(CONNACK)
+
+
+def leave_at_once(_: Connection) -> None:
+    """Close the connection before anything is said."""
+
+
+def talk_nonsense(connection: Connection) -> None:
+    """Answer with something that is no MQTT."""
+    connection.receive()
+    connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@pytest.mark.parametrize("play", [refuse, accept_and_leave, leave_at_once, talk_nonsense])
+def test_a_broker_that_does_not_take_us_is_tried_again_and_again(tmp_path: Path, play: Play) -> None:
+    """Whatever ends the attempt, a next one comes, with a pause between them, and the service answers."""
+    with playing(play) as (url, connections):
+        service = Service(tmp_path, MQTT_URL=url, MQTT_PROTOCOL="3.1.1")
+        with running(service, until="refused" if play is refuse else "connecting"):
+            wait_until(lambda: len(connections) >= 2, "a second attempt", 30)
+            assert service.get("/readyz")[0] == 200
+            assert "ingestionReason" in service.readyz()
+            assert "Traceback" not in service.log()
+        assert len(connections) < 20
+
+
+def test_topics_that_are_none_are_kept_and_acknowledged(tmp_path: Path) -> None:
+    """A topic with wildcards, or not in UTF-8, ends no connection: its message is rejected or ignored."""
+    topics = [
+        b"$aws/things/+/jobs/notify",
+        b"$aws/things/#/jobs/notify",
+        b"$aws/things/\xff/jobs/notify",
+        b"$aws/\xff",
+        b"$aws/things/thing/jobs/good/notify-namespace-n",
+    ]
+    acknowledged: list[int] = []
+
+    def play(connection: Connection) -> None:
+        connection.accept()
+        for packet_id, topic in enumerate(topics, start=1):
+            connection.publish(packet_id, topic, b"{}")
+        while True:
+            acknowledged.append(connection.acknowledged())
+
+    with playing(play) as (url, connections):
+        service = Service(tmp_path, MQTT_URL=url, MQTT_PROTOCOL="3.1.1")
+        with running(service):
+            wait_until(lambda: len(acknowledged) == len(topics), "every acknowledgement")
+            assert [1, 2, 3, 4, 5] == acknowledged
+            assert {"good"} == set(service.jobs())
+            assert (3, 1) == (service.metric("messages_rejected_total"), service.metric("messages_ignored_total"))
+            assert [1] == connections
+
+
+def test_what_is_delivered_twice_on_a_connection_is_acknowledged_once_it_is_durable(tmp_path: Path) -> None:
+    """A packet id that is in hand adds nothing; once acknowledged, it may be used again."""
+    acknowledged: list[int] = []
+    names = [b"first", b"second"]
+
+    def play(connection: Connection) -> None:
+        connection.accept()
+        for name in names:
+            for _ in range(3):
+                connection.publish(7, b"$aws/things/thing/jobs/" + name + b"/notify-namespace-n", b"{}")
+            acknowledged.append(connection.acknowledged())
+        with suppress(TimeoutError):
+            while True:
+                acknowledged.append(connection.acknowledged())
+
+    with playing(play) as (url, _):
+        service = Service(tmp_path, MQTT_URL=url, MQTT_PROTOCOL="3.1.1")
+        with running(service):
+            wait_until(lambda: {"first", "second"} == set(service.jobs()), "both jobs")
+            redelivered = service.metric("messages_redelivered_total")
+            wait_until(lambda: len(acknowledged) == 6 - redelivered, "the acknowledgements")
+            assert {7} == set(acknowledged)
