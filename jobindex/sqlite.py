@@ -38,6 +38,15 @@ from jobindex.jobs import (
 )
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
+from jobindex.sqlite_rows import (
+    NEVER,
+    deletion_row,
+    execution_row,
+    job_row,
+    pending_list_row,
+    rejected_row,
+    thing_group_row,
+)
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
@@ -154,13 +163,13 @@ class SqliteStore:
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> None:
         """See Store."""
-        jobs = [merge.job_row(report, now) for report in reports if isinstance(report, JobReport)]
-        deletions = [merge.deletion_row(report, now) for report in reports if isinstance(report, JobDeletion)]
-        executions = [merge.execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
-        lists = [merge.pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
-        groups = [merge.thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
+        jobs = [job_row(report, now) for report in reports if isinstance(report, JobReport)]
+        deletions = [deletion_row(report, now) for report in reports if isinstance(report, JobDeletion)]
+        executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
+        lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
+        groups = [thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
         listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
-        sightings = [row for row in executions if row["pending_at"] != merge.NEVER]
+        sightings = [row for row in executions if row["pending_at"] != NEVER]
         async with self._writing() as writer:
             for statement, rows in (
                 (merge.MERGE_JOB, jobs + deletions),
@@ -168,7 +177,7 @@ class SqliteStore:
                 (merge.MERGE_SIGHTING, sightings),
                 (merge.MERGE_PENDING_LIST, lists),
                 (merge.MERGE_THING_GROUP, groups),
-                (merge.KEEP_REJECTED, [merge.rejected_row(message, now) for message in rejected]),
+                (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
                 (merge.CHANGED_JOB, jobs + deletions),
                 (merge.CHANGED_EXECUTION, executions),
                 (merge.CHANGED_BY_DELETION, deletions),
