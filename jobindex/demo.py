@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 import sysconfig
 import tempfile
@@ -75,9 +74,9 @@ def _welcome(settings: Settings, url: str) -> None:
 
 
 def _program(name: str) -> str:
-    """Return how to call a program that may be installed beside this Python alone."""
+    """Return how to call a program: the one installed beside this Python works, whatever the path holds."""
     beside = Path(sysconfig.get_path("scripts")) / name
-    return str(beside) if shutil.which(name) is None and os.access(beside, os.X_OK) else name
+    return str(beside) if os.access(beside, os.X_OK) else name
 
 
 @asynccontextmanager
