@@ -87,12 +87,14 @@ def _list_jobs(state: State, arn_prefix: str) -> _Endpoint:
             _log.warning("ListJobs: %s", error)
             raise ServiceUnavailableException("The service is temporarily unavailable.") from error
         position = page.next_position()
-        return _json(
+        response = _json(
             {
                 "jobs": [_encode_job(job, arn_prefix) for job in page.jobs],
                 "nextToken": None if position is None else encode_token(position, query.filters),
             }
         )
+        response.headers["jobindex-freshness"] = _encode_freshness(state)
+        return response
 
     return list_jobs
 
@@ -111,6 +113,21 @@ def _encode_job(job: JobSummary, arn_prefix: str) -> dict[str, object]:
         "completedAt": None if job.completed_at is None else _seconds(job.completed_at),
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _encode_freshness(state: State) -> str:
+    """Return how fresh the answer is, as a dictionary of structured fields (RFC 9651)."""
+    times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in state.freshness().items())
+    return ", ".join((f"ingestion={state.ingestion}", *times))
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _seconds(time: datetime) -> float:
@@ -134,6 +151,7 @@ def _readyz(state: State) -> _Endpoint:
             "reason": reason,
             "ingestion": state.ingestion,
             "ingestionReason": state.ingestion_reason,
+            **{_camel_case(name): _iso(time) for name, time in state.freshness().items()},
         }
         known = {name: value for name, value in answer.items() if value is not None}
         return _json(known, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)

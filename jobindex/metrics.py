@@ -3,6 +3,9 @@
 prometheus-client keeps them; each service has a registry of its own, so that two in one process do not mix.
 """
 
+from collections.abc import Callable
+from datetime import datetime
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,13 +16,15 @@ from prometheus_client import (
     generate_latest,
 )
 
+from jobindex.state import Ingestion, State
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """What the service counts and times."""
+    """What the service counts and times, and what its state tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, state: State) -> None:
         disable_created_metrics()  # a series of its own for each counter's birth
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -42,8 +47,27 @@ class Metrics:
             registry=self.registry,
         )
         self.failed_commits = self._counter("commits_failed", "Batches that could not be written and were tried again")
-        self.connected = Gauge(
-            "jobindex_mqtt_connected", "1 while every subscription is granted, else 0", registry=self.registry
+        self._gauge(
+            "mqtt_connected",
+            "1 while every subscription is granted, else 0",
+            lambda: state.ingestion is Ingestion.CONNECTED,
+        )
+        self._time(
+            "connected_since", "Since when every subscription is granted, 0 while not", lambda: state.connected_since
+        )
+        self._time(
+            "complete_since",
+            "Since when the index has been told everything, 0 where it has not",
+            lambda: state.complete_since,
+        )
+        self._time("last_message", "When the last message arrived, 0 before the first", lambda: state.last_message_at)
+        self._time(
+            "oldest_unwritten",
+            "When the oldest message arrived that is not yet written, 0 where all are",
+            state.oldest_unwritten_at,
+        )
+        self.sessions_lost = self._counter(
+            "mqtt_sessions_lost", "Sessions that the broker had forgotten: messages may have been missed"
         )
         self.connections = self._counter("mqtt_connections", "Connections that the broker accepted")
         self.throttled = self._counter("http_requests_throttled", "Requests answered with ThrottlingException")
@@ -51,6 +75,16 @@ class Metrics:
     def encode(self) -> bytes:
         """Return all figures in Prometheus's text form."""
         return generate_latest(self.registry)
+
+    def _time(self, name: str, documentation: str, time: Callable[[], datetime | None]) -> None:
+        def seconds() -> float:
+            known = time()
+            return 0 if known is None else known.timestamp()
+
+        self._gauge(f"{name}_timestamp_seconds", documentation, seconds)
+
+    def _gauge(self, name: str, documentation: str, value: Callable[[], float]) -> None:
+        Gauge(f"jobindex_{name}", documentation, registry=self.registry).set_function(value)
 
     def _counter(self, name: str, documentation: str) -> Counter:
         return Counter(f"jobindex_{name}", documentation, registry=self.registry)

@@ -20,7 +20,8 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
 import aiomqtt
@@ -34,16 +35,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 from jobindex.addresses import authority
 from jobindex.backoff import Backoff
 from jobindex.errors import DatabaseUnavailableError
+from jobindex.inbox import Delivery, Inbox
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
-from jobindex.store import Store
+from jobindex.store import Session, Store
 
 Protocol = Literal["5", "3.1.1"]
 
 RECEIVE_MAXIMUM = 500
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
-QOS_0_MAXIMUM = 1000
-"""QoS 0 messages in hand at once: nothing else bounds them."""
 BATCH_MAXIMUM = 1000
 SESSION_EXPIRY_SECONDS = 7 * 24 * 3600  # the longest that AWS IoT Core grants
 
@@ -77,16 +77,6 @@ class Broker:
         return f"{'mqtt' if self.tls is None else 'mqtts'}://{authority(self.host, self.port)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A message as the broker delivered it."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    packet_id: int
-
-
 class Subscriber:
     """Receives what is published under the topic filters, over any number of connections."""
 
@@ -99,6 +89,7 @@ class Subscriber:
         store: Store,
         state: State,
         metrics: Metrics,
+        clock: Callable[[], datetime],
     ) -> None:
         self._broker = broker
         self._topic_filters = topic_filters
@@ -106,6 +97,7 @@ class Subscriber:
         self._store = store
         self._state = state
         self._metrics = metrics
+        self._clock = clock
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -115,6 +107,7 @@ class Subscriber:
     async def run(self) -> None:
         """Receive until stopped, connecting again for ever."""
         backoff = Backoff(first=1, greatest=30)
+        self._state.complete_since = (await self._store.session()).complete_since
         while True:
             started = time.monotonic()
             try:
@@ -136,14 +129,20 @@ class Subscriber:
 
     async def _receive(self) -> None:
         """Receive on one connection until it is lost, which raises, or until stopped."""
-        inbox = _Inbox(self._metrics)
+        inbox = Inbox(self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
-            client = await self._until_stopped(stack.enter_async_context(_connect(self._broker, inbox)))
-            if client is None:
+            connected = await self._until_stopped(stack.enter_async_context(_connect(self._broker, inbox)))
+            if connected is None:
                 return
+            client, session_present = connected
             self._metrics.connections.inc()
+            _log.info(
+                "Connected to %s; %s",
+                self._broker,
+                "the session was kept" if session_present else "a new session: it knows nothing older",
+            )
             _disconnected(client).add_done_callback(self._report_disconnected)
-            subscribing = asyncio.create_task(self._subscribe(client), name="subscribe")
+            subscribing = asyncio.create_task(self._subscribe(client, is_new=not session_present), name="subscribe")
             receiving = asyncio.create_task(self._receive_batches(client, inbox), name="receive")
             try:
                 await asyncio.wait((subscribing, receiving), return_when=asyncio.FIRST_COMPLETED)
@@ -155,12 +154,13 @@ class Subscriber:
                 receiving.cancel()
                 await asyncio.wait((subscribing, receiving))
 
-    async def _receive_batches(self, client: aiomqtt.Client, inbox: "_Inbox") -> None:
+    async def _receive_batches(self, client: aiomqtt.Client, inbox: Inbox) -> None:
         while batch := await self._next_batch(client, inbox):
             await self._apply(batch)
-            inbox.acknowledge(client, batch)
+            for delivery in inbox.written(batch):
+                _paho(client).ack(delivery.packet_id, delivery.qos)
 
-    async def _next_batch(self, client: aiomqtt.Client, inbox: "_Inbox") -> Sequence[Delivery]:
+    async def _next_batch(self, client: aiomqtt.Client, inbox: Inbox) -> Sequence[Delivery]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
         first = None
         if inbox.empty():
@@ -172,14 +172,16 @@ class Subscriber:
             batch.append(inbox.get_nowait())
         return batch
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
+    async def _subscribe(self, client: aiomqtt.Client, *, is_new: bool) -> None:
         """Subscribe to every filter; what is refused is asked for again, on the same connection."""
         backoff = Backoff(first=5, greatest=60)
         wanted: Sequence[str] = self._topic_filters
         while True:
             try:
-                await self._forget_former_subscriptions(client)
+                session = await self._take_over_session(client, is_new=is_new)
                 wanted = await _subscribe(client, wanted)
+                if not wanted:
+                    await self._complete_session(session)
             except (aiomqtt.MqttError, DatabaseUnavailableError) as error:
                 self._report(Ingestion.CONNECTING, f"not subscribed: {error}")
             else:
@@ -190,16 +192,39 @@ class Subscriber:
             _log.warning("%s: %s", self._broker, self._state.ingestion_reason)
             await asyncio.sleep(backoff.next_seconds())
 
-    async def _forget_former_subscriptions(self, client: aiomqtt.Client) -> None:
-        """Unsubscribe what an earlier run subscribed and this one does not: the broker's session keeps it."""
-        current = frozenset(self._topic_filters)
-        held = await self._store.subscriptions()
-        if former := sorted(held - current):
-            for start in range(0, len(former), _SUBSCRIBE_MAXIMUM):
-                await client.unsubscribe(former[start : start + _SUBSCRIBE_MAXIMUM])
+    async def _take_over_session(self, client: aiomqtt.Client, *, is_new: bool) -> Session:
+        """Bring what is remembered of the session in line with what the broker has, and the other way round.
+
+        A session that is new, or does not hold a filter yet, has missed what was published before; this is
+        remembered before anything is subscribed, so that it outlives whatever comes between. What an earlier
+        run subscribed and this one does not is unsubscribed: the broker's session keeps it.
+        """
+        filters = frozenset(self._topic_filters)
+        held = await self._store.session()
+        is_whole = not is_new and filters <= held.topic_filters
+        session = Session(topic_filters=filters, complete_since=held.complete_since if is_whole else None)
+        if is_new and held.complete_since is not None:
+            self._metrics.sessions_lost.inc()
+            _log.error(
+                "%s has forgotten the session: messages published since it was last connected may have been missed",
+                self._broker,
+            )
+        former = sorted(held.topic_filters - filters)
+        for start in range(0, len(former), _SUBSCRIBE_MAXIMUM):
+            await client.unsubscribe(former[start : start + _SUBSCRIBE_MAXIMUM])
+        if former:
             _log.info("Unsubscribed %s", ", ".join(former))
-        if held != current:
-            await self._store.remember_subscriptions(current)
+        if session != held:
+            await self._store.remember_session(session)
+        self._state.complete_since = session.complete_since
+        return session
+
+    async def _complete_session(self, session: Session) -> None:
+        """Remember that from now on the session misses nothing, unless it has missed nothing since longer."""
+        if session.complete_since is None:
+            session = replace(session, complete_since=self._clock())
+            await self._store.remember_session(session)
+        self._state.complete_since = session.complete_since
 
     def _report_disconnected(self, disconnected: "asyncio.Future[None]") -> None:
         error = None if disconnected.cancelled() else disconnected.exception()
@@ -209,7 +234,7 @@ class Subscriber:
         if ingestion is Ingestion.CONNECTED:
             _log.info("Receiving from %s: %s", self._broker, ", ".join(self._topic_filters))
         self._state.ingestion, self._state.ingestion_reason = ingestion, reason
-        self._metrics.connected.set(ingestion is Ingestion.CONNECTED)
+        self._state.connected_since = self._clock() if ingestion is Ingestion.CONNECTED else None
 
     async def _until_stopped(self, awaitable: Awaitable[T]) -> T | None:
         """Await something; None, and it is cancelled, where `stop` comes first."""
@@ -224,60 +249,9 @@ class Subscriber:
             await asyncio.wait((stopping, task))
 
 
-class _Inbox(asyncio.Queue[Delivery]):
-    """The messages in hand: delivered on one connection, not yet acknowledged on it."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        super().__init__()
-        self._metrics = metrics
-        self._packet_ids: set[int] = set()
-        self._qos_0 = 0
-        self._closed = False
-
-    def close(self) -> None:
-        """Take no more messages: what comes now is not acknowledged, and delivered again another time."""
-        self._closed = True
-
-    def take(self, _client: PahoClient, _userdata: object, message: MQTTMessage) -> None:
-        """Take a message that paho has read."""
-        try:
-            topic = message.topic
-        except UnicodeDecodeError as error:
-            topic = error.object.decode(errors="replace")
-        self.put_nowait(Delivery(topic=topic, payload=bytes(message.payload), qos=message.qos, packet_id=message.mid))
-
-    def put_nowait(self, item: Delivery) -> None:
-        """Put a message in hand, unless it is there already, or is one of QoS 0 too many; it never waits."""
-        self._metrics.received.inc()
-        if self._closed:
-            return
-        if item.qos == 0:
-            if self._qos_0 == QOS_0_MAXIMUM:
-                self._metrics.dropped.inc()
-                return
-            self._qos_0 += 1
-        elif item.packet_id in self._packet_ids:
-            # NATS delivers again on the same connection what is not acknowledged within `ack_wait`.
-            self._metrics.redelivered.inc()
-            return
-        else:
-            self._packet_ids.add(item.packet_id)
-        super().put_nowait(item)
-
-    def acknowledge(self, client: aiomqtt.Client, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge messages that are durable, in the order of their arrival."""
-        paho = _paho(client)
-        for delivery in deliveries:
-            if delivery.qos == 0:
-                self._qos_0 -= 1
-            else:
-                self._packet_ids.discard(delivery.packet_id)
-                paho.ack(delivery.packet_id, delivery.qos)
-
-
 @asynccontextmanager
-async def _connect(broker: Broker, inbox: _Inbox) -> AsyncIterator[aiomqtt.Client]:
-    """Connect with the persistent session; what is delivered goes to the inbox."""
+async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.Client, bool]]:
+    """Connect with the persistent session, and yield whether the broker had kept it; deliveries go to the inbox."""
     is_v5 = broker.protocol == "5"
     client = aiomqtt.Client(
         broker.host,
@@ -295,13 +269,13 @@ async def _connect(broker: Broker, inbox: _Inbox) -> AsyncIterator[aiomqtt.Clien
     )
     paho = _paho(client)
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
-    paho.on_message = inbox.take
-    _log_session_present(paho, broker)
+    paho.on_message = _deliver_to(inbox)
+    connack = _note_connack(paho)
     try:
         async with client:
             if not paho.is_connected():  # aiomqtt misses a connection that is lost together with its CONNACK
                 raise aiomqtt.MqttError("the connection was lost at once")
-            yield client
+            yield client, connack.session_present
     finally:
         # aiomqtt leaves the socket of a failed attempt open, with its callbacks in the loop.
         paho._sock_close()  # noqa: SLF001
@@ -314,19 +288,37 @@ def _session_properties() -> Properties:
     return properties
 
 
-def _log_session_present(paho: PahoClient, broker: Broker) -> None:
-    """Log CONNACK's `session present`, which aiomqtt drops."""
+def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], None]:
+    def on_message(_client: PahoClient, _userdata: object, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as error:
+            topic = error.object.decode(errors="replace")
+        inbox.put_nowait(Delivery(topic=topic, payload=bytes(message.payload), qos=message.qos, packet_id=message.mid))
+
+    return on_message
+
+
+@dataclass(slots=True)
+class _Connack:
+    """What the broker said when it took the connection."""
+
+    session_present: bool = False
+
+
+def _note_connack(paho: PahoClient) -> _Connack:
+    """Return where CONNACK's `session present`, which aiomqtt drops, will stand."""
+    connack = _Connack()
     pass_on: Any = paho.on_connect
 
     def on_connect(
         client: PahoClient, userdata: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
-        if not reason.is_failure:
-            session = "the session was kept" if flags.session_present else "a new session: it knows nothing older"
-            _log.info("Connected to %s; %s", broker, session)
+        connack.session_present = flags.session_present
         pass_on(client, userdata, flags, reason, properties)
 
     paho.on_connect = on_connect
+    return connack
 
 
 async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> Sequence[str]:

@@ -42,7 +42,8 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
         SettingsError: the HTTP address cannot be bound.
         DatabaseRefusedError: the database is not one to work with.
     """
-    state, metrics = state or State(), Metrics()
+    state = state or State()
+    metrics = Metrics(state)
     app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
@@ -55,6 +56,10 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
                 await _ingest(settings, store, state, metrics, stopping)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def stop_on_signals(stopping: asyncio.Event) -> None:
     """Set `stopping` on SIGTERM and SIGINT."""
     loop = asyncio.get_running_loop()
@@ -64,9 +69,9 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
 
 async def _ingest(settings: Settings, store: Store, state: State, metrics: Metrics, stopping: asyncio.Event) -> None:
     """Receive until `stopping` is set, then finish what is in hand."""
-    ingestor = Ingestor(store, metrics, clock=lambda: datetime.now(UTC))
+    ingestor = Ingestor(store, metrics, clock=_now)
     subscriber = Subscriber(
-        settings.broker, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics
+        settings.broker, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics, clock=_now
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -47,6 +47,7 @@ from jobindex.sqlite_rows import (
     rejected_row,
     thing_group_row,
 )
+from jobindex.store import Session
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
@@ -209,20 +210,26 @@ class SqliteStore:
         with _unavailable("read"):
             await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")
 
-    async def subscriptions(self) -> frozenset[str]:
+    async def session(self) -> Session:
         """See Store."""
         async with self._reading() as reader:
-            cursor = await reader.execute("SELECT topic_filter FROM subscriptions")
-            return frozenset(row["topic_filter"] for row in await cursor.fetchall())
+            filters = await reader.execute_fetchall("SELECT topic_filter FROM subscriptions")
+            times = [row["complete_since"] for row in await reader.execute_fetchall("SELECT * FROM session")]
+        return Session(
+            topic_filters=frozenset(row["topic_filter"] for row in filters),
+            complete_since=next((from_milliseconds(time) for time in times if time is not None), None),
+        )
 
-    async def remember_subscriptions(self, topic_filters: Collection[str]) -> None:
+    async def remember_session(self, session: Session) -> None:
         """See Store."""
+        since = None if session.complete_since is None else to_milliseconds(session.complete_since)
         async with self._writing() as writer:
             await writer.execute("DELETE FROM subscriptions")
             await writer.executemany(
                 "INSERT INTO subscriptions (topic_filter) VALUES (?)",
-                [(topic_filter,) for topic_filter in topic_filters],
+                [(topic_filter,) for topic_filter in session.topic_filters],
             )
+            await writer.execute("INSERT OR REPLACE INTO session (the_one, complete_since) VALUES (1, ?)", (since,))
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -1,6 +1,8 @@
-"""How the service fares: written by what runs it, read by /readyz."""
+"""How the service fares: written by what runs it, read by /readyz, /metrics and every ListJobs answer."""
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from jobindex.store import Store
@@ -30,3 +32,25 @@ class State:
     ingestion: Ingestion = Ingestion.CONNECTING
     ingestion_reason: str | None = None
     """What the broker, or the way to it, last said; None when connected."""
+    connected_since: datetime | None = None
+    """Since when every subscription is granted; None while not."""
+    complete_since: datetime | None = None
+    """Since when the index has been told everything: the broker has kept the session without a gap from then on."""
+    last_message_at: datetime | None = None
+    """When the last message arrived; None when none has since the start."""
+    in_hand: deque[datetime] = field(default_factory=deque)
+    """When each message arrived that is not yet written and acknowledged, oldest first."""
+
+    def oldest_unwritten_at(self) -> datetime | None:
+        """Return when the oldest message arrived that is not yet written; None where all are."""
+        return self.in_hand[0] if self.in_hand else None
+
+    def freshness(self) -> dict[str, datetime]:
+        """Return how fresh the index is, without what is not known."""
+        times = {
+            "connected_since": self.connected_since,
+            "complete_since": self.complete_since,
+            "last_message": self.last_message_at,
+            "oldest_unwritten": self.oldest_unwritten_at(),
+        }
+        return {name: time for name, time in times.items() if time is not None}

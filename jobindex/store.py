@@ -1,11 +1,22 @@
 """What a store of the index promises, whatever engine it stands on."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.listing import JobPage, ListJobsQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What is known of the session that the broker keeps for us."""
+
+    topic_filters: frozenset[str] = frozenset()
+    """The topic filters that it may still hold."""
+    complete_since: datetime | None = None
+    """Since when it has missed nothing; None where it has lost something and is not whole again yet."""
 
 
 class Store(Protocol):
@@ -45,16 +56,16 @@ class Store(Protocol):
         """
         ...
 
-    async def subscriptions(self) -> frozenset[str]:
-        """Return the topic filters that the broker's session may still hold.
+    async def session(self) -> Session:
+        """Return what was last remembered of the broker's session; an empty one at first.
 
         Raises:
             DatabaseUnavailableError: it cannot be read just now.
         """
         ...
 
-    async def remember_subscriptions(self, topic_filters: Collection[str]) -> None:
-        """Keep the topic filters that the broker's session may hold from now on, in place of the former.
+    async def remember_session(self, session: Session) -> None:
+        """Keep what is known of the broker's session from now on, in place of what was.
 
         Raises:
             DatabaseUnavailableError: it cannot be written just now.

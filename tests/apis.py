@@ -68,7 +68,8 @@ class Api:
 @contextmanager
 def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) -> Iterator[Api]:
     """Serve an empty index while the context is open."""
-    state, metrics = State(), Metrics()
+    state = State()
+    metrics = Metrics(state)
     app = create_app(state, metrics, region=REGION, account_id=ACCOUNT_ID, concurrency_maximum=concurrency_maximum)
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()

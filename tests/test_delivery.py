@@ -97,7 +97,7 @@ def test_the_service_outlives_its_broker(tmp_path: Path) -> None:
             assert set(service.jobs()) == ids(1)
             assert service.metric("mqtt_connected") == 0
             broker.start()
-            wait_until(lambda: service.readyz() == {"ready": True, "ingestion": "connected"}, "the connection", 30)
+            wait_until(lambda: service.readyz()["ingestion"] == "connected", "the connection", 30)
             publish(broker.port, notifications(1, "later"))
             wait_until(lambda: ids(1) | ids(1, "later") == set(service.jobs()), "the job published later")
 

@@ -27,7 +27,7 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
 
 def test_the_readme_names_every_metric_and_no_other() -> None:
     """A metric's name is its series' or its histogram's."""
-    families = [family for family in Metrics().registry.collect() if family.name.startswith("jobindex_")]
+    families = [family for family in Metrics(State()).registry.collect() if family.name.startswith("jobindex_")]
     expected = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     assert expected == set(re.findall(r"^\| `(jobindex_\w+)`", README, re.MULTILINE))
 
@@ -41,7 +41,7 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in the README."""
-    app = create_app(State(), Metrics(), region="us-east-1", account_id="000000000000")
+    app = create_app(State(), Metrics(State()), region="us-east-1", account_id="000000000000")
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     assert {"/jobs", "/healthz", "/readyz", "/metrics"} == paths
     assert not [path for path in paths if path not in README]

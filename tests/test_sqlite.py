@@ -20,6 +20,7 @@ from jobindex.jobs import JobReport, JobStatus, RejectedMessage, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite import SqliteStore, list_jobs_statements, migrate, open_store
+from jobindex.store import Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -241,7 +242,7 @@ async def test_while_another_process_has_the_lock_nothing_is_applied(path: Path)
             with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: database is locked"):
                 await store.apply([JOB], [REJECTED], now=NOW)
             with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: database is locked"):
-                await store.remember_subscriptions(["a/#"])
+                await store.remember_session(Session())
             assert () == (await store.list_jobs(ListJobsQuery())).jobs
             other.execute("ROLLBACK")
         assert [] == rows(path, "SELECT * FROM rejected_messages")

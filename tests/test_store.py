@@ -11,9 +11,9 @@ import pytest
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.events import parse_message
-from jobindex.jobs import JobStatus, JobSummary, RejectedMessage, TargetSelection
+from jobindex.jobs import JobStatus, JobSummary, RejectedMessage, TargetSelection, from_milliseconds
 from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.store import Store
+from jobindex.store import Session, Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -850,12 +850,13 @@ async def test_a_rejected_message_does_not_stop_its_batch(store: Store) -> None:
     assert summary(10) == await Index(store, reverse=False).job()
 
 
-async def test_subscriptions_are_remembered(store: Store) -> None:
+async def test_the_session_is_remembered(store: Store) -> None:
     """The topic filters kept are those remembered last."""
-    assert frozenset() == await store.subscriptions()
-    await store.remember_subscriptions(["a/#", "b/#"])
-    assert {"a/#", "b/#"} == await store.subscriptions()
-    await store.remember_subscriptions(["b/#", "c/#"])
-    assert {"b/#", "c/#"} == await store.subscriptions()
-    await store.remember_subscriptions([])
-    assert frozenset() == await store.subscriptions()
+    assert Session() == await store.session()
+    for session in (
+        Session(topic_filters=frozenset({"a/#", "b/#"})),
+        Session(topic_filters=frozenset({"b/#", "c/#"}), complete_since=from_milliseconds(1486687079743)),
+        Session(),
+    ):
+        await store.remember_session(session)
+        assert session == await store.session()
