@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from jobindex.errors import SettingsError
 from jobindex.logs import LogFormat
 from jobindex.mqtt import Broker, Protocol
+from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS, filter_problem
 
 PREFIX = "JOBINDEX_"
@@ -28,6 +29,8 @@ SETTINGS = (
     "MQTT_CERT_FILE",
     "MQTT_KEY_FILE",
     "DATABASE_URL",
+    "REJECTED_MAX_MESSAGES",
+    "REJECTED_MAX_BYTES",
     "HTTP_HOST",
     "HTTP_PORT",
     "AWS_REGION",
@@ -38,6 +41,7 @@ SETTINGS = (
 SECRETS = ("MQTT_URL", "MQTT_PASSWORD")
 """Settings that `…_FILE` may hold instead: the file's content without the line end behind it."""
 
+_LIMITS = RejectedLimits()
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -51,6 +55,7 @@ class Settings:
     broker: Broker
     topic_filters: tuple[str, ...]
     database_path: Path
+    rejected_limits: RejectedLimits
     http_host: str
     http_port: int
     aws_region: str
@@ -70,6 +75,10 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Setti
         broker=_read_broker(reader),
         topic_filters=_read_topic_filters(reader),
         database_path=_read_database_path(reader),
+        rejected_limits=RejectedLimits(
+            max_messages=reader.number("REJECTED_MAX_MESSAGES", _LIMITS.max_messages),
+            max_bytes=reader.number("REJECTED_MAX_BYTES", _LIMITS.max_bytes),
+        ),
         http_host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
         http_port=reader.port("HTTP_PORT", 8080),
         aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
@@ -132,6 +141,13 @@ class _Reader:
             self.problem(name, f"{value!r} is not one of {', '.join(choices)}")
             return default
         return value
+
+    def number(self, name: str, default: int) -> int:
+        value = self.value(name) or str(default)
+        if re.fullmatch(r"[0-9]{1,15}", value) is None:
+            self.problem(name, f"{value!r} is not a whole number")
+            return default
+        return int(value)
 
     def port(self, name: str, default: int) -> int:
         value = self.value(name) or str(default)

@@ -66,8 +66,11 @@ class Ingestor:
         self._metrics.ignored.inc(ignored)
         self._metrics.rejected.inc(len(rejected))
         self._metrics.batch_messages.observe(len(messages))
-        for bad in rejected:
-            _log.warning("Rejected a message on %s: %s", shown(bad.topic), bad.reason)
+        if rejected:
+            # A line a batch: a flood of bad messages must not drown the rest.
+            first, count = rejected[0], len(rejected)
+            others = f", and {count - 1} more" if count > 1 else ""
+            _log.warning("Rejected a message on %s: %s%s", shown(first.topic), first.reason, others)
 
     async def _apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage]) -> None:
         backoff = Backoff(first=0.1, greatest=5)
@@ -75,7 +78,7 @@ class Ingestor:
         while True:
             started = time.perf_counter()
             try:
-                await self._store.apply(reports, rejected, now=now)
+                self._metrics.discarded.inc(await self._store.apply(reports, rejected, now=now))
             except DatabaseUnavailableError as error:
                 self._metrics.failed_commits.inc()
                 delay = backoff.next_seconds()

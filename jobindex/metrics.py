@@ -34,6 +34,9 @@ class Metrics:
         self.applied = self._counter("messages_applied", "Messages merged into the index")
         self.ignored = self._counter("messages_ignored", "Messages whose topic or content tells nothing")
         self.rejected = self._counter("messages_rejected", "Messages that could not be understood")
+        self.discarded = self._counter(
+            "rejected_messages_discarded", "Rejected messages that were kept no longer, to stay within their limits"
+        )
         self.batch_messages = Histogram(
             "jobindex_batch_messages",
             "Messages committed together",

@@ -12,7 +12,6 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 
 import uvicorn
 
@@ -50,7 +49,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
         async with AsyncExitStack() as database, _serve_http(app, listener, stopping):
             state.url = _url(listener)
             _log.info("Listening on %s", state.url)
-            store = await _open_when_possible(settings.database_path, database, state, stopping)
+            store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
                 state.store, state.reason = store, None
                 await _ingest(settings, store, state, metrics, stopping)
@@ -111,12 +110,14 @@ async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event
         await serving
 
 
-async def _open_when_possible(path: Path, stack: AsyncExitStack, state: State, stopping: asyncio.Event) -> Store | None:
+async def _open_when_possible(
+    settings: Settings, stack: AsyncExitStack, state: State, stopping: asyncio.Event
+) -> Store | None:
     """Open the index on `stack`, waiting while another process holds it locked; None where the service stops first."""
     backoff = Backoff(first=0.5, greatest=5)
     while not stopping.is_set():
         try:
-            return await stack.enter_async_context(open_store(path))
+            return await stack.enter_async_context(open_store(settings.database_path, settings.rejected_limits))
         except DatabaseUnavailableError as error:
             state.reason = str(error)
             delay = backoff.next_seconds()

@@ -47,7 +47,7 @@ from jobindex.sqlite_rows import (
     rejected_row,
     thing_group_row,
 )
-from jobindex.store import Session
+from jobindex.store import RejectedLimits, Session
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
@@ -120,7 +120,7 @@ UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :v
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator["SqliteStore"]:
+async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncIterator["SqliteStore"]:
     """Open the index at `path`, made or migrated where needed, for this process alone.
 
     Raises:
@@ -136,7 +136,7 @@ async def open_store(path: Path) -> AsyncIterator["SqliteStore"]:
             await writer.executescript(merge.CREATE_CHANGED)
             readers = [await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)]
             prober = await stack.enter_async_context(_connect(path, "ro"))
-        yield SqliteStore(writer, readers, prober)
+        yield SqliteStore(writer, readers, prober, limits or RejectedLimits())
 
 
 async def migrate(path: Path) -> None:
@@ -153,8 +153,13 @@ class SqliteStore:
     """A Store on one SQLite file; `open_store` makes it."""
 
     def __init__(
-        self, writer: aiosqlite.Connection, readers: Sequence[aiosqlite.Connection], prober: aiosqlite.Connection
+        self,
+        writer: aiosqlite.Connection,
+        readers: Sequence[aiosqlite.Connection],
+        prober: aiosqlite.Connection,
+        limits: RejectedLimits,
     ) -> None:
+        self._limits = limits
         self._writer = writer
         self._prober = prober
         self._one_writes = asyncio.Lock()
@@ -162,7 +167,7 @@ class SqliteStore:
         for reader in readers:
             self._idle_readers.put_nowait(reader)
 
-    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> None:
+    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
         """See Store."""
         jobs = [job_row(report, now) for report in reports if isinstance(report, JobReport)]
         deletions = [deletion_row(report, now) for report in reports if isinstance(report, JobDeletion)]
@@ -188,6 +193,12 @@ class SqliteStore:
                     await writer.executemany(statement, rows)
             for statement in merge.READ_AGAIN:
                 await writer.execute(statement, {"now": to_milliseconds(now)})
+            return await self._discard_rejected(writer) if rejected else 0
+
+    async def _discard_rejected(self, writer: aiosqlite.Connection) -> int:
+        limits = {"max_messages": self._limits.max_messages, "max_bytes": self._limits.max_bytes}
+        cursor = await writer.execute(merge.DISCARD_REJECTED, limits)
+        return cursor.rowcount
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """See Store."""

@@ -118,6 +118,24 @@ INSERT OR IGNORE INTO rejected_messages (digest, rejected_at, topic, payload, re
 VALUES (:digest, :now, :topic, :payload, :reason)
 """
 
+# The newest rejected messages are kept, up to a number and to a sum of bytes.
+DISCARD_REJECTED = """
+DELETE FROM rejected_messages
+WHERE rejected_message_id IN (
+    SELECT rejected_message_id
+    FROM (
+        SELECT
+            rejected_message_id,
+            row_number() OVER newest_first AS messages,
+            sum(length(payload) + length(CAST(topic AS BLOB))) OVER newest_first AS bytes
+        FROM rejected_messages
+        WINDOW newest_first AS (ORDER BY rejected_message_id DESC)
+    )
+    WHERE messages > :max_messages
+    OR bytes > :max_bytes
+)
+"""
+
 # What the batch may have changed, for the readings below; lives with the writing connection.
 CREATE_CHANGED = """
 CREATE TEMP TABLE changed_jobs (job_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;

@@ -10,6 +10,15 @@ from jobindex.listing import JobPage, ListJobsQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedLimits:
+    """How much is kept of the messages that could not be understood."""
+
+    max_messages: int = 10_000
+    max_bytes: int = 64 * 1024 * 1024
+    """The sum of their topics and payloads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What is known of the session that the broker keeps for us."""
 
@@ -26,8 +35,10 @@ class Store(Protocol):
     gives the same answers (where no message of a job bears a time, its arrival shows).
     """
 
-    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> None:
+    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
         """Merge reports into the index and keep rejected messages, in one durable transaction.
+
+        Return how many rejected messages, the oldest, had to go to keep the others within their limits.
 
         When this returns, everything given survives a loss of power; when it raises, nothing was applied.
         Applying anything again changes nothing. `now` is the time of arrival.

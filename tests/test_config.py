@@ -8,6 +8,7 @@ import pytest
 from jobindex.config import Settings, read_settings, unknown_settings
 from jobindex.errors import SettingsError
 from jobindex.mqtt import Broker
+from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS
 
 
@@ -29,6 +30,7 @@ def test_without_settings_the_defaults_hold() -> None:
         broker=Broker(host="127.0.0.1", port=1883, client_id="jobindex"),
         topic_filters=DEFAULT_FILTERS,
         database_path=Path("jobindex.db"),
+        rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
         http_host="127.0.0.1",
         http_port=8080,
         aws_region="us-east-1",
@@ -48,6 +50,7 @@ def test_every_setting_is_read() -> None:
         ),
         topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
         database_path=Path("/var/lib/jobs index.db"),
+        rejected_limits=RejectedLimits(max_messages=5, max_bytes=0),
         http_host="0.0.0.0",
         http_port=0,
         aws_region="eu-central-1",
@@ -61,6 +64,8 @@ def test_every_setting_is_read() -> None:
         MQTT_PROTOCOL="3.1.1",
         MQTT_TOPICS="$aws/things/a/jobs/#, $aws/events/job/#,$aws/events/job/#",
         DATABASE_URL="sqlite:////var/lib/jobs%20index.db",
+        REJECTED_MAX_MESSAGES="5",
+        REJECTED_MAX_BYTES="0",
         HTTP_HOST="0.0.0.0",
         HTTP_PORT="0",
         AWS_REGION="eu-central-1",
@@ -98,6 +103,8 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_MQTT_PROTOCOL: '4' is not one of 5, 3.1.1",
         "JOBINDEX_MQTT_TOPICS: '#x': a '#' fills the last level (MQTT-4.7.1-2)",
         "JOBINDEX_DATABASE_URL: 'mysql://x' is not sqlite:///PATH, with a file as PATH",
+        "JOBINDEX_REJECTED_MAX_MESSAGES: '-1' is not a whole number",
+        "JOBINDEX_REJECTED_MAX_BYTES: '1.5' is not a whole number",
         "JOBINDEX_HTTP_HOST: 'a b' is not a host name or address",
         "JOBINDEX_HTTP_PORT: '65536' is not a port from 0 to 65535",
         "JOBINDEX_AWS_REGION: 'EU' is not a region such as us-east-1",
@@ -110,6 +117,8 @@ def test_all_problems_are_told_at_once() -> None:
         MQTT_PROTOCOL="4",
         MQTT_TOPICS="#x",
         DATABASE_URL="mysql://x",
+        REJECTED_MAX_MESSAGES="-1",
+        REJECTED_MAX_BYTES="1.5",
         HTTP_HOST="a b",
         HTTP_PORT="65536",
         AWS_REGION="EU",

@@ -20,7 +20,7 @@ from jobindex.jobs import JobReport, JobStatus, RejectedMessage, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite import SqliteStore, list_jobs_statements, migrate, open_store
-from jobindex.store import Session
+from jobindex.store import RejectedLimits, Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -395,3 +395,29 @@ def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statem
     parameters = {"job_id": "j1", "thing_name": "t1", "pending_at": 0, "now": 0}
     allowed = ("SCAN changed_jobs", "SCAN changed_executions", "SCAN known VIRTUAL TABLE")  # json_each is no table
     assert [] == [step for step in plan(migrated, statement, parameters) if not _is_cheap(step, allowed)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (RejectedLimits(max_messages=3), [7, 8, 9]),
+        (RejectedLimits(max_bytes=25), [8, 9]),
+        (RejectedLimits(max_messages=1, max_bytes=25), [9]),
+        (RejectedLimits(max_messages=0), []),
+        (RejectedLimits(max_bytes=9), []),
+        (RejectedLimits(), list(range(10))),
+    ],
+)
+async def test_the_oldest_rejected_messages_go_first(tmp_path: Path, limits: RejectedLimits, kept: list[int]) -> None:
+    """Rejected messages are bounded by number and by the bytes of topics and payloads; what goes is counted."""
+    path = tmp_path / "jobindex.db"
+    discarded = 0
+    async with open_store(path, limits) as store:
+        for number in range(0, 10, 2):
+            # Ten bytes each: "é" is two.
+            pair = [RejectedMessage(topic=f"é{n}", payload=b"payload", reason="no") for n in (number, number + 1)]
+            discarded += await store.apply([], pair, now=NOW)
+    with closing(sqlite3.connect(path)) as database:
+        topics = [row[0] for row in database.execute("SELECT topic FROM rejected_messages ORDER BY 1")]
+    assert [f"é{number}" for number in kept] == topics
+    assert 10 - len(kept) == discarded
