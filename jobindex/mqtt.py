@@ -99,6 +99,7 @@ class Subscriber:
         self._metrics = metrics
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._was_connected = False
 
     def stop(self) -> None:
         """Stop reading; `run` returns once what is in hand is applied and acknowledged."""
@@ -107,9 +108,10 @@ class Subscriber:
     async def run(self) -> None:
         """Receive until stopped, connecting again for ever."""
         backoff = Backoff(first=1, greatest=30)
-        self._state.complete_since = (await self._store.session()).complete_since
+        cut_short = 0
         while True:
             started = time.monotonic()
+            self._was_connected = False
             try:
                 await self._receive()
             except MqttConnectError as error:
@@ -120,15 +122,24 @@ class Subscriber:
                 break
             if time.monotonic() - started > _STEADY_SECONDS:
                 backoff.reset()
+                cut_short = 0
+            else:
+                cut_short += self._was_connected
             delay = backoff.next_seconds()
             _log.warning(
-                "Not connected to %s: %s; next attempt in %.1f s", self._broker, self._state.ingestion_reason, delay
+                "Not connected to %s: %s; next attempt in %.1f s%s",
+                self._broker,
+                self._state.ingestion_reason,
+                delay,
+                # A broker ends the older of two connections with one client id, and need not say why.
+                f"; does another client use the id {self._broker.client_id!r}?" if cut_short > 1 else "",
             )
             await self._until_stopped(asyncio.sleep(delay))
         self._report(Ingestion.STOPPED, None)
 
     async def _receive(self) -> None:
         """Receive on one connection until it is lost, which raises, or until stopped."""
+        self._state.complete_since = (await self._store.session()).complete_since
         inbox = Inbox(self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
             connected = await self._until_stopped(stack.enter_async_context(_connect(self._broker, inbox)))
@@ -232,6 +243,7 @@ class Subscriber:
 
     def _report(self, ingestion: Ingestion, reason: str | None) -> None:
         if ingestion is Ingestion.CONNECTED:
+            self._was_connected = True
             _log.info("Receiving from %s: %s", self._broker, ", ".join(self._topic_filters))
         self._state.ingestion, self._state.ingestion_reason = ingestion, reason
         self._state.connected_since = self._clock() if ingestion is Ingestion.CONNECTED else None

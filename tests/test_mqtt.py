@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from brokers import mosquitto
 from services import Service, running
 from waiting import wait_until
 
@@ -178,3 +179,21 @@ def test_what_is_delivered_twice_on_a_connection_is_acknowledged_once_it_is_dura
             redelivered = service.metric("messages_redelivered_total")
             wait_until(lambda: len(acknowledged) == 6 - redelivered, "the acknowledgements")
             assert {7} == set(acknowledged)
+
+
+def test_two_services_with_one_client_id_are_told(tmp_path: Path) -> None:
+    """Each ends the other's connection: both pause longer and longer, and their logs say what it may be."""
+    with mosquitto(tmp_path) as broker:
+        settings = {"MQTT_URL": f"mqtt://127.0.0.1:{broker.port}", "MQTT_CLIENT_ID": "twin"}
+        directories = [tmp_path / name for name in ("one", "two")]
+        for directory in directories:
+            directory.mkdir()
+        one, two = (Service(directory, **settings) for directory in directories)
+        with running(one), running(two):
+            wait_until(
+                lambda: any("does another client use the id 'twin'?" in service.log() for service in (one, two)),
+                "the hint",
+                40,
+            )
+            assert max(service.metric("mqtt_connections_total") for service in (one, two)) < 12
+            assert one.get("/readyz")[0] == two.get("/readyz")[0] == 200
