@@ -282,6 +282,7 @@ async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.
     paho = _paho(client)
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
     paho.on_message = _deliver_to(inbox)
+    inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
     connack = _note_connack(paho)
     try:
         async with client:
@@ -309,6 +310,30 @@ def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], Non
         inbox.put_nowait(Delivery(topic=topic, payload=bytes(message.payload), qos=message.qos, packet_id=message.mid))
 
     return on_message
+
+
+def _pause(client: aiomqtt.Client) -> None:
+    """Read nothing more; TCP then holds the broker back."""
+    if (channel := _paho(client).socket()) is not None:
+        asyncio.get_running_loop().remove_reader(channel)
+
+
+def _resume(client: aiomqtt.Client) -> None:
+    """Read again, as aiomqtt does (its own callback cannot be had back)."""
+    paho = _paho(client)
+
+    def read() -> None:
+        try:
+            paho.loop_read()
+            # OpenSSL may hold what the socket no longer shows: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
+            while isinstance(channel := paho.socket(), ssl.SSLSocket) and channel.pending():
+                paho.loop_read()
+        except OSError as error:
+            if not _disconnected(client).done():
+                _disconnected(client).set_exception(error)
+
+    if (channel := paho.socket()) is not None:
+        asyncio.get_running_loop().add_reader(channel, read)
 
 
 @dataclass(slots=True)

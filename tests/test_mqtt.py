@@ -1,15 +1,18 @@
 """Receiving from brokers that do what no good broker does, played by a script."""
 
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from brokers import mosquitto
 from services import Service, running
 from waiting import wait_until
+
+from jobindex.inbox import IN_HAND_MAXIMUM
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
@@ -197,3 +200,38 @@ def test_two_services_with_one_client_id_are_told(tmp_path: Path) -> None:
             )
             assert max(service.metric("mqtt_connections_total") for service in (one, two)) < 12
             assert one.get("/readyz")[0] == two.get("/readyz")[0] == 200
+
+
+def test_a_broker_that_keeps_to_no_window_is_held_back(tmp_path: Path) -> None:
+    """While too much is in hand nothing is read: packet ids may be used again behind it, and memory is bounded."""
+    count = 20_000
+    acknowledged: list[int] = []
+
+    def play(connection: Connection) -> None:
+        connection.accept()
+
+        def send() -> None:
+            for number in range(count):
+                # A broker that does not wait goes round its packet ids while older ones are in flight.
+                topic = f"$aws/things/thing/jobs/job-{number}/notify-namespace-n".encode()
+                connection.publish(number % 10_000 + 1, topic, b"{}")
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        while len(acknowledged) < count:
+            acknowledged.append(connection.acknowledged())
+        sender.join()
+
+    with playing(play) as (url, _):
+        service = Service(tmp_path, MQTT_URL=url, MQTT_PROTOCOL="3.1.1")
+        with closing(sqlite3.connect(service.database, isolation_level=None)) as other, running(service):
+            other.execute("BEGIN IMMEDIATE")
+            wait_until(lambda: service.metric("messages_received_total") >= IN_HAND_MAXIMUM, "a full hand")
+            wait_until(lambda: service.metric("commits_failed_total") >= 2, "commits that fail")
+            assert service.metric("messages_received_total") < IN_HAND_MAXIMUM + 100
+            assert service.metric("mqtt_connected") == 1
+            other.execute("ROLLBACK")
+            wait_until(lambda: service.metric("messages_applied_total") == count, "every message", 60)
+            assert service.metric("messages_redelivered_total") == 0
+            wait_until(lambda: len(acknowledged) == count, "every acknowledgement")
+            assert [number % 10_000 + 1 for number in range(count)] == acknowledged
