@@ -269,6 +269,7 @@ def _execution_reports(
         earliest_at=min(times, default=None),
         latest_at=max(times, default=None),
         born_at=queued_at,
+        pending_at=pending_at,
         thing_group_name=group_name,
     )
     if group_name is not None:

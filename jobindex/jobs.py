@@ -72,6 +72,8 @@ class JobReport:
     """The greatest of them."""
     born_at: datetime | None = None
     """The greater of `createdAt` and `queuedAt`: what brings a deleted job id back when it is later."""
+    pending_at: datetime | None = None
+    """The timestamp of the pending list that shows an execution of the job."""
     status: JobStatus | None = None
     target_selection: TargetSelection | None = None
     thing_group_id: str | None = None

@@ -14,13 +14,14 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import aiosqlite
 
 from jobindex import sqlite_merge as merge
+from jobindex import sqlite_retention as retention
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
 from jobindex.jobs import (
     JobDeletion,
@@ -169,31 +170,43 @@ class SqliteStore:
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
         """See Store."""
-        jobs = [job_row(report, now) for report in reports if isinstance(report, JobReport)]
-        deletions = [deletion_row(report, now) for report in reports if isinstance(report, JobDeletion)]
+        async with self._writing() as writer:
+            horizon = await retention.horizon_in_force(writer, now)
+            counted = await retention.counted(writer, reports, horizon)
+            await self._merge(writer, counted, rejected, now, horizon)
+            return await self._discard_rejected(writer) if rejected else 0
+
+    @staticmethod
+    async def _merge(
+        writer: aiosqlite.Connection,
+        reports: Sequence[Report],
+        rejected: Sequence[RejectedMessage],
+        now: datetime,
+        horizon: int,
+    ) -> None:
+        jobs = [job_row(report, now, horizon) for report in reports if isinstance(report, JobReport)]
+        deletions = [deletion_row(report, now, horizon) for report in reports if isinstance(report, JobDeletion)]
         executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
         lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
         groups = [thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
         listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
         sightings = [row for row in executions if row["pending_at"] != NEVER]
-        async with self._writing() as writer:
-            for statement, rows in (
-                (merge.MERGE_JOB, jobs + deletions),
-                (merge.MERGE_EXECUTION, executions),
-                (merge.MERGE_SIGHTING, sightings),
-                (merge.MERGE_PENDING_LIST, lists),
-                (merge.MERGE_THING_GROUP, groups),
-                (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
-                (merge.CHANGED_JOB, jobs + deletions),
-                (merge.CHANGED_EXECUTION, executions),
-                (merge.CHANGED_BY_DELETION, deletions),
-                (merge.CHANGED_BY_PENDING_LIST, listed_things),
-            ):
-                if rows:
-                    await writer.executemany(statement, rows)
-            for statement in merge.READ_AGAIN:
-                await writer.execute(statement, {"now": to_milliseconds(now)})
-            return await self._discard_rejected(writer) if rejected else 0
+        for statement, rows in (
+            (merge.MERGE_JOB, jobs + deletions),
+            (merge.MERGE_EXECUTION, executions),
+            (merge.MERGE_SIGHTING, sightings),
+            (merge.MERGE_PENDING_LIST, lists),
+            (merge.MERGE_THING_GROUP, groups),
+            (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
+            (merge.CHANGED_JOB, jobs + deletions),
+            (merge.CHANGED_EXECUTION, executions),
+            (merge.CHANGED_BY_DELETION, deletions),
+            (merge.CHANGED_BY_PENDING_LIST, listed_things),
+        ):
+            if rows:
+                await writer.executemany(statement, rows)
+        for statement in merge.READ_AGAIN:
+            await writer.execute(statement, {"now": to_milliseconds(now)})
 
     async def _discard_rejected(self, writer: aiosqlite.Connection) -> int:
         limits = {"max_messages": self._limits.max_messages, "max_bytes": self._limits.max_bytes}
@@ -241,6 +254,10 @@ class SqliteStore:
                 [(topic_filter,) for topic_filter in session.topic_filters],
             )
             await writer.execute("INSERT OR REPLACE INTO session (the_one, complete_since) VALUES (1, ?)", (since,))
+
+    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
+        """See Store."""
+        return retention.retain(self._reading, self._writing, age, now)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -40,12 +40,12 @@ INSERT INTO jobs (
     job_id,
     {", ".join(f"{name}, {name}_stamp" for name in _REGISTERS)},
     created_at, created_at_stamp,
-    earliest_at, latest_at, born_at, deleted_at, arrived_at
+    earliest_at, latest_at, born_at, deleted_at, arrived_at, told_since
 ) VALUES (
     :job_id,
     {", ".join(f":{name}, :{name}_stamp" for name in _REGISTERS)},
     :created_at, :created_at_stamp,
-    :earliest_at, :latest_at, :born_at, :deleted_at, :now
+    :earliest_at, :latest_at, :born_at, :deleted_at, :now, :told_since
 )
 ON CONFLICT (job_id) DO UPDATE SET
     {"".join(_MERGE_REGISTER.format(name=name) for name in _REGISTERS)}

@@ -30,8 +30,8 @@ _RANKS = 8
 _Row = dict[str, object]
 
 
-def job_row(report: JobReport, now: datetime) -> _Row:
-    """Return the parameters of MERGE_JOB for what was told of a job."""
+def job_row(report: JobReport, now: datetime, horizon: int) -> _Row:
+    """Return the parameters of MERGE_JOB for what was told of a job while a horizon is in force."""
     stamp = _time(report.time) * _RANKS + (JOB_STATUS_RANK[report.status] if report.status else 0)
     registers: _Row = {
         "namespace_id": report.namespace_id,
@@ -55,12 +55,13 @@ def job_row(report: JobReport, now: datetime) -> _Row:
         "born_at": _time(report.born_at, NEVER),
         "deleted_at": NEVER,
         "now": to_milliseconds(now),
+        "told_since": horizon,
     }
 
 
-def deletion_row(report: JobDeletion, now: datetime) -> _Row:
+def deletion_row(report: JobDeletion, now: datetime, horizon: int) -> _Row:
     """Return the parameters of MERGE_JOB for a deletion, which tells nothing else of the job."""
-    return {**job_row(JobReport(job_id=report.job_id), now), "deleted_at": _time(report.time)}
+    return {**job_row(JobReport(job_id=report.job_id), now, horizon), "deleted_at": _time(report.time)}
 
 
 def execution_row(report: JobExecutionReport) -> _Row:

@@ -1,8 +1,8 @@
 """What a store of the index promises, whatever engine it stands on."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from jobindex.jobs import RejectedMessage, Report
@@ -64,6 +64,17 @@ class Store(Protocol):
 
         Raises:
             DatabaseUnavailableError: it cannot be read just now.
+        """
+        ...
+
+    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
+        """Forget jobs that ended, and deletions, last told of longer than `age` before `now`, with their executions.
+
+        Each step is one short transaction that yields how many jobs it forgot. From the first step on, what
+        is stamped before then makes no job that the index does not know, whatever else is applied or retained.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be read or written just now; what was yielded stays.
         """
         ...
 

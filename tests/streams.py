@@ -80,11 +80,15 @@ def filters() -> st.SearchStrategy[Filters]:
     )
 
 
-@st.composite
-def arrivals(draw: st.DrawFn, messages: Sequence[Message]) -> Arrival:
+def arrivals(messages: Sequence[Message]) -> st.SearchStrategy[Arrival]:
     """Make an order for what the messages tell, with repetitions, cut into batches."""
     reports, rejected = parse(messages)
-    told = [*reports, *rejected]
+    return arrivals_of([*reports, *rejected])
+
+
+@st.composite
+def arrivals_of(draw: st.DrawFn, told: Sequence[Report | RejectedMessage]) -> Arrival:
+    """Make an order for all that is told, with repetitions, cut into batches."""
     again = draw(st.lists(st.sampled_from(told), max_size=4)) if told else []
     order = draw(st.permutations([*told, *again]))
     cuts = draw(st.lists(st.booleans(), min_size=len(order), max_size=len(order)))

@@ -45,6 +45,7 @@ def _pending(namespace_id: str | None) -> tuple[Report, ...]:
             earliest_at=utc("2018-01-27T01:35:47Z"),
             latest_at=utc("2018-01-27T01:44:32Z"),
             born_at=utc("2018-01-27T01:35:47Z"),
+            pending_at=utc("2018-01-27T01:51:46Z"),
         ),
         JobExecutionReport(
             job_id="job1",
@@ -62,6 +63,7 @@ def _pending(namespace_id: str | None) -> tuple[Report, ...]:
             earliest_at=utc("2018-01-27T01:39:51Z"),
             latest_at=utc("2018-01-27T01:39:51Z"),
             born_at=utc("2018-01-27T01:39:51Z"),
+            pending_at=utc("2018-01-27T01:51:46Z"),
         ),
         JobExecutionReport(
             job_id="job2",
@@ -834,7 +836,7 @@ def test_a_list_without_a_timestamp_tells_only_its_entries() -> None:
 def test_an_entry_without_times_has_those_of_its_list() -> None:
     """The message's timestamp is the stamp of an entry that bears no later update."""
     expected = (
-        JobReport(job_id="a", time=AT_9, earliest_at=AT_1, latest_at=AT_9, born_at=AT_1),
+        JobReport(job_id="a", time=AT_9, earliest_at=AT_1, latest_at=AT_9, born_at=AT_1, pending_at=AT_9),
         JobExecutionReport(
             job_id="a", thing_name="T", status=JobExecutionStatus.IN_PROGRESS, time=AT_9, pending_at=AT_9
         ),

@@ -11,10 +11,29 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streams import GROUP_NAMES, NAMESPACE_IDS, Arrival, Message, arrivals, filters, parse, streams
+from streams import (
+    GROUP_NAMES,
+    NAMESPACE_IDS,
+    Arrival,
+    Message,
+    arrivals,
+    arrivals_of,
+    filters,
+    parse,
+    streams,
+)
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.jobs import JobReport, JobSummary, Report
+from jobindex.jobs import (
+    JobDeletion,
+    JobExecutionReport,
+    JobReport,
+    JobStatus,
+    JobSummary,
+    PendingListReport,
+    Report,
+    ThingGroupReport,
+)
 from jobindex.listing import Filters, ListJobsQuery
 from jobindex.sqlite import SqliteStore, open_store
 
@@ -46,9 +65,25 @@ class Index:
 
     def fill(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
         """Return the rows of an index that has had nothing but this, each batch `later` than the one before."""
-        for table in TABLES:
+        for table in (*TABLES, "retention"):
             self._connection.execute(f"DELETE FROM {table}")
-        return self._runner.run(self._fill(arrival, later))
+        return self.add(arrival, later)
+
+    def add(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
+        """Return the rows of the index when this too has arrived."""
+        self._runner.run(self._add(arrival, later))
+        return self.rows()
+
+    def retain(self, horizon: datetime) -> int:
+        """Forget what is past a horizon; return how many jobs went."""
+        return self._runner.run(self._retain(horizon))
+
+    def rows(self) -> Rows:
+        """Return the rows of every table."""
+        return {
+            table: sorted(self._connection.execute(f"SELECT {columns} FROM {table}"), key=repr)
+            for table, columns in TABLES.items()
+        }
 
     def pages(self, filters: Filters, max_results: int) -> Sequence[JobSummary] | None:
         """Return the jobs of all pages, None where a thing group is unknown."""
@@ -57,13 +92,12 @@ class Index:
         except ResourceNotFoundException:
             return None
 
-    async def _fill(self, arrival: Arrival, later: timedelta) -> Rows:
+    async def _add(self, arrival: Arrival, later: timedelta) -> None:
         for number, (reports, rejected) in enumerate(arrival.batches):
             await self._store.apply(reports, rejected, now=NOW + number * later)
-        return {
-            table: sorted(self._connection.execute(f"SELECT {columns} FROM {table}"), key=repr)
-            for table, columns in TABLES.items()
-        }
+
+    async def _retain(self, horizon: datetime) -> int:
+        return sum([forgotten async for forgotten in self._store.retain(NOW - horizon, now=NOW)])
 
     async def _pages(self, filters: Filters, max_results: int) -> list[JobSummary]:
         jobs: list[JobSummary] = []
@@ -144,3 +178,102 @@ def test_arrival_shows_only_where_nothing_is_timed(index: Index, data: st.DataOb
     index.fill(data.draw(arrivals(messages)), later=timedelta(seconds=1))
     expected = [job for job in oracle.list_jobs(reports, Filters(), now=NOW) if job.job_id in timed]
     assert expected == [job for job in index.pages(Filters(), 250) or () if job.job_id in timed]
+
+
+# Retention
+
+
+def _stamp(report: Report) -> datetime | None:
+    """Return when a report was told: its stamp's time, or that of the pending list that shows its execution."""
+    match report:
+        case JobReport() | JobExecutionReport():
+            return max((time for time in (report.time, report.pending_at) if time is not None), default=None)
+        case JobDeletion():
+            return report.time
+        case PendingListReport():
+            return report.listed_at
+        case ThingGroupReport():
+            return None
+
+
+def _job_id(report: Report) -> str | None:
+    return None if isinstance(report, PendingListReport | ThingGroupReport) else report.job_id
+
+
+def _past(reports: Sequence[Report], horizon: datetime) -> set[str]:
+    """Return the jobs that are past a horizon, the deleted ones among them."""
+    visible = {job.job_id: job for job in oracle.list_jobs(reports, Filters(), now=NOW)}
+    past: set[str] = set()
+    for job_id in {report.job_id for report in reports if isinstance(report, JobReport | JobDeletion)}:
+        told = [report for report in reports if _job_id(report) == job_id]
+        times = [report.latest_at for report in told if isinstance(report, JobReport)]
+        times += [report.time for report in told if isinstance(report, JobDeletion)]
+        seen = [report.pending_at for report in told if isinstance(report, JobReport)]
+        last_told = max((time for time in times if time is not None), default=NOW)
+        last_seen = max((time for time in seen if time is not None), default=last_told)
+        if job_id in visible:
+            is_ended = visible[job_id].status not in {JobStatus.SCHEDULED, JobStatus.IN_PROGRESS}
+            last_told = visible[job_id].last_updated_at
+        else:
+            is_ended = True
+        if is_ended and max(last_told, last_seen) < horizon:
+            past.add(job_id)
+    return past
+
+
+def _horizon(data: st.DataObject, reports: Sequence[Report]) -> datetime:
+    """Return one of the times told, or one just after: there it shows on which side a time stands."""
+    jobs = [report for report in reports if isinstance(report, JobReport)]
+    told = {time for report in jobs for time in (report.latest_at, report.pending_at)}
+    told |= {_stamp(report) for report in reports}
+    times = sorted(time for time in told if time is not None) or [NOW - timedelta(days=2000)]
+    return data.draw(st.sampled_from(times)) + data.draw(st.sampled_from([timedelta(0), timedelta(seconds=1)]))
+
+
+@given(data=st.data(), messages=streams())
+def test_what_is_forgotten_stays_forgotten(index: Index, data: st.DataObject, messages: list[Message]) -> None:
+    """What was told before the horizon changes nothing when it is told again, in any part, order and repetition."""
+    reports, _ = parse(messages)
+    horizon = _horizon(data, reports)
+    index.fill(data.draw(arrivals(messages)))
+    index.retain(horizon)
+    expected = index.rows()
+    old = [report for report in reports if (stamp := _stamp(report)) is not None and stamp < horizon]
+    again = data.draw(st.lists(st.sampled_from(old))) if old else []
+    assert expected == index.add(data.draw(arrivals_of(again)))
+
+
+@given(data=st.data(), messages=streams(), later=streams())
+def test_the_oracle_agrees_beyond_the_horizon(
+    index: Index, data: st.DataObject, messages: list[Message], later: list[Message]
+) -> None:
+    """Jobs not past the horizon are as the rules say; of others only what is told from the horizon on, or untimed."""
+    reports, _ = parse(messages)
+    horizon = _horizon(data, reports)
+    past = _past(reports, horizon)
+    index.fill(data.draw(arrivals(messages)))
+    assert len(past) == index.retain(horizon)
+    kept = [report for report in reports if _job_id(report) not in past]
+    assert _expected(kept, Filters()) == index.pages(Filters(), 250)
+
+    known = {report.job_id for report in kept if isinstance(report, JobReport | JobDeletion)}
+    for report in parse(later)[0]:
+        stamp = _stamp(report)
+        if _job_id(report) in {None, *known} or stamp is None or stamp >= horizon:
+            kept.append(report)
+    index.add(data.draw(arrivals(later)))
+    assert _expected(kept, Filters()) == index.pages(Filters(), 250)
+
+
+@given(data=st.data(), messages=streams(), later=streams())
+def test_no_order_shows_beyond_the_horizon(
+    index: Index, data: st.DataObject, messages: list[Message], later: list[Message]
+) -> None:
+    """After the horizon was raised any order, repetition and cut into batches makes the same rows in every table."""
+    horizon = _horizon(data, parse(messages)[0])
+    index.fill(_at_once(messages))
+    index.retain(horizon)
+    expected = index.add(_at_once(later))
+    index.fill(data.draw(arrivals(messages)))
+    index.retain(horizon)
+    assert expected == index.add(data.draw(arrivals(later)))

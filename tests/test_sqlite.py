@@ -371,10 +371,10 @@ def test_a_page_costs_the_same_at_any_size(
         assert first.startswith(driver)
         assert after is None or first.endswith("(created_at,job_id)<(?,?))")
         allowed = ("SCAN json_each VIRTUAL TABLE",)  # no table of the file
-        assert [] == [step for step in others if not _is_cheap(step, allowed)]
+        assert [] == [step for step in others if not is_cheap(step, allowed)]
 
 
-def _is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
+def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
     """Tell whether a step of a query plan neither reads a whole table nor sorts nor makes an index."""
     return (not step.startswith("SCAN") or step.startswith(allowed)) and not any(
         word in step for word in ("B-TREE", "AUTOMATIC")
@@ -394,7 +394,7 @@ def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statem
     """Every statement of a batch starts from what the batch changed and finds the rest by key."""
     parameters = {"job_id": "j1", "thing_name": "t1", "pending_at": 0, "now": 0}
     allowed = ("SCAN changed_jobs", "SCAN changed_executions", "SCAN known VIRTUAL TABLE")  # json_each is no table
-    assert [] == [step for step in plan(migrated, statement, parameters) if not _is_cheap(step, allowed)]
+    assert [] == [step for step in plan(migrated, statement, parameters) if not is_cheap(step, allowed)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,208 @@
+"""Retention by example: what is forgotten, what stays, and what a later message makes of it."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from test_sqlite import is_cheap, plan
+from test_store import Index, at, entry, event, execution, execution_event, job, pending, summary
+
+from jobindex import sqlite_merge, sqlite_retention
+from jobindex.jobs import JobStatus
+from jobindex.sqlite import migrate, open_store
+from jobindex.store import Store
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def index(store: Store) -> Index:
+    """Tell the store messages in the order of the test."""
+    return Index(store, reverse=False)
+
+
+async def retain(store: Store, horizon: int, now: datetime = NOW) -> int:
+    """Forget what is past a horizon, given as messages give times; return how many jobs went."""
+    return sum([forgotten async for forgotten in store.retain(now - at(horizon), now=now)])
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"])
+async def test_an_ended_job_is_forgotten_beyond_the_horizon(store: Store, index: Index, status: str) -> None:
+    """A job that ended goes when its lastUpdatedAt is before the horizon, and not when it is the horizon."""
+    await index.tell(job(status=status, createdAt=5, lastUpdatedAt=10))
+    assert 0 == await retain(store, 10)
+    assert summary(5, 10, status=JobStatus(status)) == await index.job()
+    assert 1 == await retain(store, 11)
+    assert [] == list(await index.jobs())
+
+
+@pytest.mark.parametrize("status", ["SCHEDULED", "IN_PROGRESS"])
+async def test_a_job_that_has_not_ended_stays(store: Store, index: Index, status: str) -> None:
+    """However old, a job that may go on is kept."""
+    await index.tell(job(status=status, lastUpdatedAt=10), execution("SUCCEEDED", lastUpdatedAt=9))
+    assert 0 == await retain(store, 1000)
+    assert summary(9, 10, status=JobStatus(status)) == await index.job()
+
+
+async def test_a_job_that_reads_as_completed_is_forgotten(store: Store, index: Index) -> None:
+    """An inferred status counts as one that was told."""
+    await index.tell(execution("SUCCEEDED", lastUpdatedAt=10), execution("QUEUED", "j2", lastUpdatedAt=10))
+    assert 1 == await retain(store, 11)
+    assert {"j2"} == await index.job_ids()
+
+
+async def test_a_job_seen_pending_since_the_horizon_stays(store: Store, index: Index) -> None:
+    """A list that would bring the job back keeps it."""
+    await index.tell(pending(20, entry(lastUpdatedAt=5)), event("completed", timestamp=10))
+    assert 0 == await retain(store, 20)
+    assert 1 == await retain(store, 21)
+
+
+async def test_what_was_forgotten_is_not_brought_back_by_old_messages(store: Store, index: Index) -> None:
+    """A message stamped before the horizon makes no job, nor the mark of a deleted one."""
+    await index.tell(event("completed", timestamp=10))
+    await retain(store, 20)
+    await index.tell(
+        event("completed", timestamp=10),
+        event("deleted", timestamp=19),
+        execution("SUCCEEDED", lastUpdatedAt=19),
+        pending(19, entry(lastUpdatedAt=5)),
+        job("j2", lastUpdatedAt=19),
+    )
+    assert [] == list(await index.jobs())
+    await index.tell(job(lastUpdatedAt=20))
+    assert summary(20) == await index.job()
+
+
+async def test_a_job_told_again_has_nothing_from_before_the_horizon(store: Store, index: Index) -> None:
+    """What is told from the horizon on makes the job anew; nothing older counts for it, before or after."""
+    await retain(store, 20)
+    old = job(isConcurrent=True, lastUpdatedAt=10), execution("QUEUED", thing="t2", lastUpdatedAt=10)
+    await index.tell(*old, execution_event("succeeded", timestamp=20), *old)
+    assert summary(20, status=JobStatus.COMPLETED, completed_at=at(20)) == await index.job()
+
+
+async def test_a_list_since_the_horizon_tells_of_an_older_job(store: Store, index: Index) -> None:
+    """An execution that is pending now belongs to a job that is there, however long ago it was queued."""
+    await retain(store, 20)
+    await index.tell(pending(20, entry(queuedAt=5, lastUpdatedAt=10)))
+    assert summary(5, 10) == await index.job()
+
+
+async def test_a_known_job_is_told_of_however_late(store: Store, index: Index) -> None:
+    """The end of a job that the index knows counts, be it stamped before the horizon; then the job goes."""
+    await index.tell(job(status="IN_PROGRESS", lastUpdatedAt=10))
+    await retain(store, 30)
+    await index.tell(event("completed", timestamp=20))
+    assert summary(10, 20, status=JobStatus.COMPLETED) == await index.job()
+    assert 1 == await retain(store, 30)
+
+
+async def test_a_late_execution_is_held_against_the_list_that_left_it_out(store: Store, index: Index) -> None:
+    """Pending lists are kept."""
+    await index.tell(job(lastUpdatedAt=5), pending(15))
+    await retain(store, 20)
+    await index.tell(execution("QUEUED", lastUpdatedAt=10))
+    assert summary(5, 10, status=JobStatus.COMPLETED) == await index.job()
+
+
+async def test_a_message_without_time_makes_a_job_as_before(store: Store, index: Index) -> None:
+    """What bears no stamp is not held against the horizon; arrival is its time."""
+    await index.tell(event("completed", timestamp=10))
+    await retain(store, 20)
+    await index.tell(job(status="COMPLETED"))
+    assert JobStatus.COMPLETED == (await index.job()).status
+    assert 0 == await retain(store, 30)
+    later = NOW + timedelta(days=2)
+    assert 1 == sum([forgotten async for forgotten in store.retain(timedelta(days=1), now=later)])
+
+
+async def test_deletion_marks_are_forgotten(store: Store, tmp_path: Path, index: Index) -> None:
+    """A deletion before the horizon is forgotten with all that it hides, unless something later was told."""
+    await index.tell(
+        job(lastUpdatedAt=5),
+        event("deleted", timestamp=10),
+        event("deleted", "j2"),
+        event("deleted", "j3", timestamp=9),
+    )
+    await index.tell(job("j3", lastUpdatedAt=30))
+    assert 1 == await retain(store, 20)
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as other:
+        assert [("j2",), ("j3",)] == other.execute("SELECT job_id FROM jobs ORDER BY 1").fetchall()
+    assert [] == list(await index.jobs())
+
+
+async def test_the_horizon_outlives_the_process_and_never_goes_back(tmp_path: Path) -> None:
+    """A later, lesser horizon brings nothing back, before or after the index is opened again."""
+    async with open_store(tmp_path / "jobindex.db") as store:
+        await retain(store, 20)
+        await retain(store, 10)
+    async with open_store(tmp_path / "jobindex.db") as store:
+        index = Index(store, reverse=False)
+        await index.tell(job(lastUpdatedAt=19))
+        assert [] == list(await index.jobs())
+        await index.tell(job(lastUpdatedAt=20))
+        assert summary(20) == await index.job()
+
+
+async def test_a_horizon_in_the_future_does_not_count(store: Store, index: Index) -> None:
+    """A clock that was ahead makes the index deaf no longer than it is."""
+    ahead = NOW + timedelta(days=1000)
+    async for _ in store.retain(timedelta(days=1), now=ahead):
+        pass
+    await index.tell(job(lastUpdatedAt=20))
+    assert summary(20) == await index.job()
+    await retain(store, 30)
+    await index.tell(job("j2", lastUpdatedAt=29), job("j3", lastUpdatedAt=30))
+    assert {"j1", "j3"} == await index.job_ids()
+
+
+@pytest.mark.parametrize(("jobs", "executions"), [(2, 100), (500, 3), (1, 1)])
+async def test_jobs_are_forgotten_a_few_at_a_time(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, jobs: int, executions: int
+) -> None:
+    """No transaction forgets more than a few jobs and executions, and messages go in between."""
+    monkeypatch.setattr(sqlite_retention, "JOBS_MAXIMUM", jobs)
+    monkeypatch.setattr(sqlite_retention, "EXECUTIONS_MAXIMUM", executions)
+    for number in range(10):
+        things = [execution("SUCCEEDED", f"j{number}", f"t{thing}", lastUpdatedAt=number) for thing in range(2)]
+        await index.tell(*things)
+    await index.tell(*(event("deleted", f"m{number}", timestamp=5) for number in range(10)))
+    forgotten = []
+    async for count in store.retain(NOW - at(10), now=NOW):
+        forgotten.append(count)
+        await index.tell(job("running", lastUpdatedAt=20 + len(forgotten)))
+    assert 20 == sum(forgotten)
+    assert max(forgotten) <= jobs
+    assert {"running"} == await index.job_ids()
+
+
+async def test_a_job_told_of_meanwhile_is_not_forgotten(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page showed is looked at again when it is forgotten."""
+    monkeypatch.setattr(sqlite_retention, "EXECUTIONS_MAXIMUM", 1)
+    await index.tell(*(execution("SUCCEEDED", f"j{number}", lastUpdatedAt=number) for number in range(3)))
+    async for _ in store.retain(NOW - at(10), now=NOW):
+        await index.tell(execution("QUEUED", "j1", "t2", lastUpdatedAt=10))
+    assert {"j1"} == await index.job_ids()
+
+
+@pytest.fixture
+async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Open a migrated file with what the writing connection has beside it."""
+    await migrate(tmp_path / "jobindex.db")
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
+        connection.executescript(sqlite_merge.CREATE_CHANGED)
+        yield connection
+
+
+@pytest.mark.parametrize("statement", [one for pair in sqlite_retention.statements() for one in pair])
+def test_forgetting_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
+    """Pages follow an index in its order, and what is forgotten is found by key."""
+    parameters = {"horizon": 0, "time": 0, "job_id": "", "limit": 1, "job_ids": "[]"}
+    allowed = ("SCAN given VIRTUAL TABLE",)  # json_each is no table of the file
+    assert [] == [step for step in plan(migrated, statement, parameters) if not is_cheap(step, allowed)]
