@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,7 @@ SETTINGS = (
     "DATABASE_URL",
     "REJECTED_MAX_MESSAGES",
     "REJECTED_MAX_BYTES",
+    "RETENTION_DAYS",
     "HTTP_HOST",
     "HTTP_PORT",
     "AWS_REGION",
@@ -56,6 +58,8 @@ class Settings:
     topic_filters: tuple[str, ...]
     database_path: Path
     rejected_limits: RejectedLimits
+    retention: timedelta | None
+    """How long an ended job is kept after it was last told of; None is for ever."""
     http_host: str
     http_port: int
     aws_region: str
@@ -79,6 +83,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Setti
             max_messages=reader.number("REJECTED_MAX_MESSAGES", _LIMITS.max_messages),
             max_bytes=reader.number("REJECTED_MAX_BYTES", _LIMITS.max_bytes),
         ),
+        retention=reader.days("RETENTION_DAYS"),
         http_host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
         http_port=reader.port("HTTP_PORT", 8080),
         aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
@@ -148,6 +153,15 @@ class _Reader:
             self.problem(name, f"{value!r} is not a whole number")
             return default
         return int(value)
+
+    def days(self, name: str) -> timedelta | None:
+        value = self.value(name)
+        if value is None:
+            return None
+        if re.fullmatch(r"[0-9]{1,5}", value) is None or int(value) == 0:
+            self.problem(name, f"{value!r} is not a number of days from 1 to 99999")
+            return None
+        return timedelta(days=int(value))
 
     def port(self, name: str, default: int) -> int:
         value = self.value(name) or str(default)

@@ -37,6 +37,7 @@ class Metrics:
         self.discarded = self._counter(
             "rejected_messages_discarded", "Rejected messages that were kept no longer, to stay within their limits"
         )
+        self.forgotten = self._counter("jobs_forgotten", "Ended and deleted jobs forgotten by retention")
         self.batch_messages = Histogram(
             "jobindex_batch_messages",
             "Messages committed together",

@@ -23,6 +23,7 @@ from jobindex.errors import DatabaseUnavailableError, SettingsError
 from jobindex.ingestion import Ingestor
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber
+from jobindex.retention import ROUND_SECONDS, retain
 from jobindex.sqlite import open_store
 from jobindex.state import State
 from jobindex.store import Store
@@ -74,19 +75,32 @@ async def _ingest(settings: Settings, store: Store, state: State, metrics: Metri
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
+    retaining = asyncio.create_task(_retain(settings, store, metrics), name="retention")
     try:
-        await asyncio.wait((receiving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
         state.reason = "the service is stopping"
         subscriber.stop()
+        if retaining.done():
+            retaining.result()  # raises what ended it
+        retaining.cancel()
         await asyncio.wait((receiving,), timeout=_DRAIN_SECONDS)
         if receiving.done():
             receiving.result()  # raises what ended it
         else:
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
     finally:
-        receiving.cancel()
-        stopped.cancel()
-        await asyncio.wait((receiving, stopped))
+        tasks = (receiving, stopped, retaining)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _retain(settings: Settings, store: Store, metrics: Metrics) -> None:
+    """Forget what ended long ago until cancelled; without the setting, nothing."""
+    if settings.retention is None:
+        await asyncio.Event().wait()
+    else:
+        await retain(store, settings.retention, metrics=metrics, clock=_now, round_seconds=ROUND_SECONDS)
 
 
 @asynccontextmanager

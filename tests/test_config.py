@@ -1,6 +1,7 @@
 """Settings: read from the environment, and all that is wrong with them told at once."""
 
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def test_without_settings_the_defaults_hold() -> None:
         topic_filters=DEFAULT_FILTERS,
         database_path=Path("jobindex.db"),
         rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
+        retention=None,
         http_host="127.0.0.1",
         http_port=8080,
         aws_region="us-east-1",
@@ -51,6 +53,7 @@ def test_every_setting_is_read() -> None:
         topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
         database_path=Path("/var/lib/jobs index.db"),
         rejected_limits=RejectedLimits(max_messages=5, max_bytes=0),
+        retention=timedelta(days=30),
         http_host="0.0.0.0",
         http_port=0,
         aws_region="eu-central-1",
@@ -66,6 +69,7 @@ def test_every_setting_is_read() -> None:
         DATABASE_URL="sqlite:////var/lib/jobs%20index.db",
         REJECTED_MAX_MESSAGES="5",
         REJECTED_MAX_BYTES="0",
+        RETENTION_DAYS="30",
         HTTP_HOST="0.0.0.0",
         HTTP_PORT="0",
         AWS_REGION="eu-central-1",
@@ -105,6 +109,7 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_DATABASE_URL: 'mysql://x' is not sqlite:///PATH, with a file as PATH",
         "JOBINDEX_REJECTED_MAX_MESSAGES: '-1' is not a whole number",
         "JOBINDEX_REJECTED_MAX_BYTES: '1.5' is not a whole number",
+        "JOBINDEX_RETENTION_DAYS: '0' is not a number of days from 1 to 99999",
         "JOBINDEX_HTTP_HOST: 'a b' is not a host name or address",
         "JOBINDEX_HTTP_PORT: '65536' is not a port from 0 to 65535",
         "JOBINDEX_AWS_REGION: 'EU' is not a region such as us-east-1",
@@ -119,6 +124,7 @@ def test_all_problems_are_told_at_once() -> None:
         DATABASE_URL="mysql://x",
         REJECTED_MAX_MESSAGES="-1",
         REJECTED_MAX_BYTES="1.5",
+        RETENTION_DAYS="0",
         HTTP_HOST="a b",
         HTTP_PORT="65536",
         AWS_REGION="EU",

@@ -1,7 +1,8 @@
 """Retention by example: what is forgotten, what stays, and what a later message makes of it."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,13 @@ import pytest
 from test_sqlite import is_cheap, plan
 from test_store import Index, at, entry, event, execution, execution_event, job, pending, summary
 
-from jobindex import sqlite_merge, sqlite_retention
+from jobindex import service, sqlite_merge, sqlite_retention
+from jobindex.config import read_settings
 from jobindex.jobs import JobStatus
+from jobindex.metrics import Metrics
+from jobindex.retention import retain as rounds
 from jobindex.sqlite import migrate, open_store
+from jobindex.state import State
 from jobindex.store import Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -206,3 +211,63 @@ def test_forgetting_costs_the_same_at_any_size(migrated: sqlite3.Connection, sta
     parameters = {"horizon": 0, "time": 0, "job_id": "", "limit": 1, "job_ids": "[]"}
     allowed = ("SCAN given VIRTUAL TABLE",)  # json_each is no table of the file
     assert [] == [step for step in plan(migrated, statement, parameters) if not is_cheap(step, allowed)]
+
+
+# Beside ingestion
+
+
+async def comes(told: Callable[[], Awaitable[object]], expected: object) -> bool:
+    """Tell whether what is told becomes what is expected, within ten seconds."""
+    for _ in range(1000):
+        if await told() == expected:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_rounds_forget_and_count(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Round after round forgets what is past the age, and counts it, also after one that failed."""
+    metrics = Metrics(State())
+    await index.tell(job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10))
+    retaining = asyncio.create_task(
+        rounds(store, timedelta(days=1), metrics=metrics, clock=lambda: NOW, round_seconds=0.01)
+    )
+
+    async def failures() -> int:
+        return min(1, caplog.text.count("retention goes on next round"))
+
+    assert await comes(index.job_ids, {"j2"})
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_retention, "_RAISE_HORIZON", "SELECT x")
+        assert await comes(failures, 1)
+    await index.tell(event("completed", "j2", timestamp=20))
+    assert await comes(index.job_ids, set())
+    retaining.cancel()
+    await asyncio.wait([retaining])
+    assert b"jobindex_jobs_forgotten_total 2.0" in metrics.encode()
+
+
+@pytest.mark.parametrize(("days", "kept"), [("1", {"j2"}), ("", {"j1", "j2"})], ids=["with the setting", "without"])
+async def test_the_service_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: str, kept: set[str]) -> None:
+    """A service forgets when it is told to, while its broker is away too, and stops when asked."""
+    monkeypatch.setattr(service, "ROUND_SECONDS", 0.01)
+    environment = {
+        "JOBINDEX_DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db",
+        "JOBINDEX_MQTT_URL": "mqtt://127.0.0.1:1",
+        "JOBINDEX_HTTP_PORT": "0",
+        "JOBINDEX_RETENTION_DAYS": days,
+    }
+    async with open_store(tmp_path / "jobindex.db") as store:
+        told = job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10)
+        await Index(store, reverse=False).tell(*told)
+    state, stopping = State(), asyncio.Event()
+    serving = asyncio.create_task(service.serve(read_settings(environment, is_terminal=False), stopping, state))
+
+    async def job_ids() -> set[str]:
+        return set() if state.store is None else await Index(state.store, reverse=False).job_ids()
+
+    assert await comes(job_ids, kept)
+    stopping.set()
+    await asyncio.wait_for(serving, 10)

@@ -1,0 +1,39 @@
+"""Forgetting what ended long ago, beside ingestion and out of its way.
+
+Each step of the store is one short transaction, and between two of them messages have their turn. The first
+round comes an hour after the start: what waited in the broker's queue while the service was away is merged
+before a new horizon would leave it out.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from jobindex.errors import DatabaseUnavailableError
+from jobindex.metrics import Metrics
+from jobindex.store import Store
+
+ROUND_SECONDS = 3600.0
+"""From the start to the first round, and from the end of a round to the next."""
+_STEP_SECONDS = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+async def retain(
+    store: Store, age: timedelta, *, metrics: Metrics, clock: Callable[[], datetime], round_seconds: float
+) -> None:
+    """Forget again and again what was last told of longer than `age` ago; a store that cannot is tried next round."""
+    while True:
+        await asyncio.sleep(round_seconds)
+        forgotten = 0
+        try:
+            async for jobs in store.retain(age, now=clock()):
+                metrics.forgotten.inc(jobs)
+                forgotten += jobs
+                await asyncio.sleep(_STEP_SECONDS)
+        except DatabaseUnavailableError as error:
+            _log.warning("%s; retention goes on next round", error)
+        if forgotten:
+            _log.info("Forgot %d ended or deleted jobs last told of more than %d days ago", forgotten, age.days)
