@@ -39,7 +39,15 @@ from sqlite3 import Row
 
 import aiosqlite
 
-from jobindex.jobs import JobDeletion, JobExecutionReport, JobReport, JobStatus, Report, to_milliseconds
+from jobindex.jobs import (
+    JobDeletion,
+    JobExecutionReport,
+    JobReport,
+    JobStatus,
+    Report,
+    from_milliseconds,
+    to_milliseconds,
+)
 from jobindex.sqlite_rows import NEVER, UNTIMED
 
 JOBS_MAXIMUM = 500
@@ -199,7 +207,17 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
 
 async def counted(writer: aiosqlite.Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
     """Return the reports that count at a horizon: all but those stamped before their job is told."""
-    late = {report.job_id for report in reports if isinstance(report, _OF_A_JOB) and UNTIMED < _stamp(report) < horizon}
+    if horizon == NEVER:
+        return reports
+    boundary = from_milliseconds(horizon)
+    late = {
+        report.job_id
+        for report in reports
+        if isinstance(report, _OF_A_JOB)
+        and report.time is not None
+        and report.time < boundary
+        and _stamp(report) < horizon
+    }
     if not late:
         return reports
     rows = await writer.execute_fetchall(_TOLD_SINCE, {"job_ids": json.dumps(sorted(late))})

@@ -140,6 +140,14 @@ async def test_deletion_marks_are_forgotten(store: Store, tmp_path: Path, index:
     assert [] == list(await index.jobs())
 
 
+async def test_a_job_made_again_after_its_deletion_stays(store: Store, index: Index) -> None:
+    """Only a deletion that hides its job is forgotten, be it from the same moment."""
+    await index.tell(event("deleted", timestamp=10), job(createdAt=11), event("deleted", "j2", timestamp=10))
+    await index.tell(job("j2", createdAt=10))
+    assert 1 == await retain(store, 20)
+    assert summary(11) == await index.job()
+
+
 async def test_the_horizon_outlives_the_process_and_never_goes_back(tmp_path: Path) -> None:
     """A later, lesser horizon brings nothing back, before or after the index is opened again."""
     async with open_store(tmp_path / "jobindex.db") as store:
