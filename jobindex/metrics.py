@@ -70,6 +70,7 @@ class Metrics:
             "When the oldest message arrived that is not yet written, 0 where all are",
             state.oldest_unwritten_at,
         )
+        self.wal_bytes = Gauge("jobindex_wal_bytes", "Length of the database's write-ahead log", registry=self.registry)
         self.sessions_lost = self._counter(
             "mqtt_sessions_lost", "Sessions that the broker had forgotten: messages may have been missed"
         )

@@ -25,6 +25,7 @@ from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber
 from jobindex.retention import ROUND_SECONDS, retain
 from jobindex.sqlite import open_store
+from jobindex.sqlite_wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
 
@@ -44,6 +45,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     """
     state = state or State()
     metrics = Metrics(state)
+    metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
     app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.

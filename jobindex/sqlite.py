@@ -48,6 +48,7 @@ from jobindex.sqlite_rows import (
     rejected_row,
     thing_group_row,
 )
+from jobindex.sqlite_wal import KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import RejectedLimits, Session
 
 READERS = 2
@@ -137,7 +138,7 @@ async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncI
             await writer.executescript(merge.CREATE_CHANGED)
             readers = [await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)]
             prober = await stack.enter_async_context(_connect(path, "ro"))
-        yield SqliteStore(writer, readers, prober, limits or RejectedLimits())
+        yield SqliteStore(path, writer, readers, prober, limits or RejectedLimits())
 
 
 async def migrate(path: Path) -> None:
@@ -155,11 +156,14 @@ class SqliteStore:
 
     def __init__(
         self,
+        path: Path,
         writer: aiosqlite.Connection,
         readers: Sequence[aiosqlite.Connection],
         prober: aiosqlite.Connection,
         limits: RejectedLimits,
     ) -> None:
+        self._path = path
+        self._wal_limit = WalLimit()
         self._limits = limits
         self._writer = writer
         self._prober = prober
@@ -271,6 +275,20 @@ class SqliteStore:
                     # Queued behind whatever the connection's thread still runs, even when cancelled.
                     await asyncio.shield(self._writer.rollback())
                     raise
+            await self._shorten_wal()
+
+    async def _shorten_wal(self) -> None:
+        """Empty the write-ahead log where it is too long; what was committed stays so, whatever comes of it."""
+        patience_ms = self._wal_limit.patience_ms(wal_bytes(self._path))
+        if patience_ms is None:
+            return
+        reset = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS};"
+        try:
+            await self._writer.executescript(
+                f"PRAGMA busy_timeout = {patience_ms}; PRAGMA wal_checkpoint(TRUNCATE); {reset}"
+            )
+        except sqlite3.Error:
+            await self._writer.executescript(reset)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -357,6 +375,7 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
         if mode != "ro":
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
+            await connection.execute(f"PRAGMA journal_size_limit = {KEPT_BYTES}")
             await connection.execute("PRAGMA temp_store = MEMORY")
         yield connection
 
