@@ -8,15 +8,11 @@ would wait for the batch being written).
 """
 
 import asyncio
-import fcntl
-import json
-import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import aiosqlite
 
@@ -27,18 +23,17 @@ from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
     JobReport,
-    JobStatus,
-    JobSummary,
     PendingListReport,
     RejectedMessage,
     Report,
-    TargetSelection,
     ThingGroupReport,
     from_milliseconds,
     to_milliseconds,
 )
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
+from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
+from jobindex.sqlite_list import KEYS_OF_GROUP_ID, KEYS_OF_GROUP_NAME, job_summary, list_jobs_statements
 from jobindex.sqlite_rows import (
     NEVER,
     deletion_row,
@@ -57,69 +52,6 @@ _BUSY_TIMEOUT_MS = 1000
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
-_APPLICATION_ID = 0x6A6F6269  # "jobi", for file(1)
-
-_CREATE_MIGRATIONS = """
-CREATE TABLE IF NOT EXISTS migrations (
-    number     INTEGER PRIMARY KEY,
-    name       TEXT    NOT NULL,
-    applied_at TEXT    NOT NULL DEFAULT CURRENT_TIMESTAMP
-) STRICT;
-"""
-
-# A page from the jobs, each filter an equality in front of the keyset.
-_LIST_ALL = """
-SELECT {columns}
-FROM job_summaries AS job
-WHERE {filters}
-ORDER BY job.created_at DESC, job.job_id DESC
-LIMIT :limit
-"""
-
-# A page from the jobs of one thing group.
-_LIST_GROUP = """
-SELECT {columns}
-FROM job_thing_groups AS member
-CROSS JOIN job_summaries AS job USING (job_id)
-WHERE {filters}
-ORDER BY member.created_at DESC, member.job_id DESC
-LIMIT :limit
-"""
-
-# The id of the only group is looked up when asked: a group tied later need not rewrite its jobs.
-_COLUMNS = """
-    job.job_arn,
-    job.job_id,
-    job.status,
-    job.is_concurrent,
-    job.target_selection,
-    coalesce(job.thing_group_id, (
-        SELECT min(tied.thing_group_id)
-        FROM thing_groups AS tied
-        WHERE tied.thing_group_name = job.thing_group_name
-        AND tied.thing_group_id > ''
-    )) AS thing_group_id,
-    job.created_at,
-    coalesce(job.latest_at, job.changed_at) AS last_updated_at,
-    job.completed_at
-"""
-
-# The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
-_KEYS_OF_GROUP_NAME = """
-SELECT CASE WHEN thing_group_id = '' THEN 'name:' || thing_group_name ELSE 'id:' || thing_group_id END
-FROM thing_groups
-WHERE thing_group_name = :value
-UNION SELECT 'name:' || thing_group_name FROM thing_groups WHERE thing_group_name = :value
-"""
-
-# The same for a group known by id.
-_KEYS_OF_GROUP_ID = """
-SELECT CASE WHEN thing_group_name = '' THEN 'id:' || thing_group_id ELSE 'name:' || thing_group_name END
-FROM thing_groups
-WHERE thing_group_id = :value
-UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
-"""
-
 
 @asynccontextmanager
 async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncIterator["SqliteStore"]:
@@ -132,7 +64,7 @@ async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncI
     """
     async with AsyncExitStack() as stack:
         with _opening(path):
-            stack.enter_context(_locked(path))
+            stack.enter_context(locked(path))
             writer = await stack.enter_async_context(_connect(path, "rwc"))
             await _migrate(writer, path, load_migrations("sqlite"))
             await writer.executescript(merge.CREATE_CHANGED)
@@ -220,15 +152,15 @@ class SqliteStore:
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """See Store."""
         async with self._reading() as reader:
-            names = await _group_keys(reader, _KEYS_OF_GROUP_NAME, query.filters.thing_group_name)
-            ids = await _group_keys(reader, _KEYS_OF_GROUP_ID, query.filters.thing_group_id)
+            names = await _group_keys(reader, KEYS_OF_GROUP_NAME, query.filters.thing_group_name)
+            ids = await _group_keys(reader, KEYS_OF_GROUP_ID, query.filters.thing_group_id)
             rows: dict[str, sqlite3.Row] = {}
             for statement, parameters in list_jobs_statements(query, names, ids):
                 cursor = await reader.execute(statement, parameters)
                 rows.update({row["job_id"]: row for row in await cursor.fetchall()})
         newest = sorted(rows.values(), key=lambda row: (row["created_at"], row["job_id"]), reverse=True)
         return JobPage(
-            jobs=tuple(_job_summary(row) for row in newest[: query.max_results]),
+            jobs=tuple(job_summary(row) for row in newest[: query.max_results]),
             has_more=len(newest) > query.max_results,
         )
 
@@ -304,45 +236,6 @@ class SqliteStore:
             self._idle_readers.put_nowait(reader)
 
 
-def list_jobs_statements(
-    query: ListJobsQuery, names: Sequence[str] | None, ids: Sequence[str] | None
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the statements whose rows together hold a page, and one job more where there is one.
-
-    `names` and `ids` are the keys in `job_thing_groups` that the two group filters accept, None without
-    them. Several keys are several statements: `IN (…)` would sort the whole group.
-    """
-    filters = query.filters
-    parameters: dict[str, object] = {
-        "limit": query.max_results + 1,
-        "namespace_id": filters.namespace_id,
-        "status": filters.status,
-        "target_selection": filters.target_selection,
-    }
-    conditions = [
-        f"job.{name} = :{name}" for name in ("namespace_id", "status", "target_selection") if parameters[name]
-    ]
-    driving, others = (ids, names) if names is None else (names, ids)
-    source = "job" if driving is None else "member"
-    if query.after is not None:
-        conditions.append(f"({source}.created_at, {source}.job_id) < (:created_at, :job_id)")
-        parameters["created_at"] = to_milliseconds(query.after.created_at)
-        parameters["job_id"] = query.after.job_id
-    if driving is None:
-        yield _LIST_ALL.format(columns=_COLUMNS, filters=" AND ".join(conditions or ["true"])), parameters
-        return
-    conditions.append("member.thing_group = :thing_group")
-    if others is not None:
-        parameters["other_groups"] = json.dumps(others)
-        conditions.append(
-            "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.job_id = job.job_id"
-            " AND other.thing_group IN (SELECT value FROM json_each(:other_groups)))"
-        )
-    statement = _LIST_GROUP.format(columns=_COLUMNS, filters=" AND ".join(conditions))
-    for key in driving:
-        yield statement, {**parameters, "thing_group": key}
-
-
 async def _group_keys(reader: aiosqlite.Connection, statement: str, value: str | None) -> list[str] | None:
     if value is None:
         return None
@@ -352,24 +245,9 @@ async def _group_keys(reader: aiosqlite.Connection, statement: str, value: str |
     return keys
 
 
-def _job_summary(row: sqlite3.Row) -> JobSummary:
-    return JobSummary(
-        job_arn=row["job_arn"],
-        job_id=row["job_id"],
-        status=JobStatus(row["status"]),
-        is_concurrent=None if row["is_concurrent"] is None else bool(row["is_concurrent"]),
-        target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
-        thing_group_id=row["thing_group_id"],
-        created_at=from_milliseconds(row["created_at"]),
-        last_updated_at=from_milliseconds(row["last_updated_at"]),
-        completed_at=None if row["completed_at"] is None else from_milliseconds(row["completed_at"]),
-    )
-
-
 @asynccontextmanager
 async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
-    uri = f"file:{quote(str(path))}?mode={mode}"
-    async with aiosqlite.connect(uri, uri=True, isolation_level=None) as connection:
+    async with aiosqlite.connect(uri(path, mode), uri=True, isolation_level=None) as connection:
         connection.row_factory = sqlite3.Row
         await connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         if mode != "ro":
@@ -388,8 +266,8 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
         if tables and "migrations" not in tables:
             raise DatabaseRefusedError(f"{path}: is a database of something other than jobindex")
         # BEGIN IMMEDIATE passes on a file that can only be read; this does not.
-        await connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        await connection.execute(_CREATE_MIGRATIONS)
+        await connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        await connection.execute(CREATE_MIGRATIONS)
         rows = await connection.execute_fetchall("SELECT max(number) AS newest FROM migrations")
         applied = next(iter(rows))["newest"] or 0
         await connection.execute("COMMIT")
@@ -402,23 +280,7 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
     for migration in migrations:
         if migration.number > applied:
             # executescript commits first, so the transaction stands in the script.
-            await connection.executescript(
-                f"BEGIN IMMEDIATE; {migration.sql}"
-                f"INSERT INTO migrations (number, name) VALUES ({migration.number}, '{migration.name}'); COMMIT;"
-            )
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file of the database: the kernel lets it go when the process ends, however it ends."""
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise DatabaseRefusedError(f"{path}: is in use by another jobindex") from error
-    finally:
-        os.close(lock)
+            await connection.executescript(f"BEGIN IMMEDIATE; {migration_script(migration)} COMMIT;")
 
 
 @contextmanager

@@ -19,7 +19,8 @@ from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.jobs import JobReport, JobStatus, RejectedMessage, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import SqliteStore, list_jobs_statements, migrate, open_store
+from jobindex.sqlite import SqliteStore, migrate, open_store
+from jobindex.sqlite_list import list_jobs_statements
 from jobindex.store import RejectedLimits, Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
