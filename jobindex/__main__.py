@@ -1,4 +1,4 @@
-"""The command line: `jobindex serve`, `migrate`, `healthcheck` and `demo`."""
+"""The command line: what each command takes, runs and returns."""
 
 import argparse
 import asyncio
@@ -8,16 +8,20 @@ import sys
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http.client import HTTPException
+from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from jobindex.addresses import authority
 from jobindex.config import Settings, read_settings, unknown_settings
 from jobindex.demo import demo
-from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, SettingsError
+from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError, SettingsError
 from jobindex.logs import set_up_logs
 from jobindex.service import serve, stop_on_signals
 from jobindex.sqlite import migrate
+from jobindex.sqlite_backup import back_up, restore
+from jobindex.sqlite_check import check
 
 _THREADS = "jobindex-connect"
 _HEALTH_SECONDS = 4
@@ -33,23 +37,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_up_logs(settings.log_format, settings.log_level)
         for name in unknown_settings(os.environ):
             _log.warning("%s is no setting of jobindex", name)
-        match options.command:
-            case "serve":
-                return asyncio.run(_run(_serve(settings)))
-            case "demo":
-                return asyncio.run(_run(demo(settings, options.seconds)))
-            case "migrate":
-                asyncio.run(migrate(settings.database_path))
-                print(f"{settings.database_path} is up to date")  # noqa: T201
-                return 0
-            case _:
-                return _healthcheck(settings)
+        return _dispatch(options, settings)
     except SettingsError as error:
         print(f"jobindex cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
+    except BackupError as error:
+        print(f"jobindex {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:
         print(f"jobindex cannot use its database: {error}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
+    match options.command:
+        case "serve":
+            return asyncio.run(_run(_serve(settings)))
+        case "demo":
+            return asyncio.run(_run(demo(settings, options.seconds)))
+        case "migrate":
+            asyncio.run(migrate(settings.database_path))
+            print(f"{settings.database_path} is up to date")  # noqa: T201
+            return 0
+        case "backup":
+            size = back_up(settings.database_path, options.file)
+            print(f"{options.file}: {size} bytes")  # noqa: T201
+            return 0
+        case "check":
+            return _check(options.file or settings.database_path)
+        case "restore":
+            return _restore(options.file, settings.database_path)
+        case _:
+            return _healthcheck(settings)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +82,34 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("serve", help="receive from the broker and answer HTTP until SIGTERM")
     commands.add_parser("migrate", help="make the database, or bring it to this version's schema, and end")
     commands.add_parser("healthcheck", help="exit with 0 when the service on this machine is ready, else with 1")
+    backup = commands.add_parser(
+        "backup",
+        help="copy the index to a new file, also while the service runs",
+        description="Copy the index, as it is at one moment, to a new FILE. A service may run meanwhile: nothing waits "
+        "for the copy, and nothing is written to the database. FILE gets its name when it is whole and on disk; one "
+        "that exists is never overwritten. Prints how many bytes it has; exits with 0, or with 1 and no FILE.",
+        epilog="Example: jobindex backup /backups/jobindex-$(date +%F).db",
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="the copy; its folder must have room for it")
+    checked = commands.add_parser(
+        "check",
+        help="tell whether a database is whole and says what it was told",
+        description="Read a database, of which nothing is changed, and print a line for each check: its pages and "
+        "indexes, its schema, the plan of every ListJobs question (none may read or sort the whole index), and each "
+        "table that ListJobs reads against what the messages told. A service may run on it. Exits with 0 when all are "
+        "ok, else with 1.",
+        epilog="Example: jobindex check /backups/jobindex-2026-11-23.db",
+    )
+    checked.add_argument("file", type=Path, nargs="?", metavar="FILE", help="default: the database of the settings")
+    restored = commands.add_parser(
+        "restore",
+        help="put a backup in place of the database, while no service runs",
+        description="Check FILE and put a copy of it in place of the database. The database that was there stays "
+        "beside it, under the name that is printed. Refused while a service runs on it. What happened since the backup "
+        "is not in it and brokers do not repeat it: the index tells that it is complete only from its next connection.",
+        epilog="Example: jobindex restore /backups/jobindex-2026-11-23.db",
+    )
+    restored.add_argument("file", type=Path, metavar="FILE", help="what `jobindex backup` made")
     demonstration = commands.add_parser("demo", help="serve a simulated fleet, with a broker of its own")
     demonstration.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: on Ctrl-C)")
     return top
@@ -87,6 +134,22 @@ async def _run(command: Coroutine[None, None, None]) -> int:
     # A connection attempt that nobody answers holds its thread; Python would wait for it.
     logging.shutdown()
     os._exit(0)
+
+
+def _check(path: Path) -> int:
+    is_wrong = False
+    for finding in check(path):
+        print(finding, flush=True)  # noqa: T201
+        is_wrong |= finding.problem is not None
+    return int(is_wrong)
+
+
+def _restore(source: Path, database: Path) -> int:
+    former = restore(source, database, now=datetime.now(UTC))
+    print(f"{database}: restored from {source}")  # noqa: T201
+    if former is not None:
+        print(f"{former}: what was there before")  # noqa: T201
+    return 0
 
 
 def _healthcheck(settings: Settings) -> int:

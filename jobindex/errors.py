@@ -8,7 +8,8 @@
     ├── MessageError                  a message from the broker that cannot be understood
     ├── SettingsError                 settings that are wrong, all of them
     ├── DatabaseRefusedError          a file that this version will not work with
-    └── DatabaseUnavailableError      a file that cannot be read or written just now
+    ├── DatabaseUnavailableError      a file that cannot be read or written just now
+    └── BackupError                   a copy that cannot be made or put back
 
 The first four bear AWS's names; `api.py` holds the table from error to HTTP status.
 """
@@ -57,6 +58,10 @@ class DatabaseRefusedError(JobindexError):
 
 class DatabaseUnavailableError(JobindexError):
     """The database cannot be read or written just now; trying again may help."""
+
+
+class BackupError(JobindexError):
+    """A copy of the database cannot be made, or not be put back; nothing was changed."""
 
 
 def shown(value: object, limit: int = 100) -> str:

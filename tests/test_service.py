@@ -1,12 +1,9 @@
 """The service as a process: start, refusals, brokers that are not kind, stop."""
 
 import json
-import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,24 +12,11 @@ from pathlib import Path
 import pytest
 from brokers import mosquitto, nats, publish
 from certificates import make_certificates
+from commands import jobindex
 from services import Service, running
 from waiting import wait_until
 
 NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
-
-
-def jobindex(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command of jobindex to its end."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")}
-    environment |= {f"JOBINDEX_{name}": value for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "jobindex", *arguments],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
 
 
 def test_wrong_settings_stop_the_start_with_all_of_them(tmp_path: Path) -> None:
