@@ -1,6 +1,7 @@
 """Retention by example: what is forgotten, what stays, and what a later message makes of it."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
@@ -13,6 +14,7 @@ from test_store import Index, at, entry, event, execution, execution_event, job,
 
 from jobindex import service, sqlite_merge, sqlite_retention
 from jobindex.config import read_settings
+from jobindex.events import parse_message
 from jobindex.jobs import JobStatus
 from jobindex.metrics import Metrics
 from jobindex.retention import retain as rounds
@@ -104,6 +106,37 @@ async def test_a_known_job_is_told_of_however_late(store: Store, index: Index) -
     await index.tell(event("completed", timestamp=20))
     assert summary(10, 20, status=JobStatus.COMPLETED) == await index.job()
     assert 1 == await retain(store, 30)
+
+
+async def test_a_job_is_told_of_since_the_horizon_that_made_it(store: Store, index: Index) -> None:
+    """A later horizon does not change what counts for a job that is known."""
+    await retain(store, 20)
+    await index.tell(job(lastUpdatedAt=25))
+    await retain(store, 30)
+    await index.tell(job(isConcurrent=False, lastUpdatedAt=19), job(isConcurrent=True, lastUpdatedAt=20))
+    assert summary(20, 25, is_concurrent=True) == await index.job()
+
+
+async def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store, tmp_path: Path, index: Index) -> None:
+    """Its executions and its groups go with it."""
+    await index.tell(
+        job(status="COMPLETED", thingGroupName="g", lastUpdatedAt=10), execution("QUEUED", lastUpdatedAt=9)
+    )
+    await retain(store, 20)
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as other:
+        for table in ("jobs", "executions", "job_summaries", "job_thing_groups"):
+            assert [] == other.execute(f"SELECT * FROM {table}").fetchall()
+
+
+async def test_a_late_message_takes_no_other_with_it(store: Store) -> None:
+    """Of one batch only what is stamped before the horizon is left out."""
+    await retain(store, 20)
+    told = job("j1", lastUpdatedAt=19), job("j2", lastUpdatedAt=20), job("j3"), pending(19, thing="t2")
+    reports = [one for topic, payload in told for one in parse_message(topic, json.dumps(payload).encode())]
+    await store.apply(reports, (), now=NOW)
+    index = Index(store, reverse=False)
+    await index.tell(execution("QUEUED", "j2", "t2", lastUpdatedAt=20))
+    assert {"j2", "j3"} == await index.job_ids()
 
 
 async def test_a_late_execution_is_held_against_the_list_that_left_it_out(store: Store, index: Index) -> None:
