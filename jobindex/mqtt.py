@@ -284,6 +284,7 @@ async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.
     paho.on_message = _deliver_to(inbox)
     inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
     connack = _note_connack(paho)
+    _notice_loss_before_connack(client)
     try:
         async with client:
             if not paho.is_connected():  # aiomqtt misses a connection that is lost together with its CONNACK
@@ -356,6 +357,20 @@ def _note_connack(paho: PahoClient) -> _Connack:
 
     paho.on_connect = on_connect
     return connack
+
+
+def _notice_loss_before_connack(client: aiomqtt.Client) -> None:
+    """End an attempt whose connection is lost before CONNACK: aiomqtt would wait on until its time limit."""
+    paho = _paho(client)
+    pass_on: Any = paho.on_disconnect
+
+    def on_disconnect(*arguments: object) -> None:
+        connected = client._connected  # noqa: SLF001
+        if not connected.done():
+            connected.set_exception(aiomqtt.MqttError("the connection was lost before CONNACK"))
+        pass_on(*arguments)
+
+    paho.on_disconnect = on_disconnect
 
 
 async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> Sequence[str]:

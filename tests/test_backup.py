@@ -87,7 +87,7 @@ def change(path: Path, *statements: str) -> None:
 def content(path: Path) -> list[str]:
     """Return all that a file holds, as statements."""
     with closing(sqlite3.connect(path)) as connection:
-        return list(connection.iterdump())
+        return sorted(connection.iterdump())
 
 
 # Under load
