@@ -13,11 +13,12 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
-from jobindex.addresses import authority
+from jobindex.addresses import local_url
 from jobindex.config import Settings, read_settings, unknown_settings
 from jobindex.demo import demo
-from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError, SettingsError
+from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError, ServiceError, SettingsError
 from jobindex.logs import set_up_logs
+from jobindex.rejected_client import RejectedClient, encode, show_message, show_outcome, show_table
 from jobindex.service import serve, stop_on_signals
 from jobindex.sqlite import migrate
 from jobindex.sqlite_backup import back_up, restore
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"jobindex cannot start:\n{error}", file=sys.stderr)  # noqa: T201
         return 2
-    except BackupError as error:
+    except (BackupError, ServiceError) as error:
         print(f"jobindex {options.command}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:
@@ -67,6 +68,8 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
             return _check(options.file or settings.database_path)
         case "restore":
             return _restore(options.file, settings.database_path)
+        case "rejected":
+            return _rejected(options, settings)
         case _:
             return _healthcheck(settings)
 
@@ -85,8 +88,8 @@ def parser() -> argparse.ArgumentParser:
     backup = commands.add_parser(
         "backup",
         help="copy the index to a new file, also while the service runs",
-        description="Copy the index, as it is at one moment, to a new FILE. A service may run meanwhile: nothing waits "
-        "for the copy, and nothing is written to the database. FILE gets its name when it is whole and on disk; one "
+        description="Copy the index, as it is at one moment, to a new FILE. A service may run meanwhile: the "
+        "database is only read. FILE gets its name when it is whole and on disk; one "
         "that exists is never overwritten. Prints how many bytes it has; exits with 0, or with 1 and no FILE.",
         epilog="Example: jobindex backup /backups/jobindex-$(date +%F).db",
     )
@@ -110,9 +113,53 @@ def parser() -> argparse.ArgumentParser:
         epilog="Example: jobindex restore /backups/jobindex-2026-11-23.db",
     )
     restored.add_argument("file", type=Path, metavar="FILE", help="what `jobindex backup` made")
+    _add_rejected(
+        commands.add_parser(
+            "rejected",
+            help="list, show, try again or purge the messages that could not be understood",
+            description="The messages that could not be understood, which the running service keeps with their reasons "
+            "within its limits. The service is asked over HTTP, at JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT: no other "
+            "process writes its database.",
+        )
+    )
     demonstration = commands.add_parser("demo", help="serve a simulated fleet, with a broker of its own")
     demonstration.add_argument("--seconds", type=float, metavar="N", help="end after N seconds (default: on Ctrl-C)")
     return top
+
+
+def _add_rejected(rejected: argparse.ArgumentParser) -> None:
+    actions = rejected.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser(
+        "list",
+        help="a line for each message: id, when it was rejected, its bytes, its topic, the reason",
+        description="List the rejected messages, oldest first; with --json one JSON object a line.",
+    )
+    listing.add_argument("--after", type=int, default=0, metavar="ID", help="only those with a greater id")
+    shown = actions.add_parser(
+        "show",
+        help="one message with its payload",
+        description="Show a message with its payload, in base64 where it is not UTF-8. Exits with 1 without one.",
+    )
+    shown.add_argument("id", type=int, metavar="ID", help="as `jobindex rejected list` tells it")
+    retried = actions.add_parser(
+        "retry",
+        help="parse messages again and apply those that are understood now",
+        description="Parse messages again, as the version that runs now understands them. What is understood is "
+        "applied and leaves the list; the rest stays with its new reason. Late or twice does no harm. "
+        "Exits with 0 when all were applied, else with 1.",
+        epilog="Example, after an upgrade: jobindex rejected retry --all",
+    )
+    purged = actions.add_parser(
+        "purge",
+        help="delete messages for good",
+        description="Delete messages for good. Exits with 0 when all that were named were there, else with 1.",
+    )
+    for action in (retried, purged):
+        which = action.add_mutually_exclusive_group(required=True)
+        which.add_argument("ids", type=int, nargs="*", default=[], metavar="ID", help="these messages")
+        which.add_argument("--all", action="store_true", help="all messages")
+    for action in (listing, shown, retried, purged):
+        action.add_argument("--json", action="store_true", help="JSON, for programs")
 
 
 async def _serve(settings: Settings) -> None:
@@ -152,9 +199,28 @@ def _restore(source: Path, database: Path) -> int:
     return 0
 
 
+def _rejected(options: argparse.Namespace, settings: Settings) -> int:
+    client = RejectedClient(local_url(settings.http_host, settings.http_port))
+    match options.action:
+        case "list":
+            messages = list(client.messages(options.after))
+            for line in map(encode, messages) if options.json else [show_table(messages)]:
+                print(line)  # noqa: T201
+            return 0
+        case "show":
+            message = client.message(options.id)
+            print(encode(message) if options.json else show_message(message))  # noqa: T201
+            return 0
+        case "retry":
+            outcome = client.retry([message["id"] for message in client.messages(0)] if options.all else options.ids)
+        case _:
+            outcome = client.purge(None if options.all else options.ids)
+    print(encode(outcome) if options.json else show_outcome(outcome))  # noqa: T201
+    return int(bool(outcome.get("rejected") or outcome.get("missing")))
+
+
 def _healthcheck(settings: Settings) -> int:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.http_host, settings.http_host)  # noqa: S104
-    url = f"http://{authority(host, settings.http_port)}/readyz"
+    url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
     direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
     try:
         with direct.open(url, timeout=_HEALTH_SECONDS) as answer:

@@ -4,3 +4,8 @@
 def authority(host: str, port: int) -> str:
     """Return `host:port`, with an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def local_url(host: str, port: int) -> str:
+    """Return where this machine reaches a service that listens on `host`."""
+    return f"http://{authority({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host), port)}"  # noqa: S104

@@ -1,4 +1,4 @@
-"""The HTTP side: ListJobs in AWS's form, and beside AWS's path space /healthz, /readyz and /metrics.
+"""The HTTP side: ListJobs in AWS's form, and beside AWS's path space /healthz, /readyz, /metrics and /rejected.
 
 AWS IoT speaks rest-json: times are numbers of seconds with a fraction, an unknown member is left out, an
 error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has `x-amzn-RequestId`.
@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from jobindex.errors import (
+    AccessDeniedException,
     DatabaseUnavailableError,
     InvalidRequestException,
     ResourceNotFoundException,
@@ -30,6 +31,7 @@ from jobindex.errors import (
 from jobindex.jobs import JobSummary
 from jobindex.listing import encode_token, parse_list_jobs
 from jobindex.metrics import CONTENT_TYPE, Metrics
+from jobindex.rejected_api import rejected_endpoints
 from jobindex.state import State
 from jobindex.store import Store
 
@@ -43,6 +45,7 @@ _STATUS: dict[type[Exception], int] = {
     ResourceNotFoundException: 404,
     ThrottlingException: 400,
     ServiceUnavailableException: 503,
+    AccessDeniedException: 403,
 }
 
 _log = logging.getLogger(__name__)
@@ -71,6 +74,10 @@ def create_app(
             Route("/healthz", _healthz),
             Route("/readyz", _readyz(state)),
             Route("/metrics", _metrics(metrics)),
+            *(
+                Route(path, _throttled(endpoint, metrics, concurrency_maximum), methods=[method])
+                for method, path, endpoint in rejected_endpoints(lambda: _store(state))
+            ),
         ],
         exception_handlers=handlers,
     )

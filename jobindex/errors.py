@@ -5,13 +5,15 @@
     ├── ResourceNotFoundException     `str(error)` is the message for the client
     ├── ThrottlingException
     ├── ServiceUnavailableException
+    ├── AccessDeniedException         a change asked for without the header that a web page cannot send
     ├── MessageError                  a message from the broker that cannot be understood
     ├── SettingsError                 settings that are wrong, all of them
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
-    └── BackupError                   a copy that cannot be made or put back
+    ├── BackupError                   a copy that cannot be made or put back
+    └── ServiceError                  a service that does not answer a command, or refuses it
 
-The first four bear AWS's names; `api.py` holds the table from error to HTTP status.
+The first five bear AWS's names; `api.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence
@@ -35,6 +37,10 @@ class ThrottlingException(JobindexError):
 
 class ServiceUnavailableException(JobindexError):
     """The service is temporarily unavailable."""
+
+
+class AccessDeniedException(JobindexError):
+    """The request is not one that may change something."""
 
 
 class MessageError(JobindexError):
@@ -62,6 +68,10 @@ class DatabaseUnavailableError(JobindexError):
 
 class BackupError(JobindexError):
     """A copy of the database cannot be made, or not be put back; nothing was changed."""
+
+
+class ServiceError(JobindexError):
+    """The running service does not answer a command, or refuses what it asks."""
 
 
 def shown(value: object, limit: int = 100) -> str:

@@ -8,8 +8,9 @@ would wait for the batch being written).
 """
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ import aiosqlite
 
 from jobindex import sqlite_merge as merge
 from jobindex import sqlite_retention as retention
-from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
 from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
@@ -34,6 +35,15 @@ from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
 from jobindex.sqlite_list import KEYS_OF_GROUP_ID, KEYS_OF_GROUP_NAME, job_summary, list_jobs_statements
+from jobindex.sqlite_rejected import (
+    FORGET_ALL_REJECTED,
+    FORGET_REJECTED,
+    LIST_REJECTED,
+    READ_REJECTED,
+    REJECT_AGAIN,
+    kept_message,
+    rejected_summary,
+)
 from jobindex.sqlite_rows import (
     NEVER,
     deletion_row,
@@ -44,7 +54,7 @@ from jobindex.sqlite_rows import (
     thing_group_row,
 )
 from jobindex.sqlite_wal import KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import RejectedLimits, Session
+from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
@@ -194,6 +204,51 @@ class SqliteStore:
     def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
         """See Store."""
         return retention.retain(self._reading, self._writing, age, now)
+
+    async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
+        """See Store."""
+        async with self._reading() as reader:
+            rows = await reader.execute_fetchall(LIST_REJECTED, {"after": after, "limit": limit})
+        return [rejected_summary(row) for row in rows]
+
+    async def rejected_message(self, id_: int) -> KeptMessage:
+        """See Store."""
+        async with self._reading() as reader:
+            rows = await reader.execute_fetchall(READ_REJECTED, {"ids": json.dumps([id_])})
+        for row in rows:
+            return kept_message(row)
+        raise ResourceNotFoundException(f"Rejected message {id_} cannot be found.")
+
+    async def retry_rejected(
+        self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
+    ) -> Retried:
+        """See Store."""
+        reports: list[Report] = []
+        applied: list[int] = []
+        rejected: dict[int, str] = {}
+        async with self._writing() as writer:
+            for row in await writer.execute_fetchall(READ_REJECTED, {"ids": json.dumps(list(ids))}):
+                kept = kept_message(row)
+                try:
+                    reports += parse(kept.message.topic, kept.message.payload)
+                    applied.append(kept.id)
+                except MessageError as error:
+                    rejected[kept.id] = str(error)
+            horizon = await retention.horizon_in_force(writer, now)
+            await self._merge(writer, await retention.counted(writer, reports, horizon), (), now, horizon)
+            await writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
+            await writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
+        missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
+        return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
+
+    async def purge_rejected(self, ids: Collection[int] | None) -> int:
+        """See Store."""
+        async with self._writing() as writer:
+            if ids is None:
+                cursor = await writer.execute(FORGET_ALL_REJECTED)
+            else:
+                cursor = await writer.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))})
+            return cursor.rowcount
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -1,6 +1,6 @@
 """What a store of the index promises, whatever engine it stands on."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,6 +16,38 @@ class RejectedLimits:
     max_messages: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
     """The sum of their topics and payloads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedSummary:
+    """A rejected message in a list, without its payload."""
+
+    id: int
+    rejected_at: datetime
+    topic: str
+    reason: str
+    payload_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMessage:
+    """A rejected message as it was kept."""
+
+    id: int
+    rejected_at: datetime
+    message: RejectedMessage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What became of rejected messages that were parsed again."""
+
+    applied: tuple[int, ...]
+    """The ids of those that are understood now; they are kept no longer."""
+    rejected: Mapping[int, str]
+    """Why the others are still rejected, by their ids."""
+    missing: tuple[int, ...]
+    """The ids under which none is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +120,46 @@ class Store(Protocol):
 
     async def remember_session(self, session: Session) -> None:
         """Keep what is known of the broker's session from now on, in place of what was.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be written just now.
+        """
+        ...
+
+    async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
+        """Return at most `limit` of the rejected messages whose ids are greater than `after`, in their order.
+
+        Ids grow in the order in which messages were rejected.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be read just now.
+        """
+        ...
+
+    async def rejected_message(self, id_: int) -> KeptMessage:
+        """Return a rejected message.
+
+        Raises:
+            ResourceNotFoundException: none is kept under this id.
+            DatabaseUnavailableError: it cannot be read just now.
+        """
+        ...
+
+    async def retry_rejected(
+        self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
+    ) -> Retried:
+        """Parse rejected messages again and apply those that are understood now, as if they arrived now.
+
+        In one durable transaction what they tell is merged, they are kept no longer, and those that `parse`
+        still rejects, which it tells by a MessageError, get their new reasons. When it raises, nothing changed.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
+        """
+        ...
+
+    async def purge_rejected(self, ids: Collection[int] | None) -> int:
+        """Keep these rejected messages no longer, all of them for None; return how many there were.
 
         Raises:
             DatabaseUnavailableError: it cannot be written just now.

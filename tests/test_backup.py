@@ -85,7 +85,7 @@ def change(path: Path, *statements: str) -> None:
 
 
 def content(path: Path) -> list[str]:
-    """Return all that a file holds, as statements."""
+    """Return all that a file holds, as statements, in no order."""
     with closing(sqlite3.connect(path)) as connection:
         return sorted(connection.iterdump())
 

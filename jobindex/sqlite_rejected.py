@@ -1,0 +1,54 @@
+"""The messages that could not be understood, in SQL: listed, read, and kept no longer."""
+
+import sqlite3
+
+from jobindex.jobs import RejectedMessage, from_milliseconds
+from jobindex.store import KeptMessage, RejectedSummary
+
+LIST_REJECTED = """
+SELECT rejected_message_id, rejected_at, topic, reason, length(payload) AS payload_bytes
+FROM rejected_messages
+WHERE rejected_message_id > :after
+ORDER BY rejected_message_id
+LIMIT :limit
+"""
+
+READ_REJECTED = """
+SELECT rejected_message_id, rejected_at, topic, reason, payload
+FROM rejected_messages
+WHERE rejected_message_id IN (SELECT value FROM json_each(:ids))
+ORDER BY rejected_message_id
+"""
+
+REJECT_AGAIN = """
+UPDATE rejected_messages
+SET reason = :reason
+WHERE rejected_message_id = :id
+"""
+
+FORGET_REJECTED = """
+DELETE FROM rejected_messages
+WHERE rejected_message_id IN (SELECT value FROM json_each(:ids))
+"""
+
+FORGET_ALL_REJECTED = "DELETE FROM rejected_messages"
+
+
+def rejected_summary(row: sqlite3.Row) -> RejectedSummary:
+    """Return the message in a row of LIST_REJECTED."""
+    return RejectedSummary(
+        id=row["rejected_message_id"],
+        rejected_at=from_milliseconds(row["rejected_at"]),
+        topic=row["topic"],
+        reason=row["reason"],
+        payload_bytes=row["payload_bytes"],
+    )
+
+
+def kept_message(row: sqlite3.Row) -> KeptMessage:
+    """Return the message in a row of READ_REJECTED."""
+    return KeptMessage(
+        id=row["rejected_message_id"],
+        rejected_at=from_milliseconds(row["rejected_at"]),
+        message=RejectedMessage(topic=row["topic"], payload=row["payload"], reason=row["reason"]),
+    )
