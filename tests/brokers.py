@@ -1,6 +1,7 @@
 """Real brokers on loopback for tests, each with files of its own."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -36,6 +37,11 @@ class Broker:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def _listens(self) -> bool:
         try:

@@ -6,13 +6,18 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from jobindex.sqlite import open_store
 from jobindex.store import Store
 
 settings.register_profile("default", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
+# For flips.py: that an example fails is enough, and the same ones are tried each time.
+for _name, _examples in (("few", 80), ("many", 2000)):
+    settings.register_profile(
+        _name, deadline=None, max_examples=_examples, phases=[Phase.generate], derandomize=True, database=None
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -6,7 +6,7 @@ needs every report at once, which is what makes it a judge of stores that have n
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -72,6 +72,17 @@ def list_jobs(reports: Collection[Report], filters: Filters, *, now: datetime) -
         key=lambda summary: (summary.created_at, summary.job_id),
         reverse=True,
     )
+
+
+def stamp_time(told: Mapping[str, datetime]) -> datetime | None:
+    """Return the time of the stamp of what tells these times, by AWS's names for them."""
+    order = ["lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "createdAt"]
+    return next((told[name] for name in order if name in told), None)
+
+
+def is_complete(entries: int, timestamp: datetime | None) -> bool:
+    """Tell whether a pending list of so many entries says anything of what it leaves out: a longer one may be cut."""
+    return timestamp is not None and entries <= 9
 
 
 def _group_filter(groups: Iterable[ThingGroupReport], name: str | None, id_: str | None) -> "Callable[[_Job], bool]":

@@ -41,12 +41,16 @@ class Service:
         self.start_only()
         wait_until(lambda: self.readyz()["ingestion"] == until, f"{until!r} on /readyz\n{self.log()}")
 
-    def start_only(self) -> None:
-        """Start the process and wait until it listens."""
+    def spawn(self) -> None:
+        """Start the process."""
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jobindex", "serve"], env=self._environment, stderr=log
             )
+
+    def start_only(self) -> None:
+        """Start the process and wait until it listens."""
+        self.spawn()
         listening = wait_until(lambda: _LISTENING.search(self.log()) or self._ended(), f"the service\n{self.log()}")
         assert isinstance(listening, re.Match), self.log()
         self.url = listening[1]

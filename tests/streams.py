@@ -1,9 +1,10 @@
 """Hypothesis strategies: streams of messages as a fleet makes them, on so few names and times that all collide."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from functools import cache
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 
@@ -22,10 +23,16 @@ GROUP_NAMES = ("blue", "green", "green:x")
 GROUP_IDS = ("1-a", "2-b")
 
 _BASE_SECONDS = 1_700_000_000
-_UNITS = (int, float, lambda seconds: seconds * 1000)  # AWS mixes seconds and milliseconds
+_UNITS: tuple[Callable[[int], float], ...] = (
+    int,
+    float,
+    lambda seconds: seconds * 1000,
+)  # AWS mixes seconds and milliseconds
 _OPERATIONS = ("completed", "canceled", "cancellation_in_progress", "deletion_in_progress", "deleted")
 _EXECUTION_OPERATIONS = ("succeeded", "failed", "rejected", "canceled", "timed_out", "removed", "deleted")
 _EXECUTION_STATUSES = tuple(status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED)
+_TIMES = ("lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "createdAt")
+_JOB_STATUSES = (*JobStatus, "CANCELLATION_IN_PROGRESS")
 _JOB_MEMBERS = (
     "status",
     "targetSelection",
@@ -68,6 +75,35 @@ def parse(messages: Sequence[Message]) -> tuple[list[Report], list[RejectedMessa
     return reports, rejected
 
 
+def in_unit(message: Message, milliseconds: int) -> Message:
+    """Return the message with every time in seconds, or in milliseconds where there are 1000 to its unit."""
+
+    def convert(value: Any, name: str = "") -> Any:
+        match value:
+            case dict():
+                return {member: convert(inner, member) for member, inner in value.items()}
+            case list():
+                return [convert(inner) for inner in value]
+            case int() | float() if name in _TIMES:
+                seconds = value / 1000 if value >= _BASE_SECONDS * 10 else value
+                return seconds * milliseconds
+            case _:
+                return value
+
+    topic, payload = message
+    try:
+        told = json.loads(payload)
+    except ValueError:
+        return message
+    return topic, json.dumps(convert(told)).encode()
+
+
+def times() -> st.SearchStrategy[dict[str, int]]:
+    """Make any of the times that an object may bear, with its message's timestamp, by name."""
+    moments = st.integers(_BASE_SECONDS, _BASE_SECONDS + 9)
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(_TIMES, moments))
+
+
 def filters() -> st.SearchStrategy[Filters]:
     """Make filters on names that the streams use."""
     return st.builds(
@@ -88,17 +124,18 @@ def arrivals(messages: Sequence[Message]) -> st.SearchStrategy[Arrival]:
 
 @st.composite
 def arrivals_of(draw: st.DrawFn, told: Sequence[Report | RejectedMessage]) -> Arrival:
-    """Make an order for all that is told, with repetitions, cut into batches."""
-    again = draw(st.lists(st.sampled_from(told), max_size=4)) if told else []
-    order = draw(st.permutations([*told, *again]))
-    cuts = draw(st.lists(st.booleans(), min_size=len(order), max_size=len(order)))
+    """Make an order for reports and rejected messages, with repetitions, cut into batches."""
+    again = [_pick(draw, told) for _ in range(draw(_below(5)))] if told else []
+    # Bytes are one draw for all items: their order, and where they are cut.
+    places = draw(st.binary(min_size=2 * (len(told) + len(again)), max_size=2 * (len(told) + len(again))))
+    order = sorted(zip(places[::2], places[1::2], [*told, *again], strict=True), key=lambda item: item[0])
     batches: list[tuple[list[Report], list[RejectedMessage]]] = [([], [])]
-    for item, is_cut in zip(order, cuts, strict=True):
+    for _, cut, item in order:
         if isinstance(item, RejectedMessage):
             batches[-1][1].append(item)
         else:
             batches[-1][0].append(item)
-        if is_cut:
+        if cut >= 128:
             batches.append(([], []))
     return Arrival(batches=batches)
 
@@ -108,22 +145,50 @@ def streams(draw: st.DrawFn) -> list[Message]:
     """Make messages: lives of jobs, with any messages at all between them.
 
     Each stream does with a few of the names, times, members and kinds of message: what is left meets the more often.
+    Every second one is a few messages of one kind or two about one job, with hardly a time or member to part them.
     """
+    is_duel = draw(_below(2)) == 1
+    names = 1 if is_duel else 3
     world = _World(
-        job_ids=draw(st.just(JOB_IDS[:1]) | _some(JOB_IDS)),
-        thing_names=draw(st.just(THING_NAMES[:1]) | _some(THING_NAMES)),
-        namespace_ids=draw(st.just(NAMESPACE_IDS[:1]) | _some(NAMESPACE_IDS)),
-        last=draw(st.integers(0, 6)),
-        job_members=draw(st.just(_JOB_MEMBERS) | _some(_JOB_MEMBERS)),
-        execution_members=draw(st.just(_EXECUTION_MEMBERS) | _some(_EXECUTION_MEMBERS)),
+        job_ids=_some(draw, JOB_IDS[:names]),
+        thing_names=_some(draw, THING_NAMES[:names]),
+        namespace_ids=_some(draw, NAMESPACE_IDS),
+        last=draw(_below(3 if is_duel else 7)),
+        job_members=_some_or_all(draw, _JOB_MEMBERS, 3 if is_duel else None),
+        execution_members=_some_or_all(draw, _EXECUTION_MEMBERS, 3 if is_duel else None),
     )
-    kinds = draw(st.just(_World.KINDS) | _some(_World.KINDS))
-    parts = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=14))
+    kinds = _some_or_all(draw, _World.KINDS, 2 if is_duel else None)
+    parts = [_pick(draw, kinds) for _ in range(1 + draw(_below(5 if is_duel else 12)))]
     return [message for kind in parts for message in kind(world, draw)]
 
 
-def _some(values: tuple[ValueT, ...]) -> st.SearchStrategy[tuple[ValueT, ...]]:
-    return st.lists(st.sampled_from(values), min_size=1, unique=True).map(tuple)
+@cache
+def _below(limit: int) -> st.SearchStrategy[int]:
+    """Make a number; to make a strategy anew for each draw would take most of the time."""
+    return st.integers(0, limit - 1)
+
+
+def _pick(draw: st.DrawFn, values: Sequence[ValueT]) -> ValueT:
+    return values[draw(_below(len(values)))] if len(values) > 1 else values[0]
+
+
+def _some(draw: st.DrawFn, values: Sequence[ValueT]) -> tuple[ValueT, ...]:
+    """Draw some of the values, at least one."""
+    chosen = 1 + draw(_below(2 ** len(values) - 1)) if len(values) > 1 else 1
+    return tuple(value for place, value in enumerate(values) if chosen >> place & 1)
+
+
+def _any(draw: st.DrawFn, values: Sequence[ValueT]) -> tuple[ValueT, ...]:
+    """Draw any of the values, or none."""
+    chosen = draw(_below(2 ** len(values)))
+    return tuple(value for place, value in enumerate(values) if chosen >> place & 1)
+
+
+def _some_or_all(draw: st.DrawFn, values: Sequence[ValueT], at_most: int | None) -> tuple[ValueT, ...]:
+    """Draw a few of the values; without a number some of them, or as often all."""
+    if at_most is not None:
+        return tuple({_pick(draw, values): None for _ in range(1 + draw(_below(at_most)))})
+    return _some(draw, values) if draw(_below(2)) else tuple(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,21 +205,21 @@ class _World:
     def life(self, draw: st.DrawFn) -> list[Message]:
         """Make the life of a job as AWS IoT tells it, from one moment to the next."""
         job_id, suffix = self._job_id(draw), self._suffix(draw)
-        queued_at = moment = _BASE_SECONDS + draw(st.integers(0, self.last))
+        queued_at = moment = _BASE_SECONDS + draw(_below(self.last + 1))
         messages: list[Message] = []
-        for thing_name in draw(_some(self.thing_names)):
+        for thing_name in _some(draw, self.thing_names):
             jobs = f"$aws/things/{thing_name}/jobs"
             execution = {"jobId": job_id, "queuedAt": queued_at, "executionNumber": 1}
             queued = {**execution, "lastUpdatedAt": queued_at, "versionNumber": 1}
             messages.append(_message(f"{jobs}/notify{suffix}", {"timestamp": moment, "jobs": {"QUEUED": [queued]}}))
-            moment += draw(st.integers(0, 1))
+            moment += draw(_below(2))
             started = {**execution, "lastUpdatedAt": moment, "versionNumber": 2, "status": "IN_PROGRESS"}
             messages.append(_message(f"{jobs}/notify-next{suffix}", {"timestamp": moment, "execution": started}))
-            moment += draw(st.integers(0, 1))
-            match draw(st.sampled_from(["event", "list", "running"])):
+            moment += draw(_below(2))
+            match _pick(draw, ["event", "list", "running"]):
                 case "event":
                     end = {"thingArn": _arn("thing", thing_name), "timestamp": moment * 1000}
-                    operation = draw(st.sampled_from(_EXECUTION_OPERATIONS))
+                    operation = _pick(draw, _EXECUTION_OPERATIONS)
                     messages.append(_message(f"$aws/events/jobExecution/{job_id}/{operation}", end))
                 case "list":
                     messages.append(_message(f"{jobs}/notify{suffix}", {"timestamp": moment, "jobs": {}}))
@@ -162,18 +227,18 @@ class _World:
                     pass
         event = {"jobId": job_id, "createdAt": queued_at, "lastUpdatedAt": moment, "timestamp": moment * 1000}
         ends: list[tuple[str, ...]] = [(), ("completed",), ("deletion_in_progress", "deleted"), ("deleted",)]
-        operations = draw(st.sampled_from(ends))
+        operations = _pick(draw, ends)
         return [*messages, *(_message(f"$aws/events/job/{job_id}/{operation}", event) for operation in operations)]
 
     def job_notification(self, draw: st.DrawFn) -> list[Message]:
         """Make each form that the job topic allows."""
         job_id = self._job_id(draw)
-        namespace_id = draw(st.sampled_from(self.namespace_ids))
+        namespace_id = _pick(draw, self.namespace_ids)
         topic = f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/notify-namespace-{namespace_id}"
         timestamp = self._timestamp(draw)
-        match draw(st.sampled_from(["nothing", "bare job", "bare execution", "job", "execution", "both", "entries"])):
+        match _pick(draw, ["nothing", "bare job", "bare execution", "job", "execution", "both", "entries"]):
             case "nothing":
-                return [(topic, draw(st.sampled_from([b"", b"{}"])))]
+                return [(topic, _pick(draw, [b"", b"{}"]))]
             case "bare job":
                 return [_message(topic, {**self._job(draw, job_id), **timestamp})]
             case "bare execution":
@@ -190,10 +255,10 @@ class _World:
 
     def pending_list(self, draw: st.DrawFn) -> list[Message]:
         """Make a list of pending executions, now and then as long as a cut one, or one entry shorter."""
-        entries = [self._execution(draw, job_id) for job_id in draw(st.just(()) | _some(self.job_ids))]
-        length = draw(st.sampled_from([0] * 6 + [9, 10]))
+        entries = [self._execution(draw, job_id) for job_id in _any(draw, self.job_ids)]
+        length = _pick(draw, [0] * 6 + [9, 10])
         entries += [{"jobId": f"other-{index}"} for index in range(length - len(entries))]
-        jobs = {draw(st.sampled_from(["IN_PROGRESS", "QUEUED"])): entries}
+        jobs = {_pick(draw, ["IN_PROGRESS", "QUEUED"]): entries}
         topic = f"$aws/things/{self._thing_name(draw)}/jobs/notify{self._suffix(draw)}"
         return [_message(topic, {"jobs": jobs, **self._timestamp(draw)})]
 
@@ -211,7 +276,7 @@ class _World:
             f"start-next{level}": "execution",
             f"{job_id}{level}/update": "executionState",
         }
-        request, member = draw(st.sampled_from(sorted(requests.items())))
+        request, member = _pick(draw, sorted(requests.items()))
         topic = f"$aws/things/{self._thing_name(draw)}/jobs/{request}/accepted"
         return [_message(topic, {member: self._execution(draw, job_id), **self._timestamp(draw)})]
 
@@ -219,7 +284,7 @@ class _World:
         """Make a job event; its operation wins over its status."""
         job_id = self._job_id(draw)
         payload = {**self._job(draw, job_id), **self._timestamp(draw)}
-        return [_message(f"$aws/events/job/{job_id}/{draw(st.sampled_from(_OPERATIONS))}", payload)]
+        return [_message(f"$aws/events/job/{job_id}/{_pick(draw, _OPERATIONS)}", payload)]
 
     def deletion(self, draw: st.DrawFn) -> list[Message]:
         """Make the event of a job's deletion, and half the time a later job with the same id."""
@@ -232,21 +297,39 @@ class _World:
             _message(f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/get/accepted", queued),
             _message(f"$aws/events/job/{job_id}/completed", created),
         ]
-        return [deleted, *draw(st.sampled_from([(), (), again[:1], again[1:]]))]
+        return [deleted, *_pick(draw, [(), (), again[:1], again[1:]])]
 
     def execution_event(self, draw: st.DrawFn) -> list[Message]:
         """Make a job execution event."""
-        topic = f"$aws/events/jobExecution/{self._job_id(draw)}/{draw(st.sampled_from(_EXECUTION_OPERATIONS))}"
+        topic = f"$aws/events/jobExecution/{self._job_id(draw)}/{_pick(draw, _EXECUTION_OPERATIONS)}"
         return [_message(topic, {"thingArn": _arn("thing", self._thing_name(draw)), **self._timestamp(draw)})]
+
+    def rivals(self, draw: st.DrawFn) -> list[Message]:
+        """Make messages that tell one thing of a job or of an execution at one time, each in its own way."""
+        job_id, thing_name = self._job_id(draw), self._thing_name(draw)
+        alike: dict[str, object] = {"lastUpdatedAt": self._time(draw)} if draw(_below(8)) else {}
+        told: list[dict[str, object]]
+        if draw(_below(2)):
+            name = _pick(draw, self.job_members)
+            alike |= _pick(draw, ({}, {"status": "SCHEDULED"}))
+            told = [{"job": {**alike, **self._job_values(draw, job_id, (name,))}} for _ in range(2)]
+        else:
+            name = _pick(draw, ("status", "executionNumber", "versionNumber"))
+            alike |= self._execution_values(draw, ("status", *_any(draw, ("executionNumber", "versionNumber"))))
+            changes = [self._execution_values(draw, _any(draw, (name,))) for _ in range(2)]
+            told = [{"execution": alike | change} for change in (*changes, {"status": "FAILED"})]
+        jobs = f"$aws/things/{thing_name}/jobs/{job_id}"
+        topics = [f"{jobs}/notify-namespace-{namespace_id}" for namespace_id in self.namespace_ids]
+        return [_message(_pick(draw, topics), one) for one in told]
 
     def group_event(self, draw: st.DrawFn) -> list[Message]:
         """Make a message that names a thing group, with its id or without."""
-        topic = f"$aws/events/thingGroup/{draw(st.sampled_from(GROUP_NAMES))}/created"
-        return [_message(topic, {"thingGroupId": draw(st.sampled_from([None, *GROUP_IDS]))})]
+        topic = f"$aws/events/thingGroup/{_pick(draw, GROUP_NAMES)}/created"
+        return [_message(topic, {"thingGroupId": _pick(draw, [None, *GROUP_IDS])})]
 
     def malformed(self, draw: st.DrawFn) -> list[Message]:
         """Make a message that cannot be understood."""
-        payload = draw(st.sampled_from([b"", b"{", b"[]", b"\xff", b'{"timestamp": -1}']))
+        payload = _pick(draw, [b"", b"{", b"[]", b"\xff", b'{"timestamp": -1}'])
         return [(f"$aws/things/{self._thing_name(draw)}/jobs/notify", payload)]
 
     KINDS: ClassVar = (
@@ -258,56 +341,59 @@ class _World:
         job_event,
         deletion,
         execution_event,
+        rivals,
+        rivals,
         group_event,
         malformed,
     )
 
     def _job_id(self, draw: st.DrawFn) -> str:
-        return draw(st.sampled_from(self.job_ids))
+        return _pick(draw, self.job_ids)
 
     def _thing_name(self, draw: st.DrawFn) -> str:
-        return draw(st.sampled_from(self.thing_names))
+        return _pick(draw, self.thing_names)
 
     def _suffix(self, draw: st.DrawFn) -> str:
-        namespace_id = draw(st.sampled_from([None, *self.namespace_ids]))
+        namespace_id = _pick(draw, [None, *self.namespace_ids])
         return "" if namespace_id is None else f"-namespace-{namespace_id}"
 
-    def _times(self) -> st.SearchStrategy[float]:
-        moments = st.integers(_BASE_SECONDS, _BASE_SECONDS + self.last)
-        return st.builds(lambda moment, unit: unit(moment), moments, st.sampled_from(_UNITS))
+    def _time(self, draw: st.DrawFn) -> float:
+        return _pick(draw, _UNITS)(_BASE_SECONDS + draw(_below(self.last + 1)))
 
     def _timestamp(self, draw: st.DrawFn) -> dict[str, float]:
-        return draw(st.fixed_dictionaries({}, optional={"timestamp": self._times()}))
+        return {"timestamp": self._time(draw)} if draw(_below(2)) else {}
 
     def _job(self, draw: st.DrawFn, job_id: str) -> dict[str, object]:
-        targets = [_arn("thing", THING_NAMES[0]), *(_arn("thinggroup", name) for name in GROUP_NAMES)]
-        members: dict[str, st.SearchStrategy[object]] = {
-            "status": st.sampled_from([*JobStatus, "CANCELLATION_IN_PROGRESS"]),
-            "targetSelection": st.sampled_from(list(TargetSelection)),
-            "thingGroupId": st.sampled_from(GROUP_IDS),
-            "thingGroupName": st.sampled_from(GROUP_NAMES),
-            "targets": st.lists(st.sampled_from(targets), max_size=2),
-            "isConcurrent": st.booleans(),
-            "jobArn": st.sampled_from([_arn("job", job_id), _arn("job", job_id, region="eu-west-1")]),
-        }
-        return self._members(draw, {name: members.get(name, self._times()) for name in self.job_members})
+        return self._job_values(draw, job_id, _any(draw, self.job_members))
 
     def _execution(self, draw: st.DrawFn, job_id: str) -> dict[str, object]:
-        numbers = st.integers(0, 2)
-        configuration = "arn:aws:greengrass:us-east-1:123456789012:configuration"
-        documents = [{"configurationArn": f"{configuration}:thinggroup/{name}:1"} for name in GROUP_NAMES]
-        members: dict[str, st.SearchStrategy[object]] = {
-            "status": st.sampled_from(_EXECUTION_STATUSES),
-            "executionNumber": numbers,
-            "versionNumber": numbers,
-            "jobDocument": st.sampled_from(documents),
-        }
-        told = self._members(draw, {name: members.get(name, self._times()) for name in self.execution_members})
-        return {"jobId": job_id, **told}
+        return {"jobId": job_id, **self._execution_values(draw, _any(draw, self.execution_members))}
 
-    @staticmethod
-    def _members(draw: st.DrawFn, members: dict[str, st.SearchStrategy[object]]) -> dict[str, object]:
-        return draw(st.fixed_dictionaries({}, optional=members))
+    def _job_values(self, draw: st.DrawFn, job_id: str, names: Sequence[str]) -> dict[str, object]:
+        arns = {
+            "targets": [_arn("thing", THING_NAMES[0]), *(_arn("thinggroup", name) for name in GROUP_NAMES)],
+            "jobArn": [_arn("job", job_id), _arn("job", job_id, region="eu-west-1")],
+        }
+        values: dict[str, Callable[[], object]] = {
+            "status": lambda: _pick(draw, _JOB_STATUSES),
+            "targetSelection": lambda: _pick(draw, tuple(TargetSelection)),
+            "thingGroupId": lambda: _pick(draw, GROUP_IDS),
+            "thingGroupName": lambda: _pick(draw, GROUP_NAMES),
+            "targets": lambda: _any(draw, arns["targets"]),
+            "isConcurrent": lambda: _pick(draw, (False, True)),
+            "jobArn": lambda: _pick(draw, arns["jobArn"]),
+        }
+        return {name: values[name]() if name in values else self._time(draw) for name in names}
+
+    def _execution_values(self, draw: st.DrawFn, names: Sequence[str]) -> dict[str, object]:
+        configuration = "arn:aws:greengrass:us-east-1:123456789012:configuration"
+        values: dict[str, Callable[[], object]] = {
+            "status": lambda: _pick(draw, _EXECUTION_STATUSES),
+            "executionNumber": lambda: draw(_below(3)),
+            "versionNumber": lambda: draw(_below(3)),
+            "jobDocument": lambda: {"configurationArn": f"{configuration}:thinggroup/{_pick(draw, GROUP_NAMES)}:1"},
+        }
+        return {name: values[name]() if name in values else self._time(draw) for name in names}
 
 
 def _arn(resource_type: str, name: str, region: str = "us-east-1") -> str:

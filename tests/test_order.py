@@ -1,8 +1,9 @@
 """The index is a function of the set of messages: no order, repetition or cut into batches shows."""
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +20,14 @@ from streams import (
     arrivals,
     arrivals_of,
     filters,
+    in_unit,
     parse,
     streams,
+    times,
 )
 
 from jobindex.errors import ResourceNotFoundException
+from jobindex.events import parse_message
 from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
@@ -140,6 +144,55 @@ async def _pragma(store: SqliteStore, pragma: str) -> None:
 
 def _at_once(messages: Sequence[Message]) -> Arrival:
     return Arrival(batches=[parse(messages)])
+
+
+@given(messages=streams())
+def test_both_units_of_time_tell_the_same(messages: list[Message]) -> None:
+    """Seconds or milliseconds, with an empty trailing level of the topic or without: a message tells the same."""
+    expected, rejected = parse([in_unit(message, 1) for message in messages])
+    slashed = [(f"{topic}/", payload) for topic, payload in (in_unit(message, 1000) for message in messages)]
+    actual, rejected_too = parse(slashed)
+    assert (expected, len(rejected)) == (actual, len(rejected_too))
+
+
+def _reports(topic: str, payload: Mapping[str, object]) -> tuple[Report, ...]:
+    return parse_message(topic, json.dumps(payload).encode())
+
+
+@given(members=times())
+def test_a_stamp_is_the_first_time_present(members: dict[str, int]) -> None:
+    """Of the times of a message the first present, in the order of the rules, is its stamp's."""
+    told = {name: datetime.fromtimestamp(seconds, UTC) for name, seconds in members.items()}
+    stamp = oracle.stamp_time(told)
+    own = {name: seconds for name, seconds in members.items() if name != "timestamp"}
+    outer = {"timestamp": members.get("timestamp")}
+    known = [told[name] for name in own] + ([] if stamp is None else [stamp])
+    expected = (stamp, min(known, default=None), max(known, default=None))
+    messages: list[tuple[str, dict[str, object]]] = [
+        ("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", {"job": own, **outer}),
+        ("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", {"execution": {"status": "FAILED", **own}, **outer}),
+        ("$aws/things/thing-1/jobs/job-1/get/accepted", {"execution": {"status": "QUEUED", **own}, **outer}),
+        ("$aws/events/job/job-1/completed", dict(members)),
+    ]
+    for topic, payload in messages:
+        for report in _reports(topic, payload):
+            if isinstance(report, JobReport):
+                assert expected == (report.time, report.earliest_at, report.latest_at)
+            if isinstance(report, JobExecutionReport):
+                assert stamp == report.time
+    deletion = JobDeletion(job_id="job-1", time=max(told.values(), default=None))
+    assert (deletion,) == _reports("$aws/events/job/job-1/deleted", dict(members))
+
+
+@given(queued=st.integers(0, 12), running=st.integers(0, 12), timestamp=st.sampled_from([None, 1_700_000_000]))
+def test_a_list_that_may_be_cut_is_not_complete(queued: int, running: int, timestamp: int | None) -> None:
+    """Only a list with a time, and of fewer entries than AWS sends at most, says what is no longer pending."""
+    entries = [{"jobId": f"job-{number}"} for number in range(queued + running)]
+    jobs = {"QUEUED": entries[:queued], "IN_PROGRESS": entries[queued:]}
+    reports = _reports("$aws/things/thing-1/jobs/notify", {"timestamp": timestamp, "jobs": jobs})
+    listed_at = None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
+    expected = [listed_at] if oracle.is_complete(queued + running, listed_at) else []
+    assert expected == [report.listed_at for report in reports if isinstance(report, PendingListReport)]
 
 
 @given(data=st.data(), messages=streams())

@@ -1,0 +1,36 @@
+"""The command line: `python -m tests.faults --minutes 10 --seed 1`, from the root of the checkout."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from faults.bench import Result, run
+from faults.steadiness import Steadiness, stay_on_full_disk, stay_through_silence
+
+
+def main() -> int:
+    """Run the bench and print what it found; 1 where something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Break everything around the service.")
+    parser.add_argument("--minutes", type=float, default=10, help="how long (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="what decides the moments and messages (%(default)s)")
+    parser.add_argument("--keep", type=Path, help="an empty directory for ledger, logs and databases")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--silent-minute", action="store_true", help="instead, a broker that is silent for a minute")
+    instead.add_argument("--full-disk", action="store_true", help="instead, a disk that is full for half a minute")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="jobindex-faults-") as temporary:
+        directory = arguments.keep or Path(temporary)
+        directory.mkdir(exist_ok=True)
+        result: Result | Steadiness
+        if arguments.silent_minute:
+            result = stay_through_silence(directory, seed=arguments.seed, seconds=60)
+        elif arguments.full_disk:
+            result = stay_on_full_disk(directory, seed=arguments.seed, seconds=30)
+        else:
+            result = run(directory, seed=arguments.seed, seconds=arguments.minutes * 60)
+    print(result)  # noqa: T201
+    return 1 if result.wrong else 0
+
+
+sys.exit(main())

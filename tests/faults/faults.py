@@ -1,0 +1,245 @@
+"""The faults: each breaks one thing for a while, and mends it before it returns."""
+
+import math
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from waiting import wait_until
+
+from faults.site import CLIENT_ID, Site
+
+_PROBE_SECONDS = 90
+_SAVE_SECONDS = 15
+_CUT_SECONDS = 1.5
+
+# Another process that takes the lock for writing. It is killed: a process that closes the file may write to it.
+_LOCK = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+time.sleep(60)
+"""
+
+
+def kill_service(site: Site, random: Random) -> None:
+    """Kill the service at any moment of its life, now and then while it starts, and start it again."""
+    _note_end(site)
+    site.service.kill()
+    site.counts["service killed"] += 1
+    if random.random() < 0.2:
+        site.pause(random.uniform(0, 1))
+    if random.random() < 0.2:
+        site.service.spawn()
+        site.pause(random.uniform(0, 0.7))
+        site.service.kill()
+        site.counts["service killed"] += 1
+    site.start_service()
+
+
+def clash(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
+    """Start a second service on the same database: it must refuse to, and leave the first alone."""
+    _note_end(site)
+    service = site.service
+    second = subprocess.run(
+        [sys.executable, "-m", "jobindex", "serve"],
+        env=service._environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if second.returncode == 0 or "in use by another jobindex" not in second.stderr:
+        site.wrong.append(f"a second service on the same database ended with {second.returncode}: {second.stderr}")
+    site.counts["second service on the same database"] += 1
+
+
+def freeze_service(site: Site, random: Random) -> None:
+    """Stop the service's process with SIGSTOP for a while; it may be killed meanwhile."""
+    process = site.service.process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    site.pause(random.uniform(0.1, 3))
+    process.send_signal(signal.SIGCONT)
+    site.counts["service frozen"] += 1
+
+
+def save_broker(site: Site, random: Random | None = None) -> None:  # noqa: ARG001
+    """Make the broker save; what it had acknowledged before is saved once its file is another."""
+    acknowledged = site.ledger.acknowledged()
+    before = _written_at(site)
+    end = time.monotonic() + _SAVE_SECONDS
+    asked = -math.inf
+    while _written_at(site) == before:
+        if time.monotonic() > end:
+            raise AssertionError(f"the broker did not save within {_SAVE_SECONDS} s")
+        if time.monotonic() > asked + 1:  # it forgets a signal that comes while it ends a save
+            site.broker.send_signal(signal.SIGUSR1)
+            asked = time.monotonic()
+        time.sleep(0.01)
+    site.ledger.save(acknowledged)
+    site.note(f"the broker has saved {len(acknowledged)} messages")
+    site.counts["broker saved"] += 1
+
+
+def kill_broker(site: Site, random: Random) -> None:
+    """Kill the broker a moment after it has saved, and start it again from what it saved."""
+    save_broker(site)
+    site.pause(random.choice([0, random.uniform(0, 2)]))
+    site.note(f"the broker is killed, with {len(site.ledger.acknowledged())} messages not saved")
+    site.broker.kill()
+    site.counts["broker killed"] += 1
+    site.pause(random.uniform(0, 2))
+    connections = site.ledger.connections
+    site.broker.start()
+    # It listens before it minds signals: the one that makes it save would end it.
+    wait_until(lambda: site.ledger.connections > connections, "the publisher's connection", _SAVE_SECONDS)
+
+
+def forget_session(site: Site, random: Random) -> None:
+    """Make the broker forget the session, as a client with the same id and a clean start does; then make it save.
+
+    What is sent between the two probes may be lost: there was no session, or it had not been emptied.
+    """
+    first = site.probe(_PROBE_SECONDS)
+    site.pause(random.uniform(0, 1))
+    client_id = CLIENT_ID.encode()
+    connect = b"\x00\x04MQTT\x04\x02\x00\x0a" + len(client_id).to_bytes(2, "big") + client_id
+    with socket.create_connection(("127.0.0.1", site.broker.port), 5) as channel:
+        channel.sendall(b"\x10" + bytes([len(connect)]) + connect)
+        if not channel.recv(4).startswith(b"\x20"):
+            raise AssertionError("the broker did not take the client that forgets")
+        channel.sendall(b"\xe0\x00")
+    site.ledger.excuse(first, site.probe(_PROBE_SECONDS))
+    save_broker(site)
+    site.counts["session forgotten"] += 1
+
+
+def cut(site: Site, random: Random) -> None:
+    """Cut the connection in the middle of a packet: of its first ones, or later of those that deliver."""
+    site.counts["connection cut"] += site.proxy.cut(_CUT_SECONDS, after=random.choice([0, random.randrange(20_000)]))
+
+
+def stall(site: Site, random: Random) -> None:
+    """Let nothing pass between the service and its broker for a while."""
+    with site.proxy.stalling():
+        site.pause(random.uniform(0.2, 3))
+    site.counts["connection stalled"] += 1
+
+
+def delay(site: Site, random: Random) -> None:
+    """Delay all that passes between the service and its broker for a while."""
+    with site.proxy.delaying(random.uniform(0.01, 0.3)):
+        site.pause(random.uniform(0.5, 3))
+    site.counts["connection delayed"] += 1
+
+
+def fill_disk(site: Site, random: Random) -> None:
+    """Leave no room on the service's disk for a while."""
+    assert site.service.process is not None
+    with site.disk.full(site.service.process.pid):
+        site.pause(random.uniform(0.5, 4))
+    site.counts["disk full"] += 1
+
+
+def lock_database(site: Site, random: Random) -> None:
+    """Hold the database locked for a while, from another process."""
+    command = [sys.executable, "-c", _LOCK, str(site.service.database)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        is_locked = process.stdout.readline() != b""
+        site.pause(random.uniform(0.2, 3) if is_locked else 0)
+        process.kill()
+    site.counts["database locked"] += is_locked
+
+
+def run_other_service(site: Site, random: Random) -> None:
+    """Run a second service with the same client id for a while: the two take the session from each other."""
+    site.other.start_only()
+    site.pause(random.uniform(1, 4))
+    status = site.other.stop()
+    if status != 0:
+        site.wrong.append(f"the second service ended with {status}:\n{site.other.log()}")
+    site.counts["second service with the same client id"] += 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of fault, and how often it comes."""
+
+    strike: Callable[[Site, Random], None]
+    per_minute: float
+
+
+GROUPS: Mapping[str, Sequence[Kind]] = {
+    "service": (Kind(strike=kill_service, per_minute=24), Kind(strike=clash, per_minute=0.5)),
+    "process": (Kind(strike=freeze_service, per_minute=5),),
+    "broker": (
+        Kind(strike=kill_broker, per_minute=2.8),
+        Kind(strike=save_broker, per_minute=3),
+        Kind(strike=forget_session, per_minute=0.8),
+    ),
+    "network": (
+        Kind(strike=cut, per_minute=45),
+        Kind(strike=stall, per_minute=3),
+        Kind(strike=delay, per_minute=3),
+    ),
+    "disk": (Kind(strike=fill_disk, per_minute=2), Kind(strike=lock_database, per_minute=3)),
+    "other service": (Kind(strike=run_other_service, per_minute=0.8),),
+}
+"""What strikes at the same time as what: the kinds of a group come one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """A fault at its moment, in seconds from the start, with a seed of its own."""
+
+    moment: float
+    strike: Callable[[Site, Random], None]
+    seed: str
+
+
+def plan(kinds: Sequence[Kind], seed: int, seconds: float) -> list[Strike]:
+    """Return when each kind of a group strikes, at least once each."""
+    strikes = []
+    for kind in kinds:
+        name = kind.strike.__name__
+        random = Random(f"{seed} {name}")
+        for number in range(max(1, round(kind.per_minute * seconds / 60))):
+            moment = random.uniform(0, seconds * 0.98)
+            strikes.append(Strike(moment=moment, strike=kind.strike, seed=f"{seed} {name} {number}"))
+    return sorted(strikes, key=lambda strike: strike.moment)
+
+
+def strike_all(site: Site, strikes: Sequence[Strike], seconds: float) -> None:
+    """Strike each at its moment, or as soon after as the one before it is over; none after the end but the first."""
+    started = time.monotonic()
+    struck = set()
+    for strike in strikes:
+        site.pause(started + strike.moment - time.monotonic())
+        is_late = time.monotonic() - started > seconds
+        if site.stopping.is_set() or (is_late and strike.strike in struck):
+            continue
+        struck.add(strike.strike)
+        site.note(strike.seed)
+        strike.strike(site, Random(strike.seed))
+        site.note(f"{strike.seed} is over")
+
+
+def _note_end(site: Site) -> None:
+    if site.service.has_ended():
+        site.wrong.append(f"the service ended by itself:\n{site.service.log()}")
+        site.start_service()
+
+
+def _written_at(site: Site) -> tuple[int, int]:
+    if not site.persistence.exists():
+        return 0, 0
+    status = site.persistence.stat()
+    return status.st_mtime_ns, status.st_ino

@@ -1,0 +1,148 @@
+"""What is broken: a broker, a proxy, a service on a small disk, a publisher and a reader."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from brokers import Broker, mosquitto
+from services import Service
+
+from faults.disk import Disk, small_disk
+from faults.ledger import Ledger
+from faults.proxy import Proxy
+from faults.publisher import Publisher
+from faults.reader import Reader
+
+CLIENT_ID = "jobindex"
+
+_START_ATTEMPTS = 20
+# It saves when told to, and logs every packet.
+_MOSQUITTO = ("allow_anonymous true", "autosave_interval 0", "log_type all", "log_timestamp_format %H:%M:%S")
+
+
+class LoggedService(Service):
+    """A service that keeps what each of its processes logged, in one file."""
+
+    def __init__(self, directory: Path, database: Path, broker_port: int) -> None:
+        directory.mkdir()
+        super().__init__(
+            directory,
+            DATABASE_URL=f"sqlite:///{database}",
+            MQTT_URL=f"mqtt://127.0.0.1:{broker_port}",
+            MQTT_CLIENT_ID=CLIENT_ID,
+        )
+        self.database = database
+        self.history = directory / "history.log"
+
+    def spawn(self) -> None:
+        """Start the process, and keep what the one before it logged."""
+        self.keep_log()
+        super().spawn()
+
+    def keep_log(self) -> None:
+        """Add the log to the history."""
+        with self.history.open("a") as history:
+            history.write(self.log())
+        self._log.unlink(missing_ok=True)
+
+    def has_ended(self) -> bool:
+        """Tell whether the process runs no more."""
+        return self._ended()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything that runs; the counts tell what was done to it, `wrong` what should not have come of that."""
+
+    directory: Path
+    broker: Broker
+    persistence: Path
+    """The file to which the broker saves."""
+    proxy: Proxy
+    disk: Disk
+    service: LoggedService
+    other: LoggedService
+    """A service with the same client id and an index of its own, which runs only now and then."""
+    ledger: Ledger
+    publisher: Publisher
+    reader: Reader
+    stopping: threading.Event = field(default_factory=threading.Event)
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+
+    def note(self, what: str) -> None:
+        """Write a line with the time to a file, for who looks for the cause of something."""
+        with (self.directory / "faults.log").open("a") as log:
+            log.write(f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} {what}\n")
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not longer than the run."""
+        self.stopping.wait(seconds)
+
+    def start_service(self) -> None:
+        """Start the service; that it ends by itself is wrong, and it is started again."""
+        for _ in range(_START_ATTEMPTS):
+            try:
+                self.service.start_only()
+            except AssertionError:
+                self.wrong.append(f"the service ended by itself:\n{self.service.log()}")
+                time.sleep(0.5)
+            else:
+                return
+        raise AssertionError("the service starts no more")
+
+    def probe(self, seconds: float) -> int:
+        """Send a probe every second until one is in the index, and return its number.
+
+        All that was sent before it has then been delivered, unless the broker lost it.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            job_id = self.publisher.probe()
+            again = time.monotonic() + 1
+            while time.monotonic() < again:
+                if self.reader.has_probe(job_id) and (number := self.ledger.number(job_id)) is not None:
+                    return number
+                time.sleep(0.05)
+        raise AssertionError(f"no probe was in the index within {seconds} s\n{self.service.log()[-3000:]}")
+
+
+@contextmanager
+def open_site(directory: Path, random: Random, *, messages_per_second: float) -> Iterator[Site]:
+    """Start all but the publisher and the reader, and stop all that runs."""
+    broker_directory = directory / "broker"
+    broker_directory.mkdir()
+    with (
+        closing(Ledger(directory / "ledger.txt")) as ledger,
+        mosquitto(broker_directory, *_MOSQUITTO, f"log_dest file {broker_directory}/mosquitto.log") as broker,
+        Proxy(broker.port).running() as proxy,
+        small_disk(directory / "disk") as disk,
+    ):
+        service = LoggedService(directory / "service", disk.directory / "jobindex.db", proxy.port)
+        other = LoggedService(directory / "other", directory / "other" / "jobindex.db", proxy.port)
+        site = Site(
+            directory=directory,
+            broker=broker,
+            persistence=broker_directory / "mosquitto.db",
+            proxy=proxy,
+            disk=disk,
+            service=service,
+            other=other,
+            ledger=ledger,
+            publisher=Publisher(broker.port, ledger, random, messages_per_second=messages_per_second),
+            reader=Reader(lambda: service.url, ledger.deleted_at),
+        )
+        try:
+            service.start()
+            yield site
+        finally:
+            for one in (service, other):
+                if one.process is not None and one.process.poll() is None:
+                    one.kill()
+                one.keep_log()
