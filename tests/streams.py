@@ -153,7 +153,7 @@ def streams(draw: st.DrawFn) -> list[Message]:
         job_ids=_some(draw, JOB_IDS[:names]),
         thing_names=_some(draw, THING_NAMES[:names]),
         namespace_ids=_some(draw, NAMESPACE_IDS),
-        last=draw(_below(3 if is_duel else 7)),
+        last=1 + draw(_below(2 if is_duel else 6)),
         job_members=_some_or_all(draw, _JOB_MEMBERS, 3 if is_duel else None),
         execution_members=_some_or_all(draw, _EXECUTION_MEMBERS, 3 if is_duel else None),
     )
@@ -307,20 +307,41 @@ class _World:
     def rivals(self, draw: st.DrawFn) -> list[Message]:
         """Make messages that tell one thing of a job or of an execution at one time, each in its own way."""
         job_id, thing_name = self._job_id(draw), self._thing_name(draw)
-        alike: dict[str, object] = {"lastUpdatedAt": self._time(draw)} if draw(_below(8)) else {}
+        time = {"lastUpdatedAt": self._time(draw)} if draw(_below(8)) else {}
         told: list[dict[str, object]]
         if draw(_below(2)):
             name = _pick(draw, self.job_members)
-            alike |= _pick(draw, ({}, {"status": "SCHEDULED"}))
-            told = [{"job": {**alike, **self._job_values(draw, job_id, (name,))}} for _ in range(2)]
+            status = {"status": "SCHEDULED"} if draw(_below(2)) else {}
+            told = [{"job": {**status, **time, **self._job_values(draw, job_id, (name,))}} for _ in range(2)]
         else:
-            name = _pick(draw, ("status", "executionNumber", "versionNumber"))
-            alike |= self._execution_values(draw, ("status", *_any(draw, ("executionNumber", "versionNumber"))))
-            changes = [self._execution_values(draw, _any(draw, (name,))) for _ in range(2)]
-            told = [{"execution": alike | change} for change in (*changes, {"status": "FAILED"})]
+            numbers = self._execution_values(draw, _any(draw, ("executionNumber", "versionNumber")))
+            name = _pick(draw, ("executionNumber", "versionNumber"))
+            rivals = [self._execution_values(draw, ("status", *_any(draw, (name,)))) for _ in range(3)]
+            told = [{"execution": {**time, **numbers, **rival}} for rival in rivals]
         jobs = f"$aws/things/{thing_name}/jobs/{job_id}"
         topics = [f"{jobs}/notify-namespace-{namespace_id}" for namespace_id in self.namespace_ids]
         return [_message(_pick(draw, topics), one) for one in told]
+
+    def sightings(self, draw: st.DrawFn) -> list[Message]:
+        """Make lists that show an execution, or leave it out, as it stands, goes on, or is deleted and told again."""
+        job_id, thing_name, suffix = self._job_id(draw), self._thing_name(draw), self._suffix(draw)
+        jobs = f"$aws/things/{thing_name}/jobs"
+        entry = {"jobId": job_id, "lastUpdatedAt": _BASE_SECONDS}
+        messages: list[Message] = []
+        for _ in range(2 + draw(_below(3))):
+            moment = _BASE_SECONDS + draw(_below(6))
+            match _pick(draw, ["shown", "shown", "left out", "left out", "going on", "deleted"]):
+                case "shown":
+                    listed = {"timestamp": moment, "jobs": {"QUEUED": [entry]}}
+                    messages.append(_message(f"{jobs}/notify{suffix}", listed))
+                case "left out":
+                    messages.append(_message(f"{jobs}/notify{suffix}", {"timestamp": moment, "jobs": {}}))
+                case "going on":
+                    execution = {"status": "IN_PROGRESS", "queuedAt": moment, "lastUpdatedAt": moment}
+                    messages.append(_message(f"{jobs}/{job_id}/get/accepted", {"execution": execution}))
+                case _:
+                    messages.append(_message(f"$aws/events/job/{job_id}/deleted", {"timestamp": moment}))
+        return messages
 
     def group_event(self, draw: st.DrawFn) -> list[Message]:
         """Make a message that names a thing group, with its id or without."""
@@ -343,6 +364,7 @@ class _World:
         execution_event,
         rivals,
         rivals,
+        sightings,
         group_event,
         malformed,
     )
