@@ -6,10 +6,11 @@ order of their arrival, and only on the connection that delivered them; what the
 merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
 broker's own on 3.1.1.
 
-aiomqtt 2.5 leaves four things out, which are set on its paho client here and nowhere else: manual
+aiomqtt 2.5 leaves five things out, which are set on its paho client here and nowhere else: manual
 acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, closing the
-socket of a connection attempt that failed, and messages whose topic is no topic: making its Message of one
-raises in paho's callback, which ends the connection, and the broker would deliver it again for ever. Each
+socket of a connection attempt that failed, waiting to write only on a socket that is still open, and
+messages whose topic is no topic: making its Message of one raises in paho's callback, which ends the
+connection, and the broker would deliver it again for ever. Each
 connection has a new client: one that failed may hold on to callbacks of its old socket. Not chosen:
 aiomqtt's bounded queue, which throws away messages that paho has already acknowledged.
 """
@@ -283,6 +284,7 @@ async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
     paho.on_message = _deliver_to(inbox)
     inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
+    paho.on_socket_register_write = _await_writing(client)
     connack = _note_connack(paho)
     _notice_loss_before_connack(client)
     try:
@@ -324,17 +326,40 @@ def _resume(client: aiomqtt.Client) -> None:
     paho = _paho(client)
 
     def read() -> None:
-        try:
+        paho.loop_read()
+        # OpenSSL may hold what the socket no longer shows: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
+        while isinstance(channel := paho.socket(), ssl.SSLSocket) and channel.pending():
             paho.loop_read()
-            # OpenSSL may hold what the socket no longer shows: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
-            while isinstance(channel := paho.socket(), ssl.SSLSocket) and channel.pending():
-                paho.loop_read()
+
+    if (channel := paho.socket()) is not None:
+        asyncio.get_running_loop().add_reader(channel, _ending(client, read))
+
+
+def _await_writing(client: aiomqtt.Client) -> Callable[..., None]:
+    """Return what makes it write when the socket takes more, unless it is closed by then: aiomqtt would wait still."""
+    loop = asyncio.get_running_loop()
+
+    def add_writer() -> None:
+        if (channel := _paho(client).socket()) is not None:
+            loop.add_writer(channel, _ending(client, _paho(client).loop_write))
+
+    def await_writing(*_: object) -> None:
+        loop.call_soon_threadsafe(add_writer)  # paho connects, and writes its first packet, in a thread
+
+    return await_writing
+
+
+def _ending(client: aiomqtt.Client, step: Callable[[], object]) -> Callable[[], None]:
+    """Return a step of reading or writing that ends the connection where it fails."""
+
+    def take_step() -> None:
+        try:
+            step()
         except OSError as error:
             if not _disconnected(client).done():
                 _disconnected(client).set_exception(error)
 
-    if (channel := paho.socket()) is not None:
-        asyncio.get_running_loop().add_reader(channel, read)
+    return take_step
 
 
 @dataclass(slots=True)

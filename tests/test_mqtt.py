@@ -1,18 +1,26 @@
 """Receiving from brokers that do what no good broker does, played by a script."""
 
+import asyncio
 import socket
 import sqlite3
+import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers import mosquitto
 from services import Service, running
 from waiting import wait_until
 
-from jobindex.inbox import IN_HAND_MAXIMUM
+from jobindex.inbox import IN_HAND_MAXIMUM, Delivery
+from jobindex.metrics import Metrics
+from jobindex.mqtt import Broker, Subscriber
+from jobindex.state import State
+from jobindex.store import Store
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
@@ -62,6 +70,11 @@ class Connection:
             if kind == PUBACK:
                 return int.from_bytes(body, "big")
             assert kind in {PINGREQ, DISCONNECT}
+
+    def reset(self) -> None:
+        """End the connection at once, as a broker that crashed."""
+        self._channel.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._channel.close()
 
     def _exactly(self, count: int) -> bytes:
         data = b""
@@ -182,6 +195,47 @@ def test_what_is_delivered_twice_on_a_connection_is_acknowledged_once_it_is_dura
             redelivered = service.metric("messages_redelivered_total")
             wait_until(lambda: len(acknowledged) == 6 - redelivered, "the acknowledgements")
             assert {7} == set(acknowledged)
+
+
+async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(store: Store) -> None:
+    """The acknowledgements find the socket closed: nothing but the next attempt comes of it."""
+    applying, gone = threading.Event(), threading.Event()
+
+    def play(connection: Connection) -> None:
+        if gone.is_set():
+            return
+        connection.accept()
+        for packet_id in (1, 2):
+            connection.publish(packet_id, b"$aws/things/thing/jobs/job/notify-namespace-n", b"{}")
+        applying.wait(30)
+        connection.reset()
+        gone.set()
+
+    async def apply(_: Sequence[Delivery]) -> None:
+        applying.set()
+        gone.wait(30)  # the event loop too, which learns of the loss one step after the acknowledgements
+        await asyncio.sleep(0)
+
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
+    with playing(play) as (url, connections):
+        port = int(url.rpartition(":")[2])
+        broker = Broker(host="127.0.0.1", port=port, client_id="writer", protocol="3.1.1")
+        state = State()
+        subscriber = Subscriber(
+            broker,
+            ["$aws/things/+/jobs/#"] * 4,
+            apply,
+            store=store,
+            state=state,
+            metrics=Metrics(state),
+            clock=lambda: datetime.now(UTC),
+        )
+        receiving = asyncio.create_task(subscriber.run())
+        await asyncio.to_thread(wait_until, lambda: len(connections) == 2, "the next attempt")
+        subscriber.stop()
+        await receiving
+    assert [] == unhandled
 
 
 def test_two_services_with_one_client_id_are_told(tmp_path: Path) -> None:
