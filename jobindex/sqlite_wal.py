@@ -9,7 +9,7 @@ away until the readers that stand in the log have gone; those that come meanwhil
 How long it may wait grows with the log:
 
 - past SHORT_BYTES a moment, in which pages of ListJobs end; again after each further SHORT_BYTES;
-- past LONG_BYTES long enough for readers of seconds, such as a backup's steps; again when the log has doubled.
+- past LONG_BYTES long enough for readers of seconds; again when the log has doubled.
   Meanwhile messages wait in the broker: that is the price of the limit, and a reader that stays for hours
   asks it only a few times.
 

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from faults.backlog import Drained, drain
 from faults.bench import Result, run
 from faults.steadiness import Steadiness, stay_on_full_disk, stay_through_silence
 
@@ -18,15 +19,18 @@ def main() -> int:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--silent-minute", action="store_true", help="instead, a broker that is silent for a minute")
     instead.add_argument("--full-disk", action="store_true", help="instead, a disk that is full for half a minute")
+    instead.add_argument("--backlog", type=int, metavar="COUNT", help="instead, messages queued while it was away")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jobindex-faults-") as temporary:
         directory = arguments.keep or Path(temporary)
         directory.mkdir(exist_ok=True)
-        result: Result | Steadiness
+        result: Result | Steadiness | Drained
         if arguments.silent_minute:
             result = stay_through_silence(directory, seed=arguments.seed, seconds=60)
         elif arguments.full_disk:
             result = stay_on_full_disk(directory, seed=arguments.seed, seconds=30)
+        elif arguments.backlog:
+            result = drain(directory, messages=arguments.backlog)
         else:
             result = run(directory, seed=arguments.seed, seconds=arguments.minutes * 60)
     print(result)  # noqa: T201

@@ -143,9 +143,13 @@ def _answers_of_other(site: Site) -> Mapping[str, Answer | None]:
         answers = Reader(lambda: judged.url, dict).all_jobs()
     with closing(sqlite3.connect(site.other.database)) as database:
         told = [row for table in _TOLD_TABLES for row in database.execute(f"SELECT * FROM {table}")]
+    job_ids = {
+        f"probe-{number}" if name == "probe" else f"job-{number}"
+        for row in told
+        for name, number in re.findall(r"\b(job|thing|group|probe)-(\d+)\b", repr(row))
+    }
     # A life's job, thing and group bear one number; a job may be told of and not be listed.
-    numbers = {number for row in told for number in re.findall(r"\b(?:job|thing|group)-(\d+)\b", repr(row))}
-    return {job_id: answers.get(job_id) for job_id in (f"job-{number}" for number in numbers)}
+    return {job_id: answers.get(job_id) for job_id in job_ids}
 
 
 def _logged(history: str) -> Counter[str]:

@@ -17,6 +17,7 @@ from faults.site import CLIENT_ID, Site
 _PROBE_SECONDS = 90
 _SAVE_SECONDS = 15
 _CUT_SECONDS = 1.5
+_WINDOW_BYTES = 300_000
 
 # Another process that takes the lock for writing. It is killed: a process that closes the file may write to it.
 _LOCK = """
@@ -47,6 +48,7 @@ def clash(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
     """Start a second service on the same database: it must refuse to, and leave the first alone."""
     _note_end(site)
     service = site.service
+    wait_until(lambda: service.get("/readyz")[0] == 200, "the index to be open, and its lock held", _PROBE_SECONDS)
     second = subprocess.run(
         [sys.executable, "-m", "jobindex", "serve"],
         env=service._environment,
@@ -122,8 +124,12 @@ def forget_session(site: Site, random: Random) -> None:
 
 
 def cut(site: Site, random: Random) -> None:
-    """Cut the connection in the middle of a packet: of its first ones, or later of those that deliver."""
-    site.counts["connection cut"] += site.proxy.cut(_CUT_SECONDS, after=random.choice([0, random.randrange(20_000)]))
+    """Cut the connection in the middle of a packet: of its first ones, or later of those that deliver.
+
+    Now and then it lasts for more than a window: else a backlog would never shrink.
+    """
+    after = random.choice([0, random.randrange(20_000), random.randrange(_WINDOW_BYTES)])
+    site.counts["connection cut"] += site.proxy.cut(_CUT_SECONDS, after=after)
 
 
 def stall(site: Site, random: Random) -> None:
