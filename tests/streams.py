@@ -16,7 +16,7 @@ from jobindex.listing import Filters
 Message = tuple[str, bytes]
 ValueT = TypeVar("ValueT")
 
-JOB_IDS = ("job-1", "job-2", "job-3")
+JOB_IDS = ("job-1", "job-2", "job-3", "job-4", "job-5")
 THING_NAMES = ("thing-1", "thing-2")
 NAMESPACE_IDS = ("fleet", "next-fleet")
 GROUP_NAMES = ("blue", "green", "green:x")
@@ -162,6 +162,20 @@ def streams(draw: st.DrawFn) -> list[Message]:
     return [message for kind in parts for message in kind(world, draw)]
 
 
+@st.composite
+def streams_of(draw: st.DrawFn, kinds: Sequence[str]) -> list[Message]:
+    """Make messages of few kinds about any of the jobs: what these are about comes up in most examples."""
+    world = _World(
+        job_ids=JOB_IDS,
+        thing_names=THING_NAMES,
+        namespace_ids=NAMESPACE_IDS,
+        last=1 + draw(_below(4)),
+        job_members=_JOB_MEMBERS,
+        execution_members=_EXECUTION_MEMBERS,
+    )
+    return [message for _ in range(1 + draw(_below(10))) for message in getattr(world, _pick(draw, kinds))(draw)]
+
+
 @cache
 def _below(limit: int) -> st.SearchStrategy[int]:
     """Make a number; to make a strategy anew for each draw would take most of the time."""
@@ -296,8 +310,9 @@ class _World:
         again = [
             _message(f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/get/accepted", queued),
             _message(f"$aws/events/job/{job_id}/completed", created),
+            _message(f"$aws/events/job/{job_id}/completed", {"lastUpdatedAt": later}),  # told of, and not made again
         ]
-        return [deleted, *_pick(draw, [(), (), again[:1], again[1:]])]
+        return [deleted, *_pick(draw, [(), (), again[:1], again[1:2], again[2:]])]
 
     def execution_event(self, draw: st.DrawFn) -> list[Message]:
         """Make a job execution event."""
@@ -327,7 +342,8 @@ class _World:
         job_id, thing_name, suffix = self._job_id(draw), self._thing_name(draw), self._suffix(draw)
         jobs = f"$aws/things/{thing_name}/jobs"
         entry = {"jobId": job_id, "lastUpdatedAt": _BASE_SECONDS}
-        messages: list[Message] = []
+        first = {"timestamp": _BASE_SECONDS, "jobs": {}}
+        messages = [_message(f"{jobs}/notify{self._suffix(draw)}", first)] if draw(_below(2)) else []
         for _ in range(2 + draw(_below(3))):
             moment = _BASE_SECONDS + draw(_below(6))
             match _pick(draw, ["shown", "shown", "left out", "left out", "going on", "deleted"]):
@@ -342,6 +358,26 @@ class _World:
                 case _:
                     messages.append(_message(f"$aws/events/job/{job_id}/deleted", {"timestamp": moment}))
         return messages
+
+    def ends(self, draw: st.DrawFn) -> list[Message]:
+        """Make the ends of a job's executions, with a time or without, now and then beside one that goes on."""
+        job_id = self._job_id(draw)
+        messages: list[Message] = []
+        for thing_name in _some(draw, self.thing_names):
+            time = {"lastUpdatedAt": self._time(draw)} if draw(_below(4)) else {}
+            execution = {"status": _pick(draw, ["SUCCEEDED", "SUCCEEDED", "FAILED", "IN_PROGRESS"]), **time}
+            messages.append(_message(f"$aws/things/{thing_name}/jobs/{job_id}/get/accepted", {"execution": execution}))
+        topic = f"$aws/things/{thing_name}/jobs/{job_id}/notify-namespace-{_pick(draw, self.namespace_ids)}"
+        names = _pick(draw, [(), (), ("completedAt",), ("targetSelection",)])
+        return [*messages, _message(topic, {"job": self._job_values(draw, job_id, names)})]
+
+    def groups(self, draw: st.DrawFn) -> list[Message]:
+        """Make a job with any of its groups, and the event of one of them."""
+        job_id = self._job_id(draw)
+        names = _any(draw, ("createdAt", "targetSelection", "thingGroupId", "thingGroupName", "targets"))
+        topic = f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/notify-namespace-{_pick(draw, self.namespace_ids)}"
+        told = {"job": self._job_values(draw, job_id, names), **self._timestamp(draw)}
+        return [_message(topic, told), *self.group_event(draw), *_pick(draw, [(), self.ends(draw)])]
 
     def group_event(self, draw: st.DrawFn) -> list[Message]:
         """Make a message that names a thing group, with its id or without."""
@@ -365,6 +401,8 @@ class _World:
         rivals,
         rivals,
         sightings,
+        ends,
+        groups,
         group_event,
         malformed,
     )

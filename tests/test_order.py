@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from streams import (
+    GROUP_IDS,
     GROUP_NAMES,
     NAMESPACE_IDS,
     Arrival,
@@ -23,9 +24,11 @@ from streams import (
     in_unit,
     parse,
     streams,
+    streams_of,
     times,
 )
 
+from jobindex import sqlite_retention
 from jobindex.errors import ResourceNotFoundException
 from jobindex.events import parse_message
 from jobindex.jobs import (
@@ -96,6 +99,15 @@ class Index:
         except ResourceNotFoundException:
             return None
 
+    def hidden_executions(self) -> list[tuple[object, ...]]:
+        """Return the executions of which all was told up to the deletion of their job."""
+        return self._connection.execute("""
+            SELECT executions.*
+            FROM executions
+            JOIN jobs USING (job_id)
+            WHERE deleted_at > -2 AND max(status_at, pending_at) <= deleted_at
+        """).fetchall()
+
     async def _add(self, arrival: Arrival, later: timedelta) -> None:
         for number, (reports, rejected) in enumerate(arrival.batches):
             await self._store.apply(reports, rejected, now=NOW + number * later)
@@ -123,7 +135,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         asyncio.Runner() as runner,
         _opened(runner, path) as store,
         closing(sqlite3.connect(path, isolation_level=None)) as connection,
+        pytest.MonkeyPatch.context() as patch,
     ):
+        patch.setattr(sqlite_retention, "JOBS_MAXIMUM", 1)  # few jobs are many pages
         connection.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
         runner.run(_pragma(store, "synchronous = OFF"))
         yield Index(runner, store, connection)
@@ -209,18 +223,33 @@ def _expected(reports: Sequence[Report], filters: Filters) -> Sequence[JobSummar
         return None
 
 
-@given(data=st.data(), messages=streams(), filters=filters(), max_results=st.integers(1, 3))
+@given(data=st.data(), messages=streams(), filters=filters(), max_results=st.sampled_from([1, 1, 2, 3, 250]))
 def test_the_oracle_agrees(
     index: Index, data: st.DataObject, messages: list[Message], filters: Filters, max_results: int
 ) -> None:
     """However messages arrive, the pages are what the rules say of all of them together."""
-    reports, _ = parse(messages)
     index.fill(data.draw(arrivals(messages)))
+    _agree(index, parse(messages)[0], filters, max_results)
+
+
+def _agree(index: Index, reports: Sequence[Report], filters: Filters, max_results: int) -> None:
     by_names = [Filters(thing_group_name=name) for name in (None, *GROUP_NAMES)]
+    by_ids = [Filters(thing_group_id=id_) for id_ in GROUP_IDS]
+    by_both = Filters(thing_group_name=GROUP_NAMES[0], thing_group_id=GROUP_IDS[0])
     by_namespaces = [Filters(namespace_id=namespace_id) for namespace_id in NAMESPACE_IDS]
-    for one in (*by_names, *by_namespaces):
-        assert _expected(reports, one) == index.pages(one, 250)
-    assert _expected(reports, filters) == index.pages(filters, max_results)
+    for one in (*by_names, *by_ids, by_both, *by_namespaces, filters):
+        assert _expected(reports, one) == index.pages(one, max_results)
+
+
+@pytest.mark.parametrize("kinds", [("rivals",), ("sightings",), ("ends",), ("groups",)], ids="-".join)
+@given(data=st.data(), filters=filters(), max_results=st.sampled_from([1, 1, 2, 3, 250]))
+def test_the_oracle_agrees_on(
+    index: Index, data: st.DataObject, kinds: Sequence[str], filters: Filters, max_results: int
+) -> None:
+    """However messages that dwell on one part of the rules arrive, the pages are what the rules say of them."""
+    messages = data.draw(streams_of(kinds))
+    index.fill(data.draw(arrivals(messages)))
+    _agree(index, parse(messages)[0], filters, max_results)
 
 
 @given(data=st.data(), messages=streams())
@@ -231,6 +260,13 @@ def test_arrival_shows_only_where_nothing_is_timed(index: Index, data: st.DataOb
     index.fill(data.draw(arrivals(messages)), later=timedelta(seconds=1))
     expected = [job for job in oracle.list_jobs(reports, Filters(), now=NOW) if job.job_id in timed]
     assert expected == [job for job in index.pages(Filters(), 250) or () if job.job_id in timed]
+
+
+@given(data=st.data(), messages=streams_of(["deletion", "sightings"]))
+def test_a_deletion_takes_its_executions_along(index: Index, data: st.DataObject, messages: list[Message]) -> None:
+    """However messages arrive, no execution is kept of which a deletion hides all."""
+    index.fill(data.draw(arrivals(messages)))
+    assert [] == index.hidden_executions()
 
 
 # Retention
@@ -290,6 +326,7 @@ def test_what_is_forgotten_stays_forgotten(index: Index, data: st.DataObject, me
     horizon = _horizon(data, reports)
     index.fill(data.draw(arrivals(messages)))
     index.retain(horizon)
+    assert 0 == index.retain(min(horizon, _horizon(data, reports)))
     expected = index.rows()
     old = [report for report in reports if (stamp := _stamp(report)) is not None and stamp < horizon]
     again = data.draw(st.lists(st.sampled_from(old))) if old else []
@@ -301,13 +338,24 @@ def test_the_oracle_agrees_beyond_the_horizon(
     index: Index, data: st.DataObject, messages: list[Message], later: list[Message]
 ) -> None:
     """Jobs not past the horizon are as the rules say; of others only what is told from the horizon on, or untimed."""
+    _agree_beyond(index, data, messages, later)
+
+
+@pytest.mark.parametrize("kinds", [("deletion", "rivals"), ("sightings",), ("groups",)], ids="-".join)
+@given(data=st.data())
+def test_the_oracle_agrees_beyond_the_horizon_on(index: Index, data: st.DataObject, kinds: Sequence[str]) -> None:
+    """The same of messages that dwell on one part of the rules."""
+    _agree_beyond(index, data, data.draw(streams_of(kinds)), data.draw(streams_of(kinds)))
+
+
+def _agree_beyond(index: Index, data: st.DataObject, messages: list[Message], later: list[Message]) -> None:
     reports, _ = parse(messages)
     horizon = _horizon(data, reports)
     past = _past(reports, horizon)
     index.fill(data.draw(arrivals(messages)))
     assert len(past) == index.retain(horizon)
     kept = [report for report in reports if _job_id(report) not in past]
-    assert _expected(kept, Filters()) == index.pages(Filters(), 250)
+    _agree(index, kept, Filters(), 250)
 
     known = {report.job_id for report in kept if isinstance(report, JobReport | JobDeletion)}
     for report in parse(later)[0]:
@@ -315,7 +363,7 @@ def test_the_oracle_agrees_beyond_the_horizon(
         if _job_id(report) in {None, *known} or stamp is None or stamp >= horizon:
             kept.append(report)
     index.add(data.draw(arrivals(later)))
-    assert _expected(kept, Filters()) == index.pages(Filters(), 250)
+    _agree(index, kept, Filters(), 250)
 
 
 @given(data=st.data(), messages=streams(), later=streams())
