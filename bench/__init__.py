@@ -1,0 +1,1 @@
+"""`python -m bench`: how fast jobindex is, beside the limit and beside what one would use instead."""

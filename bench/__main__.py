@@ -1,0 +1,69 @@
+"""The command line: `python -m bench`, from the root of the checkout."""
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import footprint, freshness, ingest, load, pages
+from bench.chart import draw
+from bench.errors import BenchError
+from bench.figures import Results
+from bench.machine import machine
+from bench.plan import FULL, QUICK
+from bench.report import table, write
+from bench.site import Site
+
+_PARTS = {part.PART: part.run for part in (ingest, freshness, pages, load, footprint)}
+_HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Measure, print the table and write the file; 1 where something failed, without a file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure jobindex beside its limits and beside what one would use instead, all on loopback.",
+    )
+    parser.add_argument("--quick", action="store_true", help="a look at everything in less than two minutes")
+    parser.add_argument("--only", choices=_PARTS, help="one part alone")
+    parser.add_argument("--output", type=Path, help="the file of results; of a whole run also its chart")
+    parser.add_argument(
+        "--data", type=Path, default=Path(tempfile.gettempdir()) / "jobindex-bench", help="keeps indexes (%(default)s)"
+    )
+    parser.add_argument("--references", default=sys.executable, help="a Python with moto and datasette (%(default)s)")
+    arguments = parser.parse_args()
+    is_whole = not arguments.quick and not arguments.only
+    output = arguments.output or _HERE / ("results.json" if is_whole else "results-part.json")
+    arguments.data.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does, it leaves every context
+    site = Site(
+        plan=QUICK if arguments.quick else FULL,
+        results=Results(),
+        data=arguments.data,
+        references=arguments.references,
+    )
+    facts = machine()
+    try:
+        for name in [arguments.only] if arguments.only else _PARTS:
+            started = time.monotonic()
+            _PARTS[name](site)
+            _tell(f"{name}: measured in {time.monotonic() - started:.0f} s")
+    except (BenchError, KeyboardInterrupt) as error:
+        _tell(f"The bench did not end: {error!r}; no file is written")
+        return 1
+    finally:
+        print(table(site.results))
+    write(site.results, facts, output, is_quick=arguments.quick)
+    if is_whole:
+        output.with_suffix(".svg").write_text(draw(json.loads(output.read_text())))
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+sys.exit(main())

@@ -1,0 +1,63 @@
+"""A bare HTTP client on one connection that stays open: it costs little beside what it measures."""
+
+import re
+import socket
+import time
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from bench.errors import BenchError
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class Connection:
+    """A connection to a server on loopback."""
+
+    def __init__(self, url: str, *, seconds: float = 60) -> None:
+        parts = urlsplit(url)
+        self._host = parts.netloc
+        self._socket = socket.create_connection((parts.hostname, parts.port), seconds)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def get(self, path: str) -> bytes:
+        """Return the body of an answer.
+
+        Raises:
+            BenchError: the answer is none of status 200 with a length.
+        """
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+        head, end, body = b"", -1, b""
+        while end < 0:
+            head += self._receive()
+            end = head.find(b"\r\n\r\n")
+        head, body = head[: end + 2], head[end + 4 :]
+        length = _LENGTH.search(head)
+        if length is None or not head.startswith(b"HTTP/1.1 200"):
+            raise BenchError(f"{path} is answered with {head!r}")
+        parts, missing = [body], int(length[1]) - len(body)
+        while missing > 0:
+            parts.append(self._receive())
+            missing -= len(parts[-1])
+        return b"".join(parts)
+
+    def milliseconds(self, path: str) -> float:
+        """Return how long an answer takes."""
+        started = time.perf_counter()
+        self.get(path)
+        return (time.perf_counter() - started) * 1000
+
+    def _receive(self) -> bytes:
+        received = self._socket.recv(1 << 18)
+        if not received:
+            raise BenchError("the server closed the connection")
+        return received

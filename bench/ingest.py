@@ -1,0 +1,90 @@
+"""Ingest: how many notifications a second become durable, beside the broker's own client and a short script."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import script
+from bench.broker import FILTERS, mosquitto, program
+from bench.processes import running
+from bench.product import serving
+from bench.publisher import publisher
+from bench.site import Site
+from bench.streams import stream_file
+from bench.waiting import wait_until
+
+PART = "ingest"
+PRODUCT = "jobindex serve"
+
+_LIMIT, _SCRIPT = "mosquitto_sub -q 1", "a script, a commit a message"
+_COUNTER = "counter"
+_SECONDS = 900
+_SCRIPT_ENDS_BEFORE = 1
+
+
+def run(site: Site) -> None:
+    """Measure the product and its references in turn."""
+    for _ in range(site.plan.rounds):
+        site.results.record(PART, PRODUCT, _product_rate(site), "messages/s", _LIMIT, _SCRIPT)
+        site.results.record(PART, _LIMIT, _limit_rate(site), "messages/s")
+        site.results.record(PART, _SCRIPT, _script_rate(site), "messages/s")
+
+
+def greatest_rate(site: Site) -> float:
+    """Return the median rate of the product in this run; where it was not measured, it is now."""
+    if site.results.median(PART, PRODUCT) is None:
+        site.results.record(PART, PRODUCT, _product_rate(site), "messages/s")
+    return site.results.median(PART, PRODUCT) or 0
+
+
+def _product_rate(site: Site) -> float:
+    """Return the messages a second of a service with an empty index, from the first sent to the last durable."""
+    count = site.plan.messages
+    with (
+        site.directory() as directory,
+        mosquitto(directory) as broker,
+        serving(directory / "jobindex.db", broker.port) as product,
+        publisher(broker.port, stream_file(site.data, count)) as source,
+    ):
+        return _rate(count, source.start, lambda: product.messages_done() >= count, every=0.05)
+
+
+def _limit_rate(site: Site) -> float:
+    count = site.plan.messages
+    subscriptions = [part for topic_filter in FILTERS for part in ("-t", topic_filter)]
+    with (
+        site.directory() as directory,
+        mosquitto(directory) as broker,
+        running(
+            [program("mosquitto_sub"), "-p", broker.port, "-i", _COUNTER, "-q", 1, "-C", count, *subscriptions],
+            Path("/dev/null"),
+        ) as counter,
+        publisher(broker.port, stream_file(site.data, count)) as source,
+    ):
+        broker.wait_subscribed(_COUNTER)
+        return _rate(count, source.start, lambda: _has_ended(counter))
+
+
+def _script_rate(site: Site) -> float:
+    count = site.plan.script_messages
+    with site.directory() as directory, mosquitto(directory) as broker:
+        command = [sys.executable, "-m", "bench.script", broker.port, directory / "script.db", count]
+        with (
+            running(command, directory / "script.log") as keeper,
+            publisher(broker.port, stream_file(site.data, count)) as source,
+        ):
+            broker.wait_subscribed(script.CLIENT_ID)
+            return _rate(count, source.start, lambda: _has_ended(keeper))
+
+
+def _rate(count: int, start: Callable[[], None], is_done: Callable[[], bool], *, every: float = 0.005) -> float:
+    started = time.monotonic()
+    start()
+    wait_until(is_done, f"{count} messages", _SECONDS, every=every)
+    return count / (time.monotonic() - started)
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None

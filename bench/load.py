@@ -1,0 +1,154 @@
+"""Load: pages of 250 jobs a second on many connections, quiet and while notifications come in.
+
+All ask for the same page, or no two requests for the same. Beside it: the same bytes as a constant answer of
+the same server (the limit), moto's server and datasette.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+from bench.broker import Broker, mosquitto
+from bench.http import Connection
+from bench.indexes import copy_index
+from bench.ingest import greatest_rate
+from bench.jobs import jobs
+from bench.processes import free_port, listens, running
+from bench.product import serving
+from bench.publisher import publisher
+from bench.questions import path
+from bench.references import datasette, missing, moto
+from bench.site import Site
+from bench.streams import stream_file
+from bench.waiting import wait_until
+from bench.wrk import Load, load
+from jobindex.listing import MAX_RESULTS, Filters, Position
+
+PART = "load"
+
+_SAME, _DISTINCT = "the same page", "no page twice"
+_CONSTANT, _MOTO, _DATASETTE = "a constant of as many bytes", "moto", "datasette"
+_DISTINCT_MAXIMUM = 400_000
+_LATENCY_CONNECTIONS = 16
+
+
+@dataclass(slots=True, kw_only=True)
+class _Target:
+    """Something that is asked, and how far its paths are used up."""
+
+    url: str
+    paths: Path
+    headers: tuple[str, ...] = ()
+    asked: int = 0
+
+    def load(self, site: Site, connections: int) -> Load:
+        """Ask on some connections; go on where the last time ended."""
+        done = load(
+            self.url,
+            self.paths,
+            connections=connections,
+            seconds=site.plan.load_seconds,
+            first=self.asked,
+            headers=self.headers,
+        )
+        self.asked += done.requests + connections
+        return done
+
+
+def run(site: Site) -> None:
+    """Measure the product on the largest index, its references, and the product while it ingests, in turn."""
+    with site.directory() as directory, ExitStack() as stack:
+        size = max(site.plan.sizes)
+        database = copy_index(site.data, size, directory)
+        broker = stack.enter_context(mosquitto(directory))
+        product = stack.enter_context(serving(database, broker.port))
+        same = _paths(directory / "same", [path(Filters())])
+        distinct = _paths(directory / "distinct", _distinct(size))
+        targets = {
+            _SAME: _Target(url=product.url, paths=same),
+            _DISTINCT: _Target(url=product.url, paths=distinct),
+            **_references(site, stack, product.url, database, directory),
+        }
+        _quiet(site, targets)
+        _while_ingesting(site, broker, {name: targets[name] for name in (_SAME, _DISTINCT)})
+
+
+def _quiet(site: Site, targets: dict[str, _Target]) -> None:
+    for connections in site.plan.connections:
+        for _ in range(site.plan.rounds):
+            for name, target in targets.items():
+                held_against = [
+                    _named(other, connections)
+                    for other in (_CONSTANT, _MOTO, _DATASETTE)
+                    if other in targets and name in {_SAME, _DISTINCT}
+                ]
+                done = target.load(site, connections)
+                site.results.record(PART, _named(name, connections), done.rate, "pages/s", *held_against)
+
+
+def _while_ingesting(site: Site, broker: Broker, targets: dict[str, _Target]) -> None:
+    """Take the quiet times and those under notifications in turn, new ones each time."""
+    rate = greatest_rate(site) / 2
+    stream = stream_file(site.data, site.plan.messages)
+    told = 0
+    for _ in range(site.plan.rounds):
+        for name, target in targets.items():
+            quiet, busy = f"{name}, quiet", f"{name}, while ingesting at half rate"
+            _record_times(site, quiet, target.load(site, _LATENCY_CONNECTIONS))
+            with publisher(broker.port, stream, rate=rate, first=told) as source:
+                source.start()
+                _record_times(site, busy, target.load(site, _LATENCY_CONNECTIONS), against=quiet)
+                told += source.finish()
+
+
+def _record_times(site: Site, name: str, done: Load, *, against: str | None = None) -> None:
+    for what, value, unit in (("p50", done.p50, "ms"), ("p99", done.p99, "ms"), ("rate", done.rate, "pages/s")):
+        references = (f"{what} of {against}",) if against else ()
+        site.results.record(PART, f"{what} of {name}", value, unit, *references)
+
+
+def _references(site: Site, stack: ExitStack, url: str, database: Path, directory: Path) -> dict[str, _Target]:
+    with Connection(url) as connection:
+        body = connection.get(path(Filters()))
+    targets = {_CONSTANT: _Target(url=stack.enter_context(_constant(body, directory)), paths=directory / "same")}
+    for name, module in ((_MOTO, "moto.server"), (_DATASETTE, "datasette")):
+        if reason := missing(site.references, module):
+            site.results.skip(f"{PART}: {name}", reason)
+            continue
+        context = moto(site.references, directory) if name == _MOTO else datasette(site.references, database, directory)
+        server = stack.enter_context(context)
+        paths = _paths(directory / name, [server.path])
+        targets[name] = _Target(url=server.url, paths=paths, headers=server.headers)
+    return targets
+
+
+@contextmanager
+def _constant(body: bytes, directory: Path) -> Iterator[str]:
+    port = free_port()
+    content = directory / "constant.json"
+    content.write_bytes(body)
+    with running([sys.executable, "-m", "bench.constant", port, content], directory / "constant.log"):
+        wait_until(lambda: listens(port), "the constant answer", 30)
+        yield f"http://127.0.0.1:{port}"
+
+
+def _distinct(size: int) -> list[str]:
+    """Return requests for full pages, each from another position, in no order."""
+    positions = [
+        Position(created_at=job.created_at, job_id=job.job_id) for job in islice(jobs(size), MAX_RESULTS, None)
+    ]
+    chosen = Random(1).sample(positions, min(len(positions), _DISTINCT_MAXIMUM))
+    return [path(Filters(), position) for position in chosen]
+
+
+def _paths(file: Path, paths: list[str]) -> Path:
+    file.write_text("".join(f"{path}\n" for path in paths))
+    return file
+
+
+def _named(name: str, connections: int) -> str:
+    return f"{name}, {connections} connection{'s' if connections > 1 else ''}"

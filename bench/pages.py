@@ -1,0 +1,126 @@
+"""Pages: how long one request takes at each size of the index, for each combination of filters.
+
+No question is asked twice, or an answer that was kept would be measured: a first page is asked for behind a
+position of its own that is in front of all jobs.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+from pathlib import Path
+
+from bench.broker import mosquitto
+from bench.http import Connection
+from bench.indexes import copy_index
+from bench.jobs import jobs
+from bench.product import serving
+from bench.questions import COMBINATIONS, label, path, questions
+from bench.site import Site
+from jobindex.listing import Filters, ListJobsQuery, Position
+from jobindex.sqlite import open_store
+from jobindex.store import Store
+
+PART = "pages"
+
+_SLOWEST = "slowest combination"
+_IN_STORE = "slowest combination, in the store alone"
+_FEWEST = 3
+_ENOUGH_MS = 500
+_IN_FRONT = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+def run(site: Site) -> None:
+    """Ask the same at each size in turn, first the store and then the service."""
+    with site.directory() as directory:
+        databases = {size: copy_index(site.data, size, directory) for size in site.plan.sizes}
+        hardest = asyncio.run(_ask_stores(site, databases))
+        with ExitStack() as stack:
+            broker = stack.enter_context(mosquitto(directory))
+            services = {
+                size: stack.enter_context(serving(database, broker.port)) for size, database in databases.items()
+            }
+            connections = {size: stack.enter_context(Connection(product.url)) for size, product in services.items()}
+            _ask_services(site, connections, hardest)
+
+
+async def _ask_stores(site: Site, databases: Mapping[int, Path]) -> Sequence[Filters]:
+    """Record the slowest combination in the store alone; return the slowest values of each at the greatest size."""
+    positions = _positions()
+    async with AsyncExitStack() as stack:
+        stores = {size: await stack.enter_async_context(open_store(path)) for size, path in databases.items()}
+        hardest = [await _hardest(stores[max(stores)], names, positions) for names in COMBINATIONS]
+        site.results.notes["asked for each combination"] = [path(filters) for filters in hardest]
+        for _ in range(site.plan.rounds):
+            for size, store in stores.items():
+                slowest = 0.0
+                for filters in hardest:
+                    taken = statistics.median([await _in_store(store, filters, positions) for _ in range(3)])
+                    _record(site, f"{label(filters)}, in the store", size, taken, is_shown=False)
+                    slowest = max(slowest, taken)
+                _record(site, _IN_STORE, size, slowest)
+    return hardest
+
+
+async def _hardest(store: Store, names: tuple[str, ...], positions: Iterator[Position]) -> Filters:
+    """Return the values of a combination that take longest."""
+    times = {}
+    for filters in questions(names):
+        # Twice, because the first finds cold pages.
+        times[filters] = min([await _in_store(store, filters, positions) for _ in range(2)])
+    return max(times, key=times.__getitem__)
+
+
+async def _in_store(store: Store, filters: Filters, positions: Iterator[Position]) -> float:
+    query = ListJobsQuery(filters=filters, after=next(positions))
+    started = time.perf_counter()
+    await store.list_jobs(query)
+    return (time.perf_counter() - started) * 1000
+
+
+def _ask_services(site: Site, connections: Mapping[int, Connection], hardest: Sequence[Filters]) -> None:
+    in_front = _positions()
+    middles = {size: _from_the_middle(site, size) for size in connections}
+    for _ in range(site.plan.rounds):
+        for size, connection in connections.items():
+            repeated = [connection.milliseconds(path(Filters())) for _ in range(site.plan.requests)]
+            _record(site, "first page, asked again and again", size, statistics.median(repeated))
+            _record(site, "deep page", size, _median(site, connection, Filters(), middles[size]))
+            slowest = 0.0
+            for filters in hardest:
+                taken = _median(site, connection, filters, in_front)
+                is_first = filters == Filters()
+                is_shown = is_first or size == max(connections)
+                _record(site, "first page" if is_first else label(filters), size, taken, is_shown=is_shown)
+                slowest = max(slowest, taken)
+            _record(site, _SLOWEST, size, slowest)
+
+
+def _median(site: Site, connection: Connection, filters: Filters, positions: Iterator[Position]) -> float:
+    """Return the median time of requests that all differ, in ms: fewer where they are slow."""
+    times: list[float] = []
+    while len(times) < site.plan.requests and (len(times) < _FEWEST or sum(times) < _ENOUGH_MS):
+        times.append(connection.milliseconds(path(filters, next(positions))))
+    return statistics.median(times)
+
+
+def _positions() -> Iterator[Position]:
+    """Yield positions in front of all jobs, none of them twice."""
+    return (Position(created_at=_IN_FRONT + timedelta(milliseconds=number), job_id="any") for number in count())
+
+
+def _from_the_middle(site: Site, size: int) -> Iterator[Position]:
+    asked = site.plan.rounds * site.plan.requests
+    for job in islice(jobs(size), size // 2, size // 2 + asked):
+        yield Position(created_at=job.created_at, job_id=job.job_id)
+
+
+def _record(site: Site, name: str, size: int, milliseconds: float, *, is_shown: bool = True) -> None:
+    least, *_, greatest = site.plan.sizes
+    references = [f"{name}, {least:,} jobs"] if size != least else []
+    site.results.record(
+        PART, f"{name}, {size:,} jobs", milliseconds, "ms", *references, is_shown=is_shown and size in {least, greatest}
+    )

@@ -1,0 +1,83 @@
+"""What the indexes are asked: every combination of the five filters, with the values that are hardest.
+
+A combination is asked with several sets of values; which of them is the slowest is measured, not presumed.
+"""
+
+from dataclasses import fields, replace
+from itertools import combinations
+from urllib.parse import urlencode
+
+from bench.jobs import LEFT, RIGHT, Told, group_id
+from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.listing import Filters, Position, encode_token
+
+NAMES = tuple(field.name for field in fields(Filters))
+COMBINATIONS = tuple(names for length in range(len(NAMES) + 1) for names in combinations(NAMES, length))
+
+_WIRE_NAMES = {
+    "namespace_id": "namespaceId",
+    "status": "status",
+    "target_selection": "targetSelection",
+    "thing_group_id": "thingGroupId",
+    "thing_group_name": "thingGroupName",
+}
+
+
+def _filters(told: Told, thing_group_id: str | None = None) -> Filters:
+    return Filters(
+        namespace_id=told.namespace_id,
+        status=told.status,
+        target_selection=told.target_selection,
+        thing_group_id=thing_group_id or group_id(told.group),
+        thing_group_name=told.group,
+    )
+
+
+_CROSSED = Told(
+    namespace_id="harbour-1",
+    status=JobStatus.DELETION_IN_PROGRESS,
+    target_selection=TargetSelection.CONTINUOUS,
+    group="quay-1",
+)
+_SETS = (
+    # Values that go together: pages are full.
+    _filters(LEFT),
+    _filters(_CROSSED),
+    # One value of the other side: no job, or the oldest five.
+    _filters(replace(LEFT, namespace_id=RIGHT.namespace_id)),
+    _filters(replace(LEFT, status=RIGHT.status)),
+    _filters(replace(LEFT, target_selection=RIGHT.target_selection)),
+    _filters(replace(LEFT, group=RIGHT.group)),
+    _filters(LEFT, group_id(RIGHT.group)),
+    # Two of the other side.
+    _filters(replace(LEFT, namespace_id=RIGHT.namespace_id, status=RIGHT.status)),
+    _filters(replace(LEFT, namespace_id=RIGHT.namespace_id, target_selection=RIGHT.target_selection)),
+    _filters(replace(LEFT, status=RIGHT.status, target_selection=RIGHT.target_selection)),
+    # Any two go together, all three never.
+    _filters(replace(_CROSSED, target_selection=TargetSelection.SNAPSHOT)),
+    _filters(replace(_CROSSED, group="quay-2"), group_id("quay-1")),
+    # Five jobs have such a value, or none has.
+    _filters(replace(LEFT, namespace_id="rare")),
+    _filters(replace(RIGHT, namespace_id="nowhere")),
+    _filters(replace(RIGHT, status=JobStatus.SCHEDULED)),
+    _filters(replace(RIGHT, group="rare")),
+)
+
+
+def questions(names: tuple[str, ...]) -> list[Filters]:
+    """Return the sets of values that a combination of filters is asked with."""
+    left_out = {name: None for name in NAMES if name not in names}
+    return list(dict.fromkeys(replace(filters, **left_out) for filters in _SETS))
+
+
+def label(filters: Filters) -> str:
+    """Return the names of the filters in AWS's words."""
+    return " ".join(_WIRE_NAMES[name] for name in NAMES if getattr(filters, name)) or "no filter"
+
+
+def path(filters: Filters, after: Position | None = None) -> str:
+    """Return the request for a page."""
+    parameters = {_WIRE_NAMES[name]: value for name in NAMES if (value := getattr(filters, name))}
+    if after is not None:
+        parameters["nextToken"] = encode_token(after, filters)
+    return f"/jobs?{urlencode(parameters)}" if parameters else "/jobs"
