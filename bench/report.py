@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.figures import Figure, Results
+from bench.figures import Results
 
 
 def table(results: Results) -> str:
@@ -37,24 +37,28 @@ def write(results: Results, machine: dict[str, str | int], path: Path, *, is_qui
     content = {
         "machine": machine,
         "quick": is_quick,
-        "figures": [_members(figure, results.ratios(figure)) for figure in results],
+        "figures": members(results),
         "notes": results.notes,
         "skipped": results.skipped,
     }
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _members(figure: Figure, ratios: dict[str, float]) -> dict[str, object]:
-    return {
-        "part": figure.part,
-        "name": figure.name,
-        "unit": figure.unit,
-        "median": _short(figure.median),
-        "least": _short(min(figure.values)),
-        "greatest": _short(max(figure.values)),
-        "values": [_short(value) for value in figure.values],
-        "ratios": {name: _short(ratio) for name, ratio in ratios.items()},
-    }
+def members(results: Results) -> list[dict[str, object]]:
+    """Return each figure as the file has it."""
+    return [
+        {
+            "part": figure.part,
+            "name": figure.name,
+            "unit": figure.unit,
+            "median": _short(figure.median),
+            "least": _short(min(figure.values)),
+            "greatest": _short(max(figure.values)),
+            "values": [_short(value) for value in figure.values],
+            "ratios": {name: _short(ratio) for name, ratio in results.ratios(figure).items()},
+        }
+        for figure in results
+    ]
 
 
 def _other(name: str, reference: str) -> str:

@@ -1,0 +1,122 @@
+"""The bench's pure parts: what it sends, what it asks, what it makes of times. It measures nothing here."""
+
+import xml.etree.ElementTree as ET
+from itertools import islice
+
+from bench.chart import draw
+from bench.figures import Results, percentile
+from bench.jobs import RARE, jobs, reports
+from bench.messages import JOBS_PER_THING, MESSAGES_PER_JOB, messages
+from bench.packets import connect_packet, packet_ends, publish_packet
+from bench.questions import COMBINATIONS, NAMES, label, path, questions
+from bench.report import members, table
+from jobindex.events import parse_message
+from jobindex.jobs import JobReport
+from jobindex.listing import Filters, Position, decode_token
+
+
+def test_a_fleet_tells_the_same_each_time() -> None:
+    """The seed decides every message, and another seed tells something else."""
+    assert list(messages(3)) == list(messages(3))
+    assert list(messages(3)) != list(messages(3, seed=2))
+
+
+def test_notifications_are_understood_and_of_their_size() -> None:
+    """Each message tells something, and has 250 to 400 bytes with its topic."""
+    told = list(messages(20))
+    assert 20 * JOBS_PER_THING * MESSAGES_PER_JOB == len(told)
+    assert all(parse_message(topic, payload) for topic, payload in told)
+    sizes = [len(topic) + len(payload) for topic, payload in told]
+    assert min(sizes) >= 250
+    assert max(sizes) <= 400
+
+
+def test_jobs_overlap_in_time() -> None:
+    """Between the first and the last message of most jobs, many others are told of."""
+    seen: dict[str, list[int]] = {}
+    for number, (topic, payload) in enumerate(messages(50)):
+        for report in parse_message(topic, payload):
+            if isinstance(report, JobReport):
+                seen.setdefault(report.job_id, []).append(number)
+    spans = sorted(numbers[-1] - numbers[0] for numbers in seen.values())
+    assert 50 * MESSAGES_PER_JOB / 2 < spans[len(spans) // 2]
+
+
+def test_packets_are_mqtts() -> None:
+    """CONNECT and PUBLISH are as MQTT 3.1.1 writes them, and are found again in a stream."""
+    assert b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01p" == connect_packet("p")
+    assert b"\x32\x07\x00\x01t\x01\x02{}" == publish_packet("t", b"{}", 0x102)
+    long = publish_packet("t", b" " * 200, 1)
+    assert b"\x32\xcd\x01\x00\x01t\x00\x01" == long[:8]
+    short = publish_packet("t", b"{}", 2)
+    assert [len(long), len(long + short)] == list(packet_ends(long + short))
+
+
+def test_the_hard_jobs_are_rare() -> None:
+    """Each side's values go together, two of different sides for five jobs or none, at every size."""
+    for size in (1_000, 3_000):
+        told = [job.told for job in jobs(size)]
+        assert size == len({job.job_id for job in jobs(size)})
+        assert RARE == sum(each.namespace_id == "rare" for each in told)
+        assert RARE == sum(each.namespace_id == "left" and each.group == "right" for each in told)
+        assert not any(each.namespace_id == "left" and each.status == "IN_PROGRESS" for each in told)
+        assert 0.25 * size < sum(each.namespace_id == "left" for each in told) < 0.35 * size
+    assert list(islice(reports(100), 50)) == list(islice(reports(100), 50))
+
+
+def test_every_combination_is_asked() -> None:
+    """All 32 combinations of the five filters are asked with values for exactly these filters."""
+    assert 32 == len({*COMBINATIONS})
+    for names in COMBINATIONS:
+        assert questions(names)
+        for filters in questions(names):
+            assert set(names) == {name for name in NAMES if getattr(filters, name) is not None}
+    assert "namespaceId status" == label(questions(("namespace_id", "status"))[0])
+
+
+def test_a_deep_page_is_asked_with_a_token() -> None:
+    """The token in a request is the product's own, for the filters beside it."""
+    job = next(jobs(1))
+    position = Position(created_at=job.created_at, job_id=job.job_id)
+    filters = Filters(namespace_id="left")
+    token = path(filters, position).removeprefix("/jobs?namespaceId=left&nextToken=")
+    assert position == decode_token(token, filters)
+    assert "/jobs" == path(Filters())
+
+
+def test_percentiles_are_values() -> None:
+    """A percentile is the least value that so many do not exceed."""
+    assert 50 == percentile(range(1, 101), 0.5)
+    assert 99 == percentile(range(1, 101), 0.99)
+    assert 7 == percentile([7], 0.99)
+
+
+def _results() -> Results:
+    results = Results()
+    for rate, limit in ((1_000, 4_000), (2_000, 6_000), (3_000, 5_000)):
+        results.record("ingest", "jobindex serve", rate, "messages/s", "mosquitto_sub -q 1", "not measured")
+        results.record("ingest", "mosquitto_sub -q 1", limit, "messages/s")
+    results.record("pages", "first page, 10 jobs", 2, "ms")
+    results.record("pages", "first page, 20 jobs", 3, "ms", "first page, 10 jobs")
+    results.skip("load: <moto>", "not there")
+    return results
+
+
+def test_figures_are_held_against_their_references() -> None:
+    """The ratio is that of the medians; a reference that was not measured has none."""
+    results = _results()
+    figure = next(iter(results))
+    assert (2_000, {"mosquitto_sub -q 1": 0.4}) == (figure.median, results.ratios(figure))
+    lines = table(results).splitlines()
+    assert lines[3].split("  ")[-1] == "0.40 of mosquitto_sub -q 1"
+    assert lines[-3].endswith("1.50 of 10 jobs")
+    assert "not measured: load: <moto>: not there" == lines[-1]
+
+
+def test_the_chart_is_xml() -> None:
+    """The chart has a bar for each figure that it knows, as long as its share of the greatest."""
+    chart = ET.fromstring(draw({"figures": members(_results())}))
+    bars = [bar.attrib for bar in chart.iter("{http://www.w3.org/2000/svg}rect")]
+    assert ["other", "own", "own", "own"] == [bar["class"] for bar in bars]
+    assert 0.4 == int(bars[1]["width"]) / int(bars[0]["width"])
+    assert ET.fromstring(draw({"figures": []})).tag.endswith("svg")
