@@ -5,6 +5,7 @@ Drawn from the file alone. The colours follow the reader's scheme, light or dark
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +93,14 @@ def _panels(figures: Sequence[Mapping[str, Any]]) -> Iterator[_Panel]:
             "moto, 16 connections": "moto",
         },
     )
-    for name, title in (("first page", "First page"), ("slowest combination", "Slowest combination of filters")):
-        sized = [figure["name"] for figure in figures if figure["name"].startswith(f"{name}, ")]
-        found = {full: f"jobindex, {full.removeprefix(f'{name}, ')}" for full in sized if full.endswith(" jobs")}
-        yield _Panel(title=f"{title}: milliseconds", part="pages", figures=found)
+    for title, name in (
+        ("First page", "first page"),
+        ("Slowest of the 32 combinations of filters", "slowest combination"),
+    ):
+        named = re.compile(rf"{name}, ([\d,]+ jobs)")
+        sized = [match for figure in figures if (match := named.fullmatch(figure["name"]))]
+        bars = {match[0]: f"jobindex, {match[1]}" for match in sized}
+        yield _Panel(title=f"{title}, milliseconds", part="pages", figures=bars)
 
 
 def _draw_panel(title: str, bars: Sequence[tuple[str, Mapping[str, Any]]], top: int) -> Iterator[str]:

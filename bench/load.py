@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 
 from bench.broker import Broker, mosquitto
+from bench.errors import BenchError
 from bench.http import Connection
 from bench.indexes import copy_index
 from bench.ingest import greatest_rate
@@ -120,7 +121,11 @@ def _references(site: Site, stack: ExitStack, url: str, database: Path, director
             site.results.skip(f"{PART}: {name}", reason)
             continue
         context = moto(site.references, directory) if name == _MOTO else datasette(site.references, database, directory)
-        server = stack.enter_context(context)
+        try:
+            server = stack.enter_context(context)
+        except BenchError as error:
+            site.results.skip(f"{PART}: {name}", str(error))
+            continue
         paths = _paths(directory / name, [server.path])
         targets[name] = _Target(url=server.url, paths=paths, headers=server.headers)
     return targets
