@@ -129,6 +129,8 @@ def main() -> None:
                 _send_all(sender)
         except _Ended:
             pass
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     json.dump({"acknowledged": sender.acknowledged}, sys.stdout)
 
 
