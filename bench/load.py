@@ -5,6 +5,7 @@ the same server (the limit), moto's server and datasette.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from bench.indexes import copy_index
 from bench.ingest import greatest_rate
 from bench.jobs import jobs
 from bench.processes import free_port, listens, running
-from bench.product import serving
+from bench.product import Product, serving
 from bench.publisher import publisher
 from bench.questions import path
 from bench.references import datasette, missing, moto
@@ -35,6 +36,7 @@ _SAME, _DISTINCT = "the same page", "no page twice"
 _CONSTANT, _MOTO, _DATASETTE = "a constant of as many bytes", "moto", "datasette"
 _DISTINCT_MAXIMUM = 400_000
 _LATENCY_CONNECTIONS = 16
+_DRAIN_SECONDS = 300
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def run(site: Site) -> None:
             **_references(site, stack, product.url, database, directory),
         }
         _quiet(site, targets)
-        _while_ingesting(site, broker, {name: targets[name] for name in (_SAME, _DISTINCT)})
+        _while_ingesting(site, broker, product, {name: targets[name] for name in (_SAME, _DISTINCT)})
 
 
 def _quiet(site: Site, targets: dict[str, _Target]) -> None:
@@ -91,7 +93,7 @@ def _quiet(site: Site, targets: dict[str, _Target]) -> None:
                 site.results.record(PART, _named(name, connections), done.rate, "pages/s", *held_against)
 
 
-def _while_ingesting(site: Site, broker: Broker, targets: dict[str, _Target]) -> None:
+def _while_ingesting(site: Site, broker: Broker, product: Product, targets: dict[str, _Target]) -> None:
     """Take the quiet times and those under notifications in turn, new ones each time."""
     rate = greatest_rate(site) / 2
     stream = stream_file(site.data, site.plan.messages)
@@ -102,8 +104,13 @@ def _while_ingesting(site: Site, broker: Broker, targets: dict[str, _Target]) ->
             _record_times(site, quiet, target.load(site, _LATENCY_CONNECTIONS))
             with publisher(broker.port, stream, rate=rate, first=told) as source:
                 source.start()
+                started = time.monotonic()
                 _record_times(site, busy, target.load(site, _LATENCY_CONNECTIONS), against=quiet)
+                ingested = (product.messages_done() - told) / (time.monotonic() - started)
+                site.results.record(PART, f"ingested beside {name}", ingested, "messages/s")
                 told += source.finish()
+            # What is left would make the next quiet times none.
+            product.wait_until_done(told, _DRAIN_SECONDS)
 
 
 def _record_times(site: Site, name: str, done: Load, *, against: str | None = None) -> None:

@@ -52,6 +52,14 @@ class Product:
             raise BenchError("the service rejected messages")
         return int(sum(float(count) for count in _DONE.findall(metrics)))
 
+    def wait_until_done(self, count: int, seconds: float) -> None:
+        """Wait until as many messages are done.
+
+        Raises:
+            BenchError: they are not within `seconds`.
+        """
+        wait_until(lambda: self.messages_done() >= count, f"{count} messages", seconds, every=0.1)
+
 
 @contextmanager
 def starting(database: Path, broker_port: int) -> Iterator[Product]:
