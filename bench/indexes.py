@@ -20,16 +20,22 @@ def index_file(data: Path, size: int) -> Path:
     path = data / f"index-{size}-{digest(makers)}.db"
     if not path.exists():
         written = path.with_suffix(".part")
-        for left in data.glob(f"{written.name}*"):
-            left.unlink()
+        _remove(written)  # a run that was ended
         asyncio.run(_make(written, size))
         written.rename(path)
+        _remove(written)
     return path
 
 
 def copy_index(data: Path, size: int, directory: Path) -> Path:
     """Return a copy of an index to work with."""
     return Path(shutil.copyfile(index_file(data, size), directory / f"index-{size}.db"))
+
+
+def _remove(database: Path) -> None:
+    """Remove a database, and what stands beside it."""
+    for file in database.parent.glob(f"{database.name}*"):
+        file.unlink()
 
 
 async def _make(path: Path, size: int) -> None:
