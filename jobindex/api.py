@@ -1,10 +1,9 @@
-"""The HTTP side: ListJobs in AWS's form, and beside AWS's path space /healthz, /readyz, /metrics and /rejected.
+"""The HTTP side: ListJobs, and beside AWS's path space /healthz, /readyz, /metrics and /rejected.
 
-AWS IoT speaks rest-json: times are numbers of seconds with a fraction, an unknown member is left out, an
-error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has `x-amzn-RequestId`.
+AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has
+`x-amzn-RequestId`.
 """
 
-import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -13,7 +12,6 @@ from uuid import uuid4
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,15 +26,11 @@ from jobindex.errors import (
     ServiceUnavailableException,
     ThrottlingException,
 )
-from jobindex.jobs import JobSummary
-from jobindex.listing import encode_token, parse_list_jobs
+from jobindex.list_jobs_api import PATH, ListJobs
 from jobindex.metrics import CONTENT_TYPE, Metrics
 from jobindex.rejected_api import rejected_endpoints
 from jobindex.state import State
-from jobindex.store import Store
-
-CONCURRENCY_MAXIMUM = 1000
-"""ListJobs requests under way at once; further ones are throttled, and SDKs try again."""
+from jobindex.throttle import CONCURRENCY_MAXIMUM, Throttle
 
 App = ASGIApp
 
@@ -48,8 +42,6 @@ _STATUS: dict[type[Exception], int] = {
     AccessDeniedException: 403,
 }
 
-_log = logging.getLogger(__name__)
-
 _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -57,75 +49,30 @@ def create_app(
     state: State,
     metrics: Metrics,
     *,
-    region: str,
-    account_id: str,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
 ) -> App:
-    """Return the ASGI app that answers from the store in `state`; `region` and `account_id` make job ARNs."""
+    """Return the ASGI app that answers from the store in `state`."""
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(_STATUS, _answer_error),
         HTTPException: _answer_http_error,
         Exception: _answer_failure,
     }
-    list_jobs = _list_jobs(state, f"arn:aws:iot:{region}:{account_id}:job/")
+    list_jobs = ListJobs(state, Throttle(metrics, concurrency_maximum))
     app = Starlette(
         routes=[
-            Route("/jobs", _throttled(list_jobs, metrics, concurrency_maximum)),
+            Route(PATH, list_jobs, methods=["GET"]),
             Route("/healthz", _healthz),
             Route("/readyz", _readyz(state)),
             Route("/metrics", _metrics(metrics)),
             *(
-                Route(path, _throttled(endpoint, metrics, concurrency_maximum), methods=[method])
-                for method, path, endpoint in rejected_endpoints(lambda: _store(state))
+                Route(path, _throttled(endpoint, Throttle(metrics, concurrency_maximum)), methods=[method])
+                for method, path, endpoint in rejected_endpoints(state.opened_store)
             ),
         ],
         exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
-    return _RequestId(app)
-
-
-def _list_jobs(state: State, arn_prefix: str) -> _Endpoint:
-    async def list_jobs(request: Request) -> Response:
-        query = parse_list_jobs(request.query_params.multi_items())
-        try:
-            page = await _store(state).list_jobs(query)
-        except DatabaseUnavailableError as error:
-            _log.warning("ListJobs: %s", error)
-            raise ServiceUnavailableException("The service is temporarily unavailable.") from error
-        position = page.next_position()
-        response = _json(
-            {
-                "jobs": [_encode_job(job, arn_prefix) for job in page.jobs],
-                "nextToken": None if position is None else encode_token(position, query.filters),
-            }
-        )
-        response.headers["jobindex-freshness"] = _encode_freshness(state)
-        return response
-
-    return list_jobs
-
-
-def _encode_job(job: JobSummary, arn_prefix: str) -> dict[str, object]:
-    """Return a job as AWS writes it, without the members that are not known."""
-    members = {
-        "jobArn": job.job_arn or arn_prefix + job.job_id,
-        "jobId": job.job_id,
-        "status": job.status,
-        "isConcurrent": job.is_concurrent,
-        "targetSelection": job.target_selection,
-        "thingGroupId": job.thing_group_id,
-        "createdAt": _seconds(job.created_at),
-        "lastUpdatedAt": _seconds(job.last_updated_at),
-        "completedAt": None if job.completed_at is None else _seconds(job.completed_at),
-    }
-    return {name: value for name, value in members.items() if value is not None}
-
-
-def _encode_freshness(state: State) -> str:
-    """Return how fresh the answer is, as a dictionary of structured fields (RFC 9651)."""
-    times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in state.freshness().items())
-    return ", ".join((f"ingestion={state.ingestion}", *times))
+    return _Front(app, list_jobs)
 
 
 def _camel_case(name: str) -> str:
@@ -137,10 +84,6 @@ def _iso(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _seconds(time: datetime) -> float:
-    return time.timestamp()
-
-
 async def _healthz(request: Request) -> Response:  # noqa: ARG001
     return _json({"alive": True})
 
@@ -150,7 +93,7 @@ def _readyz(state: State) -> _Endpoint:
         reason = state.reason
         try:
             if reason is None:
-                await _store(state).check()
+                await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
         answer = {
@@ -173,28 +116,12 @@ def _metrics(metrics: Metrics) -> _Endpoint:
     return serve_metrics
 
 
-def _throttled(endpoint: _Endpoint, metrics: Metrics, maximum: int) -> _Endpoint:
-    """Bound the requests that wait for the index: more would only wait longer, in memory."""
-    under_way = 0
-
+def _throttled(endpoint: _Endpoint, throttle: Throttle) -> _Endpoint:
     async def throttled(request: Request) -> Response:
-        nonlocal under_way
-        if under_way >= maximum:
-            metrics.throttled.inc()
-            raise ThrottlingException("The rate exceeds the limit.")
-        under_way += 1
-        try:
+        with throttle:
             return await endpoint(request)
-        finally:
-            under_way -= 1
 
     return throttled
-
-
-def _store(state: State) -> Store:
-    if state.store is None:
-        raise DatabaseUnavailableError(state.reason)
-    return state.store
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -226,16 +153,20 @@ def _json(content: object, status: int = HTTPStatus.OK) -> Response:
     return Response(orjson.dumps(content), status, media_type="application/json")
 
 
-class _RequestId:
-    """Gives every answer an id of its own, where SDKs look for it."""
+class _Front:
+    """Gives every answer an id of its own, where SDKs look for it; answers that are kept go no further."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, list_jobs: ListJobs) -> None:
         self._app = app
+        self._list_jobs = list_jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-amzn-RequestId"] = str(uuid4())
+                message["headers"].append((b"x-amzn-requestid", str(uuid4()).encode()))
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        if (kept := self._list_jobs.kept(scope)) is not None:
+            await self._list_jobs.send(kept, send_with_id)
+        else:
+            await self._app(scope, receive, send_with_id)

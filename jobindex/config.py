@@ -67,6 +67,11 @@ class Settings:
     log_format: LogFormat
     log_level: str
 
+    @property
+    def arn_prefix(self) -> str:
+        """What stands in front of the ids of jobs that were told without an ARN."""
+        return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}:job/"
+
 
 def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Settings:
     """Return the settings in an environment; `is_terminal` decides how lines are logged by default.

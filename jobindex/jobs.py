@@ -140,21 +140,6 @@ class RejectedMessage:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSummary:
-    """What the index says of a job: AWS's JobSummary; None is what it does not know."""
-
-    job_arn: str | None
-    job_id: str
-    status: JobStatus
-    is_concurrent: bool | None
-    target_selection: TargetSelection | None
-    thing_group_id: str | None
-    created_at: datetime
-    last_updated_at: datetime
-    completed_at: datetime | None
-
-
 def to_milliseconds(time: datetime) -> int:
     """Return `time` as whole milliseconds since the epoch."""
     return (time - _EPOCH) // _MILLISECOND

@@ -21,7 +21,6 @@ from hashlib import blake2b
 from jobindex.errors import InvalidRequestException
 from jobindex.jobs import (
     JobStatus,
-    JobSummary,
     TargetSelection,
     from_milliseconds,
     to_milliseconds,
@@ -65,16 +64,12 @@ class ListJobsQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """An answer: the jobs, and whether there are more behind the last."""
+    """An answer: the jobs, and where the next page starts."""
 
-    jobs: tuple[JobSummary, ...]
-    has_more: bool
-
-    def next_position(self) -> Position | None:
-        """Return where the next page starts, None on the last."""
-        if not self.has_more:
-            return None
-        return Position(created_at=self.jobs[-1].created_at, job_id=self.jobs[-1].job_id)
+    jobs: str
+    """The members of AWS's JobSummary that are known, a JSON object for each job, with commas between them."""
+    next_position: Position | None
+    """The last job of the page, None where no more are behind it."""
 
 
 def parse_list_jobs(parameters: Sequence[tuple[str, str]]) -> ListJobsQuery:

@@ -46,7 +46,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     state = state or State()
     metrics = Metrics(state)
     metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
-    app = create_app(state, metrics, region=settings.aws_region, account_id=settings.aws_account_id)
+    app = create_app(state, metrics)
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with AsyncExitStack() as database, _serve_http(app, listener, stopping):
@@ -133,7 +133,8 @@ async def _open_when_possible(
     backoff = Backoff(first=0.5, greatest=5)
     while not stopping.is_set():
         try:
-            return await stack.enter_async_context(open_store(settings.database_path, settings.rejected_limits))
+            store = open_store(settings.database_path, settings.rejected_limits, arn_prefix=settings.arn_prefix)
+            return await stack.enter_async_context(store)
         except DatabaseUnavailableError as error:
             state.reason = str(error)
             delay = backoff.next_seconds()

@@ -12,8 +12,10 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import aiosqlite
 
@@ -34,7 +36,8 @@ from jobindex.jobs import (
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
-from jobindex.sqlite_list import KEYS_OF_GROUP_ID, KEYS_OF_GROUP_NAME, job_summary, list_jobs_statements
+from jobindex.sqlite_list import Steps, read_page
+from jobindex.sqlite_quick import QuickReader
 from jobindex.sqlite_rejected import (
     FORGET_ALL_REJECTED,
     FORGET_REJECTED,
@@ -62,10 +65,17 @@ _BUSY_TIMEOUT_MS = 1000
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
+# What a reader that may take its time gets through.
+_WORTH_WAITING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
+
 
 @asynccontextmanager
-async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncIterator["SqliteStore"]:
+async def open_store(
+    path: Path, limits: RejectedLimits | None = None, *, arn_prefix: str = ""
+) -> AsyncIterator["SqliteStore"]:
     """Open the index at `path`, made or migrated where needed, for this process alone.
+
+    `arn_prefix` stands in front of the ids of jobs told without an ARN.
 
     Raises:
         DatabaseRefusedError: it is no database of jobindex, newer than this version, in use by another
@@ -78,9 +88,13 @@ async def open_store(path: Path, limits: RejectedLimits | None = None) -> AsyncI
             writer = await stack.enter_async_context(_connect(path, "rwc"))
             await _migrate(writer, path, load_migrations("sqlite"))
             await writer.executescript(merge.CREATE_CHANGED)
-            readers = [await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)]
-            prober = await stack.enter_async_context(_connect(path, "ro"))
-        yield SqliteStore(path, writer, readers, prober, limits or RejectedLimits())
+            connections = _Connections(
+                writer=writer,
+                readers=[await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)],
+                prober=await stack.enter_async_context(_connect(path, "ro")),
+                quick=stack.enter_context(QuickReader(path)),
+            )
+        yield SqliteStore(path, connections, limits or RejectedLimits(), arn_prefix=arn_prefix)
 
 
 async def migrate(path: Path) -> None:
@@ -93,25 +107,32 @@ async def migrate(path: Path) -> None:
         pass
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connections:
+    """What a store reads and writes by."""
+
+    writer: aiosqlite.Connection
+    readers: Sequence[aiosqlite.Connection]
+    prober: aiosqlite.Connection
+    quick: QuickReader
+
+
 class SqliteStore:
     """A Store on one SQLite file; `open_store` makes it."""
 
-    def __init__(
-        self,
-        path: Path,
-        writer: aiosqlite.Connection,
-        readers: Sequence[aiosqlite.Connection],
-        prober: aiosqlite.Connection,
-        limits: RejectedLimits,
-    ) -> None:
+    def __init__(self, path: Path, connections: _Connections, limits: RejectedLimits, *, arn_prefix: str) -> None:
         self._path = path
         self._wal_limit = WalLimit()
         self._limits = limits
-        self._writer = writer
-        self._prober = prober
+        self._arn_prefix = arn_prefix
+        self._writer = connections.writer
+        self._prober = connections.prober
+        self._quick = connections.quick
         self._one_writes = asyncio.Lock()
+        self.version = 0
+        """See Store."""
         self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        for reader in readers:
+        for reader in connections.readers:
             self._idle_readers.put_nowait(reader)
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
@@ -161,18 +182,14 @@ class SqliteStore:
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """See Store."""
+        with _unavailable("read"):
+            try:
+                return self._quick.read(read_page(query, self._arn_prefix))
+            except sqlite3.OperationalError as error:
+                if _code(error) not in _WORTH_WAITING:
+                    raise
         async with self._reading() as reader:
-            names = await _group_keys(reader, KEYS_OF_GROUP_NAME, query.filters.thing_group_name)
-            ids = await _group_keys(reader, KEYS_OF_GROUP_ID, query.filters.thing_group_id)
-            rows: dict[str, sqlite3.Row] = {}
-            for statement, parameters in list_jobs_statements(query, names, ids):
-                cursor = await reader.execute(statement, parameters)
-                rows.update({row["job_id"]: row for row in await cursor.fetchall()})
-        newest = sorted(rows.values(), key=lambda row: (row["created_at"], row["job_id"]), reverse=True)
-        return JobPage(
-            jobs=tuple(job_summary(row) for row in newest[: query.max_results]),
-            has_more=len(newest) > query.max_results,
-        )
+            return await _read_in_thread(reader, read_page(query, self._arn_prefix))
 
     async def check(self) -> None:
         """See Store."""
@@ -258,6 +275,7 @@ class SqliteStore:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     yield self._writer
                     await self._writer.execute("COMMIT")
+                    self.version += 1
                 except BaseException:
                     # Queued behind whatever the connection's thread still runs, even when cancelled.
                     await asyncio.shield(self._writer.rollback())
@@ -291,13 +309,14 @@ class SqliteStore:
             self._idle_readers.put_nowait(reader)
 
 
-async def _group_keys(reader: aiosqlite.Connection, statement: str, value: str | None) -> list[str] | None:
-    if value is None:
-        return None
-    keys = [row[0] for row in await reader.execute_fetchall(statement, {"value": value})]
-    if not keys:
-        raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
-    return keys
+async def _read_in_thread(reader: aiosqlite.Connection, steps: Steps) -> JobPage:
+    try:
+        step = next(steps)
+        while True:
+            cursor = await reader.execute(*step)
+            step = steps.send(list(await cursor.fetchall()))
+    except StopIteration as end:
+        return cast("JobPage", end.value)
 
 
 @asynccontextmanager

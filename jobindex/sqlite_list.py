@@ -1,55 +1,63 @@
-"""The pages of ListJobs in SQL: statements that read a page in the order of an index, at any size of the index.
+"""The pages of ListJobs in SQL: what is read for a page is bounded by the page, whatever the filters and the index.
 
-Each combination of filters is a statement of its own: `(:status IS NULL OR status = :status)` would make
-SQLite read every job.
+A page is merged from streams, each of which SQLite reads in the order of an index, and no further than needed:
+a stream for each kind of job (`migrations/sqlite/0004_pages.sql`) that the filters leave open, and for each way
+in which jobs were told with the thing group asked for. Each combination of filters is a statement of its own:
+`(:status IS NULL OR status = :status)` would make SQLite read every job. Jobs come as JSON, made when they were
+written, in one string: to make 250 rows objects of Python costs three times what reading them does.
+
+One question is not bounded: by the name of one thing group and the id of another, where jobs were told with both
+names. Then all jobs of the first group may be read. The pairs of names of a job with many targets would be more
+rows than the rest of the index.
 """
 
 import json
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
-from jobindex.jobs import JobStatus, JobSummary, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.listing import ListJobsQuery
+from jobindex.errors import ResourceNotFoundException
+from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
+from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
 
-# A page from the jobs, each filter an equality in front of the keyset.
-_LIST_ALL = """
-SELECT {columns}
-FROM job_summaries AS job
-WHERE {filters}
-ORDER BY job.created_at DESC, job.job_id DESC
-LIMIT :limit
+Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
+"""What is to be read, a statement and its parameters at a time; each is sent its rows, and a page comes of it."""
+
+STREAMS_MAXIMUM = 400
+"""Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
+
+_STATUSES = {
+    JobStatus.SCHEDULED: 0,
+    JobStatus.IN_PROGRESS: 3,
+    JobStatus.COMPLETED: 6,
+    JobStatus.CANCELED: 9,
+    JobStatus.DELETION_IN_PROGRESS: 12,
+}
+_SELECTIONS = {None: 0, TargetSelection.CONTINUOUS: 1, TargetSelection.SNAPSHOT: 2}
+
+_MERGED = "{streams} ORDER BY created_at DESC, job_id DESC LIMIT :limit"
+
+_PAGE_OF_ALL = "SELECT group_concat(listed, :separator), count(*) FROM ({merged})"
+
+_OF_ALL = "SELECT created_at, job_id, listed FROM job_summaries AS job WHERE {conditions}"
+
+# `unlikely`: else SQLite would take the way through the index of job ids.
+_PAGE_OF_GROUP = """
+SELECT group_concat(job.listed, :separator), count(*)
+FROM ({merged}) AS page
+CROSS JOIN job_summaries AS job ON job.created_at = page.created_at AND unlikely(job.job_id = page.job_id)
 """
 
-# A page from the jobs of one thing group.
-_LIST_GROUP = """
-SELECT {columns}
-FROM job_thing_groups AS member
-CROSS JOIN job_summaries AS job USING (job_id)
-WHERE {filters}
-ORDER BY member.created_at DESC, member.job_id DESC
-LIMIT :limit
-"""
+_OF_GROUP = "SELECT created_at, job_id FROM job_thing_groups AS member WHERE {conditions}"
 
-# The id of the only group is looked up when asked: a group tied later need not rewrite its jobs.
-_COLUMNS = """
-    job.job_arn,
-    job.job_id,
-    job.status,
-    job.is_concurrent,
-    job.target_selection,
-    coalesce(job.thing_group_id, (
-        SELECT min(tied.thing_group_id)
-        FROM thing_groups AS tied
-        WHERE tied.thing_group_name = job.thing_group_name
-        AND tied.thing_group_id > ''
-    )) AS thing_group_id,
-    job.created_at,
-    coalesce(job.latest_at, job.changed_at) AS last_updated_at,
-    job.completed_at
-"""
+_ALSO_IN = (
+    "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.job_id = member.job_id AND other.thing_group = {})"
+)
 
 # The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
-KEYS_OF_GROUP_NAME = """
+_KEYS_OF_GROUP_NAME = """
 SELECT CASE WHEN thing_group_id = '' THEN 'name:' || thing_group_name ELSE 'id:' || thing_group_id END
 FROM thing_groups
 WHERE thing_group_name = :value
@@ -57,63 +65,148 @@ UNION SELECT 'name:' || thing_group_name FROM thing_groups WHERE thing_group_nam
 """
 
 # The same for a group known by id.
-KEYS_OF_GROUP_ID = """
+_KEYS_OF_GROUP_ID = """
 SELECT CASE WHEN thing_group_name = '' THEN 'id:' || thing_group_id ELSE 'name:' || thing_group_name END
 FROM thing_groups
 WHERE thing_group_id = :value
 UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
 """
 
+# The id of each group that has one.
+_TIED_IDS = """
+SELECT name.value, (
+    SELECT min(thing_group_id)
+    FROM thing_groups
+    WHERE thing_group_name = name.value
+    AND thing_group_id > ''
+)
+FROM json_each(:names) AS name
+"""
 
-def list_jobs_statements(
-    query: ListJobsQuery, names: Sequence[str] | None, ids: Sequence[str] | None
-) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield the statements whose rows together hold a page, and one job more where there is one.
+# The marks in job_summaries.listed.
+_TOLD_ARN = "\x01"
+_GROUP_NAME = re.compile("\x02([^\x02]*)\x02")
+_POSITION = re.compile(r'.*"jobId":"([^"]*)".*"createdAt":([^,}]+)')
 
-    `names` and `ids` are the keys in `job_thing_groups` that the two group filters accept, None without
-    them. Several keys are several statements: `IN (…)` would sort the whole group.
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A way in which jobs were told with the thing group, or groups, that are asked for."""
+
+    thing_group: str
+    other: str | None = None
+    """Another that the same jobs must have been told with."""
+
+
+def read_page(query: ListJobsQuery, arn_prefix: str) -> Steps:
+    """Read a page, all of it in one snapshot; jobs told without an ARN have `arn_prefix` in front of their ids.
+
+    Raises:
+        ResourceNotFoundException: no message ever named a thing group that a filter names.
     """
-    filters = query.filters
-    parameters: dict[str, object] = {
-        "limit": query.max_results + 1,
-        "namespace_id": filters.namespace_id,
-        "status": filters.status,
-        "target_selection": filters.target_selection,
-    }
-    conditions = [
-        f"job.{name} = :{name}" for name in ("namespace_id", "status", "target_selection") if parameters[name]
-    ]
-    driving, others = (ids, names) if names is None else (names, ids)
-    source = "job" if driving is None else "member"
+    keys = yield from _keys(query.filters)
+    statement = page_statement(query, keys)
+    opening = ',{"jobArn":' + json.dumps(arn_prefix)[:-1]
+    if statement is None:
+        return JobPage(jobs="", next_position=None)
+    [(listed, count)] = yield statement, page_parameters(query, keys) | {"separator": opening}
+    if not count:
+        return JobPage(jobs="", next_position=None)
+    position = None
+    if count > query.max_results:
+        listed = listed.rpartition(opening)[0]
+        [(job_id, created_at)] = _POSITION.findall(listed.rpartition(opening)[2])
+        position = Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id)
+    listed = opening + listed
+    if _TOLD_ARN in listed:
+        listed = listed.replace(opening + _TOLD_ARN, ',{"jobArn":"')
+    if names := set(_GROUP_NAME.findall(listed)):
+        tied = yield _TIED_IDS, {"names": json.dumps(list(names))}
+        members = {name: "" if id_ is None else f',"thingGroupId":"{id_}"' for name, id_ in tied}
+        listed = _GROUP_NAME.sub(lambda match: members[match[1]], listed)
+    return JobPage(jobs=listed[1:], next_position=position)
+
+
+def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
+    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
+    streams = list(_streams(query, keys))
+    # A job may have been told with a group in several ways.
+    union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
+    while len(streams) > STREAMS_MAXIMUM:
+        parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
+        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part))})" for part in parts]
+    page = _PAGE_OF_ALL if keys is None else _PAGE_OF_GROUP
+    return page.format(merged=_MERGED.format(streams=union.join(streams))) if streams else None
+
+
+def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
+    """Return the parameters of such a statement, all but the separator."""
+    parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
+    for number, key in enumerate(keys or ()):
+        parameters |= {f"group_{number}": key.thing_group, f"other_{number}": key.other}
     if query.after is not None:
-        conditions.append(f"({source}.created_at, {source}.job_id) < (:created_at, :job_id)")
-        parameters["created_at"] = to_milliseconds(query.after.created_at)
-        parameters["job_id"] = query.after.job_id
-    if driving is None:
-        yield _LIST_ALL.format(columns=_COLUMNS, filters=" AND ".join(conditions or ["true"])), parameters
+        parameters |= {"created_at": to_milliseconds(query.after.created_at), "job_id": query.after.job_id}
+    return parameters
+
+
+def _streams(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
+    conditions = []
+    if query.filters.namespace_id is not None:
+        conditions.append("namespace_id = :namespace_id")
+    if query.after is not None:
+        conditions.append("(created_at, job_id) < (:created_at, :job_id)")
+    kinds = [f"kind = {kind}" for kind in _kinds(query.filters)] or ["true"]
+    if keys is None:
+        for kind in kinds:
+            yield _OF_ALL.format(conditions=" AND ".join([kind, *conditions]))
         return
-    conditions.append("member.thing_group = :thing_group")
-    if others is not None:
-        parameters["other_groups"] = json.dumps(others)
-        conditions.append(
-            "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.job_id = job.job_id"
-            " AND other.thing_group IN (SELECT value FROM json_each(:other_groups)))"
-        )
-    statement = _LIST_GROUP.format(columns=_COLUMNS, filters=" AND ".join(conditions))
-    for key in driving:
-        yield statement, {**parameters, "thing_group": key}
+    for number, key in enumerate(keys):
+        of_group = [f"thing_group = :group_{number}"]
+        if key.other is not None:
+            of_group.append(_ALSO_IN.format(f":other_{number}"))
+        for kind in kinds:
+            yield _OF_GROUP.format(conditions=" AND ".join([*of_group, kind, *conditions]))
 
 
-def job_summary(row: sqlite3.Row) -> JobSummary:
-    """Return the job in a row of such a statement."""
-    return JobSummary(
-        job_arn=row["job_arn"],
-        job_id=row["job_id"],
-        status=JobStatus(row["status"]),
-        is_concurrent=None if row["is_concurrent"] is None else bool(row["is_concurrent"]),
-        target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
-        thing_group_id=row["thing_group_id"],
-        created_at=from_milliseconds(row["created_at"]),
-        last_updated_at=from_milliseconds(row["last_updated_at"]),
-        completed_at=None if row["completed_at"] is None else from_milliseconds(row["completed_at"]),
-    )
+def _kinds(filters: Filters) -> list[int]:
+    """Return the kinds of job that the filters leave open; nothing where the order of the list serves as it is."""
+    if filters.status is None and filters.target_selection is None and filters.namespace_id is None:
+        return []
+    return [
+        status_kind + selection_kind
+        for status, status_kind in _STATUSES.items()
+        for selection, selection_kind in _SELECTIONS.items()
+        if filters.status in {None, status} and filters.target_selection in {None, selection}
+    ]
+
+
+def _keys(filters: Filters) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], Sequence[Key] | None]:
+    """Return the keys of the jobs that the two group filters accept together, None without them."""
+    accepted = []
+    for statement, value in (
+        (_KEYS_OF_GROUP_NAME, filters.thing_group_name),
+        (_KEYS_OF_GROUP_ID, filters.thing_group_id),
+    ):
+        if value is not None:
+            keys = [key for (key,) in (yield statement, {"value": value})]
+            if not keys:
+                raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
+            accepted.append(keys)
+    match accepted:
+        case []:
+            return None
+        case [keys]:
+            return [Key(key) for key in keys]
+        case _:
+            return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
+
+
+def _together(one: str, other: str) -> Iterator[Key]:
+    """Yield the key of the jobs that were told with both groups: a job has many names of groups and one id."""
+    if one == other:
+        yield Key(one)
+    elif one.startswith("name:") and other.startswith("name:"):
+        yield Key(one, other)
+    elif one.startswith("name:") or other.startswith("name:"):
+        name, id_ = (one, other) if one.startswith("name:") else (other, one)
+        yield Key(f"both:{name.removeprefix('name:')}/{id_.removeprefix('id:')}")

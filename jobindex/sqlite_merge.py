@@ -319,16 +319,16 @@ READ_AGAIN = (
     """
     DELETE FROM job_thing_groups
     WHERE job_id IN (SELECT job_id FROM changed_jobs)
-    AND (thing_group, created_at, job_id) NOT IN (
-        SELECT known.thing_group, job_summaries.created_at, job_id
+    AND (thing_group, created_at, job_id, namespace_id, kind) NOT IN (
+        SELECT known.thing_group, created_at, job_id, coalesce(namespace_id, ''), kind
         FROM changed_jobs
         CROSS JOIN job_summaries USING (job_id)
         CROSS JOIN counted_job_thing_groups AS known USING (job_id)
     )
     """,
     """
-    INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id)
-    SELECT known.thing_group, job_summaries.created_at, job_id
+    INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id, namespace_id, kind)
+    SELECT known.thing_group, created_at, job_id, coalesce(namespace_id, ''), kind
     FROM changed_jobs
     CROSS JOIN job_summaries USING (job_id)
     CROSS JOIN counted_job_thing_groups AS known USING (job_id)

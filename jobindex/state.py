@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from jobindex.errors import DatabaseUnavailableError
 from jobindex.store import Store
 
 
@@ -40,6 +41,16 @@ class State:
     """When the last message arrived; None when none has since the start."""
     in_hand: deque[datetime] = field(default_factory=deque)
     """When each message arrived that is not yet written and acknowledged, oldest first."""
+
+    def opened_store(self) -> Store:
+        """Return the index.
+
+        Raises:
+            DatabaseUnavailableError: it is not open yet.
+        """
+        if self.store is None:
+            raise DatabaseUnavailableError(self.reason)
+        return self.store
 
     def oldest_unwritten_at(self) -> datetime | None:
         """Return when the oldest message arrived that is not yet written; None where all are."""

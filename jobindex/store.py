@@ -80,6 +80,11 @@ class Store(Protocol):
         """
         ...
 
+    @property
+    def version(self) -> int:
+        """How often the index was written; while it is the same, the same question has the same answer."""
+        ...
+
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """Return the jobs that pass the filters, newest first, from one moment of the index.
 

@@ -15,15 +15,17 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from jobindex.api import CONCURRENCY_MAXIMUM, create_app
+from jobindex.api import create_app
 from jobindex.events import parse_message
 from jobindex.jobs import Report
 from jobindex.metrics import Metrics
 from jobindex.service import bound_socket
 from jobindex.sqlite import open_store
 from jobindex.state import State
+from jobindex.throttle import CONCURRENCY_MAXIMUM
 
-REGION, ACCOUNT_ID = "eu-central-1", "123456789012"
+REGION = "eu-central-1"
+ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"
 
 
 class Api:
@@ -70,14 +72,14 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     """Serve an empty index while the context is open."""
     state = State()
     metrics = Metrics(state)
-    app = create_app(state, metrics, region=REGION, account_id=ACCOUNT_ID, concurrency_maximum=concurrency_maximum)
+    app = create_app(state, metrics, concurrency_maximum=concurrency_maximum)
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
 
         async def serve() -> None:
-            async with open_store(directory / "jobindex.db") as store:
+            async with open_store(directory / "jobindex.db", arn_prefix=ARN_PREFIX) as store:
                 state.store, state.reason = store, None
                 started.append(asyncio.get_running_loop())
                 ready.set()

@@ -18,7 +18,6 @@ from jobindex.jobs import (
     JobExecutionStatus,
     JobReport,
     JobStatus,
-    JobSummary,
     PendingListReport,
     Report,
     TargetSelection,
@@ -45,6 +44,21 @@ _EXECUTION_RANKS = [
     "DELETED",
 ]
 _PENDING = {JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """What the index says of a job: AWS's JobSummary; None is what it does not know."""
+
+    job_arn: str | None
+    job_id: str
+    status: JobStatus
+    is_concurrent: bool | None
+    target_selection: TargetSelection | None
+    thing_group_id: str | None
+    created_at: datetime
+    last_updated_at: datetime
+    completed_at: datetime | None
 
 
 def list_jobs(reports: Collection[Report], filters: Filters, *, now: datetime) -> list[JobSummary]:

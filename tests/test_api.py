@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,9 @@ from apis import Api, serving
 from botocore.exceptions import ClientError
 
 from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.listing import JobPage, ListJobsQuery
+from jobindex.sqlite import SqliteStore
+from jobindex.state import Ingestion
 
 JOB = "$aws/things/thing/jobs/{}/notify-namespace-{}"
 
@@ -281,7 +285,7 @@ def test_an_index_that_cannot_be_read_is_unavailable(api: Api, tmp_path: Path) -
 
 def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
     """An error that nobody foresaw is 500 in AWS's form, without its details."""
-    api.state.store = object()  # type: ignore[assignment]
+    api.state.store = Mock(version=0)
     status, body, headers = api.request("/jobs")
     assert (500, "InternalFailureException") == (status, headers["x-amzn-errortype"])
     assert body == {"message": "The service failed."}
@@ -304,3 +308,44 @@ def test_every_status_and_selection_is_one_of_aws(api: Api) -> None:
     shape = api.client().meta.service_model.operation_model("ListJobs").input_shape
     assert set(shape.members["status"].enum) == set(JobStatus)
     assert set(shape.members["targetSelection"].enum) == set(TargetSelection)
+
+
+def test_an_answer_is_kept_until_the_index_changes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same question is read once; each answer has an id and a freshness of its own."""
+    api.apply((JOB.format("first", "n"), {"status": "IN_PROGRESS"}))
+    asked: list[ListJobsQuery] = []
+    read = SqliteStore.list_jobs
+
+    async def list_jobs(store: SqliteStore, query: ListJobsQuery) -> JobPage:
+        asked.append(query)
+        return await read(store, query)
+
+    monkeypatch.setattr(SqliteStore, "list_jobs", list_jobs)
+    first, again = api.request("/jobs?namespaceId=n"), api.request("/jobs?namespaceId=n")
+    assert first[:2] == again[:2]
+    assert first[2]["x-amzn-requestid"] != again[2]["x-amzn-requestid"]
+    assert 1 == len(asked)
+    api.state.ingestion = Ingestion.REFUSED
+    assert "ingestion=refused" in api.request("/jobs?namespaceId=n")[2]["jobindex-freshness"]
+    assert 405 == api.request("/jobs?namespaceId=n", "POST")[0]
+    assert 404 == api.request("/healthz/jobs?namespaceId=n")[0]
+    assert 1 == len(asked)
+    api.apply((JOB.format("second", "n"), {"status": "IN_PROGRESS"}))
+    _, body, _ = api.request("/jobs?namespaceId=n")
+    assert {"first", "second"} == {job["jobId"] for job in body["jobs"]}
+
+
+def test_few_answers_are_kept(api: Api) -> None:
+    """However many questions there are, memory is bounded, and each answer is right."""
+    api.apply(*((JOB.format(f"job-{number}", f"n{number}"), {"status": "IN_PROGRESS"}) for number in range(80)))
+    for _ in range(2):
+        for number in range(80):
+            _, body, _ = api.request(f"/jobs?namespaceId=n{number}")
+            assert [f"job-{number}"] == [job["jobId"] for job in body["jobs"]]
+
+
+def test_an_error_is_not_kept(api: Api) -> None:
+    """A thing group that was unknown is known once a message names it."""
+    assert 404 == api.request("/jobs?thingGroupName=g")[0]
+    api.apply((JOB.format("job", "n"), {"thingGroupName": "g"}))
+    assert 200 == api.request("/jobs?thingGroupName=g")[0]

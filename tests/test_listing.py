@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from jobindex import listing
 from jobindex.errors import InvalidRequestException
-from jobindex.jobs import JobStatus, JobSummary, TargetSelection
+from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import (
     Filters,
-    JobPage,
     ListJobsQuery,
     Position,
     decode_token,
@@ -220,33 +219,6 @@ def test_any_parameters_are_taken_or_refused(parameters: list[tuple[str, str]]) 
     """Whatever a query string holds, it makes a question within the limits or an InvalidRequestException."""
     with suppress(InvalidRequestException):
         assert 1 <= parse_list_jobs(parameters).max_results <= 250
-
-
-def _summary(job_id: str, created_at: datetime) -> JobSummary:
-    return JobSummary(
-        job_arn=None,
-        job_id=job_id,
-        status=JobStatus.IN_PROGRESS,
-        is_concurrent=None,
-        target_selection=None,
-        thing_group_id=None,
-        created_at=created_at,
-        last_updated_at=created_at,
-        completed_at=None,
-    )
-
-
-def test_a_page_with_more_behind_it_goes_on_after_its_last_job() -> None:
-    """The next position is the key of the page's last job."""
-    jobs = (_summary("b", CREATED_AT + timedelta(days=1)), _summary("job-1_A", CREATED_AT))
-    page = JobPage(jobs=jobs, has_more=True)
-    assert page.next_position() == POSITION
-
-
-@pytest.mark.parametrize("jobs", [(), (_summary("a", CREATED_AT),)], ids=["empty", "full"])
-def test_the_last_page_has_no_next_position(jobs: tuple[JobSummary, ...]) -> None:
-    """Nothing is behind the last page, whether it holds jobs or not."""
-    assert JobPage(jobs=jobs, has_more=False).next_position() is None
 
 
 @given(position=POSITIONS, filters=ALL_FILTERS)

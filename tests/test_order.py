@@ -12,6 +12,8 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracle import JobSummary
+from pages import summaries
 from streams import (
     GROUP_IDS,
     GROUP_NAMES,
@@ -36,7 +38,6 @@ from jobindex.jobs import (
     JobExecutionReport,
     JobReport,
     JobStatus,
-    JobSummary,
     PendingListReport,
     Report,
     ThingGroupReport,
@@ -120,8 +121,8 @@ class Index:
         query = ListJobsQuery(filters=filters, max_results=max_results)
         while True:
             page = await self._store.list_jobs(query)
-            jobs += page.jobs
-            after = page.next_position()
+            jobs += summaries(page)
+            after = page.next_position
             if after is None:
                 return jobs
             query = ListJobsQuery(filters=filters, max_results=max_results, after=after)

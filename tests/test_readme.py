@@ -41,7 +41,7 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in the README."""
-    app = create_app(State(), Metrics(State()), region="us-east-1", account_id="000000000000")
+    app = create_app(State(), Metrics(State()))
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     rejected = {"/rejected", "/rejected/retry", "/rejected/{id}"}
     assert {"/jobs", "/healthz", "/readyz", "/metrics"} | rejected == paths

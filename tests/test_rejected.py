@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 from brokers import mosquitto, publish
 from commands import jobindex
+from pages import summaries
 from services import Service, running
 from waiting import wait_until
 
@@ -68,7 +69,7 @@ async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store
     assert [2] == [message.id for message in left]
     assert Retried(applied=(1, 3), rejected={2: left[0].reason}, missing=(9,)) == retried
     assert left[0].reason != "old"
-    assert {"a", "c"} == {job.job_id for job in (await store.list_jobs(ListJobsQuery())).jobs}
+    assert {"a", "c"} == {job.job_id for job in summaries(await store.list_jobs(ListJobsQuery()))}
 
 
 async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
@@ -82,7 +83,7 @@ async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
 
     with pytest.raises(ZeroDivisionError):
         await store.retry_rejected([1, 2], parse, now=LATER)
-    assert () == (await store.list_jobs(ListJobsQuery())).jobs
+    assert () == summaries(await store.list_jobs(ListJobsQuery()))
     assert [1, 2] == [message.id for message in await store.rejected_messages(after=0, limit=9)]
 
 

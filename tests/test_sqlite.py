@@ -13,14 +13,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from pages import summaries
 
-from jobindex import sqlite, sqlite_merge
+from jobindex import sqlite, sqlite_list, sqlite_merge, sqlite_quick
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
-from jobindex.jobs import JobReport, JobStatus, RejectedMessage, TargetSelection
+from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite import SqliteStore, migrate, open_store
-from jobindex.sqlite_list import list_jobs_statements
+from jobindex.sqlite_file import CREATE_MIGRATIONS, migration_script
+from jobindex.sqlite_list import Key, page_parameters, page_statement, read_page
 from jobindex.store import RejectedLimits, Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -118,7 +120,7 @@ async def test_what_was_applied_is_there_after_opening_again(path: Path) -> None
         expected = await store.list_jobs(ListJobsQuery())
     async with open_store(path) as store:
         assert expected == await store.list_jobs(ListJobsQuery())
-    assert 1 == len(expected.jobs)
+    assert 1 == len(summaries(expected))
 
 
 async def test_a_migration_applies_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +189,7 @@ async def test_a_database_in_use_by_another_jobindex_is_refused(path: Path, open
     with pytest.raises(DatabaseRefusedError, match="is in use by another jobindex"):
         await migrate(path)
     await opened.apply([JOB], (), now=NOW)
-    assert 1 == len((await opened.list_jobs(ListJobsQuery())).jobs)
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
 
 
 def test_any_user_may_open_a_database(shared_path: Path) -> None:
@@ -244,11 +246,11 @@ async def test_while_another_process_has_the_lock_nothing_is_applied(path: Path)
                 await store.apply([JOB], [REJECTED], now=NOW)
             with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: database is locked"):
                 await store.remember_session(Session())
-            assert () == (await store.list_jobs(ListJobsQuery())).jobs
+            assert () == summaries(await store.list_jobs(ListJobsQuery()))
             other.execute("ROLLBACK")
         assert [] == rows(path, "SELECT * FROM rejected_messages")
         await store.apply([JOB], [REJECTED], now=NOW)
-        assert 1 == len((await store.list_jobs(ListJobsQuery())).jobs)
+        assert 1 == len(summaries(await store.list_jobs(ListJobsQuery())))
 
 
 async def test_a_batch_that_fails_in_the_middle_leaves_nothing(
@@ -260,11 +262,11 @@ async def test_a_batch_that_fails_in_the_middle_leaves_nothing(
     )
     with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: the disk is full"):
         await opened.apply([JOB], [REJECTED], now=NOW)
-    assert () == (await opened.list_jobs(ListJobsQuery())).jobs
+    assert () == summaries(await opened.list_jobs(ListJobsQuery()))
     assert [] == rows(path, "SELECT * FROM jobs")
     other.execute("DROP TRIGGER full")
     await opened.apply([JOB], [REJECTED], now=NOW)
-    assert 1 == len((await opened.list_jobs(ListJobsQuery())).jobs)
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
 
 
 async def test_a_batch_that_is_canceled_leaves_the_store_working(opened: SqliteStore) -> None:
@@ -289,7 +291,7 @@ async def test_a_question_that_is_canceled_leaves_the_store_working(opened: Sqli
         with suppress(asyncio.CancelledError):
             await task
         for _ in range(sqlite.READERS):
-            assert () == (await opened.list_jobs(ListJobsQuery())).jobs
+            assert () == summaries(await opened.list_jobs(ListJobsQuery()))
 
 
 async def test_a_table_that_is_gone_makes_the_index_unreadable(opened: SqliteStore, other: sqlite3.Connection) -> None:
@@ -330,6 +332,67 @@ async def test_readers_cannot_write(opened: SqliteStore) -> None:
             opened._idle_readers.put_nowait(opened._idle_readers.get_nowait())
 
 
+# Pages
+
+
+async def test_a_page_that_takes_long_is_read_in_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is the same, and the event loop goes on meanwhile."""
+    monkeypatch.setattr(sqlite_quick, "INSTRUCTIONS_MAXIMUM", 1)
+    async with open_store(path) as store:
+        await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            store._quick.read(read_page(ListJobsQuery(), ""))
+        page = await store.list_jobs(ListJobsQuery())
+        rest = await store.list_jobs(ListJobsQuery(after=page.next_position))
+    assert {f"j{number}" for number in range(300)} == {job.job_id for job in (*summaries(page), *summaries(rest))}
+
+
+@pytest.mark.parametrize("streams_maximum", [2, 3, 400])
+async def test_any_number_of_streams_is_merged(
+    path: Path, monkeypatch: pytest.MonkeyPatch, streams_maximum: int
+) -> None:
+    """A group that has had many ids is found by its name with all of them, in order and each job once."""
+    monkeypatch.setattr(sqlite_list, "STREAMS_MAXIMUM", streams_maximum)
+    numbers = range(40)
+    groups = [ThingGroupReport(thing_group_name="g", thing_group_id=f"g-{number}") for number in numbers]
+    jobs = [
+        replace(JOB, job_id=f"j{number:02}", thing_group_id=f"g-{number}", thing_group_name="g", namespace_id="n")
+        for number in numbers
+    ]
+    async with open_store(path) as store:
+        await store.apply([*groups, *jobs], (), now=NOW)
+        for filters in (Filters(thing_group_name="g"), Filters(thing_group_name="g", namespace_id="n")):
+            page = await store.list_jobs(ListJobsQuery(filters=filters, max_results=30))
+            rest = await store.list_jobs(ListJobsQuery(filters=filters, max_results=30, after=page.next_position))
+            found = [job.job_id for job in (*summaries(page), *summaries(rest))]
+            assert [f"j{number:02}" for number in reversed(numbers)] == found
+
+
+async def test_what_an_older_version_kept_is_listed(path: Path, tmp_path: Path) -> None:
+    """The pages are made anew from the jobs that are there."""
+    reports: list[Report] = [
+        replace(JOB, job_id="arn", job_arn='arn:"x"'),
+        replace(JOB, job_id="name", thing_group_name="g", namespace_id="n"),
+        replace(JOB, job_id="both", thing_group_name="g", thing_group_id="g-1", status=JobStatus.CANCELED),
+        ThingGroupReport(thing_group_name="g", thing_group_id="g-1"),
+    ]
+    async with open_store(path) as store:
+        await store.apply(reports, (), now=NOW)
+        expected = await store.list_jobs(ListJobsQuery())
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.executescript(CREATE_MIGRATIONS + "".join(map(migration_script, load_migrations("sqlite")[:3])))
+        connection.execute("ATTACH ? AS made", (str(path),))
+        for table in ("jobs", "thing_groups", "job_summaries"):
+            columns = ", ".join(row[0] for row in connection.execute(f"SELECT name FROM pragma_table_info('{table}')"))
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM made.{table}")
+    async with open_store(old) as store:
+        assert expected == await store.list_jobs(ListJobsQuery())
+    for table in ("job_summaries", "job_thing_groups"):
+        assert rows(path, f"SELECT * FROM {table}") == rows(old, f"SELECT * FROM {table}")
+    assert 3 == len(summaries(expected))
+
+
 # Query plans
 
 
@@ -355,24 +418,19 @@ def test_a_page_costs_the_same_at_any_size(
         thing_group_id="g-1" if names[3] else None,
         thing_group_name="g" if names[4] else None,
     )
-    ids, group_names = ["id:g-1", "name:g"] if names[3] else None, ["name:g", "id:g-1"] if names[4] else None
-    statements = list(list_jobs_statements(ListJobsQuery(filters=filters, after=after), group_names, ids))
-    if any(names[3:]):
-        driver = "SEARCH member USING PRIMARY KEY (thing_group=?"
-    elif any(names):
-        driver = "SEARCH job USING INDEX job_summaries_by_"
-    else:
-        driver = (
-            "SCAN job USING INDEX job_summaries_newest"
-            if after is None
-            else "SEARCH job USING INDEX job_summaries_newest"
-        )
-    for statement, parameters in statements:
-        first, *others = plan(migrated, statement, parameters)
-        assert first.startswith(driver)
-        assert after is None or first.endswith("(created_at,job_id)<(?,?))")
-        allowed = ("SCAN json_each VIRTUAL TABLE",)  # no table of the file
-        assert [] == [step for step in others if not is_cheap(step, allowed)]
+    keys = [Key("name:g"), Key("both:g/g-1"), Key("name:g", "name:h")] if any(names[3:]) else None
+    query = ListJobsQuery(filters=filters, after=after)
+    statement = page_statement(query, keys)
+    assert statement is not None
+    steps = plan(migrated, statement, page_parameters(query, keys) | {"separator": ","})
+    assert not any("job_summaries_by_job" in step for step in steps)
+    streams = [step for step in steps if step.startswith(("SEARCH member", "SEARCH job USING INDEX"))]
+    if any(names):
+        assert streams
+        assert after is None or all(step.endswith("(created_at,job_id)<(?,?))") for step in streams)
+        assert names[0] == any("by_namespace" in step for step in streams)
+    allowed = ("SCAN (subquery", "SCAN page") if any(names) else ("SCAN (subquery", "SCAN job")
+    assert [] == [step for step in steps if not is_cheap(step, allowed)]
 
 
 def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
@@ -394,7 +452,7 @@ def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
 def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
     """Every statement of a batch starts from what the batch changed and finds the rest by key."""
     parameters = {"job_id": "j1", "thing_name": "t1", "pending_at": 0, "now": 0}
-    allowed = ("SCAN changed_jobs", "SCAN changed_executions", "SCAN known VIRTUAL TABLE")  # json_each is no table
+    allowed = ("SCAN changed_jobs", "SCAN changed_executions", "SCAN known VIRTUAL", "SCAN keyed VIRTUAL")  # json_each
     assert [] == [step for step in plan(migrated, statement, parameters) if not is_cheap(step, allowed)]
 
 

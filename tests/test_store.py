@@ -8,10 +8,12 @@ from itertools import product
 from typing import Any
 
 import pytest
+from oracle import JobSummary
+from pages import summaries
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.events import parse_message
-from jobindex.jobs import JobStatus, JobSummary, RejectedMessage, TargetSelection, from_milliseconds
+from jobindex.jobs import JobStatus, RejectedMessage, TargetSelection, from_milliseconds
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.store import Session, Store
 
@@ -101,8 +103,8 @@ class Index:
     async def jobs(self, filters: Filters = ALL) -> Sequence[JobSummary]:
         """Return all jobs that pass the filters."""
         page = await self._store.list_jobs(ListJobsQuery(filters=filters))
-        assert not page.has_more
-        return page.jobs
+        assert page.next_position is None
+        return summaries(page)
 
     async def job_ids(self, filters: Filters = ALL) -> set[str]:
         """Return the ids of all jobs that pass the filters."""
@@ -772,9 +774,9 @@ async def _scan(store: Store, filters: Filters, max_results: int, meanwhile: Seq
     after: Position | None = None
     while True:
         page = await store.list_jobs(ListJobsQuery(filters=filters, max_results=max_results, after=after))
-        assert len(page.jobs) == max_results or not page.has_more
-        job_ids += [job.job_id for job in page.jobs]
-        after = page.next_position()
+        assert len(summaries(page)) == max_results or page.next_position is None
+        job_ids += [job.job_id for job in summaries(page)]
+        after = page.next_position
         if after is None:
             return job_ids
         written = next(messages, None)
@@ -809,9 +811,11 @@ async def test_a_page_that_ends_with_the_last_job_has_no_more(index: Index, stor
     await index.tell(*(job(f"j{number}", createdAt=1) for number in range(4)))
     query = ListJobsQuery(max_results=2)
     first = await store.list_jobs(query)
-    assert (["j3", "j2"], True) == ([job.job_id for job in first.jobs], first.has_more)
-    second = await store.list_jobs(replace(query, after=first.next_position()))
-    assert (["j1", "j0"], False) == ([job.job_id for job in second.jobs], second.has_more)
+    assert ["j3", "j2"] == [job.job_id for job in summaries(first)]
+    assert Position(created_at=at(1), job_id="j2") == first.next_position
+    second = await store.list_jobs(replace(query, after=first.next_position))
+    assert ["j1", "j0"] == [job.job_id for job in summaries(second)]
+    assert second.next_position is None
 
 
 # Batches, rejected messages, subscriptions

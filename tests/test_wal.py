@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pages import summaries
 
 from jobindex import sqlite_wal
 from jobindex.jobs import JobReport
@@ -58,6 +59,7 @@ async def ask(store: SqliteStore) -> None:
     """Ask for pages without a pause."""
     while True:
         await store.list_jobs(ListJobsQuery())
+        await asyncio.sleep(0)
 
 
 def batch(number: int) -> Sequence[JobReport]:
@@ -91,7 +93,7 @@ async def test_the_log_is_bounded_while_readers_never_stop(
             task.cancel()
         await asyncio.wait(asking)
         assert longest < bound
-        assert 250 == len((await store.list_jobs(ListJobsQuery())).jobs)
+        assert 250 == len(summaries(await store.list_jobs(ListJobsQuery())))
 
 
 async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +102,7 @@ async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypa
     monkeypatch.setattr(sqlite_wal, "LONG_BYTES", 512 * KIB)
     monkeypatch.setattr(sqlite_wal, "_WHILE_MS", 100)
     async with open_store(path) as store:
+        await store._writer.execute("PRAGMA journal_size_limit = 0")  # else the file keeps some of its length
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN")
             other.execute("SELECT count(*) FROM jobs").fetchone()
@@ -122,7 +125,7 @@ async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatc
     async with open_store(path) as store:
         await store.apply(batch(0), (), now=NOW)
         assert wal_bytes(path) > 0
-        assert 250 == len((await store.list_jobs(ListJobsQuery())).jobs)
+        assert 250 == len(summaries(await store.list_jobs(ListJobsQuery())))
 
 
 def test_patience_grows_with_the_log() -> None:

@@ -16,7 +16,7 @@ import oracle
 
 from faults.ledger import Sent
 from jobindex.events import parse_message
-from jobindex.jobs import JobSummary, Report
+from jobindex.jobs import Report
 from jobindex.listing import Filters
 
 Answer = dict[str, Any]
@@ -90,7 +90,7 @@ def _mask(flags: Iterable[bool]) -> int:
     return reduce(or_, (1 << bit for bit, flag in enumerate(flags) if flag), 0)
 
 
-def _encode(job: JobSummary) -> Answer:
+def _encode(job: oracle.JobSummary) -> Answer:
     members = {
         "jobArn": job.job_arn or _ARN_PREFIX + job.job_id,
         "jobId": job.job_id,

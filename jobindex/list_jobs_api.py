@@ -1,0 +1,84 @@
+"""ListJobs over HTTP, in AWS's form: rest-json, with a header of ours that says how fresh the answer is.
+
+An answer is kept until the index changes: the same question then needs neither a reading nor the framework's
+routing. That, and answering as a plain ASGI application, is what a page of 250 jobs costs besides its bytes.
+"""
+
+import logging
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from jobindex.errors import DatabaseUnavailableError, ServiceUnavailableException
+from jobindex.listing import JobPage, ListJobsQuery, encode_token, parse_list_jobs
+from jobindex.state import State
+from jobindex.throttle import Throttle
+
+PATH = "/jobs"
+KEPT_MAXIMUM = 32
+"""Answers that are kept, of up to 100 kB each."""
+
+_log = logging.getLogger(__name__)
+
+
+class ListJobs:
+    """Answers ListJobs from the store in `state`."""
+
+    def __init__(self, state: State, throttle: Throttle) -> None:
+        self._state = state
+        self._throttle = throttle
+        self._kept: dict[bytes, bytes] = {}
+        self._kept_version = -1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
+        """Answer a request; what is wrong with it is raised, for who answers errors."""
+        await self.send(await self._answer(scope["query_string"]), send)
+
+    def kept(self, scope: Scope) -> bytes | None:
+        """Return the answer to a request where it is kept and still holds."""
+        store = self._state.store
+        if scope.get("path") == PATH and scope["method"] == "GET" and store and store.version == self._kept_version:
+            return self._kept.get(scope["query_string"])
+        return None
+
+    async def send(self, body: bytes, send: Send) -> None:
+        """Send an answer, with how fresh it is."""
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"jobindex-freshness", _encode_freshness(self._state).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, query_string: bytes) -> bytes:
+        query = parse_list_jobs(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
+        with self._throttle:
+            try:
+                store = self._state.opened_store()
+                version = store.version
+                body = _encode(query, await store.list_jobs(query))
+            except DatabaseUnavailableError as error:
+                _log.warning("ListJobs: %s", error)
+                raise ServiceUnavailableException("The service is temporarily unavailable.") from error
+        if version == store.version:
+            self._keep(version, query_string, body)
+        return body
+
+    def _keep(self, version: int, query_string: bytes, body: bytes) -> None:
+        if version != self._kept_version or len(self._kept) >= KEPT_MAXIMUM:
+            self._kept.clear()
+            self._kept_version = version
+        self._kept[query_string] = body
+
+
+def _encode(query: ListJobsQuery, page: JobPage) -> bytes:
+    token = None if page.next_position is None else encode_token(page.next_position, query.filters)
+    return b"".join((b'{"jobs":[', page.jobs.encode(), b'],"nextToken":', orjson.dumps(token), b"}"))
+
+
+def _encode_freshness(state: State) -> str:
+    """Return how fresh an answer is, as a dictionary of structured fields (RFC 9651)."""
+    times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in state.freshness().items())
+    return ", ".join((f"ingestion={state.ingestion}", *times))
