@@ -17,12 +17,15 @@ from jobindex.sqlite_list import Steps
 INSTRUCTIONS_MAXIMUM = 200_000
 """Instructions of SQLite's machine that a statement may take: some milliseconds; a page takes about a tenth."""
 
+_CACHE_KIB = 8 * 1024
+
 
 class QuickReader:
     """A connection that only reads, and never waits."""
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None, timeout=0)
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._connection.set_progress_handler(lambda: True, INSTRUCTIONS_MAXIMUM)
 
     def __enter__(self) -> Self:
