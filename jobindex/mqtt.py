@@ -6,37 +6,43 @@ order of their arrival, and only on the connection that delivered them; what the
 merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
 broker's own on 3.1.1.
 
-aiomqtt 2.5 leaves five things out, which are set on its paho client here and nowhere else: manual
+aiomqtt 2.5 leaves some things out, which are set on its paho client here and nowhere else: manual
 acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, closing the
-socket of a connection attempt that failed, waiting to write only on a socket that is still open, and
-messages whose topic is no topic: making its Message of one raises in paho's callback, which ends the
-connection, and the broker would deliver it again for ever. Each
-connection has a new client: one that failed may hold on to callbacks of its old socket. Not chosen:
-aiomqtt's bounded queue, which throws away messages that paho has already acknowledged.
+socket of a connection attempt that failed, and waiting to write only on a socket that is still open. Each
+connection has a new client: one that failed may hold on to callbacks of its old socket.
+
+Messages pass by both libraries (`channel.py`), which took most of the time, and the acknowledgements of a
+batch are written at once. Not chosen: aiomqtt's messages, which cannot be had of a topic that is none (it
+raises in paho's callback, which ends the connection, and the broker would deliver it again for ever), nor
+its bounded queue, which throws away messages that paho has already acknowledged.
 """
 
 import asyncio
 import logging
 import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from socket import socket
 from typing import Any, Literal, TypeVar, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, MQTTMessage
 from paho.mqtt.client import Client as PahoClient
+from paho.mqtt.enums import MessageType
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from jobindex.addresses import authority
 from jobindex.backoff import Backoff
+from jobindex.channel import Channel, Publication
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.inbox import Delivery, Inbox
+from jobindex.inbox import Inbox
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
@@ -85,7 +91,7 @@ class Subscriber:
         self,
         broker: Broker,
         topic_filters: Sequence[str],
-        apply: Callable[[Sequence[Delivery]], Awaitable[None]],
+        apply: Callable[[Sequence[Publication]], Awaitable[None]],
         *,
         store: Store,
         state: State,
@@ -169,19 +175,16 @@ class Subscriber:
     async def _receive_batches(self, client: aiomqtt.Client, inbox: Inbox) -> None:
         while batch := await self._next_batch(client, inbox):
             await self._apply(batch)
-            for delivery in inbox.written(batch):
-                _paho(client).ack(delivery.packet_id, delivery.qos)
+            _acknowledge(client, inbox.written(batch))
 
-    async def _next_batch(self, client: aiomqtt.Client, inbox: Inbox) -> Sequence[Delivery]:
+    async def _next_batch(self, client: aiomqtt.Client, inbox: Inbox) -> Sequence[Publication]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
-        first = None
-        if inbox.empty():
-            first = await self._until_stopped(anext(client.messages))
+        batch = inbox.get(BATCH_MAXIMUM)
+        if not batch and not self._stopping.is_set():
+            await self._until_stopped(_arrival(client, inbox))
+            batch = inbox.get(BATCH_MAXIMUM)
         if self._stopping.is_set():
             inbox.close()
-        batch = [] if first is None else [cast("Delivery", first)]
-        while len(batch) < BATCH_MAXIMUM and not inbox.empty():
-            batch.append(inbox.get_nowait())
         return batch
 
     async def _subscribe(self, client: aiomqtt.Client, *, is_new: bool) -> None:
@@ -278,11 +281,11 @@ async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.
         clean_session=None if is_v5 else False,
         clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_session_properties() if is_v5 else None,
-        queue_type=cast("type[asyncio.Queue[Any]]", lambda **_: inbox),
     )
     paho = _paho(client)
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
     paho.on_message = _deliver_to(inbox)
+    _receive_through_channel(paho, inbox, has_properties=is_v5)
     inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
     paho.on_socket_register_write = _await_writing(client)
     connack = _note_connack(paho)
@@ -304,15 +307,50 @@ def _session_properties() -> Properties:
     return properties
 
 
+def _receive_through_channel(paho: PahoClient, inbox: Inbox, *, has_properties: bool) -> None:
+    """Put a channel between paho and each socket it opens."""
+    pass_on: Any = paho.on_socket_open
+
+    def on_socket_open(client: PahoClient, userdata: object, connected: socket) -> None:
+        client._sock = Channel(connected, inbox.put, has_properties=has_properties)  # noqa: SLF001
+        pass_on(client, userdata, client.socket())
+
+    paho.on_socket_open = cast("Any", on_socket_open)
+
+
 def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], None]:
+    """Return what takes the messages of QoS 2, which nothing here asks for and a former subscription may."""
+
     def on_message(_client: PahoClient, _userdata: object, message: MQTTMessage) -> None:
         try:
             topic = message.topic
         except UnicodeDecodeError as error:
             topic = error.object.decode(errors="replace")
-        inbox.put_nowait(Delivery(topic=topic, payload=bytes(message.payload), qos=message.qos, packet_id=message.mid))
+        inbox.put([Publication(topic, bytes(message.payload), message.qos, message.mid)])
 
     return on_message
+
+
+async def _arrival(client: aiomqtt.Client, inbox: Inbox) -> None:
+    """Return when a message has arrived; raise when the connection is lost before."""
+    arriving = asyncio.ensure_future(inbox.wait())
+    try:
+        await asyncio.wait((arriving, _disconnected(client)), return_when=asyncio.FIRST_COMPLETED)
+        if not arriving.done():
+            raise aiomqtt.MqttError("the connection was lost") from _disconnected(client).exception()
+    finally:
+        arriving.cancel()
+
+
+def _acknowledge(client: aiomqtt.Client, publications: Sequence[Publication]) -> None:
+    """Acknowledge messages in their order; paho would write each PUBACK by itself."""
+    packet_ids = [publication.packet_id for publication in publications if publication.qos == 1]
+    if packet_ids:
+        pubacks = b"".join(struct.pack("!BBH", MessageType.PUBACK, 2, packet_id) for packet_id in packet_ids)
+        _paho(client)._packet_queue(MessageType.PUBACK, pubacks, 0, 0)  # noqa: SLF001
+    for publication in publications:
+        if publication.qos == 2:
+            _paho(client).ack(publication.packet_id, publication.qos)
 
 
 def _pause(client: aiomqtt.Client) -> None:
@@ -328,7 +366,7 @@ def _resume(client: aiomqtt.Client) -> None:
     def read() -> None:
         paho.loop_read()
         # OpenSSL may hold what the socket no longer shows: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
-        while isinstance(channel := paho.socket(), ssl.SSLSocket) and channel.pending():
+        while isinstance(channel := paho.socket(), Channel) and channel.pending():
             paho.loop_read()
 
     if (channel := paho.socket()) is not None:
