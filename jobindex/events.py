@@ -7,7 +7,7 @@ developer guide's "Jobs notifications", "Jobs events" and "Registry events"; sam
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -44,9 +44,9 @@ from jobindex.topics import (
 CUT_LIST_ENTRIES = 10
 
 _PENDING = (JobExecutionStatus.IN_PROGRESS, JobExecutionStatus.QUEUED)
-_STAMP_TIMES = ("completedAt", "startedAt", "queuedAt", "createdAt")
-_TIMES = ("lastUpdatedAt", *_STAMP_TIMES)
-_JOB_MEMBERS = (
+# The stamp's time is the first present; the message's own timestamp goes after `lastUpdatedAt`.
+_TIMES = ("lastUpdatedAt", "completedAt", "startedAt", "queuedAt", "createdAt")
+_JOB_MEMBERS: Set[str] = {
     "status",
     "targetSelection",
     "thingGroupId",
@@ -58,16 +58,19 @@ _JOB_MEMBERS = (
     "jobArn",
     "targets",
     "description",
-)
-_EXECUTION_SHARED_MEMBERS = ("status", "lastUpdatedAt")
-_EXECUTION_ONLY_MEMBERS = ("executionNumber", "versionNumber", "queuedAt", "startedAt")
+}
+# Without an execution beside it, a bare status is the job's, and so is the time of the last update.
+_JOB_ONLY_MEMBERS = _JOB_MEMBERS - {"status", "lastUpdatedAt"}
+_EXECUTION_ONLY_MEMBERS: Set[str] = {"executionNumber", "versionNumber", "queuedAt", "startedAt"}
 # A group's name may hold ":", its revision may not.
 _GROUP_CONFIGURATION = re.compile(r"arn:[^:]+:greengrass:[^:]*:[^:]*:configuration:thinggroup/(.+):[^:]+")
 
 
 # CANCELLATION_IN_PROGRESS and DELETED are told by messages, but are no statuses of ListJobs.
 _JOB_STATUSES: dict[str, JobStatus] = {**JobStatus.__members__, "CANCELLATION_IN_PROGRESS": JobStatus.CANCELED}
+_TARGET_SELECTIONS = dict(TargetSelection.__members__)
 _EVENT_STATUSES = dict.fromkeys([*_JOB_STATUSES, "DELETED"])
+_ALL_EXECUTION_STATUSES = dict(JobExecutionStatus.__members__)
 _EXECUTION_STATUSES = {status.value: status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED}
 
 
@@ -114,9 +117,7 @@ def _parse_job_notification(topic: JobNotification, payload: Members) -> Iterato
     bare_execution = _holds_execution(payload)
     if bare_execution and "execution" in payload:
         raise payload.error("execution", "to stand beside an execution's own members")
-    # Without an execution beside it, a bare status is the job's, and so is the time of the last update.
-    executions_own = _EXECUTION_SHARED_MEMBERS if bare_execution else ()
-    bare_job = any(name in payload for name in _JOB_MEMBERS if name not in executions_own)
+    bare_job = payload.holds_any(_JOB_ONLY_MEMBERS if bare_execution else _JOB_MEMBERS)
     if bare_job and "job" in payload:
         raise payload.error("job", "to stand beside a job's own members")
 
@@ -137,9 +138,7 @@ def _parse_job_notification(topic: JobNotification, payload: Members) -> Iterato
 def _holds_execution(payload: Members) -> bool:
     """Tell whether the members at the top are those of an execution."""
     status = payload.text("status")
-    return (status in _EXECUTION_STATUSES and status not in _JOB_STATUSES) or any(
-        name in payload for name in _EXECUTION_ONLY_MEMBERS
-    )
+    return (status in _EXECUTION_STATUSES and status not in _JOB_STATUSES) or payload.holds_any(_EXECUTION_ONLY_MEMBERS)
 
 
 def _parse_pending_list(topic: PendingNotification, payload: Members) -> Iterator[Report]:
@@ -183,7 +182,7 @@ def _parse_job_event(topic: JobEvent, payload: Members) -> Iterator[Report]:
         yield from reports
         return
     yield from (report for report in reports if isinstance(report, ThingGroupReport))
-    yield JobDeletion(job_id=topic.job_id, time=max(_times(payload, timestamp), default=None))
+    yield JobDeletion(job_id=topic.job_id, time=max(_all_times(payload.times(_TIMES), timestamp), default=None))
 
 
 def _parse_execution_event(topic: JobExecutionEvent, payload: Members) -> Iterator[Report]:
@@ -214,9 +213,10 @@ def _job_reports(
     group_name, group_id = job.text("thingGroupName", THING_GROUP_NAME), job.text("thingGroupId", THING_GROUP_ID)
     target_group_names = _target_group_names(job)
     job.text("description")
-    created_at = job.time("createdAt")
-    time = _stamp_time(job, timestamp)
-    times = _times(job, time)
+    told = job.times(_TIMES)
+    created_at = told.get("createdAt")
+    time = _stamp_time(told, timestamp)
+    times = _all_times(told, time)
     yield JobReport(
         job_id=job_id,
         namespace_id=namespace_id,
@@ -225,13 +225,13 @@ def _job_reports(
         latest_at=max(times, default=None),
         born_at=created_at,
         status=status,
-        target_selection=job.choice("targetSelection", TargetSelection.__members__),
+        target_selection=job.choice("targetSelection", _TARGET_SELECTIONS),
         thing_group_id=group_id,
         thing_group_name=group_name,
         target_group_names=target_group_names,
         is_concurrent=job.flag("isConcurrent"),
         created_at=created_at,
-        completed_at=job.time("completedAt"),
+        completed_at=told.get("completedAt"),
         job_arn=job.text("jobArn"),
     )
     names = set(target_group_names or ()) | ({group_name} if group_name else set())
@@ -255,11 +255,11 @@ def _execution_reports(
         raise execution.error("jobId", "a job id")
     _check_names(execution, subject.thing_name, job_id)
     # An event's operation and the name of a list win over what stands in the object, which is checked all the same.
-    told = execution.choice("status", JobExecutionStatus.__members__ if status else _EXECUTION_STATUSES)
-    status = status or told
-    queued_at = execution.time("queuedAt")
-    time = _stamp_time(execution, subject.timestamp)
-    times = _times(execution, time)
+    told_status = execution.choice("status", _ALL_EXECUTION_STATUSES if status else _EXECUTION_STATUSES)
+    status = status or told_status
+    told = execution.times(_TIMES)
+    time = _stamp_time(told, subject.timestamp)
+    times = _all_times(told, time)
     execution.object("statusDetails")
     group_name = _deployment_group_name(execution)
     yield JobReport(
@@ -268,7 +268,7 @@ def _execution_reports(
         time=time,
         earliest_at=min(times, default=None),
         latest_at=max(times, default=None),
-        born_at=queued_at,
+        born_at=told.get("queuedAt"),
         pending_at=pending_at,
         thing_group_name=group_name,
     )
@@ -287,18 +287,14 @@ def _execution_reports(
         )
 
 
-def _stamp_time(members: Members, timestamp: datetime | None) -> datetime | None:
-    """Return the time of the stamp: the first present of these, in this order."""
-    return members.time("lastUpdatedAt") or timestamp or next(_present_times(members, _STAMP_TIMES), None)
+def _stamp_time(told: Mapping[str, datetime], timestamp: datetime | None) -> datetime | None:
+    """Return the time of the stamp: the first present, in the order of _TIMES."""
+    return told.get("lastUpdatedAt") or timestamp or next(iter(told.values()), None)
 
 
-def _times(members: Members, *more: datetime | None) -> list[datetime]:
-    """Return the times told by the object, and those of `more` that are known."""
-    return [*_present_times(members, _TIMES), *(time for time in more if time is not None)]
-
-
-def _present_times(members: Members, names: tuple[str, ...]) -> Iterator[datetime]:
-    return (time for name in names if (time := members.time(name)) is not None)
+def _all_times(told: Mapping[str, datetime], time: datetime | None) -> list[datetime]:
+    """Return the times told by an object, and one more where it is known."""
+    return [*told.values()] if time is None else [*told.values(), time]
 
 
 def _target_group_names(job: Members) -> tuple[str, ...] | None:
@@ -343,9 +339,9 @@ def _check_names(members: Members, thing_name: str | None, job_id: str | None) -
     """Check that what the object says of its job and thing is what the topic says."""
     if job_id is not None:
         members.same("jobId", job_id, JOB_ID)
-        if members.arn_name("jobArn", "job", JOB_ID) not in {None, job_id}:
+        if "jobArn" in members and members.arn_name("jobArn", "job", JOB_ID) != job_id:
             raise members.error("jobArn", f"the ARN of job {job_id!r}, as the topic says")
     if thing_name is not None:
         members.same("thingName", thing_name, THING_NAME)
-        if members.arn_name("thingArn", "thing", THING_NAME) not in {None, thing_name}:
+        if "thingArn" in members and members.arn_name("thingArn", "thing", THING_NAME) != thing_name:
             raise members.error("thingArn", f"the ARN of thing {thing_name!r}, as the topic says")

@@ -147,4 +147,4 @@ def to_milliseconds(time: datetime) -> int:
 
 def from_milliseconds(milliseconds: int) -> datetime:
     """Return the UTC time that is `milliseconds` after the epoch, without rounding."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(microseconds=1000 * milliseconds)

@@ -5,7 +5,7 @@ its enum raises MessageError with its path, such as `execution.queuedAt`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from typing import TypeVar
 
@@ -32,11 +32,17 @@ class Members:
     __slots__ = ("_members", "_path")
 
     def __init__(self, members: dict[str, object], path: str = "") -> None:
+        if None in members.values():
+            members = {name: value for name, value in members.items() if value is not None}
         self._members = members
         self._path = path
 
     def __contains__(self, name: str) -> bool:
-        return self._members.get(name) is not None
+        return name in self._members
+
+    def holds_any(self, names: Set[str]) -> bool:
+        """Tell whether any of these members stands."""
+        return not self._members.keys().isdisjoint(names)
 
     def field(self, name: str) -> str:
         """Return the path of a member, for error messages."""
@@ -73,7 +79,7 @@ class Members:
 
     def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str | None:
         """Return a member that is a string, and matches `pattern` in full."""
-        value = self.value(name)
+        value = self._members.get(name)
         if value is None:
             return None
         if not isinstance(value, str):
@@ -84,7 +90,7 @@ class Members:
 
     def same(self, name: str, expected: str, pattern: re.Pattern[str]) -> None:
         """Check that a member, where it stands, says what the topic says: the topic wins."""
-        if self.text(name, pattern) not in {None, expected}:
+        if name in self._members and self.text(name, pattern) != expected:
             raise self.error(name, f"{expected!r}, as the topic says")
 
     def flag(self, name: str) -> bool | None:
@@ -114,15 +120,19 @@ class Members:
 
     def time(self, name: str) -> datetime | None:
         """Return a member that is a time: epoch seconds, or milliseconds from 1e11 on; as UTC to the millisecond."""
-        value = self.value(name)
+        value = self._members.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(name, _TIME)
         seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
         if not 0 <= seconds <= _YEAR_2100_SECONDS:
             raise self.error(name, _TIME)
         return from_milliseconds(round(value if value >= _MILLISECONDS_FROM else value * 1000))
+
+    def times(self, names: Sequence[str]) -> dict[str, datetime]:
+        """Return those of these members that stand, in this order, each a time as above."""
+        return {name: time for name in names if (time := self.time(name)) is not None}
 
     def arns(self, name: str) -> list[tuple[str, str]] | None:
         """Return a member that is a list of ARNs, each as the type and the name of what it names."""
