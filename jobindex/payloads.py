@@ -19,7 +19,8 @@ MAX_PAYLOAD_BYTES = 128 * 1024
 _YEAR_2100_SECONDS = 4_102_444_800
 _MILLISECONDS_FROM = 100_000_000_000  # 1e11 s is the year 5138; 1e11 ms is 1973
 _MAX_NUMBER = 2**63 - 1
-_ARN = re.compile(r"arn:[^:/]+:[^:/]+:[^:/]*:[^:/]*:(?P<type>[^:/]+)/(?P<name>.+)", re.DOTALL)
+# Without NUL, at which SQLite ends a text in JSON.
+_ARN = re.compile(r"arn:[^:/\0]+:[^:/\0]+:[^:/\0]*:[^:/\0]*:(?P<type>[^:/\0]+)/(?P<name>[^\0]+)")
 _ARN_CHARACTERS = 2048
 _TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
 

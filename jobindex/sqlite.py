@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import cast
 
 import aiosqlite
+import orjson
 
 from jobindex import sqlite_merge as merge
 from jobindex import sqlite_retention as retention
@@ -49,9 +50,8 @@ from jobindex.sqlite_rejected import (
 )
 from jobindex.sqlite_rows import (
     NEVER,
-    deletion_row,
     execution_row,
-    job_row,
+    job_rows,
     pending_list_row,
     rejected_row,
     thing_group_row,
@@ -151,23 +151,29 @@ class SqliteStore:
         now: datetime,
         horizon: int,
     ) -> None:
-        jobs = [job_row(report, now, horizon) for report in reports if isinstance(report, JobReport)]
-        deletions = [deletion_row(report, now, horizon) for report in reports if isinstance(report, JobDeletion)]
+        deletions = [report for report in reports if isinstance(report, JobDeletion)]
+        jobs = job_rows([*(report for report in reports if isinstance(report, JobReport)), *deletions])
         executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
         lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
-        groups = [thing_group_row(report) for report in reports if isinstance(report, ThingGroupReport)]
+        groups = dict.fromkeys(report for report in reports if isinstance(report, ThingGroupReport))
         listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
         sightings = [row for row in executions if row["pending_at"] != NEVER]
+        batch = {
+            "jobs": orjson.dumps(jobs).decode(),
+            "executions": orjson.dumps(executions).decode(),
+            "now": to_milliseconds(now),
+            "told_since": horizon,
+        }
         for statement, rows in (
-            (merge.MERGE_JOB, jobs + deletions),
-            (merge.MERGE_EXECUTION, executions),
+            (merge.MERGE_JOB, [batch]),
+            (merge.MERGE_EXECUTION, [batch]),
             (merge.MERGE_SIGHTING, sightings),
             (merge.MERGE_PENDING_LIST, lists),
-            (merge.MERGE_THING_GROUP, groups),
+            (merge.MERGE_THING_GROUP, [thing_group_row(report) for report in groups]),
             (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
-            (merge.CHANGED_JOB, jobs + deletions),
-            (merge.CHANGED_EXECUTION, executions),
-            (merge.CHANGED_BY_DELETION, deletions),
+            (merge.CHANGED_JOB, [batch]),
+            (merge.CHANGED_EXECUTION, [batch]),
+            (merge.CHANGED_BY_DELETION, [{"job_id": report.job_id} for report in deletions]),
             (merge.CHANGED_BY_PENDING_LIST, listed_things),
         ):
             if rows:

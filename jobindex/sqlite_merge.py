@@ -8,9 +8,11 @@ through three steps in one transaction:
 2. the executions whose reading may have changed are read again;
 3. the jobs whose reading may have changed are read again, into `job_summaries` and `job_thing_groups`.
 
-`sqlite_rows.py` makes the parameters. Not chosen: reading, merging in Python and writing back, which would
-need a second round of statements for each batch, and a log of messages replayed in order, which grows
-without bound.
+`sqlite_rows.py` makes the rows. Those of a batch's jobs and executions are one parameter, JSON: a statement
+of a thousand rows leaves the interpreter to others while it runs, where a thousand statements wait for it a
+thousand times, which takes the longer the busier others are. Not chosen: reading, merging in Python and
+writing back, which would need a second round of statements for each batch, and a log of messages replayed in
+order, which grows without bound.
 """
 
 _REGISTERS = (
@@ -34,19 +36,29 @@ _MERGE_REGISTER = """
     END,
     {name}_stamp = max(excluded.{name}_stamp, jobs.{name}_stamp),"""
 
-# Of createdAt the lesser value wins at the same stamp.
+_ROW_REGISTER = """
+    json_extract(value, '$.{name}'),
+    coalesce(json_extract(value, '$.{name}_stamp'), -16),"""
+
+# Of createdAt the lesser value wins at the same stamp. -2 is "never", in a stamp of a job -16.
 MERGE_JOB = f"""
 INSERT INTO jobs (
     job_id,
     {", ".join(f"{name}, {name}_stamp" for name in _REGISTERS)},
     created_at, created_at_stamp,
     earliest_at, latest_at, born_at, deleted_at, arrived_at, told_since
-) VALUES (
-    :job_id,
-    {", ".join(f":{name}, :{name}_stamp" for name in _REGISTERS)},
-    :created_at, :created_at_stamp,
-    :earliest_at, :latest_at, :born_at, :deleted_at, :now, :told_since
 )
+SELECT
+    json_extract(value, '$.job_id'),
+    {"".join(_ROW_REGISTER.format(name=name) for name in (*_REGISTERS, "created_at"))}
+    json_extract(value, '$.earliest_at'),
+    json_extract(value, '$.latest_at'),
+    coalesce(json_extract(value, '$.born_at'), -2),
+    coalesce(json_extract(value, '$.deleted_at'), -2),
+    :now,
+    :told_since
+FROM json_each(:jobs)
+WHERE true
 ON CONFLICT (job_id) DO UPDATE SET
     {"".join(_MERGE_REGISTER.format(name=name) for name in _REGISTERS)}
     created_at = CASE
@@ -65,9 +77,18 @@ ON CONFLICT (job_id) DO UPDATE SET
 MERGE_EXECUTION = """
 INSERT INTO executions (
     job_id, thing_name, status, status_at, execution_number, version_number, status_rank, pending_at
-) VALUES (
-    :job_id, :thing_name, :status, :status_at, :execution_number, :version_number, :status_rank, :pending_at
 )
+SELECT
+    json_extract(value, '$.job_id'),
+    json_extract(value, '$.thing_name'),
+    json_extract(value, '$.status'),
+    json_extract(value, '$.status_at'),
+    json_extract(value, '$.execution_number'),
+    json_extract(value, '$.version_number'),
+    json_extract(value, '$.status_rank'),
+    json_extract(value, '$.pending_at')
+FROM json_each(:executions)
+WHERE true
 ON CONFLICT (job_id, thing_name) DO UPDATE SET
     status = excluded.status,
     status_at = excluded.status_at,
@@ -146,10 +167,16 @@ CREATE TEMP TABLE changed_executions (
 ) WITHOUT ROWID;
 """
 
-CHANGED_JOB = "INSERT OR IGNORE INTO changed_jobs (job_id) VALUES (:job_id)"
+CHANGED_JOB = """
+INSERT OR IGNORE INTO changed_jobs (job_id)
+SELECT json_extract(value, '$.job_id')
+FROM json_each(:jobs)
+"""
 
 CHANGED_EXECUTION = """
-INSERT OR IGNORE INTO changed_executions (job_id, thing_name) VALUES (:job_id, :thing_name)
+INSERT OR IGNORE INTO changed_executions (job_id, thing_name)
+SELECT json_extract(value, '$.job_id'), json_extract(value, '$.thing_name')
+FROM json_each(:executions)
 """
 
 # A deletion changes all executions of its job.

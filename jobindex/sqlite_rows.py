@@ -1,12 +1,15 @@
 """Reports as rows: the parameters of the statements in `sqlite_merge.py`.
 
 Times become milliseconds since the epoch, and a report's place in the merge order becomes a stamp, as
-`migrations/sqlite/0001_index.sql` explains.
+`migrations/sqlite/0001_index.sql` explains. What a batch tells of a job several times becomes one row, by the
+merge rules of `sqlite_merge.py`: a job and each of its executions speak of it, and a row costs more than a fold.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from jobindex.jobs import (
     EXECUTION_STATUS_RANK,
@@ -27,45 +30,82 @@ UNTIMED = -1
 _RANKS = 8
 """A job's stamp is its time times this, plus the rank of the status told with it."""
 
-_Row = dict[str, object]
+_STAMPS = {
+    name: f"{name}_stamp"
+    for name in (
+        "namespace_id",
+        "status",
+        "target_selection",
+        "thing_group_id",
+        "thing_group_name",
+        "target_group_names",
+        "is_concurrent",
+        "completed_at",
+        "job_arn",
+    )
+}
+
+_Row = dict[str, Any]
 
 
-def job_row(report: JobReport, now: datetime, horizon: int) -> _Row:
-    """Return the parameters of MERGE_JOB for what was told of a job while a horizon is in force."""
+def job_rows(reports: Iterable[JobReport | JobDeletion]) -> list[_Row]:
+    """Return a row of MERGE_JOB for each job, without the columns of which nothing is told."""
+    rows: dict[str, _Row] = {}
+    for report in reports:
+        told = _job_row(report) if isinstance(report, JobReport) else _deletion_row(report)
+        row = rows.setdefault(report.job_id, told)
+        if row is not told:
+            _merge_job(row, told)
+    return list(rows.values())
+
+
+def _job_row(report: JobReport) -> _Row:
     stamp = _time(report.time) * _RANKS + (JOB_STATUS_RANK[report.status] if report.status else 0)
-    registers: _Row = {
-        "namespace_id": report.namespace_id,
-        "status": report.status,
-        "target_selection": report.target_selection,
-        "thing_group_id": report.thing_group_id,
-        "thing_group_name": report.thing_group_name,
-        "target_group_names": _name_keys(report.target_group_names),
-        "is_concurrent": report.is_concurrent,
-        "created_at": _optional(report.created_at),
-        "completed_at": _optional(report.completed_at),
-        "job_arn": report.job_arn,
-    }
-    stamps = {f"{name}_stamp": NEVER * _RANKS if value is None else stamp for name, value in registers.items()}
-    return {
-        "job_id": report.job_id,
-        **registers,
-        **stamps,
-        "earliest_at": _optional(report.earliest_at),
-        "latest_at": _optional(report.latest_at),
-        "born_at": _time(report.born_at, NEVER),
-        "deleted_at": NEVER,
-        "now": to_milliseconds(now),
-        "told_since": horizon,
-    }
+    row: _Row = {"job_id": report.job_id}
+    for name, stamp_name in _STAMPS.items():
+        value = getattr(report, name)
+        if value is not None:
+            row[name] = value
+            row[stamp_name] = stamp
+    if report.target_group_names is not None:
+        row["target_group_names"] = json.dumps([f"name:{name}" for name in report.target_group_names])
+    if report.completed_at is not None:
+        row["completed_at"] = to_milliseconds(report.completed_at)
+    if report.created_at is not None:
+        row["created_at"] = to_milliseconds(report.created_at)
+        row["created_at_stamp"] = stamp
+    if report.earliest_at is not None:
+        row["earliest_at"] = to_milliseconds(report.earliest_at)
+    if report.latest_at is not None:
+        row["latest_at"] = to_milliseconds(report.latest_at)
+    if report.born_at is not None:
+        row["born_at"] = to_milliseconds(report.born_at)
+    return row
 
 
-def deletion_row(report: JobDeletion, now: datetime, horizon: int) -> _Row:
-    """Return the parameters of MERGE_JOB for a deletion, which tells nothing else of the job."""
-    return {**job_row(JobReport(job_id=report.job_id), now, horizon), "deleted_at": _time(report.time)}
+def _deletion_row(report: JobDeletion) -> _Row:
+    return {"job_id": report.job_id, "deleted_at": _time(report.time)}
+
+
+def _merge_job(row: _Row, told: _Row) -> None:
+    """Merge into a row what another tells of the same job, as MERGE_JOB does."""
+    for name, stamp in _STAMPS.items():
+        if name in told and (name not in row or (told[stamp], told[name]) > (row[stamp], row[name])):
+            row[name], row[stamp] = told[name], told[stamp]
+    if "created_at" in told and (
+        "created_at" not in row
+        or (told["created_at_stamp"], -told["created_at"]) > (row["created_at_stamp"], -row["created_at"])
+    ):
+        row["created_at"], row["created_at_stamp"] = told["created_at"], told["created_at_stamp"]
+    if "earliest_at" in told:
+        row["earliest_at"] = min(told["earliest_at"], row.get("earliest_at", told["earliest_at"]))
+    for name in ("latest_at", "born_at", "deleted_at"):
+        if name in told:
+            row[name] = max(told[name], row.get(name, told[name]))
 
 
 def execution_row(report: JobExecutionReport) -> _Row:
-    """Return the parameters of MERGE_EXECUTION and MERGE_SIGHTING."""
+    """Return a row of MERGE_EXECUTION, and the parameters of MERGE_SIGHTING."""
     return {
         "job_id": report.job_id,
         "thing_name": report.thing_name,
@@ -109,11 +149,3 @@ def rejected_row(message: RejectedMessage, now: datetime) -> _Row:
 
 def _time(time: datetime | None, absent: int = UNTIMED) -> int:
     return absent if time is None else to_milliseconds(time)
-
-
-def _optional(time: datetime | None) -> int | None:
-    return None if time is None else to_milliseconds(time)
-
-
-def _name_keys(names: tuple[str, ...] | None) -> str | None:
-    return None if names is None else json.dumps([f"name:{name}" for name in names])

@@ -379,3 +379,11 @@ def test_no_order_shows_beyond_the_horizon(
     index.fill(data.draw(arrivals(messages)))
     index.retain(horizon)
     assert expected == index.add(data.draw(arrivals(later)))
+
+
+@given(messages=streams())
+def test_a_batch_tells_what_its_reports_tell_one_by_one(index: Index, messages: list[Message]) -> None:
+    """What is told of a job several times in a batch is merged before it is written: by the same rules."""
+    reports, _ = parse(messages)
+    expected = index.fill(Arrival(batches=[([report], ()) for report in reports]))
+    assert expected == index.fill(Arrival(batches=[(reports, ())]))

@@ -232,6 +232,7 @@ ARN = "arn:aws:iot:us-east-1:123456789012:"
         (f"{ARN}thing/J", f"a: '{ARN}thing/J' is not the ARN of a job"),
         (f"{ARN}job/a:b", f"a: '{ARN}job/a:b' is not the ARN of a job"),
         (f"{ARN}job/J\n", rf"a: '{ARN}job/J\n' is not the ARN of a job"),
+        ("arn:aws:iot:\0:123456789012:job/J", r"a: 'arn:aws:iot:\x00:123456789012:job/J' is not an ARN"),
         (f"{ARN}job/J/x", f"a: '{ARN}job/J/x' is not the ARN of a job"),
     ],
 )
