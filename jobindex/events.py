@@ -24,9 +24,11 @@ from jobindex.jobs import (
     JobReport,
     JobStatus,
     PendingListReport,
+    RejectedMessage,
     Report,
     TargetSelection,
     ThingGroupReport,
+    Told,
 )
 from jobindex.payloads import Members, parse_payload
 from jobindex.topics import (
@@ -82,6 +84,14 @@ class _Subject:
     job_id: str | None
     namespace_id: str | None
     timestamp: datetime | None
+
+
+def told_by(topic: str, payload: bytes) -> Told:
+    """Return what a message tells, or the message itself where it cannot be understood."""
+    try:
+        return parse_message(topic, payload)
+    except MessageError as error:
+        return RejectedMessage(topic=topic, payload=payload, reason=str(error))
 
 
 def parse_message(topic: str, payload: bytes) -> tuple[Report, ...]:

@@ -1,4 +1,4 @@
-"""From a batch of messages to the index: each is parsed, all are applied in one transaction.
+"""From a batch of messages to the index: what they tell is applied in one transaction.
 
 The batch is done when it is durable: then, and only then, may its messages be acknowledged. There is no
 timer: the next batch is whatever arrives while one is committed (group commit).
@@ -9,30 +9,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from jobindex.backoff import Backoff
-from jobindex.errors import DatabaseUnavailableError, MessageError, shown
-from jobindex.events import parse_message
-from jobindex.jobs import RejectedMessage, Report
+from jobindex.errors import DatabaseUnavailableError, shown
+from jobindex.jobs import RejectedMessage, Report, Told
 from jobindex.metrics import Metrics
 from jobindex.store import Store
 
 _log = logging.getLogger(__name__)
-
-
-class Message(Protocol):
-    """What a broker delivered."""
-
-    @property
-    def topic(self) -> str:
-        """The topic it was published to."""
-        ...
-
-    @property
-    def payload(self) -> bytes:
-        """The payload, as published."""
-        ...
 
 
 class Ingestor:
@@ -43,8 +27,8 @@ class Ingestor:
         self._metrics = metrics
         self._clock = clock
 
-    async def apply(self, messages: Sequence[Message]) -> None:
-        """Apply messages to the index; return when they are durable.
+    async def apply(self, messages: Sequence[Told]) -> None:
+        """Apply what messages tell to the index; return when it is durable.
 
         A message that cannot be understood goes to the rejected messages in the same transaction. A store
         that cannot write is tried again with back-off, for ever.
@@ -52,14 +36,12 @@ class Ingestor:
         reports: list[Report] = []
         rejected: list[RejectedMessage] = []
         ignored = 0
-        for message in messages:
-            try:
-                parsed = parse_message(message.topic, message.payload)
-            except MessageError as error:
-                rejected.append(RejectedMessage(topic=message.topic, payload=message.payload, reason=str(error)))
+        for told in messages:
+            if isinstance(told, RejectedMessage):
+                rejected.append(told)
             else:
-                reports += parsed
-                ignored += not parsed
+                reports += told
+                ignored += not told
         if reports or rejected:
             await self._apply(reports, rejected)
         self._metrics.applied.inc(len(messages) - ignored - len(rejected))

@@ -140,6 +140,10 @@ class RejectedMessage:
     reason: str
 
 
+Told = tuple[Report, ...] | RejectedMessage
+"""What a message tells, or why it cannot be understood."""
+
+
 def to_milliseconds(time: datetime) -> int:
     """Return `time` as whole milliseconds since the epoch."""
     return (time - _EPOCH) // _MILLISECOND

@@ -42,7 +42,8 @@ from jobindex.addresses import authority
 from jobindex.backoff import Backoff
 from jobindex.channel import Channel, Publication
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.inbox import Inbox
+from jobindex.inbox import Delivery, Inbox
+from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
@@ -91,7 +92,7 @@ class Subscriber:
         self,
         broker: Broker,
         topic_filters: Sequence[str],
-        apply: Callable[[Sequence[Publication]], Awaitable[None]],
+        apply: Callable[[Sequence[Told]], Awaitable[None]],
         *,
         store: Store,
         state: State,
@@ -174,10 +175,10 @@ class Subscriber:
 
     async def _receive_batches(self, client: aiomqtt.Client, inbox: Inbox) -> None:
         while batch := await self._next_batch(client, inbox):
-            await self._apply(batch)
+            await self._apply([delivery.told for delivery in batch])
             _acknowledge(client, inbox.written(batch))
 
-    async def _next_batch(self, client: aiomqtt.Client, inbox: Inbox) -> Sequence[Publication]:
+    async def _next_batch(self, client: aiomqtt.Client, inbox: Inbox) -> Sequence[Delivery]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
         batch = inbox.get(BATCH_MAXIMUM)
         if not batch and not self._stopping.is_set():
@@ -342,15 +343,15 @@ async def _arrival(client: aiomqtt.Client, inbox: Inbox) -> None:
         arriving.cancel()
 
 
-def _acknowledge(client: aiomqtt.Client, publications: Sequence[Publication]) -> None:
+def _acknowledge(client: aiomqtt.Client, deliveries: Sequence[Delivery]) -> None:
     """Acknowledge messages in their order; paho would write each PUBACK by itself."""
-    packet_ids = [publication.packet_id for publication in publications if publication.qos == 1]
+    packet_ids = [delivery.packet_id for delivery in deliveries if delivery.qos == 1]
     if packet_ids:
         pubacks = b"".join(struct.pack("!BBH", MessageType.PUBACK, 2, packet_id) for packet_id in packet_ids)
         _paho(client)._packet_queue(MessageType.PUBACK, pubacks, 0, 0)  # noqa: SLF001
-    for publication in publications:
-        if publication.qos == 2:
-            _paho(client).ack(publication.packet_id, publication.qos)
+    for delivery in deliveries:
+        if delivery.qos == 2:
+            _paho(client).ack(delivery.packet_id, delivery.qos)
 
 
 def _pause(client: aiomqtt.Client) -> None:

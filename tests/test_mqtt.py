@@ -16,8 +16,9 @@ from brokers import mosquitto
 from services import Service, running
 from waiting import wait_until
 
-from jobindex.channel import READ_BYTES, Publication
+from jobindex.channel import READ_BYTES
 from jobindex.inbox import IN_HAND_MAXIMUM
+from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Broker, Subscriber
 from jobindex.state import State
@@ -212,7 +213,7 @@ async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(s
         connection.reset()
         gone.set()
 
-    async def apply(_: Sequence[Publication]) -> None:
+    async def apply(_: Sequence[Told]) -> None:
         applying.set()
         gone.wait(30)  # the event loop too, which learns of the loss one step after the acknowledgements
         await asyncio.sleep(0)
