@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -140,46 +141,8 @@ class SqliteStore:
         async with self._writing() as writer:
             horizon = await retention.horizon_in_force(writer, now)
             counted = await retention.counted(writer, reports, horizon)
-            await self._merge(writer, counted, rejected, now, horizon)
+            await _in_its_thread(writer, partial(_merge, counted, rejected, now, horizon))
             return await self._discard_rejected(writer) if rejected else 0
-
-    @staticmethod
-    async def _merge(
-        writer: aiosqlite.Connection,
-        reports: Sequence[Report],
-        rejected: Sequence[RejectedMessage],
-        now: datetime,
-        horizon: int,
-    ) -> None:
-        deletions = [report for report in reports if isinstance(report, JobDeletion)]
-        jobs = job_rows([*(report for report in reports if isinstance(report, JobReport)), *deletions])
-        executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
-        lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
-        groups = dict.fromkeys(report for report in reports if isinstance(report, ThingGroupReport))
-        listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
-        sightings = [row for row in executions if row["pending_at"] != NEVER]
-        batch = {
-            "jobs": orjson.dumps(jobs).decode(),
-            "executions": orjson.dumps(executions).decode(),
-            "now": to_milliseconds(now),
-            "told_since": horizon,
-        }
-        for statement, rows in (
-            (merge.MERGE_JOB, [batch]),
-            (merge.MERGE_EXECUTION, [batch]),
-            (merge.MERGE_SIGHTING, sightings),
-            (merge.MERGE_PENDING_LIST, lists),
-            (merge.MERGE_THING_GROUP, [thing_group_row(report) for report in groups]),
-            (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
-            (merge.CHANGED_JOB, [batch]),
-            (merge.CHANGED_EXECUTION, [batch]),
-            (merge.CHANGED_BY_DELETION, [{"job_id": report.job_id} for report in deletions]),
-            (merge.CHANGED_BY_PENDING_LIST, listed_things),
-        ):
-            if rows:
-                await writer.executemany(statement, rows)
-        for statement in merge.READ_AGAIN:
-            await writer.execute(statement, {"now": to_milliseconds(now)})
 
     async def _discard_rejected(self, writer: aiosqlite.Connection) -> int:
         limits = {"max_messages": self._limits.max_messages, "max_bytes": self._limits.max_bytes}
@@ -258,7 +221,8 @@ class SqliteStore:
                 except MessageError as error:
                     rejected[kept.id] = str(error)
             horizon = await retention.horizon_in_force(writer, now)
-            await self._merge(writer, await retention.counted(writer, reports, horizon), (), now, horizon)
+            counted = await retention.counted(writer, reports, horizon)
+            await _in_its_thread(writer, partial(_merge, counted, (), now, horizon))
             await writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
             await writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
         missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
@@ -323,6 +287,50 @@ async def _read_in_thread(reader: aiosqlite.Connection, steps: Steps) -> JobPage
             step = steps.send(list(await cursor.fetchall()))
     except StopIteration as end:
         return cast("JobPage", end.value)
+
+
+async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], None]) -> None:
+    """Run many statements in the connection's thread; one at a time, each waits for the event loop on its way back."""
+    await connection._execute(work, connection._conn)  # noqa: SLF001
+
+
+def _merge(
+    reports: Sequence[Report],
+    rejected: Sequence[RejectedMessage],
+    now: datetime,
+    horizon: int,
+    connection: sqlite3.Connection,
+) -> None:
+    """Merge a batch, in a transaction that is open."""
+    deletions = [report for report in reports if isinstance(report, JobDeletion)]
+    jobs = job_rows([*(report for report in reports if isinstance(report, JobReport)), *deletions])
+    executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
+    lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
+    groups = dict.fromkeys(report for report in reports if isinstance(report, ThingGroupReport))
+    listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
+    sightings = [row for row in executions if row["pending_at"] != NEVER]
+    batch = {
+        "jobs": orjson.dumps(jobs).decode(),
+        "executions": orjson.dumps(executions).decode(),
+        "now": to_milliseconds(now),
+        "told_since": horizon,
+    }
+    for statement, rows in (
+        (merge.MERGE_JOB, [batch]),
+        (merge.MERGE_EXECUTION, [batch]),
+        (merge.MERGE_SIGHTING, sightings),
+        (merge.MERGE_PENDING_LIST, lists),
+        (merge.MERGE_THING_GROUP, [thing_group_row(report) for report in groups]),
+        (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
+        (merge.CHANGED_JOB, [batch]),
+        (merge.CHANGED_EXECUTION, [batch]),
+        (merge.CHANGED_BY_DELETION, [{"job_id": report.job_id} for report in deletions]),
+        (merge.CHANGED_BY_PENDING_LIST, listed_things),
+    ):
+        if rows:
+            connection.executemany(statement, rows)
+    for statement in merge.READ_AGAIN:
+        connection.execute(statement, {"now": to_milliseconds(now)})
 
 
 @asynccontextmanager
