@@ -62,6 +62,7 @@ from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
+_WRITER_CACHE_KIB = 16_000
 
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
@@ -343,6 +344,7 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
             await connection.execute("PRAGMA synchronous = FULL")
             await connection.execute(f"PRAGMA journal_size_limit = {KEPT_BYTES}")
             await connection.execute("PRAGMA temp_store = MEMORY")
+            await connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         yield connection
 
 
