@@ -11,6 +11,8 @@ from bench.errors import BenchError
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
+_IDLE_SECONDS = 3  # uvicorn waits for five
+
 
 class Connection:
     """A connection to a server on loopback."""
@@ -18,8 +20,9 @@ class Connection:
     def __init__(self, url: str, *, seconds: float = 60) -> None:
         parts = urlsplit(url)
         self._host = parts.netloc
-        self._socket = socket.create_connection((parts.hostname, parts.port), seconds)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._address = parts.hostname, parts.port
+        self._seconds = seconds
+        self._connect()
 
     def __enter__(self) -> Self:
         return self
@@ -28,6 +31,17 @@ class Connection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(self._address, self._seconds)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._used_at = time.monotonic()
+
+    def refresh(self) -> None:
+        """Connect again where the server may be about to close a connection on which nothing came for long."""
+        if time.monotonic() - self._used_at > _IDLE_SECONDS:
+            self._socket.close()
+            self._connect()
 
     def get(self, path: str) -> bytes:
         """Return the body of an answer.
@@ -48,10 +62,12 @@ class Connection:
         while missing > 0:
             parts.append(self._receive())
             missing -= len(parts[-1])
+        self._used_at = time.monotonic()
         return b"".join(parts)
 
     def milliseconds(self, path: str) -> float:
         """Return how long an answer takes."""
+        self.refresh()
         started = time.perf_counter()
         self.get(path)
         return (time.perf_counter() - started) * 1000

@@ -6,9 +6,9 @@ in which jobs were told with the thing group asked for. Each combination of filt
 `(:status IS NULL OR status = :status)` would make SQLite read every job. Jobs come as JSON, made when they were
 written, in one string: to make 250 rows objects of Python costs three times what reading them does.
 
-One question is not bounded: by the name of one thing group and the id of another, where jobs were told with both
-names. Then all jobs of the first group may be read. The pairs of names of a job with many targets would be more
-rows than the rest of the index.
+One question is not bounded by the page: by the name of one thing group and the id of another, where the second was
+told by name. Then the jobs of the first group that have more than eight groups are all read: their pairs would be
+more rows than the rest of the index.
 """
 
 import json
@@ -208,7 +208,9 @@ def _together(one: str, other: str) -> Iterator[Key]:
     if one == other:
         yield Key(one)
     elif one.startswith("name:") and other.startswith("name:"):
-        yield Key(one, other)
+        names = sorted(key.removeprefix("name:") for key in (one, other))
+        yield Key(f"names:{names[0]}/{names[1]}")
+        yield Key(f"many:{names[0]}", f"name:{names[1]}")
     elif one.startswith("name:") or other.startswith("name:"):
         name, id_ = (one, other) if one.startswith("name:") else (other, one)
         yield Key(f"both:{name.removeprefix('name:')}/{id_.removeprefix('id:')}")

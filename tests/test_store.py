@@ -650,6 +650,23 @@ async def test_a_tie_reaches_one_step(index: Index) -> None:
     assert set() == await index.job_ids(Filters(thing_group_id="g-2"))
 
 
+@pytest.mark.parametrize("count", [2, 7, 8, 9, 10, 40])
+async def test_two_groups_among_any_number_of_targets_find_the_job(index: Index, count: int) -> None:
+    """By the name of one and the id tied to another, and not by the id of a group that is no target."""
+    names = [f"g{number:02}" for number in range(count)]
+    await index.tell(
+        job(targets=[arn(f"thinggroup/{name}") for name in names], thingGroupId="own"),
+        job("j2", targets=[arn(f"thinggroup/{name}") for name in names[1:]]),
+        *(group(name, f"id-{name}") for name in [*names, "other"]),
+    )
+    for one, two in [(names[0], names[-1]), (names[-1], names[0])]:
+        assert {"j1"} == await index.job_ids(Filters(thing_group_name=one, thing_group_id=f"id-{two}"))
+    both = {"j1", "j2"} if count > 2 else {"j2"}
+    assert both <= await index.job_ids(Filters(thing_group_name=names[1], thing_group_id=f"id-{names[-1]}"))
+    assert set() == await index.job_ids(Filters(thing_group_name=names[0], thing_group_id="id-other"))
+    assert {"j1"} == await index.job_ids(Filters(thing_group_name=names[-1], thing_group_id="own"))
+
+
 async def test_each_group_among_the_targets_finds_the_job(index: Index) -> None:
     """A job is found by its thingGroupName and by every group of its targets; the id of several is not told."""
     await index.tell(

@@ -72,8 +72,9 @@ CREATE UNIQUE INDEX job_summaries_by_job ON job_summaries (job_id);
 CREATE INDEX job_summaries_by_kind ON job_summaries (kind, created_at, job_id);
 CREATE INDEX job_summaries_by_namespace ON job_summaries (namespace_id, kind, created_at, job_id);
 
--- The thing groups of each job in job_summaries, as told, 'name:NAME' and 'id:ID', and for a job told with both
--- 'both:NAME/ID'; with what else is asked of the jobs of a group.
+-- The thing groups of each job in job_summaries, as told, 'name:NAME' and 'id:ID', and two together, 'both:NAME/ID'
+-- and 'names:NAME/NAME' (the lesser first); a job of more groups than eight has 'many:NAME' in place of the pairs of
+-- names. With what else is asked of the jobs of a group.
 CREATE TABLE job_thing_groups (
     thing_group  TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
@@ -88,21 +89,37 @@ CREATE INDEX job_thing_groups_by_kind ON job_thing_groups (thing_group, kind, cr
 CREATE INDEX job_thing_groups_by_namespace ON job_thing_groups (thing_group, namespace_id, kind, created_at, job_id);
 
 -- The thing groups that each job was told with, as in job_thing_groups; one may stand here twice. Arrays rather
--- than a UNION, which SQLite makes for all jobs before it looks for one.
+-- than a UNION, which SQLite makes for all jobs before it looks for one: each group with each, where they are few.
 CREATE VIEW counted_job_thing_groups AS
-SELECT job_id, keyed.value AS thing_group
-FROM counted_jobs
-CROSS JOIN json_each(json_insert(
-    coalesce(target_group_names, '[]'),
-    '$[#]', 'name:' || thing_group_name,
-    '$[#]', 'id:' || thing_group_id
-)) AS known
+SELECT
+    job_id,
+    CASE
+        WHEN other.value = known.value THEN known.value
+        WHEN other.value = 'many' THEN 'many:' || substr(known.value, 6)
+        WHEN other.value GLOB 'id:*' THEN 'both:' || substr(known.value, 6) || '/' || substr(other.value, 4)
+        ELSE 'names:' || substr(known.value, 6) || '/' || substr(other.value, 6)
+    END AS thing_group
+FROM (
+    SELECT
+        *,
+        json_insert(
+            coalesce(target_group_names, '[]'),
+            '$[#]', 'name:' || thing_group_name,
+            '$[#]', 'id:' || thing_group_id
+        ) AS told
+    FROM counted_jobs
+)
+CROSS JOIN json_each(told) AS known
 CROSS JOIN json_each(CASE
-    WHEN known.value GLOB 'name:*' AND thing_group_id IS NOT NULL
-    THEN json_array(known.value, 'both:' || substr(known.value, 6) || '/' || thing_group_id)
-    ELSE json_array(known.value)
-END) AS keyed
-WHERE known.value IS NOT NULL;
+    WHEN json_array_length(told) <= 10 THEN told
+    ELSE json_array(known.value, 'many', 'id:' || thing_group_id)
+END) AS other
+WHERE known.value IS NOT NULL
+AND other.value IS NOT NULL
+AND (
+    other.value = known.value
+    OR known.value GLOB 'name:*' AND (other.value NOT GLOB 'name:*' OR other.value > known.value)
+);
 
 INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id, namespace_id, kind)
 SELECT known.thing_group, created_at, job_id, coalesce(namespace_id, ''), kind
