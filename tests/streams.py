@@ -32,6 +32,8 @@ _OPERATIONS = ("completed", "canceled", "cancellation_in_progress", "deletion_in
 _EXECUTION_OPERATIONS = ("succeeded", "failed", "rejected", "canceled", "timed_out", "removed", "deleted")
 _EXECUTION_STATUSES = tuple(status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED)
 _TIMES = ("lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "createdAt")
+_CROWD = tuple(f"arn:aws:iot:us-east-1:123456789012:thinggroup/crowd-{number}" for number in range(9))
+"""As many groups as make a job one of many groups."""
 _JOB_STATUSES = (*JobStatus, "CANCELLATION_IN_PROGRESS")
 _JOB_MEMBERS = (
     "status",
@@ -439,7 +441,7 @@ class _World:
             "targetSelection": lambda: _pick(draw, tuple(TargetSelection)),
             "thingGroupId": lambda: _pick(draw, GROUP_IDS),
             "thingGroupName": lambda: _pick(draw, GROUP_NAMES),
-            "targets": lambda: _any(draw, arns["targets"]),
+            "targets": lambda: [*_any(draw, arns["targets"]), *_pick(draw, [(), (), _CROWD])],
             "isConcurrent": lambda: _pick(draw, (False, True)),
             "jobArn": lambda: _pick(draw, arns["jobArn"]),
         }
