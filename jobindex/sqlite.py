@@ -246,11 +246,12 @@ class SqliteStore:
                     await self._writer.execute("BEGIN IMMEDIATE")
                     yield self._writer
                     await self._writer.execute("COMMIT")
-                    self.version += 1
                 except BaseException:
                     # Queued behind whatever the connection's thread still runs, even when cancelled.
                     await asyncio.shield(self._writer.rollback())
                     raise
+                finally:
+                    self.version += 1  # also where it was cancelled: the thread may have committed all the same
             await self._shorten_wal()
 
     async def _shorten_wal(self) -> None:

@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import aiosqlite
 import pytest
 from pages import summaries
 
@@ -281,8 +282,29 @@ async def test_a_batch_that_is_canceled_leaves_the_store_working(opened: SqliteS
         await opened.apply([JOB], (), now=NOW)
 
 
+async def test_a_batch_that_is_canceled_is_another_version(
+    opened: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be in the index all the same: no answer from before may be given again."""
+    execute = opened._writer.execute
+
+    async def canceled_after_commit(statement: str) -> aiosqlite.Cursor:
+        cursor = await execute(statement)
+        if statement == "COMMIT":
+            raise asyncio.CancelledError
+        return cursor
+
+    version = opened.version
+    monkeypatch.setattr(opened._writer, "execute", canceled_after_commit)
+    with pytest.raises(asyncio.CancelledError):
+        await opened.apply([JOB], (), now=NOW)
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
+    assert opened.version > version
+
+
 async def test_a_question_that_is_canceled_leaves_the_store_working(opened: SqliteStore) -> None:
-    """Whenever a question is canceled, the next ones are answered."""
+    """Whenever a question that is read in a thread is canceled, the next ones are answered."""
+    opened._quick._connection.set_progress_handler(lambda: True, 1)
     for steps in range(20):
         task = asyncio.create_task(opened.list_jobs(ListJobsQuery()))
         for _ in range(steps):
