@@ -15,7 +15,7 @@ writing back, which would need a second round of statements for each batch, and 
 order, which grows without bound.
 """
 
-_REGISTERS = (
+REGISTERS = (
     "namespace_id",
     "status",
     "target_selection",
@@ -26,6 +26,7 @@ _REGISTERS = (
     "completed_at",
     "job_arn",
 )
+"""What messages tell of a job by a value and its stamp; `created_at` too, of which the lesser value wins."""
 
 # A register yields to a greater stamp, and at the same stamp to the greater value.
 _MERGE_REGISTER = """
@@ -44,13 +45,13 @@ _ROW_REGISTER = """
 MERGE_JOB = f"""
 INSERT INTO jobs (
     job_id,
-    {", ".join(f"{name}, {name}_stamp" for name in _REGISTERS)},
+    {", ".join(f"{name}, {name}_stamp" for name in REGISTERS)},
     created_at, created_at_stamp,
     earliest_at, latest_at, born_at, deleted_at, arrived_at, told_since
 )
 SELECT
     json_extract(value, '$.job_id'),
-    {"".join(_ROW_REGISTER.format(name=name) for name in (*_REGISTERS, "created_at"))}
+    {"".join(_ROW_REGISTER.format(name=name) for name in (*REGISTERS, "created_at"))}
     json_extract(value, '$.earliest_at'),
     json_extract(value, '$.latest_at'),
     coalesce(json_extract(value, '$.born_at'), -2),
@@ -60,7 +61,7 @@ SELECT
 FROM json_each(:jobs)
 WHERE true
 ON CONFLICT (job_id) DO UPDATE SET
-    {"".join(_MERGE_REGISTER.format(name=name) for name in _REGISTERS)}
+    {"".join(_MERGE_REGISTER.format(name=name) for name in REGISTERS)}
     created_at = CASE
         WHEN (excluded.created_at_stamp, -excluded.created_at) > (jobs.created_at_stamp, -jobs.created_at)
         THEN excluded.created_at

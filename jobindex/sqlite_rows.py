@@ -22,6 +22,7 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
+from jobindex.sqlite_merge import REGISTERS
 
 NEVER = -2
 """The time of a register that was never told."""
@@ -30,20 +31,7 @@ UNTIMED = -1
 _RANKS = 8
 """A job's stamp is its time times this, plus the rank of the status told with it."""
 
-_STAMPS = {
-    name: f"{name}_stamp"
-    for name in (
-        "namespace_id",
-        "status",
-        "target_selection",
-        "thing_group_id",
-        "thing_group_name",
-        "target_group_names",
-        "is_concurrent",
-        "completed_at",
-        "job_arn",
-    )
-}
+_STAMPS = {name: f"{name}_stamp" for name in REGISTERS}
 
 _Row = dict[str, Any]
 
