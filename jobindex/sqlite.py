@@ -11,7 +11,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -94,7 +94,7 @@ async def open_store(
                 writer=writer,
                 readers=[await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)],
                 prober=await stack.enter_async_context(_connect(path, "ro")),
-                quick=stack.enter_context(QuickReader(path)),
+                quick=stack.enter_context(closing(QuickReader(path))),
             )
         yield SqliteStore(path, connections, limits or RejectedLimits(), arn_prefix=arn_prefix)
 

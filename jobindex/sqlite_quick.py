@@ -7,8 +7,6 @@ the page. What takes long after all, or would have to wait for a lock, is given 
 
 import sqlite3
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from jobindex.listing import JobPage
 from jobindex.sqlite_file import uri
@@ -28,12 +26,8 @@ class QuickReader:
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._connection.set_progress_handler(lambda: True, INSTRUCTIONS_MAXIMUM)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def read(self, steps: Steps) -> JobPage:
