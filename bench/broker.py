@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.processes import free_port, listens, running
+from bench.processes import listens, running
 from bench.waiting import wait_until
-
-FILTERS = ("$aws/things/+/jobs/#", "$aws/events/job/#", "$aws/events/jobExecution/#", "$aws/events/thingGroup/#")
+from jobindex.nats import free_port
+from jobindex.topics import DEFAULT_FILTERS
 
 _CONFIGURATION = """
 listener {port} 127.0.0.1
@@ -37,7 +37,9 @@ class Broker:
         """Wait until a client holds every subscription."""
         subscribed = re.compile(rf"^(?:\d+: )?{re.escape(client_id)} 1 \$aws/", re.MULTILINE)
         wait_until(
-            lambda: len(subscribed.findall(self._log.read_text())) >= len(FILTERS), f"{client_id} to subscribe", 15
+            lambda: len(subscribed.findall(self._log.read_text())) >= len(DEFAULT_FILTERS),
+            f"{client_id} to subscribe",
+            15,
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from jobindex.service import bound_socket
+from jobindex.service import bound_socket, http_config
 
 
 def constant(body: bytes) -> ASGIApp:
@@ -25,10 +25,9 @@ def constant(body: bytes) -> ASGIApp:
 
 
 async def serve(port: int, body: bytes) -> None:
-    """Answer until a signal comes, with uvicorn as `jobindex/service.py` configures it."""
-    config = uvicorn.Config(constant(body), lifespan="off", log_config=None, access_log=False, server_header=False)
+    """Answer until a signal comes, with uvicorn as the product has it."""
     with bound_socket("127.0.0.1", port) as listener:
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await uvicorn.Server(http_config(constant(body))).serve(sockets=[listener])
 
 
 if __name__ == "__main__":

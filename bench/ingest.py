@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import script
-from bench.broker import FILTERS, mosquitto, program
+from bench.broker import mosquitto, program
 from bench.processes import running
 from bench.product import serving
 from bench.publisher import publisher
 from bench.site import Site
 from bench.streams import stream_file
 from bench.waiting import wait_until
+from jobindex.topics import DEFAULT_FILTERS
 
 PART = "ingest"
 PRODUCT = "jobindex serve"
@@ -53,7 +54,7 @@ def _product_rate(site: Site) -> float:
 
 def _limit_rate(site: Site) -> float:
     count = site.plan.messages
-    subscriptions = [part for topic_filter in FILTERS for part in ("-t", topic_filter)]
+    subscriptions = [part for topic_filter in DEFAULT_FILTERS for part in ("-t", topic_filter)]
     with (
         site.directory() as directory,
         mosquitto(directory) as broker,

@@ -19,7 +19,7 @@ from bench.http import Connection
 from bench.indexes import copy_index
 from bench.ingest import greatest_rate
 from bench.jobs import jobs
-from bench.processes import free_port, listens, running
+from bench.processes import listens, running
 from bench.product import Product, serving
 from bench.publisher import publisher
 from bench.questions import path
@@ -29,6 +29,7 @@ from bench.streams import stream_file
 from bench.waiting import wait_until
 from bench.wrk import Load, load
 from jobindex.listing import MAX_RESULTS, Filters, Position
+from jobindex.nats import free_port
 
 PART = "load"
 

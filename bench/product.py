@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bench.errors import BenchError
 from bench.http import Connection
-from bench.processes import free_port, running
+from bench.processes import running
 from bench.waiting import wait_until
+from jobindex.nats import free_port
 
 _CLIENT_ID = "jobindex"
 

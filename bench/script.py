@@ -11,7 +11,7 @@ import aiomqtt
 import aiosqlite
 import orjson
 
-from bench.broker import FILTERS
+from jobindex.topics import DEFAULT_FILTERS
 
 CLIENT_ID = "script"
 
@@ -36,7 +36,7 @@ async def keep(port: int, database: str, count: int) -> None:
     """Keep what `count` messages tell."""
     async with aiosqlite.connect(database) as index, aiomqtt.Client("127.0.0.1", port, identifier=CLIENT_ID) as client:
         await index.executescript(_CREATE)
-        for topic_filter in FILTERS:
+        for topic_filter in DEFAULT_FILTERS:
             await client.subscribe(topic_filter, qos=1)
         async for message in client.messages:
             await index.executemany(_KEEP, _rows(message.topic.value, orjson.loads(message.payload)))

@@ -110,10 +110,9 @@ async def _retain(settings: Settings, store: Store, metrics: Metrics) -> None:
         await retain(store, settings.retention, metrics=metrics, clock=_now, round_seconds=ROUND_SECONDS)
 
 
-@asynccontextmanager
-async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Serve HTTP on a bound socket while the context is open; its failure sets `stopping`."""
-    config = uvicorn.Config(
+def http_config(app: App) -> uvicorn.Config:
+    """Return how HTTP is served."""
+    return uvicorn.Config(
         app,
         lifespan="off",
         log_config=None,
@@ -121,7 +120,12 @@ async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event
         server_header=False,
         timeout_graceful_shutdown=_HTTP_SECONDS,
     )
-    server = _Server(config)
+
+
+@asynccontextmanager
+async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Serve HTTP on a bound socket while the context is open; its failure sets `stopping`."""
+    server = _Server(http_config(app))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     serving.add_done_callback(lambda _: stopping.set())
     try:

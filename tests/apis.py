@@ -19,7 +19,7 @@ from jobindex.api import create_app
 from jobindex.events import parse_message
 from jobindex.jobs import Report
 from jobindex.metrics import Metrics
-from jobindex.service import bound_socket
+from jobindex.service import bound_socket, http_config
 from jobindex.sqlite import open_store
 from jobindex.state import State
 from jobindex.throttle import CONCURRENCY_MAXIMUM
@@ -76,7 +76,7 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        server = uvicorn.Server(http_config(app))
 
         async def serve() -> None:
             async with open_store(directory / "jobindex.db", arn_prefix=ARN_PREFIX) as store:
