@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import aiosqlite
 import orjson
@@ -59,6 +59,8 @@ from jobindex.sqlite_rows import (
 )
 from jobindex.sqlite_wal import KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
+
+T = TypeVar("T")
 
 READERS = 2
 _BUSY_TIMEOUT_MS = 1000
@@ -130,25 +132,15 @@ class SqliteStore:
         self._writer = connections.writer
         self._prober = connections.prober
         self._quick = connections.quick
-        self._one_writes = asyncio.Lock()
         self.version = 0
-        """See Store."""
+        """See Store. The writer's thread counts it, at once behind the commit."""
         self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in connections.readers:
             self._idle_readers.put_nowait(reader)
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
         """See Store."""
-        async with self._writing() as writer:
-            horizon = await retention.horizon_in_force(writer, now)
-            counted = await retention.counted(writer, reports, horizon)
-            await _in_its_thread(writer, partial(_merge, counted, rejected, now, horizon))
-            return await self._discard_rejected(writer) if rejected else 0
-
-    async def _discard_rejected(self, writer: aiosqlite.Connection) -> int:
-        limits = {"max_messages": self._limits.max_messages, "max_bytes": self._limits.max_bytes}
-        cursor = await writer.execute(merge.DISCARD_REJECTED, limits)
-        return cursor.rowcount
+        return await self._write(partial(_apply, reports, rejected, now, self._limits))
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """See Store."""
@@ -180,17 +172,18 @@ class SqliteStore:
     async def remember_session(self, session: Session) -> None:
         """See Store."""
         since = None if session.complete_since is None else to_milliseconds(session.complete_since)
-        async with self._writing() as writer:
-            await writer.execute("DELETE FROM subscriptions")
-            await writer.executemany(
-                "INSERT INTO subscriptions (topic_filter) VALUES (?)",
-                [(topic_filter,) for topic_filter in session.topic_filters],
-            )
-            await writer.execute("INSERT OR REPLACE INTO session (the_one, complete_since) VALUES (1, ?)", (since,))
+        filters = [(topic_filter,) for topic_filter in session.topic_filters]
+
+        def remember(writer: sqlite3.Connection) -> None:
+            writer.execute("DELETE FROM subscriptions")
+            writer.executemany("INSERT INTO subscriptions (topic_filter) VALUES (?)", filters)
+            writer.execute("INSERT OR REPLACE INTO session (the_one, complete_since) VALUES (1, ?)", (since,))
+
+        await self._write(remember)
 
     def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
         """See Store."""
-        return retention.retain(self._reading, self._writing, age, now)
+        return retention.retain(self._reading, self._write, age, now)
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
         """See Store."""
@@ -210,49 +203,35 @@ class SqliteStore:
         self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
     ) -> Retried:
         """See Store."""
-        reports: list[Report] = []
-        applied: list[int] = []
-        rejected: dict[int, str] = {}
-        async with self._writing() as writer:
-            for row in await writer.execute_fetchall(READ_REJECTED, {"ids": json.dumps(list(ids))}):
-                kept = kept_message(row)
-                try:
-                    reports += parse(kept.message.topic, kept.message.payload)
-                    applied.append(kept.id)
-                except MessageError as error:
-                    rejected[kept.id] = str(error)
-            horizon = await retention.horizon_in_force(writer, now)
-            counted = await retention.counted(writer, reports, horizon)
-            await _in_its_thread(writer, partial(_merge, counted, (), now, horizon))
-            await writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
-            await writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
-        missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
-        return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
+        return await self._write(partial(_retry, ids, parse, now))
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         """See Store."""
-        async with self._writing() as writer:
-            if ids is None:
-                cursor = await writer.execute(FORGET_ALL_REJECTED)
-            else:
-                cursor = await writer.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))})
-            return cursor.rowcount
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[aiosqlite.Connection]:
-        async with self._one_writes:
-            with _unavailable("written"):
-                try:
-                    await self._writer.execute("BEGIN IMMEDIATE")
-                    yield self._writer
-                    await self._writer.execute("COMMIT")
-                except BaseException:
-                    # Queued behind whatever the connection's thread still runs, even when cancelled.
-                    await asyncio.shield(self._writer.rollback())
-                    raise
-                finally:
-                    self.version += 1  # also where it was cancelled: the thread may have committed all the same
-            await self._shorten_wal()
+        def purge(writer: sqlite3.Connection) -> int:
+            if ids is None:
+                return writer.execute(FORGET_ALL_REJECTED).rowcount
+            return writer.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))}).rowcount
+
+        return await self._write(purge)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do some work in one durable transaction; canceled, it is done all the same."""
+
+        def write(writer: sqlite3.Connection) -> T:
+            writer.execute("BEGIN IMMEDIATE")
+            try:
+                done = work(writer)
+                writer.execute("COMMIT")
+                return done
+            finally:
+                writer.rollback()
+                self.version += 1
+
+        with _unavailable("written"):
+            done = await _in_its_thread(self._writer, write)
+        await self._shorten_wal()
+        return done
 
     async def _shorten_wal(self) -> None:
         """Empty the write-ahead log where it is too long; what was committed stays so, whatever comes of it."""
@@ -291,9 +270,48 @@ async def _read_in_thread(reader: aiosqlite.Connection, steps: Steps) -> JobPage
         return cast("JobPage", end.value)
 
 
-async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], None]) -> None:
+async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     """Run many statements in the connection's thread; one at a time, each waits for the event loop on its way back."""
-    await connection._execute(work, connection._conn)  # noqa: SLF001
+    return cast("T", await connection._execute(work, connection._conn))  # noqa: SLF001
+
+
+def _apply(
+    reports: Sequence[Report],
+    rejected: Sequence[RejectedMessage],
+    now: datetime,
+    limits: RejectedLimits,
+    writer: sqlite3.Connection,
+) -> int:
+    horizon = retention.horizon_in_force(writer, now)
+    _merge(retention.counted(writer, reports, horizon), rejected, now, horizon, writer)
+    if not rejected:
+        return 0
+    kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
+    return writer.execute(merge.DISCARD_REJECTED, kept).rowcount
+
+
+def _retry(
+    ids: Collection[int],
+    parse: Callable[[str, bytes], Sequence[Report]],
+    now: datetime,
+    writer: sqlite3.Connection,
+) -> Retried:
+    reports: list[Report] = []
+    applied: list[int] = []
+    rejected: dict[int, str] = {}
+    for row in writer.execute(READ_REJECTED, {"ids": json.dumps(list(ids))}).fetchall():
+        kept = kept_message(row)
+        try:
+            reports += parse(kept.message.topic, kept.message.payload)
+            applied.append(kept.id)
+        except MessageError as error:
+            rejected[kept.id] = str(error)
+    horizon = retention.horizon_in_force(writer, now)
+    _merge(retention.counted(writer, reports, horizon), (), now, horizon, writer)
+    writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
+    writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
+    missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
+    return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
 
 
 def _merge(
@@ -301,7 +319,7 @@ def _merge(
     rejected: Sequence[RejectedMessage],
     now: datetime,
     horizon: int,
-    connection: sqlite3.Connection,
+    writer: sqlite3.Connection,
 ) -> None:
     """Merge a batch, in a transaction that is open."""
     deletions = [report for report in reports if isinstance(report, JobDeletion)]
@@ -330,9 +348,9 @@ def _merge(
         (merge.CHANGED_BY_PENDING_LIST, listed_things),
     ):
         if rows:
-            connection.executemany(statement, rows)
+            writer.executemany(statement, rows)
     for statement in merge.READ_AGAIN:
-        connection.execute(statement, {"now": to_milliseconds(now)})
+        writer.execute(statement, {"now": to_milliseconds(now)})
 
 
 @asynccontextmanager

@@ -31,11 +31,12 @@ broker's queue would be lost, and the job would stay IN_PROGRESS for good); a ma
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from sqlite3 import Row
+from functools import partial
 
 import aiosqlite
 
@@ -57,7 +58,8 @@ EXECUTIONS_MAXIMUM = 5000
 
 _OF_A_JOB = (JobReport, JobExecutionReport, JobDeletion)
 
-_Connections = Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]]
+_Reading = Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]]
+_Writing = Callable[[Callable[[sqlite3.Connection], int]], Awaitable[int]]
 
 _HORIZON = "SELECT horizon FROM retention WHERE horizon <= :now"
 
@@ -164,15 +166,14 @@ def statements() -> Iterator[tuple[str, str]]:
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
-async def retain(reading: _Connections, writing: _Connections, age: timedelta, now: datetime) -> AsyncIterator[int]:
+async def retain(reading: _Reading, write: _Writing, age: timedelta, now: datetime) -> AsyncIterator[int]:
     """Forget what is past the horizon, `age` before `now`; yield after each transaction how many jobs went.
 
-    `reading` and `writing` open a transaction each: pages are read beside the writer, and what a page shows
-    is looked at again when it is forgotten.
+    `reading` opens a transaction, `write` does some work in one: pages are read beside the writer, and what a
+    page shows is looked at again when it is forgotten.
     """
     horizon = to_milliseconds(now - age)
-    async with writing() as writer:
-        await writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)})
+    await write(partial(_raise_horizon, horizon, now))
     for page, select in statements():
         time, job_id = NEVER, ""
         while True:
@@ -180,16 +181,23 @@ async def retain(reading: _Connections, writing: _Connections, age: timedelta, n
             async with reading() as reader:
                 rows = list(await reader.execute_fetchall(page, parameters))
             for job_ids in _batches(rows):
-                async with writing() as writer:
-                    await writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
-                    counts = [(await writer.execute(statement)).rowcount for statement in _FORGET]
-                yield counts[-2]
+                yield await write(partial(_forget, select, horizon, job_ids))
             if len(rows) < JOBS_MAXIMUM:
                 break
             time, job_id = rows[-1]["time"], rows[-1]["job_id"]
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
+def _raise_horizon(horizon: int, now: datetime, writer: sqlite3.Connection) -> int:
+    return writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)}).rowcount
+
+
+def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: sqlite3.Connection) -> int:
+    writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
+    counts = [writer.execute(statement).rowcount for statement in _FORGET]
+    return counts[-2]
+
+
+def _batches(rows: Iterable[sqlite3.Row]) -> Iterator[list[str]]:
     """Yield the ids of what is old enough, so many at a time as one short transaction forgets."""
     job_ids: list[str] = []
     executions = 0
@@ -205,7 +213,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
         yield job_ids
 
 
-async def counted(writer: aiosqlite.Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
+def counted(writer: sqlite3.Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
     """Return the reports that count at a horizon: all but those stamped before their job is told."""
     if horizon == NEVER:
         return reports
@@ -220,7 +228,7 @@ async def counted(writer: aiosqlite.Connection, reports: Sequence[Report], horiz
     }
     if not late:
         return reports
-    rows = await writer.execute_fetchall(_TOLD_SINCE, {"job_ids": json.dumps(sorted(late))})
+    rows = writer.execute(_TOLD_SINCE, {"job_ids": json.dumps(sorted(late))})
     told_since = {row["job_id"]: row["told_since"] for row in rows}
     return [
         report
@@ -231,9 +239,9 @@ async def counted(writer: aiosqlite.Connection, reports: Sequence[Report], horiz
     ]
 
 
-async def horizon_in_force(writer: aiosqlite.Connection, now: datetime) -> int:
+def horizon_in_force(writer: sqlite3.Connection, now: datetime) -> int:
     """Return the horizon before which no stamp makes a job, NEVER where there is none."""
-    rows = await writer.execute_fetchall(_HORIZON, {"now": to_milliseconds(now)})
+    rows = writer.execute(_HORIZON, {"now": to_milliseconds(now)})
     return next((row["horizon"] for row in rows), NEVER)
 
 
