@@ -50,11 +50,11 @@ from jobindex.sqlite_rejected import (
     rejected_summary,
 )
 from jobindex.sqlite_rows import (
-    NEVER,
     execution_row,
     job_rows,
     pending_list_row,
     rejected_row,
+    sighting_rows,
     thing_group_row,
 )
 from jobindex.sqlite_wal import KEPT_BYTES, WalLimit, wal_bytes
@@ -323,34 +323,31 @@ def _merge(
 ) -> None:
     """Merge a batch, in a transaction that is open."""
     deletions = [report for report in reports if isinstance(report, JobDeletion)]
-    jobs = job_rows([*(report for report in reports if isinstance(report, JobReport)), *deletions])
-    executions = [execution_row(report) for report in reports if isinstance(report, JobExecutionReport)]
-    lists = [pending_list_row(report) for report in reports if isinstance(report, PendingListReport)]
-    groups = dict.fromkeys(report for report in reports if isinstance(report, ThingGroupReport))
-    listed_things = [{"thing_name": thing_name} for thing_name in {row["thing_name"] for row in lists}]
-    sightings = [row for row in executions if row["pending_at"] != NEVER]
+    jobs: list[JobReport | JobDeletion] = [report for report in reports if isinstance(report, JobReport)]
+    jobs += deletions
+    executions = [report for report in reports if isinstance(report, JobExecutionReport)]
+    lists = [report for report in reports if isinstance(report, PendingListReport)]
+    groups = {report for report in reports if isinstance(report, ThingGroupReport)}
     batch = {
-        "jobs": orjson.dumps(jobs).decode(),
-        "executions": orjson.dumps(executions).decode(),
+        "job_ids": _json({report.job_id for report in jobs}),
+        "executions": _json([execution_row(report) for report in executions]),
+        "sightings": _json(sighting_rows(executions)),
+        "lists": _json([pending_list_row(report) for report in lists]),
+        "groups": _json([thing_group_row(report) for report in groups]),
+        "deleted_job_ids": _json({report.job_id for report in deletions}),
+        "listed_things": _json({report.thing_name for report in lists}),
         "now": to_milliseconds(now),
         "told_since": horizon,
     }
-    for statement, rows in (
-        (merge.MERGE_JOB, [batch]),
-        (merge.MERGE_EXECUTION, [batch]),
-        (merge.MERGE_SIGHTING, sightings),
-        (merge.MERGE_PENDING_LIST, lists),
-        (merge.MERGE_THING_GROUP, [thing_group_row(report) for report in groups]),
-        (merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected]),
-        (merge.CHANGED_JOB, [batch]),
-        (merge.CHANGED_EXECUTION, [batch]),
-        (merge.CHANGED_BY_DELETION, [{"job_id": report.job_id} for report in deletions]),
-        (merge.CHANGED_BY_PENDING_LIST, listed_things),
-    ):
-        if rows:
-            writer.executemany(statement, rows)
-    for statement in merge.READ_AGAIN:
-        writer.execute(statement, {"now": to_milliseconds(now)})
+    for told, rows in job_rows(jobs).items():
+        writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
+    writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
+    for statement in (*merge.MERGE, *merge.READ_AGAIN):
+        writer.execute(statement, batch)
+
+
+def _json(values: Collection[object]) -> str:
+    return orjson.dumps(list(values)).decode()
 
 
 @asynccontextmanager
@@ -361,6 +358,7 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
         if mode != "ro":
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
+            await connection.execute("PRAGMA wal_autocheckpoint=4000")
             await connection.execute(f"PRAGMA journal_size_limit = {KEPT_BYTES}")
             await connection.execute("PRAGMA temp_store = MEMORY")
             await connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")

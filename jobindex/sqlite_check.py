@@ -28,10 +28,11 @@ _SHOWN = 5
 _KEYS = [Key("name:g"), Key("both:g/h"), Key("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
-# What the registers say, and what is read of it: columns that tell when something was read are left out.
+# What is read of the registers.
 _READINGS = ("executions", "job_summaries", "job_thing_groups")
-_UNREAD_COLUMNS = ("changed_at",)
-
+_JOBS = """
+CREATE TEMP TABLE jobs (job_id TEXT PRIMARY KEY, deleted_at INTEGER, listed_created_at INTEGER) WITHOUT ROWID
+"""
 _CREATE = re.compile(r"^(CREATE (?:TABLE|INDEX|UNIQUE INDEX) )")
 
 _Connection = sqlite3.Connection
@@ -80,7 +81,7 @@ def check(path: Path) -> Iterator[Finding]:
             except sqlite3.Error as error:
                 yield Finding(name="readings", problem=str(error))
                 return
-            for table in _READINGS:
+            for table in (*_READINGS, "jobs"):
                 yield _find(table, _compare(table), connection)
     except sqlite3.Error as error:
         yield Finding(name="file", problem=f"{path}: {error}")
@@ -180,19 +181,38 @@ def _read_again(connection: _Connection) -> None:
             connection.execute(_CREATE.sub(r"\1temp.", sql))
     for statement in merge.CREATE_CHANGED.split(";"):  # executescript would end the transaction
         connection.execute(statement)
+    connection.execute(_JOBS)
+    connection.execute("INSERT INTO temp.jobs SELECT job_id, deleted_at, NULL FROM main.jobs")
     connection.execute("INSERT INTO temp.executions SELECT * FROM main.executions")
     connection.execute("UPDATE temp.executions SET has_ended = NULL, ended_at = NULL")
-    connection.execute("INSERT INTO changed_jobs SELECT job_id FROM jobs")
+    connection.execute("INSERT INTO changed_jobs SELECT job_id FROM main.jobs")
     connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name FROM main.executions")
     for statement in merge.READ_AGAIN:
         connection.execute(statement, {"now": 0})
+    # When a job that bears no time was read cannot be said again.
+    connection.execute(
+        """
+        UPDATE temp.job_summaries
+        SET
+            changed_at = stored.changed_at,
+            listed = replace(
+                temp.job_summaries.listed,
+                '"lastUpdatedAt":0.0}',
+                '"lastUpdatedAt":' || (stored.changed_at / 1000.0) || '}'
+            )
+        FROM main.job_summaries AS stored
+        WHERE stored.created_at = temp.job_summaries.created_at
+        AND stored.job_id = temp.job_summaries.job_id
+        AND temp.job_summaries.changed_at = 0
+        """
+    )
 
 
 def _compare(table: str) -> Callable[[_Connection], str]:
     def compare(connection: _Connection) -> str:
-        described = connection.execute("SELECT name, pk FROM pragma_table_info(?, 'main') ORDER BY cid", (table,))
+        described = connection.execute("SELECT name, pk FROM pragma_table_info(?, 'temp') ORDER BY cid", (table,))
         names = described.fetchall()
-        columns = ", ".join(name for name, _ in names if name not in _UNREAD_COLUMNS)
+        columns = ", ".join(name for name, _ in names)
         key = ", ".join(name for name, place in names if place)
         # Rows that only one side has: stored and not said, or said and not stored.
         wrong = connection.execute(

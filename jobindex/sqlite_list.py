@@ -19,8 +19,9 @@ from itertools import product
 from typing import Any
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
+from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
+from jobindex.sqlite_merge import SELECTION_KINDS, STATUS_KINDS
 
 Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
 """What is to be read, a statement and its parameters at a time; each is sent its rows, and a page comes of it."""
@@ -28,32 +29,23 @@ Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
 
-_STATUSES = {
-    JobStatus.SCHEDULED: 0,
-    JobStatus.IN_PROGRESS: 3,
-    JobStatus.COMPLETED: 6,
-    JobStatus.CANCELED: 9,
-    JobStatus.DELETION_IN_PROGRESS: 12,
-}
-_SELECTIONS = {None: 0, TargetSelection.CONTINUOUS: 1, TargetSelection.SNAPSHOT: 2}
-
 _MERGED = "{streams} ORDER BY created_at DESC, job_id DESC LIMIT :limit"
 
 _PAGE_OF_ALL = "SELECT group_concat(listed, :separator), count(*) FROM ({merged})"
 
 _OF_ALL = "SELECT created_at, job_id, listed FROM job_summaries AS job WHERE {conditions}"
 
-# `unlikely`: else SQLite would take the way through the index of job ids.
 _PAGE_OF_GROUP = """
 SELECT group_concat(job.listed, :separator), count(*)
 FROM ({merged}) AS page
-CROSS JOIN job_summaries AS job ON job.created_at = page.created_at AND unlikely(job.job_id = page.job_id)
+CROSS JOIN job_summaries AS job USING (created_at, job_id)
 """
 
 _OF_GROUP = "SELECT created_at, job_id FROM job_thing_groups AS member WHERE {conditions}"
 
 _ALSO_IN = (
-    "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.job_id = member.job_id AND other.thing_group = {})"
+    "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.thing_group = {}"
+    " AND other.created_at = member.created_at AND other.job_id = member.job_id)"
 )
 
 # The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
@@ -176,8 +168,8 @@ def _kinds(filters: Filters) -> list[int]:
         return []
     return [
         status_kind + selection_kind
-        for status, status_kind in _STATUSES.items()
-        for selection, selection_kind in _SELECTIONS.items()
+        for status, status_kind in STATUS_KINDS.items()
+        for selection, selection_kind in SELECTION_KINDS.items()
         if filters.status in {None, status} and filters.target_selection in {None, selection}
     ]
 

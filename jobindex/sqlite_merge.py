@@ -15,6 +15,10 @@ writing back, which would need a second round of statements for each batch, and 
 order, which grows without bound.
 """
 
+from functools import cache
+
+from jobindex.jobs import JobStatus, TargetSelection
+
 REGISTERS = (
     "namespace_id",
     "status",
@@ -28,6 +32,16 @@ REGISTERS = (
 )
 """What messages tell of a job by a value and its stamp; `created_at` too, of which the lesser value wins."""
 
+STATUS_KINDS = {
+    JobStatus.SCHEDULED: 0,
+    JobStatus.IN_PROGRESS: 3,
+    JobStatus.COMPLETED: 6,
+    JobStatus.CANCELED: 9,
+    JobStatus.DELETION_IN_PROGRESS: 12,
+}
+SELECTION_KINDS = {None: 0, TargetSelection.CONTINUOUS: 1, TargetSelection.SNAPSHOT: 2}
+"""A job's kind is the sum of the two."""
+
 # A register yields to a greater stamp, and at the same stamp to the greater value.
 _MERGE_REGISTER = """
     {name} = CASE
@@ -37,42 +51,52 @@ _MERGE_REGISTER = """
     END,
     {name}_stamp = max(excluded.{name}_stamp, jobs.{name}_stamp),"""
 
-_ROW_REGISTER = """
-    json_extract(value, '$.{name}'),
-    coalesce(json_extract(value, '$.{name}_stamp'), -16),"""
-
-# Of createdAt the lesser value wins at the same stamp. -2 is "never", in a stamp of a job -16.
-MERGE_JOB = f"""
-INSERT INTO jobs (
-    job_id,
-    {", ".join(f"{name}, {name}_stamp" for name in REGISTERS)},
-    created_at, created_at_stamp,
-    earliest_at, latest_at, born_at, deleted_at, arrived_at, told_since
-)
-SELECT
-    json_extract(value, '$.job_id'),
-    {"".join(_ROW_REGISTER.format(name=name) for name in (*REGISTERS, "created_at"))}
-    json_extract(value, '$.earliest_at'),
-    json_extract(value, '$.latest_at'),
-    coalesce(json_extract(value, '$.born_at'), -2),
-    coalesce(json_extract(value, '$.deleted_at'), -2),
-    :now,
-    :told_since
-FROM json_each(:jobs)
-WHERE true
-ON CONFLICT (job_id) DO UPDATE SET
-    {"".join(_MERGE_REGISTER.format(name=name) for name in REGISTERS)}
+# Of createdAt the lesser value wins at the same stamp.
+_MERGE_CREATED_AT = """
     created_at = CASE
         WHEN (excluded.created_at_stamp, -excluded.created_at) > (jobs.created_at_stamp, -jobs.created_at)
         THEN excluded.created_at
         ELSE jobs.created_at
     END,
-    created_at_stamp = max(excluded.created_at_stamp, jobs.created_at_stamp),
+    created_at_stamp = max(excluded.created_at_stamp, jobs.created_at_stamp),"""
+
+
+@cache
+def merge_job(told: tuple[str, ...]) -> str:
+    """Return the statement that merges rows of `sqlite_rows.job_rows` in which these registers are told.
+
+    What a message does not tell is then neither read from its row nor compared: a message tells three of ten.
+    """
+    registers = (*REGISTERS, "created_at")
+    values = {
+        name: f"json_extract(value, '$[{place}]'), json_extract(value, '$[{place + 1}]')"
+        for place, name in zip(range(5, 25, 2), told, strict=False)
+    }
+    # -2 is "never", in a stamp of a job -16.
+    return f"""
+INSERT INTO jobs (
+    job_id, earliest_at, latest_at, born_at, deleted_at, arrived_at, told_since,
+    {", ".join(f"{name}, {name}_stamp" for name in registers)}
+)
+SELECT
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    coalesce(json_extract(value, '$[3]'), -2),
+    coalesce(json_extract(value, '$[4]'), -2),
+    :now,
+    :told_since,
+    {", ".join(values.get(name, "NULL, -16") for name in registers)}
+FROM json_each(:jobs)
+WHERE true
+ON CONFLICT (job_id) DO UPDATE SET
+    {"".join((_MERGE_CREATED_AT if name == "created_at" else _MERGE_REGISTER).format(name=name) for name in told)}
     earliest_at = coalesce(min(excluded.earliest_at, jobs.earliest_at), excluded.earliest_at, jobs.earliest_at),
     latest_at = coalesce(max(excluded.latest_at, jobs.latest_at), excluded.latest_at, jobs.latest_at),
     born_at = max(excluded.born_at, jobs.born_at),
     deleted_at = max(excluded.deleted_at, jobs.deleted_at)
 """
+
 
 # An execution's status yields to a greater (time, executionNumber, versionNumber, rank); absent is greater.
 MERGE_EXECUTION = """
@@ -80,14 +104,14 @@ INSERT INTO executions (
     job_id, thing_name, status, status_at, execution_number, version_number, status_rank, pending_at
 )
 SELECT
-    json_extract(value, '$.job_id'),
-    json_extract(value, '$.thing_name'),
-    json_extract(value, '$.status'),
-    json_extract(value, '$.status_at'),
-    json_extract(value, '$.execution_number'),
-    json_extract(value, '$.version_number'),
-    json_extract(value, '$.status_rank'),
-    json_extract(value, '$.pending_at')
+    json_extract(value, '$[0]'),
+    json_extract(value, '$[1]'),
+    json_extract(value, '$[2]'),
+    json_extract(value, '$[3]'),
+    json_extract(value, '$[4]'),
+    json_extract(value, '$[5]'),
+    json_extract(value, '$[6]'),
+    json_extract(value, '$[7]')
 FROM json_each(:executions)
 WHERE true
 ON CONFLICT (job_id, thing_name) DO UPDATE SET
@@ -116,23 +140,34 @@ WHERE (
 # When an execution was last seen pending.
 MERGE_SIGHTING = """
 UPDATE executions
-SET pending_at = :pending_at
-WHERE job_id = :job_id
-AND thing_name = :thing_name
-AND pending_at < :pending_at
+SET pending_at = sighting.pending_at
+FROM (
+    SELECT
+        json_extract(value, '$[0]') AS job_id,
+        json_extract(value, '$[1]') AS thing_name,
+        json_extract(value, '$[2]') AS pending_at
+    FROM json_each(:sightings)
+    LIMIT -1
+) AS sighting
+WHERE executions.job_id = sighting.job_id
+AND executions.thing_name = sighting.thing_name
+AND executions.pending_at < sighting.pending_at
 """
 
 # The latest complete pending list of a thing; what it holds is in the sightings of its entries.
 MERGE_PENDING_LIST = """
 INSERT INTO pending_lists (thing_name, namespace_id, listed_at)
-VALUES (:thing_name, :namespace_id, :listed_at)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+FROM json_each(:lists)
+WHERE true
 ON CONFLICT (thing_name, namespace_id) DO UPDATE SET listed_at = excluded.listed_at
 WHERE excluded.listed_at > pending_lists.listed_at
 """
 
 MERGE_THING_GROUP = """
 INSERT OR IGNORE INTO thing_groups (thing_group_name, thing_group_id)
-VALUES (:thing_group_name, :thing_group_id)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
+FROM json_each(:groups)
 """
 
 KEEP_REJECTED = """
@@ -158,7 +193,7 @@ WHERE rejected_message_id IN (
 )
 """
 
-# What the batch may have changed, for the readings below; lives with the writing connection.
+# What the batch may have changed, and how changed jobs read; lives with the writing connection.
 CREATE_CHANGED = """
 CREATE TEMP TABLE changed_jobs (job_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE changed_executions (
@@ -166,17 +201,41 @@ CREATE TEMP TABLE changed_executions (
     thing_name TEXT NOT NULL,
     PRIMARY KEY (job_id, thing_name)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE readings (
+    job_id             TEXT    NOT NULL,
+    is_visible         INTEGER NOT NULL,
+    is_moved           INTEGER NOT NULL,  -- its place has changed, in the list or in that of a filter
+    created_at         INTEGER NOT NULL,
+    kind               INTEGER NOT NULL,
+    namespace_id       TEXT,
+    listed             TEXT    NOT NULL,
+    told_groups        TEXT,
+    changed_at         INTEGER,
+    former_created_at  INTEGER,  -- null: it was not listed
+    former_told_groups TEXT
+);
+CREATE TEMP TABLE left_places (
+    created_at INTEGER NOT NULL,
+    job_id     TEXT    NOT NULL,
+    PRIMARY KEY (created_at, job_id)
+) WITHOUT ROWID;
+CREATE TEMP TABLE left_groups (
+    thing_group TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    job_id      TEXT    NOT NULL,
+    PRIMARY KEY (thing_group, created_at, job_id)
+) WITHOUT ROWID;
 """
 
 CHANGED_JOB = """
 INSERT OR IGNORE INTO changed_jobs (job_id)
-SELECT json_extract(value, '$.job_id')
-FROM json_each(:jobs)
+SELECT value
+FROM json_each(:job_ids)
 """
 
 CHANGED_EXECUTION = """
 INSERT OR IGNORE INTO changed_executions (job_id, thing_name)
-SELECT json_extract(value, '$.job_id'), json_extract(value, '$.thing_name')
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
 FROM json_each(:executions)
 """
 
@@ -184,19 +243,67 @@ FROM json_each(:executions)
 CHANGED_BY_DELETION = """
 INSERT OR IGNORE INTO changed_executions
 SELECT job_id, thing_name
-FROM executions
-WHERE job_id = :job_id
+FROM json_each(:deleted_job_ids) AS deleted
+CROSS JOIN executions ON job_id = deleted.value
 """
 
 # A pending list may end what is pending on its thing and was last seen before it.
 CHANGED_BY_PENDING_LIST = """
 INSERT OR IGNORE INTO changed_executions
 SELECT job_id, thing_name
-FROM executions
-WHERE thing_name = :thing_name
-AND has_ended = 0
-AND pending_at < (SELECT max(listed_at) FROM pending_lists WHERE pending_lists.thing_name = :thing_name)
+FROM json_each(:listed_things) AS listed
+CROSS JOIN executions ON thing_name = listed.value
+WHERE has_ended = 0
+AND pending_at < (SELECT max(listed_at) FROM pending_lists WHERE pending_lists.thing_name = listed.value)
 """
+
+MERGE = (
+    MERGE_EXECUTION,
+    MERGE_SIGHTING,
+    MERGE_PENDING_LIST,
+    MERGE_THING_GROUP,
+    CHANGED_JOB,
+    CHANGED_EXECUTION,
+    CHANGED_BY_DELETION,
+    CHANGED_BY_PENDING_LIST,
+)
+"""The statements that follow those of `merge_job`, in their order."""
+
+# The keys of a job in job_thing_groups: its groups, `told`, and each with each where they are few.
+GROUP_KEY = """CASE
+            WHEN other.value = known.value THEN known.value
+            WHEN other.value = 'many' THEN 'many:' || substr(known.value, 6)
+            WHEN other.value GLOB 'id:*' THEN 'both:' || substr(known.value, 6) || '/' || substr(other.value, 4)
+            ELSE 'names:' || substr(known.value, 6) || '/' || substr(other.value, 6)
+        END"""
+GROUP_PAIRS = """
+        CROSS JOIN json_each(told) AS known
+        CROSS JOIN json_each(CASE
+            WHEN json_array_length(told) <= 8 THEN told
+            ELSE json_array(
+                known.value,
+                'many',
+                CASE WHEN json_extract(told, '$[#-1]') GLOB 'id:*' THEN json_extract(told, '$[#-1]') END
+            )
+        END) AS other
+        WHERE other.value = known.value
+        OR known.value GLOB 'name:*' AND (other.value NOT GLOB 'name:*' OR other.value > known.value)
+"""
+
+# (A list of several columns is looked up by all of them only where it is a table that is in their order.)
+LEAVE = (
+    """
+    DELETE FROM job_thing_groups
+    WHERE (thing_group, created_at, job_id) IN (SELECT thing_group, created_at, job_id FROM left_groups)
+    """,
+    """
+    DELETE FROM job_summaries
+    WHERE (created_at, job_id) IN (SELECT created_at, job_id FROM left_places)
+    """,
+    "DELETE FROM left_groups",
+    "DELETE FROM left_places",
+)
+"""Takes jobs out of the places that were put down for it."""
 
 READ_AGAIN = (
     # A job whose namespace has changed answers to other pending lists.
@@ -205,7 +312,8 @@ READ_AGAIN = (
     SELECT executions.job_id, executions.thing_name
     FROM changed_jobs
     CROSS JOIN counted_jobs USING (job_id)
-    LEFT JOIN job_summaries USING (job_id)
+    LEFT JOIN job_summaries
+        ON job_summaries.created_at = listed_created_at AND job_summaries.job_id = counted_jobs.job_id
     CROSS JOIN executions USING (job_id)
     WHERE counted_jobs.namespace_id IS NOT job_summaries.namespace_id
     """,
@@ -237,130 +345,189 @@ READ_AGAIN = (
     # it out: then with an outcome and at a time unknown.
     """
     UPDATE executions
-    SET
-        has_ended = CASE
-            WHEN status IS NULL THEN NULL
-            WHEN status_rank >= 3 THEN 1
-            ELSE EXISTS (
-                SELECT 1
-                FROM pending_lists
-                WHERE pending_lists.thing_name = executions.thing_name
-                AND pending_lists.namespace_id = coalesce(
-                    (SELECT namespace_id FROM counted_jobs WHERE counted_jobs.job_id = executions.job_id), ''
+    SET has_ended = reading.has_ended, ended_at = reading.ended_at
+    FROM (
+        SELECT
+            job_id,
+            thing_name,
+            CASE
+                WHEN status IS NULL THEN NULL
+                WHEN status_rank >= 3 THEN 1
+                ELSE EXISTS (
+                    SELECT 1
+                    FROM pending_lists
+                    WHERE pending_lists.thing_name = changed.thing_name
+                    AND pending_lists.namespace_id = coalesce(
+                        (SELECT namespace_id FROM counted_jobs WHERE counted_jobs.job_id = changed.job_id), ''
+                    )
+                    AND pending_lists.listed_at > changed.status_at
+                    AND pending_lists.listed_at > changed.pending_at
                 )
-                AND pending_lists.listed_at > executions.status_at
-                AND pending_lists.listed_at > executions.pending_at
-            )
-        END,
-        ended_at = CASE WHEN status_rank >= 3 AND status_at > -1 THEN status_at END
-    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+            END AS has_ended,
+            CASE WHEN status_rank >= 3 AND status_at > -1 THEN status_at END AS ended_at
+        FROM changed_executions
+        CROSS JOIN executions AS changed USING (job_id, thing_name)
+        LIMIT -1
+    ) AS reading
+    WHERE executions.job_id = reading.job_id
+    AND executions.thing_name = reading.thing_name
+    AND (executions.has_ended, executions.ended_at) IS NOT (reading.has_ended, reading.ended_at)
     """,
     "INSERT OR IGNORE INTO changed_jobs SELECT job_id FROM changed_executions",
     # The status told has it. Otherwise a job is COMPLETED when all its known executions have ended, of which
     # there must be one, and it is SNAPSHOT, or of unknown selection without a known thing group (a group's
     # rollout may go on); else IN_PROGRESS. A completedAt inferred is the greatest end, and is unknown when
-    # an end is. What an unchanged row would say again is not written.
+    # an end is. What an unchanged row would say again is not written. (`LIMIT -1` makes SQLite work out each
+    # column of a subquery once, not wherever it is named.)
     """
-    INSERT INTO job_summaries (
-        job_id, created_at, namespace_id, status, target_selection, is_concurrent, thing_group_id,
-        thing_group_name, completed_at, job_arn, latest_at, changed_at
+    INSERT INTO readings (
+        job_id, is_visible, is_moved, created_at, kind, namespace_id, listed, told_groups, changed_at,
+        former_created_at, former_told_groups
     )
     SELECT
-        job_id,
-        coalesce(created_at, earliest_at, arrived_at),
-        namespace_id,
-        coalesce(status, CASE WHEN is_completed THEN 'COMPLETED' ELSE 'IN_PROGRESS' END),
-        target_selection,
-        is_concurrent,
-        thing_group_id,
-        only_group_name,
-        coalesce(completed_at, CASE
-            WHEN status IS NULL AND is_completed AND NOT EXISTS (
-                SELECT 1
-                FROM executions
-                WHERE executions.job_id = counted.job_id AND has_ended = 1 AND ended_at IS NULL
-            )
-            THEN (
-                SELECT max(ended_at)
-                FROM executions
-                WHERE executions.job_id = counted.job_id AND has_ended = 1
-            )
-        END),
-        job_arn,
-        latest_at,
-        :now
+        reading.job_id,
+        is_visible,
+        NOT is_visible OR (reading.created_at, reading.kind, reading.namespace_id, reading.told_groups)
+            IS NOT (former.created_at, former.kind, former.namespace_id, former.told_groups),
+        reading.created_at,
+        reading.kind,
+        reading.namespace_id,
+        listed_but_update || (coalesce(latest_at, :now) / 1000.0) || '}',
+        reading.told_groups,
+        CASE WHEN latest_at IS NULL THEN :now END,
+        former.created_at,
+        former.told_groups
     FROM (
         SELECT
-            counted_jobs.*,
-            EXISTS (
-                SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 1
+            job_id,
+            is_visible,
+            coalesce(created_at, earliest_at, arrived_at) AS created_at,
+            CASE read_status
+                WHEN 'SCHEDULED' THEN 0
+                WHEN 'IN_PROGRESS' THEN 3
+                WHEN 'COMPLETED' THEN 6
+                WHEN 'CANCELED' THEN 9
+                WHEN 'DELETION_IN_PROGRESS' THEN 12
+            END
+            + CASE WHEN target_selection IS NULL THEN 0 WHEN target_selection = 'CONTINUOUS' THEN 1 ELSE 2 END AS kind,
+            namespace_id,
+            CASE
+                WHEN job_arn IS NULL THEN job_id
+                ELSE char(1) || substr(json_quote(job_arn), 2, length(json_quote(job_arn)) - 2)
+            END
+            || '","jobId":"' || job_id
+            || '","status":"' || read_status || '"'
+            || CASE is_concurrent WHEN 1 THEN ',"isConcurrent":true' WHEN 0 THEN ',"isConcurrent":false' ELSE '' END
+            || coalesce(',"targetSelection":"' || target_selection || '"', '')
+            || coalesce(
+                ',"thingGroupId":"' || thing_group_id || '"',
+                char(2) || CASE
+                    WHEN target_group_names IS NULL THEN thing_group_name
+                    ELSE (
+                        SELECT CASE WHEN min(value) = max(value) THEN substr(min(value), 6) END
+                        FROM json_each('[' || told_groups || ']')
+                    )
+                END || char(2),
+                ''
             )
-            AND NOT EXISTS (
-                SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 0
-            )
-            AND (
-                target_selection IS 'SNAPSHOT'
-                OR target_selection IS NULL AND NOT EXISTS (
-                    SELECT 1 FROM counted_job_thing_groups AS known WHERE known.job_id = counted_jobs.job_id
+            || ',"createdAt":' || (coalesce(created_at, earliest_at, arrived_at) / 1000.0)
+            || coalesce(',"completedAt":' || (coalesce(completed_at, CASE
+                WHEN status IS NULL AND read_status = 'COMPLETED' AND NOT EXISTS (
+                    SELECT 1
+                    FROM executions
+                    WHERE executions.job_id = read.job_id AND has_ended = 1 AND ended_at IS NULL
                 )
-            ) AS is_completed,
-            (
-                SELECT CASE WHEN min(thing_group) = max(thing_group) THEN substr(min(thing_group), 6) END
-                FROM counted_job_thing_groups AS known
-                WHERE known.job_id = counted_jobs.job_id AND thing_group GLOB 'name:*'
-            ) AS only_group_name
-        FROM changed_jobs
-        CROSS JOIN counted_jobs USING (job_id)
-        WHERE is_visible
-    ) AS counted
-    WHERE true
-    ON CONFLICT (job_id) DO UPDATE SET
-        created_at = excluded.created_at,
+                THEN (
+                    SELECT max(ended_at)
+                    FROM executions
+                    WHERE executions.job_id = read.job_id AND has_ended = 1
+                )
+            END) / 1000.0), '')
+            || ',"lastUpdatedAt":' AS listed_but_update,
+            told_groups,
+            latest_at,
+            listed_created_at
+        FROM (
+            SELECT
+                counted_jobs.*,
+                CASE
+                    WHEN status IS NOT NULL THEN status
+                    WHEN target_selection = 'CONTINUOUS' THEN 'IN_PROGRESS'
+                    WHEN target_selection IS NULL AND told_groups IS NOT NULL THEN 'IN_PROGRESS'
+                    WHEN EXISTS (
+                        SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 1
+                    )
+                    AND NOT EXISTS (
+                        SELECT 1 FROM executions WHERE executions.job_id = counted_jobs.job_id AND has_ended = 0
+                    )
+                    THEN 'COMPLETED'
+                    ELSE 'IN_PROGRESS'
+                END AS read_status
+            FROM changed_jobs
+            CROSS JOIN counted_jobs USING (job_id)
+            LIMIT -1
+        ) AS read
+        LIMIT -1
+    ) AS reading
+    LEFT JOIN job_summaries AS former
+        ON former.created_at = listed_created_at AND former.job_id = reading.job_id
+    WHERE is_visible IS NOT (former.job_id IS NOT NULL)
+    OR is_visible AND (
+        reading.created_at, reading.kind, reading.namespace_id, reading.told_groups,
+        listed_but_update || (coalesce(latest_at, former.changed_at) / 1000.0) || '}'
+    ) IS NOT (former.created_at, former.kind, former.namespace_id, former.told_groups, former.listed)
+    """,
+    # A job that has moved leaves the places that it has no more,
+    f"""
+    INSERT OR IGNORE INTO left_groups (thing_group, created_at, job_id)
+    SELECT {GROUP_KEY}, former_created_at, job_id
+    FROM (SELECT *, '[' || former_told_groups || ']' AS told FROM readings WHERE is_moved)
+    {GROUP_PAIRS}
+    """,
+    """
+    INSERT INTO left_places (created_at, job_id)
+    SELECT former_created_at, job_id
+    FROM readings
+    WHERE NOT is_visible
+    OR former_created_at <> created_at
+    """,
+    *LEAVE,
+    # and takes its new ones;
+    """
+    INSERT INTO job_summaries (created_at, job_id, kind, namespace_id, listed, told_groups, changed_at)
+    SELECT created_at, job_id, kind, namespace_id, listed, told_groups, changed_at
+    FROM readings
+    WHERE is_moved
+    AND is_visible
+    ON CONFLICT (created_at, job_id) DO UPDATE SET
+        kind = excluded.kind,
         namespace_id = excluded.namespace_id,
-        status = excluded.status,
-        target_selection = excluded.target_selection,
-        is_concurrent = excluded.is_concurrent,
-        thing_group_id = excluded.thing_group_id,
-        thing_group_name = excluded.thing_group_name,
-        completed_at = excluded.completed_at,
-        job_arn = excluded.job_arn,
-        latest_at = excluded.latest_at,
+        listed = excluded.listed,
+        told_groups = excluded.told_groups,
         changed_at = excluded.changed_at
-    WHERE (
-        excluded.created_at, excluded.namespace_id, excluded.status, excluded.target_selection,
-        excluded.is_concurrent, excluded.thing_group_id, excluded.thing_group_name, excluded.completed_at,
-        excluded.job_arn, excluded.latest_at
-    ) IS NOT (
-        job_summaries.created_at, job_summaries.namespace_id, job_summaries.status,
-        job_summaries.target_selection, job_summaries.is_concurrent, job_summaries.thing_group_id,
-        job_summaries.thing_group_name, job_summaries.completed_at, job_summaries.job_arn,
-        job_summaries.latest_at
-    )
     """,
-    """
-    DELETE FROM job_summaries
-    WHERE job_id IN (
-        SELECT job_id FROM changed_jobs CROSS JOIN counted_jobs USING (job_id) WHERE NOT is_visible
-    )
-    """,
-    # The groups of a job, each with the job's place in the list.
-    """
-    DELETE FROM job_thing_groups
-    WHERE job_id IN (SELECT job_id FROM changed_jobs)
-    AND (thing_group, created_at, job_id, namespace_id, kind) NOT IN (
-        SELECT known.thing_group, created_at, job_id, coalesce(namespace_id, ''), kind
-        FROM changed_jobs
-        CROSS JOIN job_summaries USING (job_id)
-        CROSS JOIN counted_job_thing_groups AS known USING (job_id)
-    )
-    """,
-    """
+    f"""
     INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id, namespace_id, kind)
-    SELECT known.thing_group, created_at, job_id, coalesce(namespace_id, ''), kind
-    FROM changed_jobs
-    CROSS JOIN job_summaries USING (job_id)
-    CROSS JOIN counted_job_thing_groups AS known USING (job_id)
+    SELECT {GROUP_KEY}, created_at, job_id, coalesce(namespace_id, ''), kind
+    FROM (SELECT *, '[' || told_groups || ']' AS told FROM readings WHERE is_moved AND is_visible)
+    {GROUP_PAIRS}
     """,
+    """
+    UPDATE jobs
+    SET listed_created_at = CASE WHEN is_visible THEN readings.created_at END
+    FROM readings
+    WHERE jobs.job_id = readings.job_id
+    AND former_created_at IS NOT CASE WHEN is_visible THEN readings.created_at END
+    """,
+    # one that has not stays in its place, and every index as it is.
+    """
+    INSERT INTO job_summaries (created_at, job_id, kind, namespace_id, listed, told_groups, changed_at)
+    SELECT created_at, job_id, kind, namespace_id, listed, told_groups, changed_at
+    FROM readings
+    WHERE NOT is_moved
+    ON CONFLICT (created_at, job_id) DO UPDATE SET listed = excluded.listed, changed_at = excluded.changed_at
+    """,
+    "DELETE FROM readings",
     "DELETE FROM changed_jobs",
     "DELETE FROM changed_executions",
 )

@@ -49,6 +49,7 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
+from jobindex.sqlite_merge import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite_rows import NEVER, UNTIMED
 
 JOBS_MAXIMUM = 500
@@ -87,24 +88,35 @@ class _Kind:
     """A kind of thing that is forgotten: where it is found in the order of time, and when it is old enough."""
 
     table: str
+    found: str
+    """How one is found by the id of its job, `given.value`."""
     time: str
     where: str
     is_past: str
 
 
-# No lastUpdatedAt is before its createdAt, so the index by status and createdAt leads to all.
+# No lastUpdatedAt is before its createdAt, so the index by kind and createdAt leads to all.
 _KINDS = (
     *(
         _Kind(
             table="job_summaries",
+            found="""
+                CROSS JOIN jobs AS told ON told.job_id = given.value
+                CROSS JOIN job_summaries AS old
+                    ON old.created_at = told.listed_created_at AND old.job_id = told.job_id
+            """,
             time="created_at",
-            where=f"old.status = '{status}'",
-            is_past="coalesce(old.latest_at, old.changed_at) < :horizon",
+            where=f"old.kind = {STATUS_KINDS[status] + selection_kind}",
+            is_past="""
+                coalesce((SELECT latest_at FROM jobs WHERE jobs.job_id = old.job_id), old.changed_at) < :horizon
+            """,
         )
         for status in (JobStatus.COMPLETED, JobStatus.CANCELED, JobStatus.DELETION_IN_PROGRESS)
+        for selection_kind in SELECTION_KINDS.values()
     ),
     _Kind(
         table="jobs",
+        found="CROSS JOIN jobs AS old ON old.job_id = given.value",
         time="deleted_at",
         where="old.deleted_at > -2",
         is_past="""
@@ -137,7 +149,7 @@ _SELECT = """
 INSERT INTO changed_jobs (job_id)
 SELECT old.job_id
 FROM json_each(:job_ids) AS given
-CROSS JOIN {table} AS old ON old.job_id = given.value
+{found}
 WHERE {where}
 AND old.{time} < :horizon
 AND {is_past}
@@ -145,9 +157,27 @@ AND NOT EXISTS ({seen_pending})
 """
 
 _FORGET = (
+    f"""
+    INSERT OR IGNORE INTO left_groups (thing_group, created_at, job_id)
+    SELECT {GROUP_KEY}, created_at, job_id
+    FROM (
+        SELECT job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
+        FROM changed_jobs
+        CROSS JOIN jobs USING (job_id)
+        CROSS JOIN job_summaries
+            ON job_summaries.created_at = listed_created_at AND job_summaries.job_id = jobs.job_id
+    )
+    {GROUP_PAIRS}
+    """,
+    """
+    INSERT INTO left_places (created_at, job_id)
+    SELECT listed_created_at, job_id
+    FROM changed_jobs
+    CROSS JOIN jobs USING (job_id)
+    WHERE listed_created_at IS NOT NULL
+    """,
+    *LEAVE,
     "DELETE FROM executions WHERE job_id IN (SELECT job_id FROM changed_jobs)",
-    "DELETE FROM job_thing_groups WHERE job_id IN (SELECT job_id FROM changed_jobs)",
-    "DELETE FROM job_summaries WHERE job_id IN (SELECT job_id FROM changed_jobs)",
     "DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM changed_jobs)",
     "DELETE FROM changed_jobs",
 )
@@ -158,6 +188,7 @@ def statements() -> Iterator[tuple[str, str]]:
     for kind in _KINDS:
         fragments = {
             "table": kind.table,
+            "found": kind.found,
             "time": kind.time,
             "where": kind.where,
             "is_past": kind.is_past,

@@ -6,7 +6,7 @@ merge rules of `sqlite_merge.py`: a job and each of its executions speak of it, 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -31,30 +31,37 @@ UNTIMED = -1
 _RANKS = 8
 """A job's stamp is its time times this, plus the rank of the status told with it."""
 
-_STAMPS = {name: f"{name}_stamp" for name in REGISTERS}
+_STAMPS = {name: f"{name}_stamp" for name in (*REGISTERS, "created_at")}
 
 _Row = dict[str, Any]
 
 
-def job_rows(reports: Iterable[JobReport | JobDeletion]) -> list[_Row]:
-    """Return a row of MERGE_JOB for each job, without the columns of which nothing is told."""
+def job_rows(reports: Iterable[JobReport | JobDeletion]) -> Mapping[tuple[str, ...], Sequence[Sequence[Any]]]:
+    """Return a row for each job, those of `merge_job` for the registers that are told in them."""
     rows: dict[str, _Row] = {}
     for report in reports:
         told = _job_row(report) if isinstance(report, JobReport) else _deletion_row(report)
         row = rows.setdefault(report.job_id, told)
         if row is not told:
             _merge_job(row, told)
-    return list(rows.values())
+    told_rows: dict[tuple[str, ...], list[Sequence[Any]]] = {}
+    for row in rows.values():
+        names = tuple(name for name in _STAMPS if name in row)
+        values = [row.get(name) for name in ("job_id", "earliest_at", "latest_at", "born_at", "deleted_at")]
+        for name in names:
+            values += (row[name], row[_STAMPS[name]])
+        told_rows.setdefault(names, []).append(values)
+    return told_rows
 
 
 def _job_row(report: JobReport) -> _Row:
     stamp = _time(report.time) * _RANKS + (JOB_STATUS_RANK[report.status] if report.status else 0)
     row: _Row = {"job_id": report.job_id}
-    for name, stamp_name in _STAMPS.items():
+    for name in REGISTERS:
         value = getattr(report, name)
         if value is not None:
             row[name] = value
-            row[stamp_name] = stamp
+            row[_STAMPS[name]] = stamp
     if report.target_group_names is not None:
         row["target_group_names"] = json.dumps([f"name:{name}" for name in report.target_group_names])
     if report.completed_at is not None:
@@ -77,7 +84,8 @@ def _deletion_row(report: JobDeletion) -> _Row:
 
 def _merge_job(row: _Row, told: _Row) -> None:
     """Merge into a row what another tells of the same job, as MERGE_JOB does."""
-    for name, stamp in _STAMPS.items():
+    for name in REGISTERS:
+        stamp = _STAMPS[name]
         if name in told and (name not in row or (told[stamp], told[name]) > (row[stamp], row[name])):
             row[name], row[stamp] = told[name], told[stamp]
     if "created_at" in told and (
@@ -92,35 +100,38 @@ def _merge_job(row: _Row, told: _Row) -> None:
             row[name] = max(told[name], row.get(name, told[name]))
 
 
-def execution_row(report: JobExecutionReport) -> _Row:
-    """Return a row of MERGE_EXECUTION, and the parameters of MERGE_SIGHTING."""
-    return {
-        "job_id": report.job_id,
-        "thing_name": report.thing_name,
-        "status": report.status,
-        "status_at": _time(report.time),
-        "execution_number": report.execution_number,
-        "version_number": report.version_number,
-        "status_rank": EXECUTION_STATUS_RANK[report.status],
-        "pending_at": _time(report.pending_at, NEVER),
-    }
+def execution_row(report: JobExecutionReport) -> Sequence[Any]:
+    """Return a row of MERGE_EXECUTION."""
+    return (
+        report.job_id,
+        report.thing_name,
+        report.status,
+        _time(report.time),
+        report.execution_number,
+        report.version_number,
+        EXECUTION_STATUS_RANK[report.status],
+        _time(report.pending_at, NEVER),
+    )
 
 
-def pending_list_row(report: PendingListReport) -> _Row:
-    """Return the parameters of MERGE_PENDING_LIST."""
-    return {
-        "thing_name": report.thing_name,
-        "namespace_id": report.namespace_id or "",
-        "listed_at": to_milliseconds(report.listed_at),
-    }
+def sighting_rows(reports: Iterable[JobExecutionReport]) -> Sequence[Sequence[Any]]:
+    """Return a row of MERGE_SIGHTING for each execution that a pending list shows: its latest."""
+    latest: dict[tuple[str, str], int] = {}
+    for report in reports:
+        if report.pending_at is not None:
+            key = (report.job_id, report.thing_name)
+            latest[key] = max(latest.get(key, NEVER), to_milliseconds(report.pending_at))
+    return [(*key, pending_at) for key, pending_at in latest.items()]
 
 
-def thing_group_row(report: ThingGroupReport) -> _Row:
-    """Return the parameters of MERGE_THING_GROUP."""
-    return {
-        "thing_group_name": report.thing_group_name or "",
-        "thing_group_id": report.thing_group_id or "",
-    }
+def pending_list_row(report: PendingListReport) -> Sequence[Any]:
+    """Return a row of MERGE_PENDING_LIST."""
+    return report.thing_name, report.namespace_id or "", to_milliseconds(report.listed_at)
+
+
+def thing_group_row(report: ThingGroupReport) -> Sequence[Any]:
+    """Return a row of MERGE_THING_GROUP."""
+    return report.thing_group_name or "", report.thing_group_id or ""
 
 
 def rejected_row(message: RejectedMessage, now: datetime) -> _Row:

@@ -1,7 +1,7 @@
 """How the write-ahead log stays short while readers never stop.
 
 SQLite copies the log into the database by itself (a PASSIVE checkpoint after the commit that makes the log
-longer than 1000 pages), but begins it anew only when no reader stands in it. Readers that overlap may never
+longer than CHECKPOINT_PAGES), but begins it anew only when no reader stands in it. Readers that overlap may never
 leave such a moment, and then the log grows without limit (sqlite.org/wal.html#avoiding_excessively_large_wal_files).
 
 So the writer, once the log is longer than it should be, asks for a TRUNCATE checkpoint: it keeps new commits
@@ -19,9 +19,11 @@ chosen: a TRUNCATE checkpoint after every batch (each waits for the disk twice m
 
 from pathlib import Path
 
-SHORT_BYTES = 8 * 1024 * 1024
+CHECKPOINT_PAGES = 4000
+"""A batch of two thousand messages writes half as many pages, and the next one half of them again."""
+SHORT_BYTES = 24 * 1024 * 1024
 LONG_BYTES = 64 * 1024 * 1024
-KEPT_BYTES = 6 * 1024 * 1024
+KEPT_BYTES = 18 * 1024 * 1024
 """What the file keeps when SQLite begins the log anew by itself: more than that takes, as a longer file costs time."""
 _MOMENT_MS = 50
 _WHILE_MS = 5000

@@ -220,6 +220,7 @@ def test_nothing_is_wrong_with_a_good_index(database: Path) -> None:
         "ok      executions: 2 rows, as the registers say",
         "ok      job_summaries: 299 rows, as the registers say",
         "ok      job_thing_groups: 1 rows, as the registers say",
+        "ok      jobs: 300 rows, as the registers say",
     ] == others
 
 
@@ -245,10 +246,11 @@ def test_a_corrupted_page_is_found(database: Path) -> None:
         (CHANGE_INDEX, "schema", "index executions_pending differs"),
         ("UPDATE migrations SET name = 'other' WHERE number = 1", "schema", "migration 1 differs"),
         ("INSERT INTO migrations (number, name) VALUES (9999, 'x')", "schema", "made by a newer jobindex"),
-        ("UPDATE job_summaries SET is_concurrent = 1 WHERE job_id = 'job-003'", "job_summaries", "1 rows .*/job-003"),
+        ("UPDATE job_summaries SET kind = 5 WHERE job_id = 'job-003'", "job_summaries", "1 rows .*/job-003"),
         ("DELETE FROM job_summaries WHERE job_id = 'job-004'", "job_summaries", "1 rows .*/job-004"),
         ("DELETE FROM jobs WHERE job_id = 'job-005'", "job_summaries", "1 rows .*/job-005"),
-        ("UPDATE job_summaries SET latest_at = latest_at + 1", "job_summaries", "299 rows .*; and 294 more"),
+        ("UPDATE job_summaries SET listed = listed || ' '", "job_summaries", "299 rows .*; and 294 more"),
+        ("UPDATE jobs SET listed_created_at = 1 WHERE job_id = 'job-006'", "jobs", "1 rows .*: job-006"),
         ("DELETE FROM job_thing_groups", "job_thing_groups", "1 rows .*: name:g/.*/job-001"),
         (
             "INSERT INTO job_thing_groups VALUES ('id:x', 1, 'job-001', '', 0)",

@@ -131,8 +131,8 @@ async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatc
 def test_patience_grows_with_the_log() -> None:
     """A moment past the short limit, a while past the long one, each again only after the log has grown on."""
     limit = WalLimit()
-    lengths = [0, 8, 9, 16, 24, 64, 65, 72, 127, 128, 135, 0, 7, 8, 64]
-    expected = [None, 50, None, 50, 50, 5000, None, 50, 50, None, 5000, None, None, 50, 5000]
+    lengths = [0, 24, 25, 48, 63, 64, 72, 127, 128, 136, 192, 0, 23, 24, 64]
+    expected = [None, 50, None, 50, None, None, 5000, 50, None, None, 5000, None, None, 50, 5000]
     assert expected == [limit.patience_ms(length * MIB) for length in lengths]
 
 
