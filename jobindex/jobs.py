@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 JOB_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -149,6 +150,7 @@ def to_milliseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=1024)  # what messages tell at one time bears few times
 def from_milliseconds(milliseconds: int) -> datetime:
     """Return the UTC time that is `milliseconds` after the epoch, without rounding."""
     return _EPOCH + timedelta(microseconds=1000 * milliseconds)

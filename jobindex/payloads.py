@@ -16,7 +16,7 @@ from jobindex.jobs import from_milliseconds
 
 MAX_PAYLOAD_BYTES = 128 * 1024
 
-_YEAR_2100_SECONDS = 4_102_444_800
+_YEAR_2100_MILLISECONDS = 4_102_444_800_000
 _MILLISECONDS_FROM = 100_000_000_000  # 1e11 s is the year 5138; 1e11 ms is 1973
 _MAX_NUMBER = 2**63 - 1
 # Without NUL, at which SQLite ends a text in JSON.
@@ -122,18 +122,12 @@ class Members:
     def time(self, name: str) -> datetime | None:
         """Return a member that is a time: epoch seconds, or milliseconds from 1e11 on; as UTC to the millisecond."""
         value = self._members.get(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.error(name, _TIME)
-        seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-        if not 0 <= seconds <= _YEAR_2100_SECONDS:
-            raise self.error(name, _TIME)
-        return from_milliseconds(round(value if value >= _MILLISECONDS_FROM else value * 1000))
+        return None if value is None else _parse_time(self.field(name), value)
 
     def times(self, names: Sequence[str]) -> dict[str, datetime]:
         """Return those of these members that stand, in this order, each a time as above."""
-        return {name: time for name in names if (time := self.time(name)) is not None}
+        members = self._members
+        return {name: _parse_time(self.field(name), members[name]) for name in names if name in members}
 
     def arns(self, name: str) -> list[tuple[str, str]] | None:
         """Return a member that is a list of ARNs, each as the type and the name of what it names."""
@@ -170,6 +164,15 @@ def parse_payload(payload: bytes) -> Members:
     if not isinstance(value, dict):
         raise MessageError("payload", value, "a JSON object")
     return Members(value)
+
+
+def _parse_time(field: str, value: object) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise MessageError(field, value, _TIME)
+    milliseconds = value if value >= _MILLISECONDS_FROM else value * 1000
+    if not 0 <= milliseconds <= _YEAR_2100_MILLISECONDS:
+        raise MessageError(field, value, _TIME)
+    return from_milliseconds(round(milliseconds))
 
 
 def _split_arn(field: str, value: object) -> tuple[str, str]:
