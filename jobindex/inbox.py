@@ -24,7 +24,7 @@ from jobindex.state import State
 
 QOS_0_MAXIMUM = 1000
 """QoS 0 messages in hand at once."""
-IN_HAND_MAXIMUM = 4000
+IN_HAND_MAXIMUM = 10_000
 """Messages in hand from which on nothing is read: more than any window, less than there are packet ids."""
 BYTES_IN_HAND_MAXIMUM = 4 * 1024 * 1024
 """Bytes of payloads in hand from which on nothing is read; what they tell may take fifty times the memory."""

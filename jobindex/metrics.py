@@ -41,7 +41,7 @@ class Metrics:
         self.batch_messages = Histogram(
             "jobindex_batch_messages",
             "Messages committed together",
-            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000),
+            buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000),
             registry=self.registry,
         )
         self.commit_seconds = Histogram(

@@ -50,9 +50,9 @@ from jobindex.store import Session, Store
 
 Protocol = Literal["5", "3.1.1"]
 
-RECEIVE_MAXIMUM = 2000
+RECEIVE_MAXIMUM = 5000
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
-BATCH_MAXIMUM = 2000
+BATCH_MAXIMUM = 5000
 SESSION_EXPIRY_SECONDS = 7 * 24 * 3600  # the longest that AWS IoT Core grants
 
 _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
