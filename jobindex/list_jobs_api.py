@@ -75,7 +75,7 @@ class ListJobs:
 
 def _encode(query: ListJobsQuery, page: JobPage) -> bytes:
     token = None if page.next_position is None else encode_token(page.next_position, query.filters)
-    return b"".join((b'{"jobs":[', page.jobs.encode(), b'],"nextToken":', orjson.dumps(token), b"}"))
+    return b"".join((b'{"jobs":[', page.jobs, b'],"nextToken":', orjson.dumps(token), b"}"))
 
 
 def _encode_freshness(state: State) -> str:

@@ -66,7 +66,7 @@ class ListJobsQuery:
 class JobPage:
     """An answer: the jobs, and where the next page starts."""
 
-    jobs: str
+    jobs: bytes
     """The members of AWS's JobSummary that are known, a JSON object for each job, with commas between them."""
     next_position: Position | None
     """The last job of the page, None where no more are behind it."""

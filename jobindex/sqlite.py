@@ -38,7 +38,7 @@ from jobindex.jobs import (
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
-from jobindex.sqlite_list import Steps, read_page
+from jobindex.sqlite_list import Steps, known_of, read_page
 from jobindex.sqlite_quick import QuickReader
 from jobindex.sqlite_rejected import (
     FORGET_ALL_REJECTED,
@@ -96,7 +96,7 @@ async def open_store(
                 writer=writer,
                 readers=[await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)],
                 prober=await stack.enter_async_context(_connect(path, "ro")),
-                quick=stack.enter_context(closing(QuickReader(path))),
+                quick=stack.enter_context(closing(QuickReader(path, arn_prefix))),
             )
         yield SqliteStore(path, connections, limits or RejectedLimits(), arn_prefix=arn_prefix)
 
@@ -146,12 +146,12 @@ class SqliteStore:
         """See Store."""
         with _unavailable("read"):
             try:
-                return self._quick.read(read_page(query, self._arn_prefix))
+                return self._quick.read(query)
             except sqlite3.OperationalError as error:
                 if _code(error) not in _WORTH_WAITING:
                     raise
         async with self._reading() as reader:
-            return await _read_in_thread(reader, read_page(query, self._arn_prefix))
+            return await _read_in_thread(reader, read_page(query, known_of(self._arn_prefix)))
 
     async def check(self) -> None:
         """See Store."""

@@ -155,7 +155,7 @@ def _check_plans(connection: _Connection) -> str:
         for after in (None, _POSITION):
             query = ListJobsQuery(filters=filters, after=after)
             statement, parameters = page_statement(query, keys), page_parameters(query, keys)
-            steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters | {"separator": ","})
+            steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             problems += [step for *_, step in steps if not _is_cheap(step, is_filtered=any(names))]
     if problems:
         raise _WrongError(_shown(dict.fromkeys(problems)))

@@ -212,6 +212,7 @@ CREATE TEMP TABLE readings (
     told_groups        TEXT,
     changed_at         INTEGER,
     former_created_at  INTEGER,  -- null: it was not listed
+    former_kind        INTEGER,
     former_told_groups TEXT
 );
 CREATE TEMP TABLE left_places (
@@ -221,9 +222,10 @@ CREATE TEMP TABLE left_places (
 ) WITHOUT ROWID;
 CREATE TEMP TABLE left_groups (
     thing_group TEXT    NOT NULL,
+    kind        INTEGER NOT NULL,
     created_at  INTEGER NOT NULL,
     job_id      TEXT    NOT NULL,
-    PRIMARY KEY (thing_group, created_at, job_id)
+    PRIMARY KEY (thing_group, kind, created_at, job_id)
 ) WITHOUT ROWID;
 """
 
@@ -294,7 +296,10 @@ GROUP_PAIRS = """
 LEAVE = (
     """
     DELETE FROM job_thing_groups
-    WHERE (thing_group, created_at, job_id) IN (SELECT thing_group, created_at, job_id FROM left_groups)
+    WHERE (thing_group, kind, created_at, job_id) IN (
+        SELECT thing_group, kind, created_at, job_id
+        FROM left_groups
+    )
     """,
     """
     DELETE FROM job_summaries
@@ -382,7 +387,7 @@ READ_AGAIN = (
     """
     INSERT INTO readings (
         job_id, is_visible, is_moved, created_at, kind, namespace_id, listed, told_groups, changed_at,
-        former_created_at, former_told_groups
+        former_created_at, former_kind, former_told_groups
     )
     SELECT
         reading.job_id,
@@ -396,6 +401,7 @@ READ_AGAIN = (
         reading.told_groups,
         CASE WHEN latest_at IS NULL THEN :now END,
         former.created_at,
+        former.kind,
         former.told_groups
     FROM (
         SELECT
@@ -411,23 +417,23 @@ READ_AGAIN = (
             END
             + CASE WHEN target_selection IS NULL THEN 0 WHEN target_selection = 'CONTINUOUS' THEN 1 ELSE 2 END AS kind,
             namespace_id,
-            CASE
-                WHEN job_arn IS NULL THEN job_id
-                ELSE char(1) || substr(json_quote(job_arn), 2, length(json_quote(job_arn)) - 2)
+            '{"jobArn":' || CASE
+                WHEN job_arn IS NULL THEN '"%()b' || job_id || '"'
+                ELSE replace(json_quote(job_arn), '%', '%%')
             END
-            || '","jobId":"' || job_id
+            || ',"jobId":"' || job_id
             || '","status":"' || read_status || '"'
             || CASE is_concurrent WHEN 1 THEN ',"isConcurrent":true' WHEN 0 THEN ',"isConcurrent":false' ELSE '' END
             || coalesce(',"targetSelection":"' || target_selection || '"', '')
             || coalesce(
                 ',"thingGroupId":"' || thing_group_id || '"',
-                char(2) || CASE
+                '%(' || CASE
                     WHEN target_group_names IS NULL THEN thing_group_name
                     ELSE (
                         SELECT CASE WHEN min(value) = max(value) THEN substr(min(value), 6) END
                         FROM json_each('[' || told_groups || ']')
                     )
-                END || char(2),
+                END || ')b',
                 ''
             )
             || ',"createdAt":' || (coalesce(created_at, earliest_at, arrived_at) / 1000.0)
@@ -479,8 +485,8 @@ READ_AGAIN = (
     """,
     # A job that has moved leaves the places that it has no more,
     f"""
-    INSERT OR IGNORE INTO left_groups (thing_group, created_at, job_id)
-    SELECT {GROUP_KEY}, former_created_at, job_id
+    INSERT OR IGNORE INTO left_groups (thing_group, kind, created_at, job_id)
+    SELECT {GROUP_KEY}, former_kind, former_created_at, job_id
     FROM (SELECT *, '[' || former_told_groups || ']' AS told FROM readings WHERE is_moved)
     {GROUP_PAIRS}
     """,
@@ -507,8 +513,8 @@ READ_AGAIN = (
         changed_at = excluded.changed_at
     """,
     f"""
-    INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id, namespace_id, kind)
-    SELECT {GROUP_KEY}, created_at, job_id, coalesce(namespace_id, ''), kind
+    INSERT OR IGNORE INTO job_thing_groups (thing_group, kind, created_at, job_id, namespace_id)
+    SELECT {GROUP_KEY}, kind, created_at, job_id, coalesce(namespace_id, '')
     FROM (SELECT *, '[' || told_groups || ']' AS told FROM readings WHERE is_moved AND is_visible)
     {GROUP_PAIRS}
     """,

@@ -8,36 +8,45 @@ the page. What takes long after all, or would have to wait for a lock, is given 
 import sqlite3
 from pathlib import Path
 
-from jobindex.listing import JobPage
+from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.sqlite_file import uri
-from jobindex.sqlite_list import Steps
+from jobindex.sqlite_list import known_of, read_page
 
-INSTRUCTIONS_MAXIMUM = 200_000
-"""Instructions of SQLite's machine that a statement may take: some milliseconds; a page takes about a tenth."""
+INSTRUCTIONS_MAXIMUM = 100_000
+"""Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""
+KNOWN_MAXIMUM = 10_000
 
 _CACHE_KIB = 8 * 1024
 
 
 class QuickReader:
-    """A connection that only reads, and never waits."""
+    """A connection that only reads, and never waits; jobs told without an ARN have `arn_prefix` before their ids."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, arn_prefix: str) -> None:
         self._connection = sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None, timeout=0)
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._connection.set_progress_handler(lambda: True, INSTRUCTIONS_MAXIMUM)
+        self._connection.set_progress_handler(self._takes_long, INSTRUCTIONS_MAXIMUM)
+        self._halts = 0
+        self._arn_prefix = arn_prefix
+        self._known = known_of(arn_prefix)
+        self._known_at: object = None
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def read(self, steps: Steps) -> JobPage:
-        """Return the page that comes of some steps, in one snapshot.
+    def read(self, query: ListJobsQuery) -> JobPage:
+        """Return a page, from one snapshot.
 
         Raises:
+            ResourceNotFoundException: no message ever named a thing group that a filter names.
             sqlite3.OperationalError: it took too long (SQLITE_INTERRUPT), or would have to wait (SQLITE_BUSY).
         """
+        self._halts = 0
         self._connection.execute("BEGIN")
         try:
+            self._forget()
+            steps = read_page(query, self._known)
             statement, parameters = next(steps)
             while True:
                 statement, parameters = steps.send(self._connection.execute(statement, parameters).fetchall())
@@ -46,3 +55,14 @@ class QuickReader:
             return page
         finally:
             self._connection.rollback()
+
+    def _takes_long(self) -> bool:
+        # SQLite counts on from where the statement, which it keeps, ended the last time: the first halt says nothing.
+        self._halts += 1
+        return self._halts > 1
+
+    def _forget(self) -> None:
+        """Forget what is known of an older snapshot."""
+        [(version,)] = self._connection.execute("PRAGMA data_version").fetchall()
+        if version != self._known_at or len(self._known) > KNOWN_MAXIMUM:
+            self._known, self._known_at = known_of(self._arn_prefix), version

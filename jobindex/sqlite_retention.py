@@ -158,10 +158,10 @@ AND NOT EXISTS ({seen_pending})
 
 _FORGET = (
     f"""
-    INSERT OR IGNORE INTO left_groups (thing_group, created_at, job_id)
-    SELECT {GROUP_KEY}, created_at, job_id
+    INSERT OR IGNORE INTO left_groups (thing_group, kind, created_at, job_id)
+    SELECT {GROUP_KEY}, kind, created_at, job_id
     FROM (
-        SELECT job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
+        SELECT kind, job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
         FROM changed_jobs
         CROSS JOIN jobs USING (job_id)
         CROSS JOIN job_summaries

@@ -12,7 +12,7 @@ from jobindex.listing import JobPage
 
 def summaries(page: JobPage) -> tuple[JobSummary, ...]:
     """Return the jobs of a page of a store that was opened without a prefix for ARNs."""
-    return tuple(_summary(job) for job in json.loads(f"[{page.jobs}]"))
+    return tuple(_summary(job) for job in json.loads(b"[%s]" % page.jobs))
 
 
 def _summary(job: dict[str, Any]) -> JobSummary:

@@ -253,9 +253,9 @@ def test_a_corrupted_page_is_found(database: Path) -> None:
         ("UPDATE jobs SET listed_created_at = 1 WHERE job_id = 'job-006'", "jobs", "1 rows .*: job-006"),
         ("DELETE FROM job_thing_groups", "job_thing_groups", "1 rows .*: name:g/.*/job-001"),
         (
-            "INSERT INTO job_thing_groups VALUES ('id:x', 1, 'job-001', '', 0)",
+            "INSERT INTO job_thing_groups VALUES ('id:x', 0, 1, 'job-001', '')",
             "job_thing_groups",
-            "1 rows .*: id:x/1/job-001",
+            "1 rows .*: id:x/0/1/job-001",
         ),
         ("UPDATE executions SET has_ended = 0 WHERE job_id = 'job-001'", "executions", "1 rows .*: job-001/t1"),
     ],

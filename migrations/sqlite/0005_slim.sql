@@ -1,6 +1,8 @@
 -- A job's row in the list holds what a page reads, and what tells whether its place has changed; nothing twice.
 --
--- `kind` and `listed` are as before, with lastUpdatedAt as its last member. `told_groups` are the thing groups that
+-- `kind` is as before. `listed` is the job in JSON, with a mark for what is only known when it is read, as Python's
+-- `%` on bytes takes it: `%()b` is the beginning of the ARNs of jobs that were told without one, `%(NAME)b` the member
+-- thingGroupId, where a message has tied an id to that name: a group tied later need not rewrite its jobs. `told_groups` are the thing groups that
 -- the job was told with, the members of a JSON array; `job_thing_groups` is made of them, as before, but that a job
 -- of more than eight, whatever kind they are of, has 'many:NAME' in place of the pairs of names.
 
@@ -9,7 +11,6 @@ DROP VIEW counted_jobs;
 
 DROP INDEX job_summaries_by_kind;
 DROP INDEX job_summaries_by_namespace;
-DROP INDEX job_thing_groups_by_job;
 ALTER TABLE job_summaries RENAME TO former_job_summaries;
 
 -- A reading: where the job stands in job_summaries, null where it does not.
@@ -68,11 +69,11 @@ SELECT
     job_id,
     kind,
     former.namespace_id,
-    CASE
-        WHEN former.job_arn IS NULL THEN job_id
-        ELSE char(1) || substr(json_quote(former.job_arn), 2, length(json_quote(former.job_arn)) - 2)
+    '{"jobArn":' || CASE
+        WHEN former.job_arn IS NULL THEN '"%()b' || job_id || '"'
+        ELSE replace(json_quote(former.job_arn), '%', '%%')
     END
-    || '","jobId":"' || job_id
+    || ',"jobId":"' || job_id
     || '","status":"' || former.status || '"'
     || CASE former.is_concurrent
         WHEN 1 THEN ',"isConcurrent":true'
@@ -81,7 +82,7 @@ SELECT
     END
     || coalesce(',"targetSelection":"' || former.target_selection || '"', '')
     || coalesce(
-        ',"thingGroupId":"' || former.thing_group_id || '"', char(2) || former.thing_group_name || char(2), ''
+        ',"thingGroupId":"' || former.thing_group_id || '"', '%(' || former.thing_group_name || ')b', ''
     )
     || ',"createdAt":' || (former.created_at / 1000.0)
     || coalesce(',"completedAt":' || (former.completed_at / 1000.0), '')
@@ -98,9 +99,19 @@ DROP TABLE former_job_summaries;  -- with its index by job: a job is found by `l
 CREATE INDEX job_summaries_by_kind ON job_summaries (kind, created_at, job_id);
 CREATE INDEX job_summaries_by_namespace ON job_summaries (namespace_id, kind, created_at, job_id);
 
-DELETE FROM job_thing_groups;
+-- In the order of a kind of the jobs of a group: who leaves open the kind merges a stream for each.
+DROP TABLE job_thing_groups;
 
-INSERT OR IGNORE INTO job_thing_groups (thing_group, created_at, job_id, namespace_id, kind)
+CREATE TABLE job_thing_groups (
+    thing_group  TEXT    NOT NULL,
+    kind         INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    job_id       TEXT    NOT NULL,
+    namespace_id TEXT    NOT NULL,  -- '' where the job has none
+    PRIMARY KEY (thing_group, kind, created_at, job_id)
+) STRICT, WITHOUT ROWID;
+
+INSERT OR IGNORE INTO job_thing_groups (thing_group, kind, created_at, job_id, namespace_id)
 SELECT
     CASE
         WHEN other.value = known.value THEN known.value
@@ -108,10 +119,10 @@ SELECT
         WHEN other.value GLOB 'id:*' THEN 'both:' || substr(known.value, 6) || '/' || substr(other.value, 4)
         ELSE 'names:' || substr(known.value, 6) || '/' || substr(other.value, 6)
     END,
+    kind,
     created_at,
     job_id,
-    coalesce(namespace_id, ''),
-    kind
+    coalesce(namespace_id, '')
 FROM (SELECT *, '[' || told_groups || ']' AS told FROM job_summaries WHERE told_groups IS NOT NULL)
 CROSS JOIN json_each(told) AS known
 CROSS JOIN json_each(CASE
@@ -122,3 +133,5 @@ CROSS JOIN json_each(CASE
 END) AS other
 WHERE other.value = known.value
 OR known.value GLOB 'name:*' AND (other.value NOT GLOB 'name:*' OR other.value > known.value);
+
+CREATE INDEX job_thing_groups_by_namespace ON job_thing_groups (thing_group, namespace_id, kind, created_at, job_id);
