@@ -7,8 +7,8 @@ AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amz
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
+from random import getrandbits
 from typing import cast
-from uuid import uuid4
 
 import orjson
 from starlette.applications import Starlette
@@ -153,6 +153,12 @@ def _json(content: object, status: int = HTTPStatus.OK) -> Response:
     return Response(orjson.dumps(content), status, media_type="application/json")
 
 
+def _request_id() -> bytes:
+    """Return an id in the form of AWS's, a UUID of version 4; `uuid4` takes three times as long."""
+    digits = f"{getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
+
+
 class _Front:
     """Gives every answer an id of its own, where SDKs look for it; answers that are kept go no further."""
 
@@ -163,7 +169,7 @@ class _Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"x-amzn-requestid", str(uuid4()).encode()))
+                message["headers"].append((b"x-amzn-requestid", _request_id()))
             await send(message)
 
         if (kept := self._list_jobs.kept(scope)) is not None:

@@ -5,6 +5,7 @@ routing. That, and answering as a plain ASGI application, is what a page of 250 
 """
 
 import logging
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from jobindex.errors import DatabaseUnavailableError, ServiceUnavailableException
 from jobindex.listing import JobPage, ListJobsQuery, encode_token, parse_list_jobs
-from jobindex.state import State
+from jobindex.state import Ingestion, State
 from jobindex.throttle import Throttle
 
 PATH = "/jobs"
@@ -30,6 +31,8 @@ class ListJobs:
         self._throttle = throttle
         self._kept: dict[bytes, bytes] = {}
         self._kept_version = -1
+        self._told: tuple[Ingestion, dict[str, datetime]] | None = None
+        self._freshness = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
         """Answer a request; what is wrong with it is raised, for who answers errors."""
@@ -47,10 +50,18 @@ class ListJobs:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            (b"jobindex-freshness", _encode_freshness(self._state).encode()),
+            (b"jobindex-freshness", self._encoded_freshness()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _encoded_freshness(self) -> bytes:
+        """Return how fresh an answer is, a dictionary of structured fields (RFC 9651) that is kept while it is true."""
+        told = (self._state.ingestion, self._state.freshness())
+        if told != self._told:
+            times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in told[1].items())
+            self._told, self._freshness = told, ", ".join((f"ingestion={told[0]}", *times)).encode()
+        return self._freshness
 
     async def _answer(self, query_string: bytes) -> bytes:
         query = parse_list_jobs(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))
@@ -76,9 +87,3 @@ class ListJobs:
 def _encode(query: ListJobsQuery, page: JobPage) -> bytes:
     token = None if page.next_position is None else encode_token(page.next_position, query.filters)
     return b"".join((b'{"jobs":[', page.jobs, b'],"nextToken":', orjson.dumps(token), b"}"))
-
-
-def _encode_freshness(state: State) -> str:
-    """Return how fresh an answer is, as a dictionary of structured fields (RFC 9651)."""
-    times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in state.freshness().items())
-    return ", ".join((f"ingestion={state.ingestion}", *times))

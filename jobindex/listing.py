@@ -11,7 +11,6 @@ was made for but not to `maxResults`, and valid as long as the service's version
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -78,12 +77,12 @@ def parse_list_jobs(parameters: Sequence[tuple[str, str]]) -> ListJobsQuery:
     Raises:
         InvalidRequestException: parameters outside AWS's constraints, all of them in one message.
     """
-    counts = Counter(name for name, _ in parameters if name in _CONSTRAINTS)
-    values = {name: value for name, value in parameters if name in _CONSTRAINTS}
+    known = [(name, value) for name, value in parameters if name in _CONSTRAINTS]
+    values = dict(known)
     problems = [
-        _problem(name, [value for other, value in parameters if other == name], "Member must not be repeated")
-        for name, count in counts.items()
-        if count > 1
+        _problem(name, [value for other, value in known if other == name], "Member must not be repeated")
+        for name in values
+        if len(known) > len(values) and sum(other == name for other, _ in known) > 1
     ]
     problems += [
         _problem(name, value, constraint) for name, value in values.items() for constraint in _CONSTRAINTS[name](value)
@@ -111,7 +110,7 @@ def encode_token(position: Position, filters: Filters) -> str:
     body = (
         _TOKEN_VERSION + to_milliseconds(position.created_at).to_bytes(8, "big", signed=True) + position.job_id.encode()
     )
-    return urlsafe_b64encode(body + _digest(body, filters)).decode().rstrip("=")
+    return _encoded(body + _digest(body, filters))
 
 
 def decode_token(token: str, filters: Filters) -> Position:
@@ -120,9 +119,6 @@ def decode_token(token: str, filters: Filters) -> Position:
     Raises:
         InvalidRequestException: the token is malformed, of another version, or made for other filters.
     """
-    invalid = InvalidRequestException(
-        f"Invalid nextToken: '{token}' is malformed, of an unknown version, or made for other filters"
-    )
     try:
         content = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
         body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
@@ -131,12 +127,26 @@ def decode_token(token: str, filters: Filters) -> Position:
             job_id=body[9:].decode(),
         )
     except (ValueError, OverflowError) as error:
-        raise invalid from error
-    if body[:1] != _TOKEN_VERSION or digest != _digest(body, filters):
-        raise invalid
-    if encode_token(position, filters) != token:  # base64 lets some changed characters pass
-        raise invalid
+        raise _invalid(token) from error
+    # base64 lets some changed characters pass.
+    if (
+        not position.job_id
+        or body[:1] != _TOKEN_VERSION
+        or digest != _digest(body, filters)
+        or _encoded(content) != token
+    ):
+        raise _invalid(token)
     return position
+
+
+def _encoded(content: bytes) -> str:
+    return urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _invalid(token: str) -> InvalidRequestException:
+    return InvalidRequestException(
+        f"Invalid nextToken: '{token}' is malformed, of an unknown version, or made for other filters"
+    )
 
 
 def _digest(body: bytes, filters: Filters) -> bytes:
