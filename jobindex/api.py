@@ -125,7 +125,7 @@ def _throttled(endpoint: _Endpoint, throttle: Throttle) -> _Endpoint:
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return _error(_STATUS[type(error)], type(error).__name__, str(error))
+    return _refusal(error)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -140,6 +140,14 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
     # starlette raises the error again behind this answer, so that the server logs it.
+    return _failure()
+
+
+def _refusal(error: Exception) -> Response:
+    return _error(_STATUS[type(error)], type(error).__name__, str(error))
+
+
+def _failure() -> Response:
     return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailureException", "The service failed.")
 
 
@@ -160,7 +168,10 @@ def _request_id() -> bytes:
 
 
 class _Front:
-    """Gives every answer an id of its own, where SDKs look for it; answers that are kept go no further."""
+    """Gives every answer an id of its own, where SDKs look for it, and leads to ListJobs past the framework's routing.
+
+    Routing takes as long as it takes to read a page.
+    """
 
     def __init__(self, app: ASGIApp, list_jobs: ListJobs) -> None:
         self._app = app
@@ -172,7 +183,13 @@ class _Front:
                 message["headers"].append((b"x-amzn-requestid", _request_id()))
             await send(message)
 
-        if (kept := self._list_jobs.kept(scope)) is not None:
-            await self._list_jobs.send(kept, send_with_id)
-        else:
+        if scope.get("path") != PATH or scope["method"] != "GET":
             await self._app(scope, receive, send_with_id)
+            return
+        try:
+            await self._list_jobs(scope, receive, send_with_id)
+        except tuple(_STATUS) as error:
+            await _refusal(error)(scope, receive, send_with_id)
+        except Exception:
+            await _failure()(scope, receive, send_with_id)
+            raise  # for the server to log

@@ -1,7 +1,7 @@
 """ListJobs over HTTP, in AWS's form: rest-json, with a header of ours that says how fresh the answer is.
 
-An answer is kept until the index changes: the same question then needs neither a reading nor the framework's
-routing. That, and answering as a plain ASGI application, is what a page of 250 jobs costs besides its bytes.
+An answer is kept until the index changes: the same question then needs no reading. That, and answering as a plain
+ASGI application, is what a page of 250 jobs costs besides its bytes.
 """
 
 import logging
@@ -36,17 +36,8 @@ class ListJobs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
         """Answer a request; what is wrong with it is raised, for who answers errors."""
-        await self.send(await self._answer(scope["query_string"]), send)
-
-    def kept(self, scope: Scope) -> bytes | None:
-        """Return the answer to a request where it is kept and still holds."""
-        store = self._state.store
-        if scope.get("path") == PATH and scope["method"] == "GET" and store and store.version == self._kept_version:
-            return self._kept.get(scope["query_string"])
-        return None
-
-    async def send(self, body: bytes, send: Send) -> None:
-        """Send an answer, with how fresh it is."""
+        query_string = scope["query_string"]
+        body = self._kept_answer(query_string) or await self._answer(query_string)
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
@@ -54,6 +45,11 @@ class ListJobs:
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _kept_answer(self, query_string: bytes) -> bytes | None:
+        """Return an answer where it is kept and still holds."""
+        store = self._state.store
+        return self._kept.get(query_string) if store and store.version == self._kept_version else None
 
     def _encoded_freshness(self) -> bytes:
         """Return how fresh an answer is, a dictionary of structured fields (RFC 9651) that is kept while it is true."""
