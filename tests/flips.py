@@ -1,7 +1,7 @@
 """Each comparison of the merge rules, flipped one at a time: the properties of `test_order.py` must notice.
 
-`python -m tests.flips`, from the root of the checkout, finds the comparisons by itself: in the views and the columns
-that are generated, and in the modules that merge, read again, list and forget. Each member of a row is flipped too,
+`python -m tests.flips`, from the root of the checkout, finds the comparisons by itself: in the views, and in the
+modules that merge, read again, list and forget. Each member of a row is flipped too,
 as it decides where those before it tie. A flip is made in a copy of the checkout. The result is `flips.md`; the exit
 code is 1 when nothing notices a flip, unless EXCEPTIONS says why it changes no answer.
 """
@@ -28,10 +28,10 @@ PROFILES = {"few": 300, "many": 1200}
 # Parts of lines of the table, and why what they flip changes no answer.
 EXCEPTIONS = {
     "DISCARD_REJECTED": "no rule of merging, but which rejected messages are kept; `test_sqlite.py` tries it",
-    "`jobs.status > excluded.status`": "no other answer: a status's stamp holds its rank, so none ties with another",
     "THEN substr(max(thing_group), 6)": "no other answer: read where the two are equal",
     "count(*) FROM executions WHERE executions.job_id <>": "cost alone: how many jobs a transaction forgets",
     "json_array_length(told)": "cost alone: which jobs have the pairs of their groups kept",
+    "query.filters != Filters()": "cost alone: whether the list without a filter is merged of all kinds",
     "STREAMS_MAXIMUM": "comes to no end; `test_sqlite.py` tries many streams",
     "< EXECUTIONS_MAXIMUM": "cost alone: how many jobs a transaction forgets",
 }
@@ -67,7 +67,8 @@ _FLIPPED = {
 _WORDS = sorted((re.escape(word) + r"\b" * word.isupper() for word in _FLIPPED), key=len, reverse=True)
 _COMPARISON = re.compile(rf"'[^']*'|(?<!\w)(?:{'|'.join(_WORDS)})")
 _ASSIGNED = re.compile(r"\bSET\b(?:.*,)?\s+\w+\s$", re.DOTALL)
-_MADE = re.compile(r"^CREATE VIEW (\w+).*?;$|^ +(\w+) +\w+ GENERATED ALWAYS AS \(.*?^    \)", re.DOTALL | re.MULTILINE)
+_ASSIGNED_IN_TEMPLATE = re.compile(r"^ *[\w{}]+ $")
+_MADE = re.compile(r"^CREATE VIEW (\w+).*?;$|^DROP VIEW (\w+);$", re.DOTALL | re.MULTILINE)
 _TABLE = re.compile(r"\b(?:INTO|UPDATE|FROM) (\w+)")
 
 _Span = tuple[int, int]
@@ -102,7 +103,7 @@ class _Region:
         """Yield the flips of all comparisons here."""
         for match in _COMPARISON.finditer(self.text, *self.span):
             word, (start, end) = match[0], match.span()
-            if word.startswith("'") or (word == "=" and _ASSIGNED.search(self.text[self.span[0] : start])):
+            if word.startswith("'") or (word == "=" and self._assigns(start, end)):
                 continue
             if word == "coalesce(":
                 one, other, *_ = _members(self.text, end - 1)
@@ -114,6 +115,13 @@ class _Region:
                 rows = _members(self.text, _opening(self.text, start - 2)), _members(self.text, end + 1)
                 for ours, theirs in zip(*rows, strict=True):
                     yield self._swap(ours, theirs, f"{{}} {word} {{}}")
+
+    def _assigns(self, start: int, end: int) -> bool:
+        """Tell whether a "=" sets a column."""
+        line = self.text[:start].split("\n")[-1]
+        return bool(_ASSIGNED.search(self.text[self.span[0] : start])) or (
+            bool(_ASSIGNED_IN_TEMPLATE.match(line)) and self.text.startswith((" CASE", " max(", " coalesce("), end)
+        )
 
     def _swap(self, one: _Span, other: _Span, form: str) -> Flip:
         first, between, second = self.text[slice(*one)], self.text[one[1] : other[0]], self.text[slice(*other)]
@@ -157,11 +165,11 @@ def find() -> list[Flip]:
     views: dict[str, _Region] = {}
     for path in sorted((ROOT / "migrations" / "sqlite").iterdir()):
         text = path.read_text("latin-1")
-        # A view that a later migration makes anew is made as that one says.
-        views |= {
-            found[1] or found[2]: _Region(path, found[1] or found[2], text, found.span())
-            for found in _MADE.finditer(text)
-        }
+        for found in _MADE.finditer(text):  # one that a later migration makes anew is made as that one says
+            if found[1]:
+                views[found[1]] = _Region(path, found[1], text, found.span())
+            else:
+                views.pop(found[2], None)
     regions += views.values()
     return list({flip.text: flip for region in regions for flip in region.flips()}.values())
 
