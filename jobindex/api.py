@@ -183,7 +183,7 @@ class _Front:
                 message["headers"].append((b"x-amzn-requestid", _request_id()))
             await send(message)
 
-        if scope.get("path") != PATH or scope["method"] != "GET":
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
             await self._app(scope, receive, send_with_id)
             return
         try:

@@ -22,6 +22,7 @@ import aiosqlite
 import orjson
 
 from jobindex import sqlite_merge as merge
+from jobindex import sqlite_readings as readings
 from jobindex import sqlite_retention as retention
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
 from jobindex.jobs import (
@@ -57,7 +58,7 @@ from jobindex.sqlite_rows import (
     sighting_rows,
     thing_group_row,
 )
-from jobindex.sqlite_wal import KEPT_BYTES, WalLimit, wal_bytes
+from jobindex.sqlite_wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ async def open_store(
             stack.enter_context(locked(path))
             writer = await stack.enter_async_context(_connect(path, "rwc"))
             await _migrate(writer, path, load_migrations("sqlite"))
-            await writer.executescript(merge.CREATE_CHANGED)
+            await writer.executescript(readings.CREATE_CHANGED)
             connections = _Connections(
                 writer=writer,
                 readers=[await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)],
@@ -133,7 +134,7 @@ class SqliteStore:
         self._prober = connections.prober
         self._quick = connections.quick
         self.version = 0
-        """See Store. The writer's thread counts it, at once behind the commit."""
+        """See Store. The writer's thread counts it, at once behind a commit, or what was to become one."""
         self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in connections.readers:
             self._idle_readers.put_nowait(reader)
@@ -342,7 +343,7 @@ def _merge(
     for told, rows in job_rows(jobs).items():
         writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
-    for statement in (*merge.MERGE, *merge.READ_AGAIN):
+    for statement in (*merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
 
 
@@ -358,7 +359,7 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
         if mode != "ro":
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
-            await connection.execute("PRAGMA wal_autocheckpoint=4000")
+            await connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             await connection.execute(f"PRAGMA journal_size_limit = {KEPT_BYTES}")
             await connection.execute("PRAGMA temp_store = MEMORY")
             await connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")

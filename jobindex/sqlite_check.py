@@ -1,7 +1,7 @@
 """What can be told of a database file without the service: is it whole, and does it say what it was told?
 
 Everything is read in one transaction on a read-only connection, so a service may run meanwhile. What the
-registers say is not written down a second time here: the statements of `sqlite_merge.py` that read them
+registers say is not written down a second time here: the statements of `sqlite_readings.py` that read them
 run over all jobs, on temporary tables that stand in front of the real ones under the same names, and the
 outcome is compared with what is stored.
 """
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
-from jobindex import sqlite_merge as merge
+from jobindex import sqlite_readings as readings
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
@@ -179,7 +179,7 @@ def _read_again(connection: _Connection) -> None:
         )
         for (sql,) in rows.fetchall():
             connection.execute(_CREATE.sub(r"\1temp.", sql))
-    for statement in merge.CREATE_CHANGED.split(";"):  # executescript would end the transaction
+    for statement in readings.CREATE_CHANGED.split(";"):  # executescript would end the transaction
         connection.execute(statement)
     connection.execute(_JOBS)
     connection.execute("INSERT INTO temp.jobs SELECT job_id, deleted_at, NULL FROM main.jobs")
@@ -187,7 +187,7 @@ def _read_again(connection: _Connection) -> None:
     connection.execute("UPDATE temp.executions SET has_ended = NULL, ended_at = NULL")
     connection.execute("INSERT INTO changed_jobs SELECT job_id FROM main.jobs")
     connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name FROM main.executions")
-    for statement in merge.READ_AGAIN:
+    for statement in readings.READ_AGAIN:
         connection.execute(statement, {"now": 0})
     # When a job that bears no time was read cannot be said again.
     connection.execute(

@@ -15,6 +15,7 @@ from jobindex.sqlite_list import known_of, read_page
 INSTRUCTIONS_MAXIMUM = 100_000
 """Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""
 KNOWN_MAXIMUM = 10_000
+"""Thing groups of which is known whether an id is tied to them; beyond, all are forgotten."""
 
 _CACHE_KIB = 8 * 1024
 
@@ -57,7 +58,8 @@ class QuickReader:
             self._connection.rollback()
 
     def _takes_long(self) -> bool:
-        # SQLite counts on from where the statement, which it keeps, ended the last time: the first halt says nothing.
+        # SQLite counts on from where the statement, which it keeps, ended the last time: one halt says nothing. (Two,
+        # of two statements of a page, do not either; then a page is read in a thread for nothing.)
         self._halts += 1
         return self._halts > 1
 

@@ -49,7 +49,7 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.sqlite_merge import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
+from jobindex.sqlite_readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite_rows import NEVER, UNTIMED
 
 JOBS_MAXIMUM = 500
@@ -103,7 +103,7 @@ _KINDS = (
             found="""
                 CROSS JOIN jobs AS told ON told.job_id = given.value
                 CROSS JOIN job_summaries AS old
-                    ON old.created_at = told.listed_created_at AND old.job_id = told.job_id
+                    ON (old.created_at, old.job_id) = (told.listed_created_at, told.job_id)
             """,
             time="created_at",
             where=f"old.kind = {STATUS_KINDS[status] + selection_kind}",
@@ -165,7 +165,7 @@ _FORGET = (
         FROM changed_jobs
         CROSS JOIN jobs USING (job_id)
         CROSS JOIN job_summaries
-            ON job_summaries.created_at = listed_created_at AND job_summaries.job_id = jobs.job_id
+            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
     )
     {GROUP_PAIRS}
     """,

@@ -83,7 +83,7 @@ def _deletion_row(report: JobDeletion) -> _Row:
 
 
 def _merge_job(row: _Row, told: _Row) -> None:
-    """Merge into a row what another tells of the same job, as MERGE_JOB does."""
+    """Merge into a row what another tells of the same job, as `merge_job` does."""
     for name in REGISTERS:
         stamp = _STAMPS[name]
         if name in told and (name not in row or (told[stamp], told[name]) > (row[stamp], row[name])):

@@ -20,7 +20,7 @@ chosen: a TRUNCATE checkpoint after every batch (each waits for the disk twice m
 from pathlib import Path
 
 CHECKPOINT_PAGES = 4000
-"""A batch of two thousand messages writes half as many pages, and the next one half of them again."""
+"""16 MiB. A batch of thousands of messages writes about as many, half of which the next one writes again."""
 SHORT_BYTES = 24 * 1024 * 1024
 LONG_BYTES = 64 * 1024 * 1024
 KEPT_BYTES = 18 * 1024 * 1024

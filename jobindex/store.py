@@ -82,7 +82,7 @@ class Store(Protocol):
 
     @property
     def version(self) -> int:
-        """How often the index was written; while it is the same, the same question has the same answer."""
+        """How often the index was, or may have been, written; while it is the same, so is the answer to a question."""
         ...
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:

@@ -434,7 +434,7 @@ class _World:
     def _job_values(self, draw: st.DrawFn, job_id: str, names: Sequence[str]) -> dict[str, object]:
         arns = {
             "targets": [_arn("thing", THING_NAMES[0]), *(_arn("thinggroup", name) for name in GROUP_NAMES)],
-            "jobArn": [_arn("job", job_id), _arn("job", job_id, region="eu-west-1")],
+            "jobArn": [_arn("job", job_id, region=region) for region in ("us-east-1", "eu-west-1", '"%(g %d')],
         }
         values: dict[str, Callable[[], object]] = {
             "status": lambda: _pick(draw, _JOB_STATUSES),

@@ -12,7 +12,7 @@ import pytest
 from test_sqlite import is_cheap, plan
 from test_store import Index, at, entry, event, execution, execution_event, job, pending, summary
 
-from jobindex import service, sqlite_merge, sqlite_retention
+from jobindex import service, sqlite_readings, sqlite_retention
 from jobindex.config import read_settings
 from jobindex.events import parse_message
 from jobindex.jobs import JobStatus
@@ -242,7 +242,7 @@ async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file with what the writing connection has beside it."""
     await migrate(tmp_path / "jobindex.db")
     with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
-        connection.executescript(sqlite_merge.CREATE_CHANGED)
+        connection.executescript(sqlite_readings.CREATE_CHANGED)
         yield connection
 
 

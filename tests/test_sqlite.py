@@ -17,7 +17,7 @@ import pytest
 from pages import summaries
 from waiting import wait_until
 
-from jobindex import sqlite, sqlite_list, sqlite_merge, sqlite_quick
+from jobindex import sqlite, sqlite_list, sqlite_merge, sqlite_quick, sqlite_readings
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
 from jobindex.listing import Filters, ListJobsQuery, Position
@@ -398,7 +398,7 @@ async def test_any_number_of_streams_is_merged(
 async def test_what_an_older_version_kept_is_listed(path: Path, tmp_path: Path) -> None:
     """The pages are made anew from the jobs that are there."""
     reports: list[Report] = [
-        replace(JOB, job_id="arn", job_arn='arn:"100 %(g)b %d'),
+        replace(JOB, job_id="arn", job_arn='arn:"100 %(g %d', thing_group_name="g"),
         replace(JOB, job_id="name", thing_group_name="g", namespace_id="n"),
         replace(JOB, job_id="both", thing_group_name="g", thing_group_id="g-1", status=JobStatus.CANCELED),
         ThingGroupReport(thing_group_name="g", thing_group_id="g-1"),
@@ -438,7 +438,7 @@ async def migrated(path: Path) -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file with what the writing connection has beside it."""
     await migrate(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(sqlite_merge.CREATE_CHANGED)
+        connection.executescript(sqlite_readings.CREATE_CHANGED)
         yield connection
 
 
@@ -477,7 +477,7 @@ def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
     )
 
 
-@pytest.mark.parametrize("statement", [*sqlite_merge.MERGE, *sqlite_merge.READ_AGAIN])
+@pytest.mark.parametrize("statement", [*sqlite_merge.MERGE, *sqlite_readings.CHANGED, *sqlite_readings.READ_AGAIN])
 def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
     """Every statement of a batch starts from what the batch tells or changes and finds the rest by key."""
     of_the_batch = ("sighting", "reading", "read", "readings", "changed_jobs", "changed_executions", "left_places")

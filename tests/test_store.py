@@ -693,6 +693,14 @@ async def test_the_group_of_a_greengrass_deployment_is_the_jobs(index: Index) ->
     assert [summary(10, thing_group_id="g-1")] == list(await index.jobs(Filters(thing_group_name="g")))
 
 
+@pytest.mark.parametrize("region", ["%", "%(x", "%()b", "%(g)b", "100 %d", '"', "\\", "\n", "\x01\x02", "ü"])
+async def test_an_arn_may_hold_any_sign(index: Index, region: str) -> None:
+    """It is listed as it was told, and the group beside it is found."""
+    job_arn = arn("job/j1", region=region)
+    await index.tell(job(createdAt=1, jobArn=job_arn, thingGroupName="g"), group("g", "g-1"))
+    assert [summary(1, job_arn=job_arn, thing_group_id="g-1")] == list(await index.jobs(Filters(thing_group_id="g-1")))
+
+
 async def test_the_id_told_counts_before_one_tied(index: Index) -> None:
     """The thingGroupId of a summary is the one told for the job, else the least tied to its only name."""
     await index.tell(

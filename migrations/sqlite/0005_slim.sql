@@ -1,10 +1,11 @@
 -- A job's row in the list holds what a page reads, and what tells whether its place has changed; nothing twice.
 --
--- `kind` is as before. `listed` is the job in JSON, with a mark for what is only known when it is read, as Python's
--- `%` on bytes takes it: `%()b` is the beginning of the ARNs of jobs that were told without one, `%(NAME)b` the member
--- thingGroupId, where a message has tied an id to that name: a group tied later need not rewrite its jobs. `told_groups` are the thing groups that
--- the job was told with, the members of a JSON array; `job_thing_groups` is made of them, as before, but that a job
--- of more than eight, whatever kind they are of, has 'many:NAME' in place of the pairs of names.
+-- `kind` is the status and the target selection as one number, as before. `listed` is the job in JSON, with a mark for
+-- what is only known when it is read, as Python's `%` on bytes takes it: `%()b` is the beginning of the ARNs of jobs
+-- that were told without one, `%(NAME)b` the member thingGroupId, where a message has tied an id to that name: a group
+-- tied later need not rewrite its jobs. `told_groups` are the thing groups that the job was told with, the members of
+-- a JSON array; `job_thing_groups` is made of them, as before, but that a job of more than eight, whatever kind they
+-- are of, has 'many:NAME' in place of the pairs of names.
 
 DROP VIEW counted_job_thing_groups;
 DROP VIEW counted_jobs;
