@@ -88,6 +88,7 @@ def _panels(figures: Sequence[Mapping[str, Any]]) -> Iterator[_Panel]:
         figures={
             "a constant of as many bytes, 16 connections": "a constant of as many bytes",
             "the same page, 16 connections": "jobindex, all ask for the same",
+            "SQLite alone, no page twice, 16 connections": "SQLite alone, no page twice",
             "no page twice, 16 connections": "jobindex, no page twice",
             "datasette, 16 connections": "datasette",
             "moto, 16 connections": "moto",

@@ -1,7 +1,8 @@
 """Load: pages of 250 jobs a second on many connections, quiet and while notifications come in.
 
 All ask for the same page, or no two requests for the same. Beside it: the same bytes as a constant answer of
-the same server (the limit), moto's server and datasette.
+the same server (the limit), the pages as SQLite alone reads them (the limit of what reads each page), moto's server
+and datasette.
 """
 
 import sys
@@ -13,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
+from bench import sqlite_alone
 from bench.broker import Broker, mosquitto
 from bench.errors import BenchError
 from bench.http import Connection
@@ -35,6 +37,12 @@ PART = "load"
 
 _SAME, _DISTINCT = "the same page", "no page twice"
 _CONSTANT, _MOTO, _DATASETTE = "a constant of as many bytes", "moto", "datasette"
+_ALONE = "SQLite alone, no page twice"
+_HELD_AGAINST = {
+    _SAME: (_CONSTANT, _MOTO, _DATASETTE),
+    _DISTINCT: (_CONSTANT, _ALONE, _MOTO, _DATASETTE),
+    _ALONE: (_CONSTANT,),
+}
 _DISTINCT_MAXIMUM = 400_000
 _LATENCY_CONNECTIONS = 16
 _DRAIN_SECONDS = 300
@@ -71,10 +79,15 @@ def run(site: Site) -> None:
         broker = stack.enter_context(mosquitto(directory))
         product = stack.enter_context(serving(database, broker.port))
         same = _paths(directory / "same", [path(Filters())])
-        distinct = _paths(directory / "distinct", _distinct(size))
+        positions = _positions(size)
+        distinct = _paths(directory / "distinct", [path(Filters(), position) for position in positions])
         targets = {
             _SAME: _Target(url=product.url, paths=same),
             _DISTINCT: _Target(url=product.url, paths=distinct),
+            _ALONE: _Target(
+                url=stack.enter_context(_server("sqlite_alone", database, directory)),
+                paths=_paths(directory / "alone", [sqlite_alone.path(position) for position in positions]),
+            ),
             **_references(site, stack, product.url, database, directory),
         }
         _quiet(site, targets)
@@ -85,11 +98,7 @@ def _quiet(site: Site, targets: dict[str, _Target]) -> None:
     for connections in site.plan.connections:
         for _ in range(site.plan.rounds):
             for name, target in targets.items():
-                held_against = [
-                    _named(other, connections)
-                    for other in (_CONSTANT, _MOTO, _DATASETTE)
-                    if other in targets and name in {_SAME, _DISTINCT}
-                ]
+                held_against = [_named(other, connections) for other in _HELD_AGAINST.get(name, ()) if other in targets]
                 done = target.load(site, connections)
                 site.results.record(PART, _named(name, connections), done.rate, "pages/s", *held_against)
 
@@ -122,8 +131,10 @@ def _record_times(site: Site, name: str, done: Load, *, against: str | None = No
 
 def _references(site: Site, stack: ExitStack, url: str, database: Path, directory: Path) -> dict[str, _Target]:
     with Connection(url) as connection:
-        body = connection.get(path(Filters()))
-    targets = {_CONSTANT: _Target(url=stack.enter_context(_constant(body, directory)), paths=directory / "same")}
+        content = directory / "constant.json"
+        content.write_bytes(connection.get(path(Filters())))
+    constant = stack.enter_context(_server("constant", content, directory))
+    targets = {_CONSTANT: _Target(url=constant, paths=directory / "same")}
     for name, module in ((_MOTO, "moto.server"), (_DATASETTE, "datasette")):
         if reason := missing(site.references, module):
             site.results.skip(f"{PART}: {name}", reason)
@@ -140,22 +151,20 @@ def _references(site: Site, stack: ExitStack, url: str, database: Path, director
 
 
 @contextmanager
-def _constant(body: bytes, directory: Path) -> Iterator[str]:
+def _server(module: str, content: Path, directory: Path) -> Iterator[str]:
+    """Run a module of the bench that serves a file on a port."""
     port = free_port()
-    content = directory / "constant.json"
-    content.write_bytes(body)
-    with running([sys.executable, "-m", "bench.constant", port, content], directory / "constant.log"):
-        wait_until(lambda: listens(port), "the constant answer", 30)
+    with running([sys.executable, "-m", f"bench.{module}", port, content], directory / f"{module}.log"):
+        wait_until(lambda: listens(port), f"bench.{module}", 30)
         yield f"http://127.0.0.1:{port}"
 
 
-def _distinct(size: int) -> list[str]:
-    """Return requests for full pages, each from another position, in no order."""
+def _positions(size: int) -> list[Position]:
+    """Return positions with a full page behind each, in no order."""
     positions = [
         Position(created_at=job.created_at, job_id=job.job_id) for job in islice(jobs(size), MAX_RESULTS, None)
     ]
-    chosen = Random(1).sample(positions, min(len(positions), _DISTINCT_MAXIMUM))
-    return [path(Filters(), position) for position in chosen]
+    return Random(1).sample(positions, min(len(positions), _DISTINCT_MAXIMUM))
 
 
 def _paths(file: Path, paths: list[str]) -> Path:
