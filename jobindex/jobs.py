@@ -145,12 +145,13 @@ Told = tuple[Report, ...] | RejectedMessage
 """What a message tells, or why it cannot be understood."""
 
 
+@lru_cache(maxsize=1024)  # what messages tell at one time bears few times
 def to_milliseconds(time: datetime) -> int:
     """Return `time` as whole milliseconds since the epoch."""
     return (time - _EPOCH) // _MILLISECOND
 
 
-@lru_cache(maxsize=1024)  # what messages tell at one time bears few times
+@lru_cache(maxsize=1024)
 def from_milliseconds(milliseconds: int) -> datetime:
     """Return the UTC time that is `milliseconds` after the epoch, without rounding."""
     return _EPOCH + timedelta(microseconds=1000 * milliseconds)

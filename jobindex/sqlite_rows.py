@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from operator import attrgetter
 from typing import Any
 
 from jobindex.jobs import (
@@ -32,6 +33,8 @@ _RANKS = 8
 """A job's stamp is its time times this, plus the rank of the status told with it."""
 
 _STAMPS = {name: f"{name}_stamp" for name in (*REGISTERS, "created_at")}
+
+_REGISTERS = attrgetter(*REGISTERS)
 
 _Row = dict[str, Any]
 
@@ -57,8 +60,7 @@ def job_rows(reports: Iterable[JobReport | JobDeletion]) -> Mapping[tuple[str, .
 def _job_row(report: JobReport) -> _Row:
     stamp = _time(report.time) * _RANKS + (JOB_STATUS_RANK[report.status] if report.status else 0)
     row: _Row = {"job_id": report.job_id}
-    for name in REGISTERS:
-        value = getattr(report, name)
+    for name, value in zip(REGISTERS, _REGISTERS(report), strict=True):
         if value is not None:
             row[name] = value
             row[_STAMPS[name]] = stamp
