@@ -19,25 +19,20 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import aiosqlite
-import orjson
 
 from jobindex import sqlite_merge as merge
 from jobindex import sqlite_readings as readings
 from jobindex import sqlite_retention as retention
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
 from jobindex.jobs import (
-    JobDeletion,
-    JobExecutionReport,
-    JobReport,
-    PendingListReport,
     RejectedMessage,
     Report,
-    ThingGroupReport,
     from_milliseconds,
     to_milliseconds,
 )
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
+from jobindex.sqlite_batch import merge_batch
 from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
 from jobindex.sqlite_list import Steps, known_of, read_page
 from jobindex.sqlite_quick import QuickReader
@@ -49,14 +44,6 @@ from jobindex.sqlite_rejected import (
     REJECT_AGAIN,
     kept_message,
     rejected_summary,
-)
-from jobindex.sqlite_rows import (
-    execution_row,
-    job_rows,
-    pending_list_row,
-    rejected_row,
-    sighting_rows,
-    thing_group_row,
 )
 from jobindex.sqlite_wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
@@ -283,8 +270,7 @@ def _apply(
     limits: RejectedLimits,
     writer: sqlite3.Connection,
 ) -> int:
-    horizon = retention.horizon_in_force(writer, now)
-    _merge(retention.counted(writer, reports, horizon), rejected, now, horizon, writer)
+    merge_batch(reports, rejected, now, writer)
     if not rejected:
         return 0
     kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
@@ -307,48 +293,11 @@ def _retry(
             applied.append(kept.id)
         except MessageError as error:
             rejected[kept.id] = str(error)
-    horizon = retention.horizon_in_force(writer, now)
-    _merge(retention.counted(writer, reports, horizon), (), now, horizon, writer)
+    merge_batch(reports, (), now, writer)
     writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
     writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
     missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
     return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
-
-
-def _merge(
-    reports: Sequence[Report],
-    rejected: Sequence[RejectedMessage],
-    now: datetime,
-    horizon: int,
-    writer: sqlite3.Connection,
-) -> None:
-    """Merge a batch, in a transaction that is open."""
-    deletions = [report for report in reports if isinstance(report, JobDeletion)]
-    jobs: list[JobReport | JobDeletion] = [report for report in reports if isinstance(report, JobReport)]
-    jobs += deletions
-    executions = [report for report in reports if isinstance(report, JobExecutionReport)]
-    lists = [report for report in reports if isinstance(report, PendingListReport)]
-    groups = {report for report in reports if isinstance(report, ThingGroupReport)}
-    batch = {
-        "job_ids": _json({report.job_id for report in jobs}),
-        "executions": _json([execution_row(report) for report in executions]),
-        "sightings": _json(sighting_rows(executions)),
-        "lists": _json([pending_list_row(report) for report in lists]),
-        "groups": _json([thing_group_row(report) for report in groups]),
-        "deleted_job_ids": _json({report.job_id for report in deletions}),
-        "listed_things": _json({report.thing_name for report in lists}),
-        "now": to_milliseconds(now),
-        "told_since": horizon,
-    }
-    for told, rows in job_rows(jobs).items():
-        writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
-    writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
-    for statement in (*merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
-        writer.execute(statement, batch)
-
-
-def _json(values: Collection[object]) -> str:
-    return orjson.dumps(list(values)).decode()
 
 
 @asynccontextmanager
