@@ -225,7 +225,7 @@ READ_AGAIN = (
         SELECT
             job_id,
             is_visible,
-            coalesce(created_at, earliest_at, arrived_at) AS created_at,
+            read_created_at AS created_at,
             CASE read_status
                 WHEN 'SCHEDULED' THEN 0
                 WHEN 'IN_PROGRESS' THEN 3
@@ -254,7 +254,7 @@ READ_AGAIN = (
                 END || ')b',
                 ''
             )
-            || ',"createdAt":' || (coalesce(created_at, earliest_at, arrived_at) / 1000.0)
+            || ',"createdAt":' || (read_created_at / 1000.0)
             || coalesce(',"completedAt":' || (coalesce(completed_at, CASE
                 WHEN status IS NULL AND read_status = 'COMPLETED' AND NOT EXISTS (
                     SELECT 1
@@ -274,6 +274,7 @@ READ_AGAIN = (
         FROM (
             SELECT
                 counted_jobs.*,
+                coalesce(created_at, earliest_at, arrived_at) AS read_created_at,
                 CASE
                     WHEN status IS NOT NULL THEN status
                     WHEN target_selection = 'CONTINUOUS' THEN 'IN_PROGRESS'

@@ -36,7 +36,6 @@ EXCEPTIONS = {
         "no other answer: a row says when it changed only where nothing bears a time"
     ),
     "coalesce(latest_at, former.changed_at": "no other answer: the first time of a job is another createdAt, too",
-    "| `coalesce(created_at, earliest_at": "comes to no end: the list and its tokens then tell different times",
     "query.filters != Filters()": "cost alone: whether the list without a filter is merged of all kinds",
     "STREAMS_MAXIMUM": "comes to no end; `test_sqlite.py` tries many streams",
     "< EXECUTIONS_MAXIMUM": "cost alone: how many jobs a transaction forgets",
