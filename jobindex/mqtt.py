@@ -32,6 +32,7 @@ It can be weighed again once these are mended; a broker that speaks only 3.1.1 n
 
 import asyncio
 import logging
+import math
 import ssl
 import struct
 import time
@@ -75,6 +76,7 @@ _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
 _KEEPALIVE_SECONDS = 30
 _SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE or UNSUBSCRIBE, AWS IoT Core's limit
 _STEADY_SECONDS = 30  # a connection that lasted this long starts the back-off anew
+_PUBACK_SECONDS = 10
 _GRANTED_QOS_1 = 1
 
 T = TypeVar("T")
@@ -472,12 +474,18 @@ def _disconnected(client: aiomqtt.Client) -> "asyncio.Future[None]":
 
 @asynccontextmanager
 async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, bytes], Awaitable[None]]]:
-    """Connect without a session; yield a function that publishes at QoS 1 and returns once acknowledged."""
+    """Connect without a session; yield a function that publishes at QoS 1 and returns once acknowledged.
+
+    `publish` raises TimeoutError where no acknowledgement comes within ten seconds.
+    """
     async with aiomqtt.Client(
         broker.host, broker.port, identifier=broker.client_id, protocol=_PROTOCOLS[broker.protocol]
     ) as client:
 
         async def publish(topic: str, payload: bytes) -> None:
-            await client.publish(topic, payload, qos=1)
+            # With a limit of its own aiomqtt waits by `asyncio.wait_for`, which Python 3.11 lets forget that it is
+            # cancelled when PUBACK comes at that moment: https://github.com/python/cpython/issues/86296
+            async with asyncio.timeout(_PUBACK_SECONDS):
+                await client.publish(topic, payload, qos=1, timeout=math.inf)
 
         yield publish

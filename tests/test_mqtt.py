@@ -20,7 +20,7 @@ from jobindex.channel import READ_BYTES
 from jobindex.inbox import IN_HAND_MAXIMUM
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
-from jobindex.mqtt import Broker, Subscriber
+from jobindex.mqtt import Broker, Subscriber, connect_publisher
 from jobindex.state import State
 from jobindex.store import Store
 
@@ -295,3 +295,23 @@ def test_a_broker_that_keeps_to_no_window_is_held_back(tmp_path: Path) -> None:
             assert service.metric("messages_redelivered_total") == 0
             wait_until(lambda: len(acknowledged) == count, "every acknowledgement")
             assert [number % packet_ids + 1 for number in range(count)] == acknowledged
+
+
+async def test_publishing_that_is_canceled_as_it_is_acknowledged_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancellation that comes together with PUBACK counts: who stops a publisher need not stop it twice."""
+    publishing: asyncio.Future[None]
+    is_set = asyncio.Event.set
+
+    def set_and_cancel(event: asyncio.Event) -> None:
+        is_set(event)
+        publishing.cancel()
+
+    with mosquitto(tmp_path) as broker:
+        async with connect_publisher(Broker(host="127.0.0.1", port=broker.port, client_id="fleet")) as publish:
+            monkeypatch.setattr(asyncio.Event, "set", set_and_cancel)
+            publishing = asyncio.ensure_future(publish("a", b""))
+            await asyncio.wait((publishing,))
+            monkeypatch.undo()
+    assert publishing.cancelled()
