@@ -21,7 +21,7 @@ from bench.product import serving
 from bench.questions import COMBINATIONS, label, path, questions
 from bench.site import Site
 from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.sqlite import open_store
+from jobindex.sqlite.store import open_store
 from jobindex.store import Store
 
 PART = "pages"

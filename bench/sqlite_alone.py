@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bench.server import headers_of, serve
 from jobindex.jobs import to_milliseconds
 from jobindex.listing import MAX_RESULTS, Position
-from jobindex.sqlite_file import uri
+from jobindex.sqlite.file import uri
 
 _PAGE = f"""
 SELECT CAST(group_concat(listed) AS BLOB)

@@ -20,9 +20,9 @@ from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailab
 from jobindex.logs import set_up_logs
 from jobindex.rejected_client import RejectedClient, encode, show_message, show_outcome, show_table
 from jobindex.service import serve, stop_on_signals
-from jobindex.sqlite import migrate
-from jobindex.sqlite_backup import back_up, restore
-from jobindex.sqlite_check import check
+from jobindex.sqlite.backup import back_up, restore
+from jobindex.sqlite.check import check
+from jobindex.sqlite.store import migrate
 
 _THREADS = "jobindex-connect"
 _HEALTH_SECONDS = 4

@@ -13,7 +13,7 @@
     ├── BackupError                   a copy that cannot be made or put back
     └── ServiceError                  a service that does not answer a command, or refuses it
 
-The first five bear AWS's names; `api.py` holds the table from error to HTTP status.
+The first five bear AWS's names; `api/app.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import uvicorn
 
 from jobindex.addresses import authority
-from jobindex.api import App, create_app
+from jobindex.api.app import App, create_app
 from jobindex.backoff import Backoff
 from jobindex.config import Settings
 from jobindex.errors import DatabaseUnavailableError, SettingsError
@@ -25,8 +25,8 @@ from jobindex.ingestion import Ingestor
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber
 from jobindex.retention import ROUND_SECONDS, retain
-from jobindex.sqlite import open_store
-from jobindex.sqlite_wal import wal_bytes
+from jobindex.sqlite.store import open_store
+from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
 

@@ -15,14 +15,14 @@ import boto3
 import uvicorn
 from botocore.config import Config
 
-from jobindex.api import create_app
+from jobindex.api.app import create_app
+from jobindex.api.throttle import CONCURRENCY_MAXIMUM
 from jobindex.events import parse_message
 from jobindex.jobs import Report
 from jobindex.metrics import Metrics
 from jobindex.service import bound_socket, http_config
-from jobindex.sqlite import open_store
+from jobindex.sqlite.store import open_store
 from jobindex.state import State
-from jobindex.throttle import CONCURRENCY_MAXIMUM
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
-from jobindex.sqlite import open_store
+from jobindex.sqlite.store import open_store
 from jobindex.store import Store
 
 settings.register_profile("default", deadline=None, max_examples=80)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("sqlite_merge", "sqlite_readings", "sqlite_rows", "sqlite_list", "sqlite_retention")
+MODULES = ("merge", "readings", "rows", "pages", "retention")
 PROFILES = {"few": 300, "many": 1200}
 """Hypothesis's profiles, tried in turn, with the seconds after which a run is given up."""
 
@@ -166,7 +166,7 @@ def _opening(text: str, closing: int) -> int:
 
 def find() -> list[Flip]:
     """Return every flip."""
-    regions = [region for name in MODULES for region in _of_module(ROOT / "jobindex" / f"{name}.py")]
+    regions = [region for name in MODULES for region in _of_module(ROOT / "jobindex" / "sqlite" / f"{name}.py")]
     views: dict[str, _Region] = {}
     for path in sorted((ROOT / "migrations" / "sqlite").iterdir()):
         text = path.read_text("latin-1")

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sqlite import SqliteStore
+from jobindex.sqlite.store import SqliteStore
 from jobindex.state import Ingestion
 
 JOB = "$aws/things/thing/jobs/{}/notify-namespace-{}"

@@ -17,13 +17,13 @@ from commands import jobindex
 from services import Service, running
 from waiting import wait_until
 
-from jobindex import sqlite
 from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.events import parse_message
 from jobindex.migrations import load_migrations
-from jobindex.sqlite import migrate, open_store
-from jobindex.sqlite_backup import back_up, restore
-from jobindex.sqlite_check import check
+from jobindex.sqlite import store as sqlite
+from jobindex.sqlite.backup import back_up, restore
+from jobindex.sqlite.check import check
+from jobindex.sqlite.store import migrate, open_store
 from jobindex.store import Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -30,7 +30,6 @@ from streams import (
     times,
 )
 
-from jobindex import sqlite_retention
 from jobindex.errors import ResourceNotFoundException
 from jobindex.events import parse_message
 from jobindex.jobs import (
@@ -43,7 +42,8 @@ from jobindex.jobs import (
     ThingGroupReport,
 )
 from jobindex.listing import Filters, ListJobsQuery
-from jobindex.sqlite import SqliteStore, open_store
+from jobindex.sqlite import retention
+from jobindex.sqlite.store import SqliteStore, open_store
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 
@@ -138,7 +138,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         closing(sqlite3.connect(path, isolation_level=None)) as connection,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(sqlite_retention, "JOBS_MAXIMUM", 1)  # few jobs are many pages
+        patch.setattr(retention, "JOBS_MAXIMUM", 1)  # few jobs are many pages
         connection.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
         runner.run(_pragma(store, "synchronous = OFF"))
         yield Index(runner, store, connection)

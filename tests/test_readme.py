@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobindex.__main__ import parser
-from jobindex.api import create_app
+from jobindex.api.app import create_app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
 from jobindex.listing import MAX_RESULTS

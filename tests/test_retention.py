@@ -12,13 +12,14 @@ import pytest
 from test_sqlite import is_cheap, plan
 from test_store import Index, at, entry, event, execution, execution_event, job, pending, summary
 
-from jobindex import service, sqlite_readings, sqlite_retention
+from jobindex import service
 from jobindex.config import read_settings
 from jobindex.events import parse_message
 from jobindex.jobs import JobStatus
 from jobindex.metrics import Metrics
 from jobindex.retention import retain as rounds
-from jobindex.sqlite import migrate, open_store
+from jobindex.sqlite import readings, retention
+from jobindex.sqlite.store import migrate, open_store
 from jobindex.state import State
 from jobindex.store import Store
 
@@ -211,8 +212,8 @@ async def test_jobs_are_forgotten_a_few_at_a_time(
     store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, jobs: int, executions: int
 ) -> None:
     """No transaction forgets more than a few jobs and executions, and messages go in between."""
-    monkeypatch.setattr(sqlite_retention, "JOBS_MAXIMUM", jobs)
-    monkeypatch.setattr(sqlite_retention, "EXECUTIONS_MAXIMUM", executions)
+    monkeypatch.setattr(retention, "JOBS_MAXIMUM", jobs)
+    monkeypatch.setattr(retention, "EXECUTIONS_MAXIMUM", executions)
     for number in range(10):
         things = [execution("SUCCEEDED", f"j{number}", f"t{thing}", lastUpdatedAt=number) for thing in range(2)]
         await index.tell(*things)
@@ -230,7 +231,7 @@ async def test_a_job_told_of_meanwhile_is_not_forgotten(
     store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a page showed is looked at again when it is forgotten."""
-    monkeypatch.setattr(sqlite_retention, "EXECUTIONS_MAXIMUM", 1)
+    monkeypatch.setattr(retention, "EXECUTIONS_MAXIMUM", 1)
     await index.tell(*(execution("SUCCEEDED", f"j{number}", lastUpdatedAt=number) for number in range(3)))
     async for _ in store.retain(NOW - at(10), now=NOW):
         await index.tell(execution("QUEUED", "j1", "t2", lastUpdatedAt=10))
@@ -242,11 +243,11 @@ async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file with what the writing connection has beside it."""
     await migrate(tmp_path / "jobindex.db")
     with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
-        connection.executescript(sqlite_readings.CREATE_CHANGED)
+        connection.executescript(readings.CREATE_CHANGED)
         yield connection
 
 
-@pytest.mark.parametrize("statement", [one for pair in sqlite_retention.statements() for one in pair])
+@pytest.mark.parametrize("statement", [one for pair in retention.statements() for one in pair])
 def test_forgetting_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
     """Pages follow an index in its order, and what is forgotten is found by key."""
     parameters = {"horizon": 0, "time": 0, "job_id": "", "limit": 1, "job_ids": "[]"}
@@ -281,7 +282,7 @@ async def test_rounds_forget_and_count(
 
     assert await comes(index.job_ids, {"j2"})
     with monkeypatch.context() as patched:
-        patched.setattr(sqlite_retention, "_RAISE_HORIZON", "SELECT x")
+        patched.setattr(retention, "_RAISE_HORIZON", "SELECT x")
         assert await comes(failures, 1)
     await index.tell(event("completed", "j2", timestamp=20))
     assert await comes(index.job_ids, set())

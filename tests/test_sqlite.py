@@ -17,14 +17,15 @@ import pytest
 from pages import summaries
 from waiting import wait_until
 
-from jobindex import sqlite, sqlite_list, sqlite_merge, sqlite_quick, sqlite_readings
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import SqliteStore, migrate, open_store
-from jobindex.sqlite_file import CREATE_MIGRATIONS, migration_script
-from jobindex.sqlite_list import Key, page_parameters, page_statement
+from jobindex.sqlite import merge, pages, quick, readings
+from jobindex.sqlite import store as sqlite
+from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
+from jobindex.sqlite.pages import Key, page_parameters, page_statement
+from jobindex.sqlite.store import SqliteStore, migrate, open_store
 from jobindex.store import RejectedLimits, Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,7 +37,7 @@ REJECTED = RejectedMessage(topic="$aws/things/t1/jobs/notify", payload=b"\xff", 
 OPEN = """
 import asyncio, os, sys
 from pathlib import Path
-from jobindex import sqlite
+from jobindex.sqlite import store as sqlite
 from jobindex.errors import JobindexError
 
 migrations = sqlite.load_migrations("sqlite")
@@ -352,7 +353,7 @@ async def test_readers_cannot_write(opened: SqliteStore) -> None:
 
 async def test_a_page_that_takes_long_is_read_in_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer is the same, and the event loop goes on meanwhile."""
-    monkeypatch.setattr(sqlite_quick, "INSTRUCTIONS_MAXIMUM", 1)
+    monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 1)
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
@@ -366,7 +367,7 @@ async def test_pages_asked_for_again_and_again_are_still_read_at_once(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite counts the instructions of a statement over all its uses; what counts is one page."""
-    monkeypatch.setattr(sqlite_quick, "INSTRUCTIONS_MAXIMUM", 10_000)
+    monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 10_000)
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
         pages = [store._quick.read(ListJobsQuery()) for _ in range(50)]
@@ -379,7 +380,7 @@ async def test_any_number_of_streams_is_merged(
     path: Path, monkeypatch: pytest.MonkeyPatch, streams_maximum: int
 ) -> None:
     """A group that has had many ids is found by its name with all of them, in order and each job once."""
-    monkeypatch.setattr(sqlite_list, "STREAMS_MAXIMUM", streams_maximum)
+    monkeypatch.setattr(pages, "STREAMS_MAXIMUM", streams_maximum)
     numbers = range(40)
     groups = [ThingGroupReport(thing_group_name="g", thing_group_id=f"g-{number}") for number in numbers]
     jobs = [
@@ -438,7 +439,7 @@ async def migrated(path: Path) -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file with what the writing connection has beside it."""
     await migrate(path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(sqlite_readings.CREATE_CHANGED)
+        connection.executescript(readings.CREATE_CHANGED)
         yield connection
 
 
@@ -477,7 +478,7 @@ def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
     )
 
 
-@pytest.mark.parametrize("statement", [*sqlite_merge.MERGE, *sqlite_readings.CHANGED, *sqlite_readings.READ_AGAIN])
+@pytest.mark.parametrize("statement", [*merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN])
 def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
     """Every statement of a batch starts from what the batch tells or changes and finds the rest by key."""
     of_the_batch = ("sighting", "reading", "read", "readings", "changed_jobs", "changed_executions", "left_places")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pages import summaries
 
-from jobindex import sqlite_wal
 from jobindex.jobs import JobReport
 from jobindex.listing import ListJobsQuery
-from jobindex.sqlite import SqliteStore, open_store
-from jobindex.sqlite_wal import WalLimit, wal_bytes
+from jobindex.sqlite import wal
+from jobindex.sqlite.store import SqliteStore, open_store
+from jobindex.sqlite.wal import WalLimit, wal_bytes
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 KIB, MIB = 1024, 1024 * 1024
@@ -73,8 +73,8 @@ async def test_the_log_is_bounded_while_readers_never_stop(
     path: Path, monkeypatch: pytest.MonkeyPatch, lives: float | None
 ) -> None:
     """Written are many times the bound; what readers see stays whole, and the log never grows beyond."""
-    monkeypatch.setattr(sqlite_wal, "SHORT_BYTES", 256 * KIB)
-    monkeypatch.setattr(sqlite_wal, "LONG_BYTES", 1 * MIB)
+    monkeypatch.setattr(wal, "SHORT_BYTES", 256 * KIB)
+    monkeypatch.setattr(wal, "LONG_BYTES", 1 * MIB)
     bound = 2 * MIB
     async with open_store(path) as store:
         await store._writer.execute("PRAGMA journal_size_limit = 0")
@@ -98,9 +98,9 @@ async def test_the_log_is_bounded_while_readers_never_stop(
 
 async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The writer waits for it a few times only, goes on, and empties the log when it has gone."""
-    monkeypatch.setattr(sqlite_wal, "SHORT_BYTES", 256 * KIB)
-    monkeypatch.setattr(sqlite_wal, "LONG_BYTES", 512 * KIB)
-    monkeypatch.setattr(sqlite_wal, "_WHILE_MS", 100)
+    monkeypatch.setattr(wal, "SHORT_BYTES", 256 * KIB)
+    monkeypatch.setattr(wal, "LONG_BYTES", 512 * KIB)
+    monkeypatch.setattr(wal, "_WHILE_MS", 100)
     async with open_store(path) as store:
         await store._writer.execute("PRAGMA journal_size_limit = 0")  # else the file keeps some of its length
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -120,8 +120,8 @@ async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypa
 
 async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was committed is applied, whatever becomes of the log."""
-    monkeypatch.setattr(sqlite_wal, "SHORT_BYTES", 1)
-    monkeypatch.setattr(sqlite_wal, "_MOMENT_MS", "no number;SELECT x")
+    monkeypatch.setattr(wal, "SHORT_BYTES", 1)
+    monkeypatch.setattr(wal, "_MOMENT_MS", "no number;SELECT x")
     async with open_store(path) as store:
         await store.apply(batch(0), (), now=NOW)
         assert wal_bytes(path) > 0

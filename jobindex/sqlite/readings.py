@@ -5,7 +5,7 @@ A batch puts down what it may have changed, in temporary tables of the writing c
 1. the executions among these are read again: whether, and when, each has ended;
 2. the jobs among them are read again, into `job_summaries` and `job_thing_groups`.
 
-The same statements read the whole index for `sqlite_check.py`. (`LIMIT -1` makes SQLite work out each column of a
+The same statements read the whole index for `check.py`. (`LIMIT -1` makes SQLite work out each column of a
 subquery once, not wherever it is named.)
 """
 

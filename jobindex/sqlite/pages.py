@@ -1,7 +1,7 @@
 """The pages of ListJobs in SQL: what is read for a page is bounded by the page, whatever the filters and the index.
 
 A page is merged from streams, each of which SQLite reads in the order of an index, and no further than needed:
-a stream for each kind of job (`sqlite_readings.py`) that the filters leave open, and for each way
+a stream for each kind of job (`readings.py`) that the filters leave open, and for each way
 in which jobs were told with the thing group asked for. Each combination of filters is a statement of its own:
 `(:status IS NULL OR status = :status)` would make SQLite read every job. Jobs come as JSON, made when they were
 written, in one string, whose marks are filled in by one `%`: to make 250 rows objects of Python costs three times
@@ -22,7 +22,7 @@ from typing import Any
 from jobindex.errors import ResourceNotFoundException
 from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
-from jobindex.sqlite_readings import SELECTION_KINDS, STATUS_KINDS
+from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
 
 Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
 """What is to be read, a statement and its parameters at a time; each is sent its rows, and a page comes of it."""

@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from jobindex.api.throttle import Throttle
 from jobindex.errors import DatabaseUnavailableError, ServiceUnavailableException
 from jobindex.listing import JobPage, ListJobsQuery, encode_token, parse_list_jobs
 from jobindex.state import Ingestion, State
-from jobindex.throttle import Throttle
 
 PATH = "/jobs"
 KEPT_MAXIMUM = 32

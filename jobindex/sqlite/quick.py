@@ -9,8 +9,8 @@ import sqlite3
 from pathlib import Path
 
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sqlite_file import uri
-from jobindex.sqlite_list import known_of, read_page
+from jobindex.sqlite.file import uri
+from jobindex.sqlite.pages import known_of, read_page
 
 INSTRUCTIONS_MAXIMUM = 100_000
 """Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""

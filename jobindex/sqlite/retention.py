@@ -49,8 +49,8 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.sqlite_readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
-from jobindex.sqlite_rows import NEVER, UNTIMED
+from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
+from jobindex.sqlite.rows import NEVER, UNTIMED
 
 JOBS_MAXIMUM = 500
 """Jobs forgotten in one transaction."""

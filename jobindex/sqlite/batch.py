@@ -1,4 +1,4 @@
-"""A batch of reports, merged in an open transaction by the statements of `sqlite_merge.py` and `sqlite_readings.py`."""
+"""A batch of reports, merged in an open transaction by the statements of `merge.py` and `readings.py`."""
 
 import sqlite3
 from collections.abc import Collection, Sequence
@@ -6,9 +6,6 @@ from datetime import datetime
 
 import orjson
 
-from jobindex import sqlite_merge as merge
-from jobindex import sqlite_readings as readings
-from jobindex import sqlite_retention as retention
 from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
@@ -19,7 +16,8 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
-from jobindex.sqlite_rows import (
+from jobindex.sqlite import merge, readings, retention
+from jobindex.sqlite.rows import (
     execution_row,
     job_rows,
     pending_list_row,

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from jobindex.errors import BackupError, DatabaseUnavailableError
-from jobindex.sqlite_check import check
-from jobindex.sqlite_file import locked, uri
+from jobindex.sqlite.check import check
+from jobindex.sqlite.file import locked, uri
 
 _BESIDE = ("-wal", "-journal")
 """What SQLite keeps beside a file and would play back into another one of its name."""

@@ -1,7 +1,7 @@
 """What can be told of a database file without the service: is it whole, and does it say what it was told?
 
 Everything is read in one transaction on a read-only connection, so a service may run meanwhile. What the
-registers say is not written down a second time here: the statements of `sqlite_readings.py` that read them
+registers say is not written down a second time here: the statements of `readings.py` that read them
 run over all jobs, on temporary tables that stand in front of the real ones under the same names, and the
 outcome is compared with what is stored.
 """
@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
-from jobindex import sqlite_readings as readings
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
-from jobindex.sqlite_file import CREATE_MIGRATIONS, migration_script, uri
-from jobindex.sqlite_list import Key, page_parameters, page_statement
+from jobindex.sqlite import readings
+from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
+from jobindex.sqlite.pages import Key, page_parameters, page_statement
 
 _SHOWN = 5
 """How much of what is wrong a line tells."""

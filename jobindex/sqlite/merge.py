@@ -2,10 +2,10 @@
 
 Every statement merges by maxima, minima and unions, so that neither order nor repetition of messages shows;
 `migrations/sqlite/0001_index.sql` explains stamps and says what each table holds. The registers are `jobs`,
-`executions`, `pending_lists` and `thing_groups`; what follows from them is read in `sqlite_readings.py`, in
+`executions`, `pending_lists` and `thing_groups`; what follows from them is read in `readings.py`, in
 the same transaction.
 
-`sqlite_rows.py` makes the rows. Those of a kind are one parameter, JSON: a statement of a thousand rows leaves
+`rows.py` makes the rows. Those of a kind are one parameter, JSON: a statement of a thousand rows leaves
 the interpreter to others while it runs, where a thousand statements wait for it a thousand times, which takes
 the longer the busier others are. Not chosen: reading, merging in Python and writing back, which would need a
 second round of statements for each batch, and a log of messages replayed in order, which grows without bound.
@@ -48,7 +48,7 @@ _MERGE_CREATED_AT = """
 
 @cache
 def merge_job(told: tuple[str, ...]) -> str:
-    """Return the statement that merges rows of `sqlite_rows.job_rows` in which these registers are told.
+    """Return the statement that merges rows of `rows.job_rows` in which these registers are told.
 
     What a message does not tell is then neither read from its row nor compared: a message tells three of ten.
     """

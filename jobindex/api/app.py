@@ -18,6 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from jobindex.api.list_jobs import PATH, ListJobs
+from jobindex.api.rejected import rejected_endpoints
+from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
 from jobindex.errors import (
     AccessDeniedException,
     DatabaseUnavailableError,
@@ -26,11 +29,8 @@ from jobindex.errors import (
     ServiceUnavailableException,
     ThrottlingException,
 )
-from jobindex.list_jobs_api import PATH, ListJobs
 from jobindex.metrics import CONTENT_TYPE, Metrics
-from jobindex.rejected_api import rejected_endpoints
 from jobindex.state import State
-from jobindex.throttle import CONCURRENCY_MAXIMUM, Throttle
 
 App = ASGIApp
 

@@ -1,8 +1,8 @@
-"""Reports as rows: the parameters of the statements in `sqlite_merge.py`.
+"""Reports as rows: the parameters of the statements in `merge.py`.
 
 Times become milliseconds since the epoch, and a report's place in the merge order becomes a stamp, as
 `migrations/sqlite/0001_index.sql` explains. What a batch tells of a job several times becomes one row, by the
-merge rules of `sqlite_merge.py`: a job and each of its executions speak of it, and a row costs more than a fold.
+merge rules of `merge.py`: a job and each of its executions speak of it, and a row costs more than a fold.
 """
 
 import json
@@ -23,7 +23,7 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
-from jobindex.sqlite_merge import REGISTERS
+from jobindex.sqlite.merge import REGISTERS
 
 NEVER = -2
 """The time of a register that was never told."""

@@ -20,9 +20,6 @@ from typing import TypeVar, cast
 
 import aiosqlite
 
-from jobindex import sqlite_merge as merge
-from jobindex import sqlite_readings as readings
-from jobindex import sqlite_retention as retention
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
 from jobindex.jobs import (
     RejectedMessage,
@@ -32,11 +29,12 @@ from jobindex.jobs import (
 )
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite_batch import merge_batch
-from jobindex.sqlite_file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
-from jobindex.sqlite_list import Steps, known_of, read_page
-from jobindex.sqlite_quick import QuickReader
-from jobindex.sqlite_rejected import (
+from jobindex.sqlite import merge, readings, retention
+from jobindex.sqlite.batch import merge_batch
+from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
+from jobindex.sqlite.pages import Steps, known_of, read_page
+from jobindex.sqlite.quick import QuickReader
+from jobindex.sqlite.rejected import (
     FORGET_ALL_REJECTED,
     FORGET_REJECTED,
     LIST_REJECTED,
@@ -45,7 +43,7 @@ from jobindex.sqlite_rejected import (
     kept_message,
     rejected_summary,
 )
-from jobindex.sqlite_wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
+from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
