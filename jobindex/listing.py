@@ -59,6 +59,8 @@ class ListJobsQuery:
     filters: Filters = Filters()
     max_results: int = MAX_RESULTS
     after: Position | None = None
+    is_backwards: bool = False
+    """The jobs before `after` instead, those next to it; still newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
