@@ -110,7 +110,7 @@ class Index:
             SELECT executions.*
             FROM executions
             JOIN jobs USING (job_id)
-            WHERE deleted_at > -2 AND max(status_at, pending_at) <= deleted_at
+            WHERE deleted_at > -2 AND max(status_at, pending_at, queued_at, started_at) <= deleted_at
         """).fetchall()
 
     async def _add(self, arrival: Arrival, later: timedelta) -> None:
