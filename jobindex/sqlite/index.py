@@ -15,7 +15,8 @@ from jobindex.index import (
     Thing,
 )
 from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.sqlite.readings import SELECTION_KINDS, STATE, STATUS_KINDS
+from jobindex.sqlite.counts import STATE
+from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
 
 _STATUSES = {
