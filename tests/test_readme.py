@@ -10,8 +10,8 @@ from jobindex.__main__ import parser
 from jobindex.api.app import create_app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
-from jobindex.listing import MAX_RESULTS
 from jobindex.metrics import Metrics
+from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
 from jobindex.topics import DEFAULT_FILTERS
 
