@@ -42,7 +42,7 @@ def names(summaries: list[dict[str, Any]]) -> list[str]:
     return [summary["thingArn"].removeprefix(THING_ARN_PREFIX) for summary in summaries]
 
 
-FULL = {
+FULL: dict[str, Any] = {
     "status": "IN_PROGRESS",
     "queuedAt": 1486687079.743,
     "startedAt": 1486687080123,
@@ -192,7 +192,7 @@ def test_a_scan_of_a_things_executions_sees_each_once(api: Api, page_size: int) 
 
 def test_every_combination_of_filters_equals_a_plain_filter(api: Api) -> None:
     """The filters of both lists combine with AND."""
-    told = [
+    told: list[dict[str, Any]] = [
         {"jobId": f"job-{number}", "namespaceId": namespace, "status": status, "queuedAt": number}
         for number, (namespace, status, _) in enumerate(product(["n1", "n2"], ["QUEUED", "FAILED"], range(3)))
     ]
@@ -229,18 +229,19 @@ def test_a_token_is_bound_to_its_question(api: Api) -> None:
     assert ["b", "c"] == names(rest["executionSummaries"])
     rest = client.list_job_executions_for_thing(thingName="a", nextToken=of_thing)
     assert ["job-1", "job-0"] == [summary["jobId"] for summary in rest["executionSummaries"]]
-    for ask in (
-        lambda: client.list_job_executions_for_job(jobId="job-2", nextToken=of_job),
-        lambda: client.list_job_executions_for_job(jobId="job-1", status="QUEUED", nextToken=of_job),
-        lambda: client.list_job_executions_for_job(jobId="job-1", nextToken=of_thing),
-        lambda: client.list_job_executions_for_job(jobId="job-1", nextToken=of_job[:-1]),
-        lambda: client.list_job_executions_for_thing(thingName="b", nextToken=of_thing),
-        lambda: client.list_job_executions_for_thing(thingName="a", namespaceId="n", nextToken=of_thing),
-        lambda: client.list_job_executions_for_thing(thingName="a", nextToken=of_job),
-        lambda: client.list_jobs(nextToken=of_thing),
+    of_jobs, of_things = "list_job_executions_for_job", "list_job_executions_for_thing"
+    for name, parameters in (
+        (of_jobs, {"jobId": "job-2", "nextToken": of_job}),
+        (of_jobs, {"jobId": "job-1", "nextToken": of_job, "status": "QUEUED"}),
+        (of_jobs, {"jobId": "job-1", "nextToken": of_thing}),
+        (of_jobs, {"jobId": "job-1", "nextToken": of_job[:-1]}),
+        (of_things, {"thingName": "b", "nextToken": of_thing}),
+        (of_things, {"thingName": "a", "nextToken": of_thing, "namespaceId": "n"}),
+        (of_things, {"thingName": "a", "nextToken": of_job}),
+        ("list_jobs", {"nextToken": of_thing}),
     ):
         with pytest.raises(client.exceptions.InvalidRequestException, match="nextToken"):
-            ask()
+            getattr(client, name)(**parameters)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from jobindex.__main__ import parser
 from jobindex.api.app import create_app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
+from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
@@ -41,7 +42,7 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
-    app = create_app(State(), Metrics(State()))
+    app = create_app(State(), Metrics(State()), Live(State()))
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     rows = [line for line in README.splitlines() if line.startswith("| `")]
     named = {path for row in rows for path in re.findall(r"`(?:(?:GET|POST|DELETE) )?(/[^`?]*)[^`]*`", row)}

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, 
 
 from jobindex.api import (
     describe_job,
+    events,
     executions,
     health,
     index_executions,
@@ -34,6 +35,7 @@ from jobindex.api.openapi import GET_OPENAPI, describe
 from jobindex.api.operations import operation_route
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
 from jobindex.index import STUCK_AFTER
+from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.state import State
 
@@ -43,6 +45,7 @@ App = ASGIApp
 def create_app(
     state: State,
     metrics: Metrics,
+    live: Live,
     *,
     thing_arn_prefix: str = "",
     stuck_after: timedelta = STUCK_AFTER,
@@ -68,7 +71,9 @@ def create_app(
         *index_executions.served(stuck_after),
         *rejected.SERVED,
     )
-    description = describe([LIST_JOBS, *(operation for operation, _ in served), *health.OPERATIONS, GET_OPENAPI])
+    description = describe(
+        [LIST_JOBS, *(operation for operation, _ in served), events.WATCH, *health.OPERATIONS, GET_OPENAPI]
+    )
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001
         return json_answer(description)
@@ -78,6 +83,7 @@ def create_app(
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
             *(operation_route(operation, answer, state, throttle) for operation, answer in served),
             *health.health_routes(state, metrics),
+            Route(events.WATCH.path, events.watch(live)),
             Route(GET_OPENAPI.path, openapi),
         ],
         exception_handlers=handlers,

@@ -1,7 +1,6 @@
 """How the service fares: /healthz, /readyz and /metrics."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -14,7 +13,7 @@ from jobindex.api.operations import Operation
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.metrics import CONTENT_TYPE, Metrics
 from jobindex.parameters import Schema
-from jobindex.state import Ingestion, State
+from jobindex.state import Ingestion, State, described
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
@@ -64,26 +63,10 @@ def health_routes(state: State, metrics: Metrics) -> Sequence[Route]:
                 await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
-        answer = {
-            "ready": reason is None,
-            "reason": reason,
-            "ingestion": state.ingestion,
-            "ingestionReason": state.ingestion_reason,
-            **{_camel_case(name): _iso(time) for name, time in state.freshness().items()},
-        }
-        known = {name: value for name, value in answer.items() if value is not None}
-        return json_answer(known, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **described(state)}
+        return json_answer(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def serve_metrics(request: Request) -> Response:  # noqa: ARG001
         return Response(metrics.encode(), headers={"content-type": CONTENT_TYPE})
 
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -77,7 +77,7 @@ def operation_route(operation: Operation, answer: Answer, state: State, throttle
     async def endpoint(request: Request) -> Response:
         if operation.is_change and request.headers.get(CHANGE_HEADER) != "1":
             raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
-        values = parse_parameters(operation.parameters, _parameters(request))
+        values = parse(operation, request)
         with throttle, _reaching(operation):
             return json_answer(await answer(state.opened_store(), values))
 
@@ -93,8 +93,14 @@ def _reaching(operation: Operation) -> Iterator[None]:
         raise ServiceUnavailableException("The service is temporarily unavailable.") from error
 
 
-def _parameters(request: Request) -> list[tuple[str, str]]:
-    """Return the parameters in the path, and those in the query that are not of the same names."""
+def parse(operation: Operation, request: Request) -> Values:
+    """Return what a request gives for an operation's parameters.
+
+    Raises:
+        InvalidRequestException: parameters outside their constraints, all of them in one message.
+    """
     in_path = request.path_params
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    return [*in_path.items(), *((name, value) for name, value in query if name not in in_path)]
+    # The name of one in the path is an unknown one in the query.
+    in_query = ((name, value) for name, value in query if name not in in_path)
+    return parse_parameters(operation.parameters, [*in_path.items(), *in_query])

@@ -1,0 +1,60 @@
+"""What changes in the index, as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+    GET /index/events?jobId=&thingName=&namespaceId=
+
+`event: change` for each tick of `live.py`; `event: end` when the service stops or the reader was too slow.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from jobindex.api.members import TEXT
+from jobindex.api.operations import Operation, parse
+from jobindex.errors import InvalidRequestException, ThrottlingException
+from jobindex.live import WATCHERS_MAXIMUM, Interest, Live
+from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
+
+WATCH = Operation(
+    name="WatchChanges",
+    summary="What changes, as server-sent events",
+    path="/index/events",
+    parameters={"jobId": JOB_ID, "thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
+    answer=TEXT,
+    media_type="text/event-stream",
+    errors=(InvalidRequestException, ThrottlingException),
+)
+RETRY_MS = 2000
+"""After which time a browser that has lost the line comes back."""
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # nginx would hold events back
+}
+
+
+def watch(live: Live) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that tells what `live` tells."""
+
+    async def events(request: Request) -> Response:
+        values = parse(WATCH, request)
+        interest = Interest(
+            job_id=values.optional("jobId"),
+            thing_name=values.optional("thingName"),
+            namespace_id=values.optional("namespaceId"),
+        )
+        if live.watchers >= WATCHERS_MAXIMUM:
+            raise ThrottlingException("Rate exceeded")
+        return StreamingResponse(_encoded(live, interest), media_type="text/event-stream", headers=_HEADERS)
+
+    return events
+
+
+async def _encoded(live: Live, interest: Interest) -> AsyncIterator[bytes]:
+    with live.watch(interest) as told:
+        yield b"retry: %d\n\n" % RETRY_MS
+        if told is not None:
+            async for change in told:
+                yield b"event: change\ndata: %s\n\n" % change
+        yield b"event: end\ndata: {}\n\n"
