@@ -236,11 +236,15 @@ def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
     assert (200, [3], None) == (status, [message["id"] for message in page["messages"]], page["next"])
     ids = "&".join(f"id={number}" for number in range(101))
     for method, path, constraint in (
-        ("GET", "/rejected?limit=0", "Value '0' at 'limit' failed to satisfy constraint: Member must be between 1 and"),
-        ("GET", "/rejected?limit=1001", "Member must be between 1 and 1000"),
-        ("GET", "/rejected?after=-1", "Value '-1' at 'after' failed to satisfy constraint: Member must be a whole"),
+        (
+            "GET",
+            "/rejected?limit=0",
+            "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater",
+        ),
+        ("GET", "/rejected?limit=1001", "Member must have value less than or equal to 1000"),
+        ("GET", "/rejected?after=-1", "Value '-1' at 'after' failed to satisfy constraint: Member must have value"),
         ("GET", "/rejected/first", "Value 'first' at 'id'"),
-        ("GET", f"/rejected/{'9' * 30}", "Member must be a whole number"),
+        ("GET", f"/rejected/{'9' * 30}", "Member must have value less than or equal to 999999999999999999"),
         ("POST", "/rejected/retry", "Value '0' at 'id' failed to satisfy constraint: Member must be given 1 to 100"),
         ("DELETE", "/rejected", "Member must be given 1 to 100 times"),
         ("DELETE", f"/rejected?{ids}", "Value '101' at 'id'"),
@@ -248,6 +252,19 @@ def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
         status, message, error = request(service, method, path, **{"x-jobindex": "1"})
         assert (400, "InvalidRequestException") == (status, error)
         assert constraint in message
+
+
+def test_a_method_that_a_path_has_not_is_refused(service: Service) -> None:
+    """With all that it has, and never taken for another path."""
+    for method, path, expected in (
+        ("PUT", "/rejected", {"GET", "HEAD", "DELETE"}),
+        ("GET", "/rejected/retry", {"POST"}),
+        ("DELETE", "/rejected/1", {"GET", "HEAD"}),
+    ):
+        with pytest.raises(HTTPError) as raised:
+            urlopen(Request(service.url + path, method=method), timeout=10)
+        assert (405, expected) == (raised.value.code, set(raised.value.headers["allow"].split(", ")))
+        raised.value.close()
 
 
 def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) -> None:
