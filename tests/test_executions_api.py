@@ -13,6 +13,7 @@ import pytest
 from apis import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
 
 from jobindex.api.executions import STATUSES
+from jobindex.tokens import seal, seal_text
 
 Message = tuple[str, dict[str, Any]]
 
@@ -242,6 +243,20 @@ def test_a_token_is_bound_to_its_question(api: Api) -> None:
     ):
         with pytest.raises(client.exceptions.InvalidRequestException, match="nextToken"):
             getattr(client, name)(**parameters)
+
+
+@pytest.mark.parametrize(
+    "position", ["", "x", "[]", '["a", 1]', "[1]", '[99999999999999999999, "a"]', '[1, "\\ud800"]']
+)
+def test_a_forged_position_is_refused(api: Api, position: str) -> None:
+    """A token is no secret: one that was made up well enough to be opened is an InvalidRequestException, too."""
+    api.apply(execution("job", **FULL))
+    token = seal_text(position, ("/things/thing/jobs", None, None, None))
+    status, body, headers = api.request(f"/things/thing/jobs?nextToken={token}")
+    assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
+    assert body["message"].startswith("Invalid position")
+    undecodable = seal(b"\xff", ("/things/thing/jobs", None, None, None))
+    assert 400 == api.request(f"/things/thing/jobs?nextToken={undecodable}")[0]
 
 
 @pytest.mark.parametrize(
