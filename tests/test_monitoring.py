@@ -64,11 +64,11 @@ def metric_names(expression: str) -> set[str]:
     return names - {"on", "or", "and", "unless"} - LABELS
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    """Run a service that has received each kind of message, and one that has waited too long."""
-    with mosquitto(tmp_path) as broker:
-        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+@contextmanager
+def told(directory: Path, **settings: str) -> Iterator[Service]:
+    """Run a service that has received each kind of message, and of an execution that has waited for two hours."""
+    with mosquitto(directory) as broker:
+        service = Service(directory, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", **settings)
         with running(service):
             hours_ago = (datetime.now(UTC) - timedelta(hours=2)).timestamp()
             pending = {"timestamp": hours_ago, "jobs": {"QUEUED": [{"jobId": "slow", "queuedAt": hours_ago}]}}
@@ -84,6 +84,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
             wait_until(lambda: service.metric("messages_received_total") == 4, "the messages")
             wait_until(lambda: service.metric("oldest_unwritten_timestamp_seconds") == 0, "their commit")
             yield service
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Run such a service as it is by default."""
+    with told(tmp_path) as service:
+        yield service
 
 
 @contextmanager
@@ -149,6 +156,13 @@ def test_the_alert_of_a_long_log_knows_the_limit() -> None:
 def test_metrics_keep_to_the_conventions(service: Service) -> None:
     """Promtool's linter has nothing to say of what the service serves."""
     assert promtool("check", "metrics", given=service.get("/metrics")[1]) == ""
+
+
+@pytest.mark.parametrize(("setting", "stuck"), [({}, 1), ({"STUCK_SECONDS": "10800"}, 0)])
+def test_the_setting_says_when_an_execution_is_stuck(tmp_path: Path, setting: dict[str, str], stuck: int) -> None:
+    """After an hour by default; here, after three."""
+    with told(tmp_path, **setting) as service:
+        assert stuck == service.metric("executions_stuck")
 
 
 def test_every_metric_of_alerts_and_dashboard_is_served(service: Service) -> None:
