@@ -5,6 +5,7 @@ prometheus-client keeps them; each service has a registry of its own, so that tw
 
 from collections.abc import Callable
 from datetime import datetime
+from importlib.metadata import version
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,6 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from jobindex.census import Census, CensusCollector
 from jobindex.state import Ingestion, State
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,6 +30,10 @@ class Metrics:
         disable_created_metrics()  # a series of its own for each counter's birth
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        build = Gauge("jobindex_build_info", "1, with the version that runs", ["version"], registry=self.registry)
+        build.labels(version("jobindex")).set(1)
+        self._census = CensusCollector()
+        self.registry.register(self._census)
         self.received = self._counter("messages_received", "Messages delivered by the broker, repetitions included")
         self.redelivered = self._counter("messages_redelivered", "Messages delivered again while still in hand")
         self.dropped = self._counter("messages_dropped", "QoS 0 messages dropped because too many were in hand")
@@ -78,8 +84,9 @@ class Metrics:
         self.connections = self._counter("mqtt_connections", "Connections that the broker accepted")
         self.throttled = self._counter("http_requests_throttled", "Requests answered with ThrottlingException")
 
-    def encode(self) -> bytes:
-        """Return all figures in Prometheus's text form."""
+    def encode(self, census: Census | None = None) -> bytes:
+        """Return all figures in Prometheus's text form; those of the census only where there is one."""
+        self._census.census = census
         return generate_latest(self.registry)
 
     def _time(self, name: str, documentation: str, time: Callable[[], datetime | None]) -> None:

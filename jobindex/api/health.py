@@ -1,6 +1,7 @@
 """How the service fares: /healthz, /readyz and /metrics."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -9,9 +10,10 @@ from starlette.routing import Route
 
 from jobindex.api.answers import json_answer
 from jobindex.api.members import FLAG, TEXT, an_object, one_of
+from jobindex.api.metrics import metrics_endpoint
 from jobindex.api.operations import Operation
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.metrics import CONTENT_TYPE, Metrics
+from jobindex.metrics import Metrics
 from jobindex.parameters import Schema
 from jobindex.state import Ingestion, State, described
 
@@ -50,8 +52,8 @@ METRICS = Operation(
 OPERATIONS = (HEALTHZ, READYZ, METRICS)
 
 
-def health_routes(state: State, metrics: Metrics) -> Sequence[Route]:
-    """Return the routes of the operations."""
+def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> Sequence[Route]:
+    """Return the routes of the operations; an execution pending for `stuck_after` is stuck."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001
         return json_answer({"alive": True})
@@ -66,7 +68,5 @@ def health_routes(state: State, metrics: Metrics) -> Sequence[Route]:
         answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **described(state)}
         return json_answer(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def serve_metrics(request: Request) -> Response:  # noqa: ARG001
-        return Response(metrics.encode(), headers={"content-type": CONTENT_TYPE})
-
+    serve_metrics = metrics_endpoint(state, metrics, stuck_after=stuck_after)
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))
