@@ -33,7 +33,6 @@ It can be weighed again once these are mended; a broker that speaks only 3.1.1 n
 import asyncio
 import logging
 import math
-import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -41,7 +40,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from socket import socket
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -52,8 +51,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from jobindex.addresses import authority
 from jobindex.backoff import Backoff
+from jobindex.broker import Broker, Protocol
 from jobindex.channel import Channel, Publication
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.inbox import Delivery, Inbox
@@ -61,8 +60,6 @@ from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
-
-Protocol = Literal["5", "3.1.1"]
 
 RECEIVE_MAXIMUM = 5000
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
@@ -82,22 +79,6 @@ _GRANTED_QOS_1 = 1
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """How to reach a broker, and as whom."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-    protocol: Protocol = "5"
-
-    def __str__(self) -> str:
-        return f"{'mqtt' if self.tls is None else 'mqtts'}://{authority(self.host, self.port)}"
 
 
 class Subscriber:
