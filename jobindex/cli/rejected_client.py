@@ -10,6 +10,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import orjson
 
+from jobindex.cli.output import printable
 from jobindex.errors import ServiceError
 
 _SECONDS = 60
@@ -17,7 +18,7 @@ _PAGE = 1000
 _AT_ONCE = 100
 """Messages that the service takes in a request to retry or purge."""
 
-_COLUMNS = ("ID", "REJECTED AT", "BYTES", "TOPIC", "REASON")
+COLUMNS = ("ID", "REJECTED AT", "BYTES", "TOPIC", "REASON")
 
 _Json = dict[str, Any]
 
@@ -75,29 +76,15 @@ class RejectedClient:
             raise ServiceError(f"{self._url}: {error}; does the service run there?") from error
 
 
-def encode(content: object) -> str:
-    """Return content as a line of JSON."""
-    return orjson.dumps(content).decode()
-
-
-def show_table(messages: Sequence[_Json]) -> str:
-    """Return messages as a table in plain text."""
-    rows = [_COLUMNS, *(_row(message) for message in messages)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) for row in rows
-    )
-
-
 def show_message(message: _Json) -> str:
     """Return a message as lines of text, its payload last."""
     text = message.get("text")
-    payload = f"in base64: {message['payload']}" if text is None else _printable(text, keep="\n\t")
+    payload = f"in base64: {message['payload']}" if text is None else printable(text, keep="\n\t")
     return (
         f"id:           {message['id']}\n"
         f"rejected at:  {_time(message)}\n"
-        f"topic:        {_printable(message['topic'])}\n"
-        f"reason:       {_printable(message['reason'])}\n"
+        f"topic:        {printable(message['topic'])}\n"
+        f"reason:       {printable(message['reason'])}\n"
         f"payload:      {message['payloadBytes']} bytes\n\n"
         f"{payload}"
     )
@@ -111,26 +98,20 @@ def show_outcome(outcome: _Json) -> str:
     return "\n".join(
         (
             f"{len(applied)} applied, {len(rejected)} still rejected, {len(missing)} not there",
-            *(f"{still['id']}: {_printable(still['reason'])}" for still in rejected),
+            *(f"{still['id']}: {printable(still['reason'])}" for still in rejected),
             *(f"{id_}: not there" for id_ in missing),
         )
     )
 
 
-def _row(message: _Json) -> tuple[str, ...]:
+def row(message: _Json) -> tuple[str, ...]:
+    """Return what stands of a message in a table under COLUMNS."""
     told = (message["id"], _time(message), message["payloadBytes"], message["topic"], message["reason"])
-    return tuple(_printable(str(cell)) for cell in told)
+    return tuple(map(str, told))
 
 
 def _time(message: _Json) -> str:
     return datetime.fromtimestamp(message["rejectedAt"], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _printable(text: str, keep: str = "") -> str:
-    """Escape what a terminal would obey: whoever may publish wrote it."""
-    return "".join(
-        character if character.isprintable() or character in keep else ascii(character)[1:-1] for character in text
-    )
 
 
 def _ids(ids: Sequence[int]) -> str:
