@@ -293,6 +293,8 @@ def _execution_reports(
             time=time,
             execution_number=execution_number,
             version_number=version_number,
+            queued_at=told.get("queuedAt"),
+            started_at=told.get("startedAt"),
             pending_at=pending_at,
         )
 

@@ -105,6 +105,8 @@ class JobExecutionReport:
     time: datetime | None
     execution_number: int | None = None
     version_number: int | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None
     pending_at: datetime | None = None
     """The timestamp of the pending list that shows the execution."""
 

@@ -70,7 +70,7 @@ class JobPage:
     jobs: bytes
     """The members of AWS's JobSummary that are known, a JSON object for each job, with commas between them."""
     next_position: Position | None
-    """The last job of the page, None where no more are behind it."""
+    """The last job of the page, or backwards the first; None where no more are behind it."""
 
 
 def parse_list_jobs(parameters: Sequence[tuple[str, str]]) -> ListJobsQuery:

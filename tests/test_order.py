@@ -58,7 +58,11 @@ TABLES = {
     "rejected_messages": "digest, rejected_at, topic, payload, reason",
     "job_summaries": "*",
     "job_thing_groups": "*",
+    "namespace_jobs": "*",
+    "namespace_executions": "*",
 }
+# What arrival shows in.
+ARRIVALS = ("namespace_activity", "job_changes")
 
 Rows = dict[str, list[tuple[object, ...]]]
 
@@ -73,7 +77,7 @@ class Index:
 
     def fill(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
         """Return the rows of an index that has had nothing but this, each batch `later` than the one before."""
-        for table in (*TABLES, "retention"):
+        for table in (*TABLES, *ARRIVALS, "retention"):
             self._connection.execute(f"DELETE FROM {table}")
         return self.add(arrival, later)
 
@@ -106,7 +110,7 @@ class Index:
             SELECT executions.*
             FROM executions
             JOIN jobs USING (job_id)
-            WHERE deleted_at > -2 AND max(status_at, pending_at) <= deleted_at
+            WHERE deleted_at > -2 AND max(status_at, pending_at, queued_at, started_at) <= deleted_at
         """).fetchall()
 
     async def _add(self, arrival: Arrival, later: timedelta) -> None:

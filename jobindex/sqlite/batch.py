@@ -25,6 +25,7 @@ from jobindex.sqlite.rows import (
     sighting_rows,
     thing_group_row,
 )
+from jobindex.store import CHANGES_MAXIMUM
 
 
 def merge_batch(
@@ -49,11 +50,12 @@ def merge_batch(
         "listed_things": _json({report.thing_name for report in lists}),
         "now": to_milliseconds(now),
         "told_since": horizon,
+        "changes_maximum": CHANGES_MAXIMUM,
     }
     for told, rows in job_rows(jobs).items():
         writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
-    for statement in (*merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
+    for statement in (readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
 
 

@@ -21,6 +21,7 @@ from jobindex.migrations import load_migrations
 from jobindex.sqlite import readings
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
 from jobindex.sqlite.pages import Key, page_parameters, page_statement
+from jobindex.store import CHANGES_MAXIMUM
 
 _SHOWN = 5
 """How much of what is wrong a line tells."""
@@ -29,7 +30,9 @@ _KEYS = [Key("name:g"), Key("both:g/h"), Key("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
 # What is read of the registers.
-_READINGS = ("executions", "job_summaries", "job_thing_groups")
+_READINGS = ("executions", "job_summaries", "job_thing_groups", "namespace_jobs", "namespace_executions")
+# What is told of arrival, which nobody can say again.
+_ARRIVALS = ("namespace_activity", "job_changes")
 _JOBS = """
 CREATE TEMP TABLE jobs (job_id TEXT PRIMARY KEY, deleted_at INTEGER, listed_created_at INTEGER) WITHOUT ROWID
 """
@@ -172,7 +175,7 @@ def _is_cheap(step: str, *, is_filtered: bool) -> bool:
 
 def _read_again(connection: _Connection) -> None:
     """Make temporary tables of what the registers say of all jobs, in front of the stored readings."""
-    for table in _READINGS:
+    for table in (*_READINGS, *_ARRIVALS):
         rows = connection.execute(
             "SELECT sql FROM main.sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type = 'index'",
             (table,),
@@ -184,11 +187,11 @@ def _read_again(connection: _Connection) -> None:
     connection.execute(_JOBS)
     connection.execute("INSERT INTO temp.jobs SELECT job_id, deleted_at, NULL FROM main.jobs")
     connection.execute("INSERT INTO temp.executions SELECT * FROM main.executions")
-    connection.execute("UPDATE temp.executions SET has_ended = NULL, ended_at = NULL")
+    connection.execute("UPDATE temp.executions SET has_ended = NULL, ended_at = NULL, waiting_since = NULL")
     connection.execute("INSERT INTO changed_jobs SELECT job_id FROM main.jobs")
-    connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name FROM main.executions")
+    connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name, NULL FROM main.executions")
     for statement in readings.READ_AGAIN:
-        connection.execute(statement, {"now": 0})
+        connection.execute(statement, {"now": 0, "changes_maximum": CHANGES_MAXIMUM})
     # When a job that bears no time was read cannot be said again.
     connection.execute(
         """

@@ -86,7 +86,8 @@ ON CONFLICT (job_id) DO UPDATE SET
 # An execution's status yields to a greater (time, executionNumber, versionNumber, rank); absent is greater.
 MERGE_EXECUTION = """
 INSERT INTO executions (
-    job_id, thing_name, status, status_at, execution_number, version_number, status_rank, pending_at
+    job_id, thing_name, status, status_at, execution_number, version_number, status_rank,
+    pending_at, queued_at, started_at
 )
 SELECT
     json_extract(value, '$[0]'),
@@ -96,7 +97,9 @@ SELECT
     json_extract(value, '$[4]'),
     json_extract(value, '$[5]'),
     json_extract(value, '$[6]'),
-    json_extract(value, '$[7]')
+    json_extract(value, '$[7]'),
+    json_extract(value, '$[8]'),
+    json_extract(value, '$[9]')
 FROM json_each(:executions)
 WHERE true
 ON CONFLICT (job_id, thing_name) DO UPDATE SET
@@ -122,21 +125,30 @@ WHERE (
 )
 """
 
-# When an execution was last seen pending.
+# When an execution was last seen pending, was queued and was started.
 MERGE_SIGHTING = """
 UPDATE executions
-SET pending_at = sighting.pending_at
+SET
+    pending_at = max(executions.pending_at, sighting.pending_at),
+    queued_at = max(executions.queued_at, sighting.queued_at),
+    started_at = max(executions.started_at, sighting.started_at)
 FROM (
     SELECT
         json_extract(value, '$[0]') AS job_id,
         json_extract(value, '$[1]') AS thing_name,
-        json_extract(value, '$[2]') AS pending_at
+        json_extract(value, '$[2]') AS pending_at,
+        json_extract(value, '$[3]') AS queued_at,
+        json_extract(value, '$[4]') AS started_at
     FROM json_each(:sightings)
     LIMIT -1
 ) AS sighting
 WHERE executions.job_id = sighting.job_id
 AND executions.thing_name = sighting.thing_name
-AND executions.pending_at < sighting.pending_at
+AND (
+    executions.pending_at < sighting.pending_at
+    OR executions.queued_at < sighting.queued_at
+    OR executions.started_at < sighting.started_at
+)
 """
 
 # The latest complete pending list of a thing; what it holds is in the sightings of its entries.

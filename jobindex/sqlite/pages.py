@@ -30,7 +30,9 @@ Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
 
-_MERGED = "{streams} ORDER BY created_at DESC, job_id DESC LIMIT :limit"
+_MERGED = "{streams} ORDER BY created_at {order}, job_id {order} LIMIT :limit"
+
+_NEWEST_FIRST = "SELECT * FROM ({merged}) ORDER BY created_at DESC, job_id DESC"
 
 _PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged})"
 
@@ -100,7 +102,7 @@ def read_page(query: ListJobsQuery, known: Known) -> Steps:
     Raises:
         ResourceNotFoundException: no message ever named a thing group that a filter names.
     """
-    keys = yield from _keys(query.filters)
+    keys = yield from read_keys(query.filters)
     statement = page_statement(query, keys)
     if statement is None:
         return JobPage(jobs=b"", next_position=None)
@@ -109,20 +111,32 @@ def read_page(query: ListJobsQuery, known: Known) -> Steps:
         return JobPage(jobs=b"", next_position=None)
     position = None
     if count > query.max_results:
-        listed = listed[: listed.rindex(_OPENING)]
-        job_id, created_at = _POSITION.findall(listed, listed.rfind(_OPENING) + 1)[0]
-        position = Position(
-            created_at=from_milliseconds(round(float(created_at) * 1000)),
-            job_id=job_id.decode(),
-        )
+        if query.is_backwards:
+            listed = listed[listed.index(_OPENING) + 1 :]
+            edge = listed.partition(_OPENING)[0]
+        else:
+            listed = listed[: listed.rindex(_OPENING)]
+            edge = listed[listed.rfind(_OPENING) + 1 :]
+        position = _position(edge)
+    jobs = yield from read_marks(listed, known)
+    return JobPage(jobs=jobs, next_position=position)
+
+
+def read_marks(listed: bytes, known: Known) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], bytes]:
+    """Return jobs with their marks filled in."""
     try:
-        jobs = listed % known
+        return listed % known
     except KeyError:
         names = {name.decode() for name in _GROUP_NAME.findall(listed)}
         for name, id_ in (yield _TIED_IDS, {"names": json.dumps(list(names))}):
             known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
-        jobs = listed % known
-    return JobPage(jobs=jobs, next_position=position)
+        return listed % known
+
+
+def _position(listed: bytes) -> Position:
+    """Return the position of one job of a page."""
+    job_id, created_at = _POSITION.findall(listed)[0]
+    return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
 
 
 def known_of(arn_prefix: str) -> Known:
@@ -135,11 +149,16 @@ def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | No
     streams = list(_streams(query, keys))
     # A job may have been told with a group in several ways.
     union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
+    order = "ASC" if query.is_backwards else "DESC"
     while len(streams) > STREAMS_MAXIMUM:
         parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
-        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part))})" for part in parts]
-    page = _PAGE_OF_ALL if keys is None else _PAGE_OF_GROUP
-    return page.format(merged=_MERGED.format(streams=union.join(streams))) if streams else None
+        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)})" for part in parts]
+    if not streams:
+        return None
+    merged = _MERGED.format(streams=union.join(streams), order=order)
+    if query.is_backwards:
+        merged = _NEWEST_FIRST.format(merged=merged)
+    return (_PAGE_OF_ALL if keys is None else _PAGE_OF_GROUP).format(merged=merged)
 
 
 def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
@@ -157,9 +176,9 @@ def _streams(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
     if query.filters.namespace_id is not None:
         conditions.append("namespace_id = :namespace_id")
     if query.after is not None:
-        conditions.append("(created_at, job_id) < (:created_at, :job_id)")
+        conditions.append(f"(created_at, job_id) {'>' if query.is_backwards else '<'} (:created_at, :job_id)")
     # The list without any filter serves as it is.
-    kinds = [f"kind = {kind}" for kind in _kinds(query.filters)] if query.filters != Filters() else ["true"]
+    kinds = [f"kind = {kind}" for kind in kinds_of(query.filters)] if query.filters != Filters() else ["true"]
     if keys is None:
         for kind in kinds:
             yield _OF_ALL.format(conditions=" AND ".join([kind, *conditions]))
@@ -172,7 +191,7 @@ def _streams(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
             yield _OF_GROUP.format(conditions=" AND ".join([*of_group, kind, *conditions]))
 
 
-def _kinds(filters: Filters) -> list[int]:
+def kinds_of(filters: Filters) -> list[int]:
     """Return the kinds of job that the filters leave open."""
     return [
         status_kind + selection_kind
@@ -182,8 +201,8 @@ def _kinds(filters: Filters) -> list[int]:
     ]
 
 
-def _keys(filters: Filters) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], Sequence[Key] | None]:
-    """Return the keys of the jobs that the two group filters accept together, None without them."""
+def read_keys(filters: Filters) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], Sequence[Key] | None]:
+    """Read the keys of the jobs that the two group filters accept together, None without them."""
     accepted = []
     for statement, value in (
         (_KEYS_OF_GROUP_NAME, filters.thing_group_name),

@@ -25,8 +25,9 @@ SELECTION_KINDS = {None: 0, TargetSelection.CONTINUOUS: 1, TargetSelection.SNAPS
 CREATE_CHANGED = """
 CREATE TEMP TABLE changed_jobs (job_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TEMP TABLE changed_executions (
-    job_id     TEXT NOT NULL,
-    thing_name TEXT NOT NULL,
+    job_id       TEXT NOT NULL,
+    thing_name   TEXT NOT NULL,
+    former_state TEXT,  -- how it read before the batch
     PRIMARY KEY (job_id, thing_name)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE readings (
@@ -38,10 +39,12 @@ CREATE TEMP TABLE readings (
     namespace_id       TEXT,
     listed             TEXT    NOT NULL,
     told_groups        TEXT,
-    changed_at         INTEGER,
-    former_created_at  INTEGER,  -- null: it was not listed
-    former_kind        INTEGER,
-    former_told_groups TEXT
+    changed_at          INTEGER,
+    is_status_reported  INTEGER NOT NULL,
+    former_created_at   INTEGER,  -- null: it was not listed
+    former_kind         INTEGER,
+    former_namespace_id TEXT,
+    former_told_groups  TEXT
 );
 CREATE TEMP TABLE left_places (
     created_at INTEGER NOT NULL,
@@ -63,32 +66,45 @@ SELECT value
 FROM json_each(:job_ids)
 """
 
-CHANGED_EXECUTION = """
-INSERT OR IGNORE INTO changed_executions (job_id, thing_name)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
-FROM json_each(:executions)
+# How an execution reads: null where it is none, or was deleted.
+STATE = """CASE
+        WHEN executions.status = 'DELETED' THEN NULL
+        WHEN executions.status_rank < 3 AND executions.has_ended = 1 THEN 'ENDED'
+        ELSE executions.status
+    END"""
+
+# Put down before anything is merged, with how it read until then.
+CHANGED_EXECUTION = f"""
+INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
+SELECT reported.job_id, reported.thing_name, {STATE}
+FROM (
+    SELECT json_extract(value, '$[0]') AS job_id, json_extract(value, '$[1]') AS thing_name
+    FROM json_each(:executions)
+    LIMIT -1
+) AS reported
+LEFT JOIN executions USING (job_id, thing_name)
 """
 
 # A deletion changes all executions of its job.
-CHANGED_BY_DELETION = """
-INSERT OR IGNORE INTO changed_executions
-SELECT job_id, thing_name
+CHANGED_BY_DELETION = f"""
+INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
+SELECT job_id, thing_name, {STATE}
 FROM json_each(:deleted_job_ids) AS deleted
 CROSS JOIN executions ON job_id = deleted.value
 """
 
 # A pending list may end what is pending on its thing and was last seen before it.
-CHANGED_BY_PENDING_LIST = """
-INSERT OR IGNORE INTO changed_executions
-SELECT job_id, thing_name
+CHANGED_BY_PENDING_LIST = f"""
+INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
+SELECT job_id, thing_name, {STATE}
 FROM json_each(:listed_things) AS listed
 CROSS JOIN executions ON thing_name = listed.value
 WHERE has_ended = 0
 AND pending_at < (SELECT max(listed_at) FROM pending_lists WHERE pending_lists.thing_name = listed.value)
 """
 
-CHANGED = (CHANGED_JOB, CHANGED_EXECUTION, CHANGED_BY_DELETION, CHANGED_BY_PENDING_LIST)
-"""The statements that put down what a batch may have changed."""
+CHANGED = (CHANGED_JOB, CHANGED_BY_DELETION, CHANGED_BY_PENDING_LIST)
+"""The statements that put down what else a batch may have changed, once it is merged."""
 
 # The keys of a job in job_thing_groups: its groups, `told`, and each with each where they are few.
 GROUP_KEY = """CASE
@@ -129,17 +145,97 @@ LEAVE = (
 )
 """Takes jobs out of the places that were put down for it."""
 
-READ_AGAIN = (
-    # A job whose namespace has changed answers to other pending lists.
+# Since when a pending execution waits; of an older try is a start before it was queued again.
+WAITING_SINCE = """CASE WHEN reading.has_ended = 0 THEN coalesce(
+        CASE WHEN executions.status = 'IN_PROGRESS' AND executions.started_at >= executions.queued_at
+            THEN nullif(executions.started_at, -2)
+        END,
+        nullif(executions.queued_at, -2),
+        nullif(executions.status_at, -1)
+    ) END"""
+
+_STATUS_OF_KIND = """CASE {kind} - {kind} % 3
+        WHEN 0 THEN 'SCHEDULED'
+        WHEN 3 THEN 'IN_PROGRESS'
+        WHEN 6 THEN 'COMPLETED'
+        WHEN 9 THEN 'CANCELED'
+        WHEN 12 THEN 'DELETION_IN_PROGRESS'
+    END"""
+_STATUS = _STATUS_OF_KIND.format(kind="kind")
+_FORMER_STATUS = _STATUS_OF_KIND.format(kind="former_kind")
+
+COUNT = (
     """
-    INSERT OR IGNORE INTO changed_executions
-    SELECT executions.job_id, executions.thing_name
+    INSERT INTO namespace_jobs (namespace_id, kind, jobs)
+    SELECT namespace_id, kind, sum(jobs)
+    FROM (
+        SELECT coalesce(former_namespace_id, '') AS namespace_id, former_kind AS kind, -1 AS jobs
+        FROM readings
+        WHERE is_moved
+        AND former_created_at IS NOT NULL
+        UNION ALL
+        SELECT coalesce(namespace_id, ''), kind, 1
+        FROM readings
+        WHERE is_moved
+        AND is_visible
+    )
+    GROUP BY namespace_id, kind
+    HAVING sum(jobs) <> 0
+    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
+    """,
+    "DELETE FROM namespace_jobs WHERE jobs = 0",
+    """
+    INSERT INTO namespace_activity (namespace_id, slot, hour, changes, changed_at)
+    SELECT coalesce(namespace_id, ''), :now / 3600000 % 24, :now / 3600000, count(*), :now
+    FROM readings
+    GROUP BY namespace_id
+    ON CONFLICT (namespace_id, slot) DO UPDATE SET
+        hour = excluded.hour,
+        changes = excluded.changes + CASE WHEN hour = excluded.hour THEN changes ELSE 0 END,
+        changed_at = excluded.changed_at
+    """,
+    f"""
+    INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported)
+    SELECT
+        job_id, :now, CASE WHEN is_visible THEN {_STATUS} END, {_FORMER_STATUS}, namespace_id, is_status_reported
+    FROM readings
+    WHERE is_moved
+    AND (NOT is_visible OR ({_STATUS}, namespace_id) IS NOT ({_FORMER_STATUS}, former_namespace_id))
+    ON CONFLICT (job_id, changed_at) DO UPDATE SET
+        status = excluded.status,
+        namespace_id = excluded.namespace_id,
+        is_status_reported = excluded.is_status_reported
+    """,
+    """
+    DELETE FROM job_changes
+    WHERE (job_id, changed_at) IN (
+        SELECT job_id, (
+            SELECT changed_at
+            FROM job_changes
+            WHERE job_changes.job_id = readings.job_id
+            ORDER BY changed_at DESC
+            LIMIT 1 OFFSET :changes_maximum
+        )
+        FROM readings
+        WHERE is_moved
+        AND former_created_at IS NOT NULL
+    )
+    """,
+)
+"""Counts the jobs that have moved, and keeps how they have changed."""
+
+READ_AGAIN = (
+    # A job whose namespace has changed answers to other pending lists; its executions count elsewhere.
+    f"""
+    INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
+    SELECT executions.job_id, executions.thing_name, {STATE}
     FROM changed_jobs
     CROSS JOIN counted_jobs USING (job_id)
     LEFT JOIN job_summaries
         ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, counted_jobs.job_id)
     CROSS JOIN executions USING (job_id)
-    WHERE counted_jobs.namespace_id IS NOT job_summaries.namespace_id
+    WHERE (is_visible, counted_jobs.namespace_id)
+        IS NOT (job_summaries.job_id IS NOT NULL, job_summaries.namespace_id)
     """,
     # Nothing stamped up to the deletion of its job counts: neither a status,
     """
@@ -152,24 +248,35 @@ READ_AGAIN = (
     # nor a sighting;
     """
     UPDATE executions
-    SET pending_at = -2
-    WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
-    AND pending_at > -2
-    AND pending_at <= (SELECT deleted_at FROM jobs WHERE jobs.job_id = executions.job_id)
+    SET
+        pending_at = CASE WHEN pending_at > deleted_at THEN pending_at ELSE -2 END,
+        queued_at = CASE WHEN queued_at > deleted_at THEN queued_at ELSE -2 END,
+        started_at = CASE WHEN started_at > deleted_at THEN started_at ELSE -2 END
+    FROM jobs
+    WHERE (executions.job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
+    AND jobs.job_id = executions.job_id
+    AND deleted_at > -2
+    AND (
+        pending_at > -2 AND pending_at <= deleted_at
+        OR queued_at > -2 AND queued_at <= deleted_at
+        OR started_at > -2 AND started_at <= deleted_at
+    )
     """,
-    # an execution without either is gone.
+    # an execution without any is gone.
     """
     DELETE FROM executions
     WHERE (job_id, thing_name) IN (SELECT job_id, thing_name FROM changed_executions)
     AND status IS NULL
     AND pending_at = -2
+    AND queued_at = -2
+    AND started_at = -2
     """,
     # An execution has ended by its status (QUEUED and IN_PROGRESS are the ranks below 3), or when a complete
     # list of its thing and of its job's namespace, later than its status and than its last sighting, leaves
-    # it out: then with an outcome and at a time unknown.
-    """
+    # it out: then with an outcome and at a time unknown. Until then it waits: since it was started, or queued.
+    f"""
     UPDATE executions
-    SET has_ended = reading.has_ended, ended_at = reading.ended_at
+    SET has_ended = reading.has_ended, ended_at = reading.ended_at, waiting_since = {WAITING_SINCE}
     FROM (
         SELECT
             job_id,
@@ -195,9 +302,33 @@ READ_AGAIN = (
     ) AS reading
     WHERE executions.job_id = reading.job_id
     AND executions.thing_name = reading.thing_name
-    AND (executions.has_ended, executions.ended_at) IS NOT (reading.has_ended, reading.ended_at)
+    AND (executions.has_ended, executions.ended_at, executions.waiting_since)
+        IS NOT (reading.has_ended, reading.ended_at, {WAITING_SINCE})
     """,
     "INSERT OR IGNORE INTO changed_jobs SELECT job_id FROM changed_executions",
+    # Each counts where its job now is, and no more where it was.
+    f"""
+    INSERT INTO namespace_executions (namespace_id, state, executions)
+    SELECT namespace_id, state, sum(executions)
+    FROM (
+        SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, former_state AS state, -1 AS executions
+        FROM changed_executions
+        CROSS JOIN jobs USING (job_id)
+        CROSS JOIN job_summaries
+            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+        UNION ALL
+        SELECT coalesce(counted_jobs.namespace_id, ''), {STATE}, 1
+        FROM changed_executions
+        CROSS JOIN executions USING (job_id, thing_name)
+        CROSS JOIN counted_jobs USING (job_id)
+        WHERE is_visible
+    )
+    WHERE state IS NOT NULL
+    GROUP BY namespace_id, state
+    HAVING sum(executions) <> 0
+    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = executions + excluded.executions
+    """,
+    "DELETE FROM namespace_executions WHERE executions = 0",
     # The status told has it. Otherwise a job is COMPLETED when all its known executions have ended, of which
     # there must be one, and it is SNAPSHOT, or of unknown selection without a known thing group (a group's
     # rollout may go on); else IN_PROGRESS. A completedAt inferred is the greatest end, and is unknown when
@@ -205,7 +336,7 @@ READ_AGAIN = (
     """
     INSERT INTO readings (
         job_id, is_visible, is_moved, created_at, kind, namespace_id, listed, told_groups, changed_at,
-        former_created_at, former_kind, former_told_groups
+        is_status_reported, former_created_at, former_kind, former_namespace_id, former_told_groups
     )
     SELECT
         reading.job_id,
@@ -218,8 +349,10 @@ READ_AGAIN = (
         listed_but_update || (coalesce(latest_at, :now) / 1000.0) || '}',
         reading.told_groups,
         CASE WHEN latest_at IS NULL THEN :now END,
+        is_status_reported,
         former.created_at,
         former.kind,
+        former.namespace_id,
         former.told_groups
     FROM (
         SELECT
@@ -270,7 +403,8 @@ READ_AGAIN = (
             || ',"lastUpdatedAt":' AS listed_but_update,
             told_groups,
             latest_at,
-            listed_created_at
+            listed_created_at,
+            status IS NOT NULL AS is_status_reported
         FROM (
             SELECT
                 counted_jobs.*,
@@ -352,6 +486,7 @@ READ_AGAIN = (
     WHERE NOT is_moved
     ON CONFLICT (created_at, job_id) DO UPDATE SET listed = excluded.listed, changed_at = excluded.changed_at
     """,
+    *COUNT,
     "DELETE FROM readings",
     "DELETE FROM changed_jobs",
     "DELETE FROM changed_executions",

@@ -32,6 +32,8 @@ UNTIMED = -1
 _RANKS = 8
 """A job's stamp is its time times this, plus the rank of the status told with it."""
 
+_UNSEEN = (NEVER, NEVER, NEVER)
+
 _STAMPS = {name: f"{name}_stamp" for name in (*REGISTERS, "created_at")}
 
 _REGISTERS = attrgetter(*REGISTERS)
@@ -112,18 +114,24 @@ def execution_row(report: JobExecutionReport) -> Sequence[Any]:
         report.execution_number,
         report.version_number,
         EXECUTION_STATUS_RANK[report.status],
-        _time(report.pending_at, NEVER),
+        *_sighting(report),
     )
 
 
 def sighting_rows(reports: Iterable[JobExecutionReport]) -> Sequence[Sequence[Any]]:
-    """Return a row of MERGE_SIGHTING for each execution that a pending list shows: its latest."""
-    latest: dict[tuple[str, str], int] = {}
+    """Return a row of MERGE_SIGHTING for each execution of which such a time is told: the greatest of each."""
+    latest: dict[tuple[str, str], tuple[int, ...]] = {}
     for report in reports:
-        if report.pending_at is not None:
+        times = _sighting(report)
+        if times != _UNSEEN:
             key = (report.job_id, report.thing_name)
-            latest[key] = max(latest.get(key, NEVER), to_milliseconds(report.pending_at))
-    return [(*key, pending_at) for key, pending_at in latest.items()]
+            latest[key] = tuple(map(max, times, latest.get(key, times)))
+    return [(*key, *times) for key, times in latest.items()]
+
+
+def _sighting(report: JobExecutionReport) -> tuple[int, ...]:
+    """Return when an execution was last seen pending, was queued and was started."""
+    return _time(report.pending_at, NEVER), _time(report.queued_at, NEVER), _time(report.started_at, NEVER)
 
 
 def pending_list_row(report: PendingListReport) -> Sequence[Any]:

@@ -10,29 +10,30 @@ would wait for the batch being written).
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import aiosqlite
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
+from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import (
     RejectedMessage,
     Report,
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.listing import JobPage, ListJobsQuery
+from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import merge, readings, retention
+from jobindex.sqlite import executions, index, merge, readings, retention
 from jobindex.sqlite.batch import merge_batch
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
-from jobindex.sqlite.pages import Steps, known_of, read_page
+from jobindex.sqlite.pages import known_of, read_page
 from jobindex.sqlite.quick import QuickReader
 from jobindex.sqlite.rejected import (
     FORGET_ALL_REJECTED,
@@ -43,8 +44,9 @@ from jobindex.sqlite.rejected import (
     kept_message,
     rejected_summary,
 )
+from jobindex.sqlite.search import read_jobs_by_id
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
+from jobindex.store import JobsById, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
 
@@ -139,6 +141,88 @@ class SqliteStore:
         async with self._reading() as reader:
             return await _read_in_thread(reader, read_page(query, known_of(self._arn_prefix)))
 
+    async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
+        """See Store."""
+        async with self._reading() as reader:
+            return await _read_in_thread(
+                reader, read_jobs_by_id(prefix, filters, after, limit, known_of(self._arn_prefix))
+            )
+
+    async def job(self, job_id: str) -> Job:
+        """See Store."""
+        return await self._read(partial(index.read_job, job_id=job_id, arn_prefix=self._arn_prefix))
+
+    async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
+        """See Store."""
+        return await self._read(partial(index.read_changes, job_id=job_id, limit=limit))
+
+    async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See Store."""
+        return await self._read(partial(index.read_job_namespaces, job_ids=job_ids))
+
+    async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
+        """See Store."""
+        return await self._read(partial(executions.read_execution, job_id=job_id, thing_name=thing_name))
+
+    async def executions_of_job(
+        self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
+    ) -> ExecutionPage:
+        """See Store."""
+        return await self._read(
+            partial(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
+        )
+
+    async def executions_of_thing(
+        self,
+        thing_name: str,
+        *,
+        namespace_id: str | None,
+        state: ExecutionState | None,
+        job_id: str | None,
+        after: str | None,
+        limit: int,
+    ) -> ExecutionPage:
+        """See Store."""
+        return await self._read(
+            partial(
+                executions.read_executions_of_thing,
+                thing_name=thing_name,
+                namespace_id=namespace_id,
+                state=state,
+                job_id=job_id,
+                after=after,
+                limit=limit,
+            )
+        )
+
+    async def waiting_executions(
+        self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
+    ) -> ExecutionPage:
+        """See Store."""
+        return await self._read(
+            partial(executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit)
+        )
+
+    async def count_waiting(self, *, since: datetime, maximum: int) -> int:
+        """See Store."""
+        return await self._read(partial(executions.count_waiting, since=since, maximum=maximum))
+
+    async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
+        """See Store."""
+        return await self._read(partial(index.read_things, prefix=prefix, after=after, limit=limit))
+
+    async def thing(self, thing_name: str) -> Thing:
+        """See Store."""
+        return await self._read(partial(index.read_thing, thing_name=thing_name))
+
+    async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
+        """See Store."""
+        return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
+
+    async def namespace(self, namespace_id: str | None, *, now: datetime) -> Namespace:
+        """See Store."""
+        return await self._read(partial(index.read_namespace, namespace_id=namespace_id, now=now))
+
     async def check(self) -> None:
         """See Store."""
         # A connection of its own: it does not wait behind the pages that others ask for.
@@ -232,6 +316,11 @@ class SqliteStore:
         except sqlite3.Error:
             await self._writer.executescript(reset)
 
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read something in one snapshot, in a reader's thread."""
+        async with self._reading() as reader:
+            return await _in_its_thread(reader, read)
+
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:
         reader = await self._idle_readers.get()
@@ -246,14 +335,16 @@ class SqliteStore:
             self._idle_readers.put_nowait(reader)
 
 
-async def _read_in_thread(reader: aiosqlite.Connection, steps: Steps) -> JobPage:
+async def _read_in_thread(
+    reader: aiosqlite.Connection, steps: Generator[tuple[str, Mapping[str, object]], Sequence[Any], T]
+) -> T:
     try:
         step = next(steps)
         while True:
             cursor = await reader.execute(*step)
             step = steps.send(list(await cursor.fetchall()))
     except StopIteration as end:
-        return cast("JobPage", end.value)
+        return cast("T", end.value)
 
 
 async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -1,0 +1,263 @@
+"""What the index tells of a job, a thing, a namespace, read on a connection in a transaction of its own."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from jobindex.errors import ResourceNotFoundException
+from jobindex.index import (
+    ACTIVITY_HOURS,
+    ExecutionState,
+    Job,
+    JobChange,
+    Namespace,
+    Thing,
+)
+from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
+from jobindex.sqlite.readings import SELECTION_KINDS, STATE, STATUS_KINDS
+from jobindex.sqlite.rows import NEVER, UNTIMED
+
+_STATUSES = {
+    kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()
+}
+
+_JOB = """
+SELECT
+    counted_jobs.*,
+    job_summaries.kind,
+    job_summaries.listed
+FROM counted_jobs
+CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, counted_jobs.job_id)
+WHERE counted_jobs.job_id = :job_id
+"""
+
+_IDS_OF_NAME = """
+SELECT thing_group_id
+FROM thing_groups
+WHERE thing_group_name = :name
+AND thing_group_id > ''
+"""
+
+_COUNT_EXECUTIONS = f"""
+SELECT {STATE} AS state, count(*)
+FROM executions
+WHERE {{condition}}
+AND executions.status <> 'DELETED'
+GROUP BY 1
+"""
+
+_CHANGES = """
+SELECT *
+FROM job_changes
+WHERE job_id = :job_id
+ORDER BY changed_at DESC
+LIMIT :limit
+"""
+
+_NAMESPACES_OF_JOBS = """
+SELECT job_id, job_summaries.namespace_id
+FROM json_each(:job_ids) AS asked
+CROSS JOIN jobs ON jobs.job_id = asked.value
+CROSS JOIN job_summaries USING (job_id)
+WHERE job_summaries.created_at = listed_created_at
+AND job_summaries.namespace_id IS NOT NULL
+"""
+
+# The next name is looked up from the one before it, not found among all executions.
+_THINGS = """
+WITH RECURSIVE names (thing_name) AS (
+    SELECT min(thing_name)
+    FROM executions
+    WHERE thing_name > :after
+    AND thing_name >= :prefix
+    UNION ALL
+    SELECT (SELECT min(thing_name) FROM executions WHERE executions.thing_name > names.thing_name)
+    FROM names
+    WHERE names.thing_name IS NOT NULL
+)
+SELECT thing_name
+FROM names
+WHERE substr(thing_name, 1, length(:prefix)) = :prefix
+LIMIT :limit
+"""
+
+_NAMESPACES = """
+WITH RECURSIVE ids (namespace_id) AS (
+    SELECT min(namespace_id)
+    FROM namespace_jobs
+    WHERE namespace_id > :after
+    OR :after IS NULL
+    UNION ALL
+    SELECT (SELECT min(namespace_id) FROM namespace_jobs WHERE namespace_jobs.namespace_id > ids.namespace_id)
+    FROM ids
+    WHERE ids.namespace_id IS NOT NULL
+)
+SELECT namespace_id
+FROM ids
+WHERE namespace_id IS NOT NULL
+LIMIT :limit
+"""
+
+
+def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) -> Job:
+    """Return a job; ResourceNotFoundException where it is not listed."""
+    row = connection.execute(_JOB, {"job_id": job_id}).fetchone()
+    if row is None:
+        raise _not_found("Job", job_id)
+    listed = json.loads(row["listed"].encode() % _Marks())
+    told = json.loads(f"[{row['told_groups'] or ''}]")
+    names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
+    ids = {group.removeprefix("id:") for group in told if group.startswith("id:")}
+    for name in names:
+        ids |= {id_ for (id_,) in connection.execute(_IDS_OF_NAME, {"name": name})}
+    return Job(
+        job_id=job_id,
+        job_arn=row["job_arn"] or arn_prefix + job_id,
+        namespace_id=row["namespace_id"],
+        status=_STATUSES[row["kind"]],
+        is_status_reported=row["status"] is not None,
+        target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
+        thing_group_ids=sorted(ids),
+        thing_group_names=names,
+        is_concurrent=None if row["is_concurrent"] is None else bool(row["is_concurrent"]),
+        created_at=from_milliseconds(row["listed_created_at"]),
+        is_created_at_reported=row["created_at"] is not None,
+        last_updated_at=from_milliseconds(round(listed["lastUpdatedAt"] * 1000)),
+        completed_at=from_milliseconds(round(listed["completedAt"] * 1000)) if "completedAt" in listed else None,
+        first_heard_at=from_milliseconds(row["arrived_at"]),
+        executions=_counts(connection, "executions.job_id = :key", job_id),
+    )
+
+
+def check_listed(connection: sqlite3.Connection, job_id: str) -> None:
+    """Raise ResourceNotFoundException where a job is not listed."""
+    if connection.execute(_JOB, {"job_id": job_id}).fetchone() is None:
+        raise _not_found("Job", job_id)
+
+
+def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int) -> Sequence[JobChange]:
+    """Return the last changes of a job, newest first."""
+    return [
+        JobChange(
+            changed_at=from_milliseconds(row["changed_at"]),
+            status=None if row["status"] is None else JobStatus(row["status"]),
+            former_status=None if row["former_status"] is None else JobStatus(row["former_status"]),
+            namespace_id=row["namespace_id"],
+            is_status_reported=bool(row["is_status_reported"]),
+        )
+        for row in connection.execute(_CHANGES, {"job_id": job_id, "limit": limit})
+    ]
+
+
+def read_job_namespaces(connection: sqlite3.Connection, *, job_ids: Iterable[str]) -> Mapping[str, str]:
+    """Return the namespaces of these jobs."""
+    rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
+    return dict(rows.fetchall())
+
+
+def read_things(connection: sqlite3.Connection, *, prefix: str, after: str, limit: int) -> Sequence[str]:
+    """Return names of things that begin with `prefix`."""
+    rows = connection.execute(_THINGS, {"prefix": prefix, "after": after, "limit": limit})
+    return [name for (name,) in rows]
+
+
+def read_thing(connection: sqlite3.Connection, *, thing_name: str) -> Thing:
+    """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
+    last_heard_at = heard_of(connection, thing_name)
+    lists = connection.execute(
+        "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = ?", (thing_name,)
+    ).fetchall()
+    (waiting_since,) = connection.execute(
+        "SELECT min(waiting_since) FROM executions WHERE thing_name = ? AND has_ended = 0", (thing_name,)
+    ).fetchone()
+    return Thing(
+        thing_name=thing_name,
+        executions=_counts(connection, "executions.thing_name = :key", thing_name),
+        waiting_since=time_of(waiting_since),
+        last_heard_at=time_of(last_heard_at),
+        pending_lists={row["namespace_id"] or None: from_milliseconds(row["listed_at"]) for row in lists},
+    )
+
+
+def read_namespaces(
+    connection: sqlite3.Connection, *, after: str | None, limit: int, now: datetime
+) -> Sequence[Namespace]:
+    """Return namespaces in their order."""
+    rows = connection.execute(_NAMESPACES, {"after": after, "limit": limit}).fetchall()
+    return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
+
+
+def read_namespace(connection: sqlite3.Connection, *, namespace_id: str | None, now: datetime) -> Namespace:
+    """Return a namespace; ResourceNotFoundException where no job has it."""
+    namespace = _namespace(connection, namespace_id or "", now)
+    if not namespace.jobs:
+        raise _not_found("Namespace", namespace_id or "(none)")
+    return namespace
+
+
+def _namespace(connection: sqlite3.Connection, namespace_id: str, now: datetime) -> Namespace:
+    jobs: dict[JobStatus, int] = dict.fromkeys(JobStatus, 0)
+    for kind, count in connection.execute(
+        "SELECT kind, jobs FROM namespace_jobs WHERE namespace_id = ?", (namespace_id,)
+    ):
+        jobs[_STATUSES[kind]] += count
+    executions = connection.execute(
+        "SELECT state, executions FROM namespace_executions WHERE namespace_id = ?", (namespace_id,)
+    ).fetchall()
+    hour = to_milliseconds(now) // 3_600_000
+    hours = connection.execute(
+        "SELECT hour, changes, changed_at FROM namespace_activity WHERE namespace_id = ?", (namespace_id,)
+    ).fetchall()
+    activity = {row["hour"]: row["changes"] for row in hours}
+    return Namespace(
+        namespace_id=namespace_id or None,
+        jobs={status: count for status, count in jobs.items() if count},
+        executions=_in_order(dict(executions)),
+        last_change_at=time_of(max((row["changed_at"] for row in hours), default=None)),
+        activity=[activity.get(hour - ago, 0) for ago in range(ACTIVITY_HOURS - 1, -1, -1)],
+    )
+
+
+class _Marks(dict[bytes, bytes]):
+    """Stands for all marks in job_summaries.listed by nothing."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        return b""
+
+
+def _counts(connection: sqlite3.Connection, condition: str, key: str) -> Mapping[ExecutionState, int]:
+    rows = connection.execute(_COUNT_EXECUTIONS.format(condition=condition), {"key": key})
+    return _in_order(dict(rows.fetchall()))
+
+
+def _in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
+    return {state: counts[state] for state in ExecutionState if state in counts}
+
+
+def heard_of(connection: sqlite3.Connection, thing_name: str) -> int | None:
+    """Return the greatest time told of a thing, None where no time was; ResourceNotFoundException where nothing was."""
+    (count, *times) = connection.execute(
+        """
+        SELECT count(*), max(status_at), max(pending_at), max(queued_at), max(started_at)
+        FROM executions
+        WHERE thing_name = :thing_name
+        """,
+        {"thing_name": thing_name},
+    ).fetchone()
+    (lists, listed_at) = connection.execute(
+        "SELECT count(*), max(listed_at) FROM pending_lists WHERE thing_name = :thing_name",
+        {"thing_name": thing_name},
+    ).fetchone()
+    if not count and not lists:
+        raise _not_found("Thing", thing_name)
+    return max((time for time in (*times, listed_at) if time is not None), default=None)
+
+
+def time_of(milliseconds: int | None) -> datetime | None:
+    """Return a time as it is stored; None where it is not known."""
+    return None if milliseconds is None or milliseconds in {NEVER, UNTIMED} else from_milliseconds(milliseconds)
+
+
+def _not_found(what: str, name: str) -> ResourceNotFoundException:
+    return ResourceNotFoundException(f"{what} {name} cannot be found.")

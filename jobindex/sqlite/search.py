@@ -1,0 +1,72 @@
+"""Jobs by the beginning of their ids, in the order of ids.
+
+Filters are held against each id in turn, and a page looks at a bounded number of ids: however few jobs pass, it costs
+the same, and says where to go on.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from jobindex.listing import Filters
+from jobindex.sqlite.pages import Known, kinds_of, read_keys, read_marks
+from jobindex.store import JobsById
+
+LOOKED_AT_MAXIMUM = 5000
+"""Ids that a page looks at."""
+
+# No sign of a job id is behind '~'.
+_LOOK = """
+SELECT found.job_id, CASE WHEN {conditions} THEN job.listed END
+FROM (
+    SELECT job_id, listed_created_at
+    FROM jobs
+    WHERE job_id >= :prefix
+    AND job_id < :prefix || '~'
+    AND job_id > :after
+    ORDER BY job_id
+    LIMIT :maximum
+) AS found
+LEFT JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.listed_created_at, found.job_id)
+ORDER BY found.job_id
+"""
+
+_IN_GROUP = """EXISTS (
+    SELECT 1
+    FROM job_thing_groups AS member
+    WHERE member.thing_group = :{parameter}
+    AND member.kind = job.kind
+    AND member.created_at = job.created_at
+    AND member.job_id = job.job_id
+)"""
+
+
+def read_jobs_by_id(
+    prefix: str, filters: Filters, after: str, limit: int, known: Known
+) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobsById]:
+    """Read jobs whose ids begin with `prefix`, in steps as `read_page` does.
+
+    Raises:
+        ResourceNotFoundException: no message ever named a thing group that a filter names.
+    """
+    keys = yield from read_keys(filters)
+    conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
+    parameters: dict[str, object] = {"prefix": prefix, "after": after, "maximum": LOOKED_AT_MAXIMUM}
+    if filters.namespace_id is not None:
+        conditions.append("job.namespace_id = :namespace_id")
+        parameters["namespace_id"] = filters.namespace_id
+    if keys is not None:
+        ways = []
+        for number, key in enumerate(keys):
+            groups = {f"group_{number}": key.thing_group} | ({f"other_{number}": key.other} if key.other else {})
+            ways.append(" AND ".join(_IN_GROUP.format(parameter=parameter) for parameter in groups))
+            parameters |= groups
+        conditions.append(f"({' OR '.join(ways) or 'false'})")
+    looked_at = yield _LOOK.format(conditions=" AND ".join(conditions)), parameters
+    found = [(job_id, listed) for job_id, listed in looked_at if listed is not None]
+    next_position = None
+    if found[limit:]:
+        next_position = found[limit - 1][0]
+    elif len(looked_at) == LOOKED_AT_MAXIMUM:
+        next_position = looked_at[-1][0]
+    jobs = yield from read_marks(",".join(listed for _, listed in found[:limit]).encode(), known)
+    return JobsById(jobs=jobs, next_position=next_position)
