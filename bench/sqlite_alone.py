@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.server import headers_of, serve
 from jobindex.jobs import to_milliseconds
-from jobindex.listing import MAX_RESULTS, Position
+from jobindex.listing import Position
+from jobindex.parameters import MAX_RESULTS
 from jobindex.sqlite.file import uri
 
 _PAGE = f"""

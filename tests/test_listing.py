@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobindex import listing
+from jobindex import listing, tokens
 from jobindex.errors import InvalidRequestException
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import (
@@ -328,7 +328,7 @@ def test_any_text_is_no_token(token: str) -> None:
 
 
 def _with_digest(body: bytes) -> str:
-    return urlsafe_b64encode(body + listing._digest(body, FILTERS)).decode().rstrip("=")
+    return urlsafe_b64encode(body + tokens._digest(body, listing._bound(FILTERS))).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from jobindex.api.app import create_app
 from jobindex.cli.app import app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
-from jobindex.listing import MAX_RESULTS
 from jobindex.metrics import Metrics
+from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
 from jobindex.topics import DEFAULT_FILTERS
 
