@@ -20,12 +20,15 @@ _log = logging.getLogger(__name__)
 
 
 class Ingestor:
-    """Applies batches of messages to a store, however long the store takes."""
+    """Applies batches of messages to a store, however long the store takes; `note` is told what has become durable."""
 
-    def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, metrics: Metrics, clock: Callable[[], datetime], note: Callable[[Sequence[Report]], None]
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._note = note
 
     async def apply(self, messages: Sequence[Told]) -> None:
         """Apply what messages tell to the index; return when it is durable.
@@ -68,4 +71,5 @@ class Ingestor:
                 await asyncio.sleep(delay)
             else:
                 self._metrics.commit_seconds.observe(time.perf_counter() - started)
+                self._note(reports)
                 return

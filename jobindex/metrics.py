@@ -71,6 +71,7 @@ class Metrics:
             state.oldest_unwritten_at,
         )
         self.wal_bytes = Gauge("jobindex_wal_bytes", "Length of the database's write-ahead log", registry=self.registry)
+        self.watchers = Gauge("jobindex_live_watchers", "Who is told what changes", registry=self.registry)
         self.sessions_lost = self._counter(
             "mqtt_sessions_lost", "Sessions that the broker had forgotten: messages may have been missed"
         )

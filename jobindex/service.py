@@ -22,6 +22,7 @@ from jobindex.backoff import Backoff
 from jobindex.config import Settings
 from jobindex.errors import DatabaseUnavailableError, SettingsError
 from jobindex.ingestion import Ingestor
+from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber
 from jobindex.retention import ROUND_SECONDS, retain
@@ -51,7 +52,9 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     state = state or State()
     metrics = Metrics(state)
     metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
-    app = create_app(state, metrics)
+    live = Live(state)
+    metrics.watchers.set_function(lambda: live.watchers)
+    app = create_app(state, metrics, live)
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with AsyncExitStack() as database, _serve_http(app, listener, stopping):
@@ -60,7 +63,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
             store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
                 state.store, state.reason = store, None
-                await _ingest(settings, store, state, metrics, stopping)
+                await _ingest(settings, store, state=state, metrics=metrics, live=live, stopping=stopping)
 
 
 def _now() -> datetime:
@@ -74,29 +77,33 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(number, stopping.set)
 
 
-async def _ingest(settings: Settings, store: Store, state: State, metrics: Metrics, stopping: asyncio.Event) -> None:
+async def _ingest(
+    settings: Settings, store: Store, *, state: State, metrics: Metrics, live: Live, stopping: asyncio.Event
+) -> None:
     """Receive until `stopping` is set, then finish what is in hand."""
-    ingestor = Ingestor(store, metrics, clock=_now)
+    ingestor = Ingestor(store, metrics, clock=_now, note=live.note)
     subscriber = Subscriber(
         settings.broker, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics, clock=_now
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
     retaining = asyncio.create_task(_retain(settings, store, metrics), name="retention")
+    telling = asyncio.create_task(live.run(), name="live")
     try:
-        await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((receiving, stopped, retaining, telling), return_when=asyncio.FIRST_COMPLETED)
         state.reason = "the service is stopping"
         subscriber.stop()
         if retaining.done():
             retaining.result()  # raises what ended it
         retaining.cancel()
+        telling.cancel()
         await asyncio.wait((receiving,), timeout=_DRAIN_SECONDS)
         if receiving.done():
             receiving.result()  # raises what ended it
         else:
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
     finally:
-        tasks = (receiving, stopped, retaining)
+        tasks = (receiving, stopped, retaining, telling)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -65,3 +65,22 @@ class State:
             "oldest_unwritten": self.oldest_unwritten_at(),
         }
         return {name: time for name, time in times.items() if time is not None}
+
+
+def described(state: State) -> dict[str, object]:
+    """Return how ingestion fares and how fresh the index is, in JSON's terms; without what is not known."""
+    told = {
+        "ingestion": state.ingestion,
+        "ingestionReason": state.ingestion_reason,
+        **{_camel_case(name): _iso(time) for name, time in state.freshness().items()},
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
+
+
+def _iso(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

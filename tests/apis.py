@@ -19,6 +19,7 @@ from jobindex.api.app import create_app
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM
 from jobindex.events import parse_message
 from jobindex.jobs import Report
+from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.service import bound_socket, http_config
 from jobindex.sqlite.store import open_store
@@ -72,7 +73,7 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     """Serve an empty index while the context is open."""
     state = State()
     metrics = Metrics(state)
-    app = create_app(state, metrics, concurrency_maximum=concurrency_maximum)
+    app = create_app(state, metrics, Live(state), concurrency_maximum=concurrency_maximum)
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:

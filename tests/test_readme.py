@@ -11,6 +11,7 @@ from jobindex.api.app import create_app
 from jobindex.cli.app import app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
+from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
@@ -40,10 +41,10 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in the README."""
-    app = create_app(State(), Metrics(State()))
+    app = create_app(State(), Metrics(State()), Live(State()))
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     rejected = {"/rejected", "/rejected/retry", "/rejected/{id}"}
-    assert {"/jobs", "/healthz", "/readyz", "/metrics"} | rejected == paths
+    assert {"/jobs", "/healthz", "/readyz", "/metrics", "/index/events"} | rejected == paths
     assert not [path for path in paths if path not in README]
 
 

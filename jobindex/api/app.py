@@ -5,7 +5,6 @@ AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amz
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from http import HTTPStatus
 from random import getrandbits
 from typing import cast
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
+from jobindex.api import events
 from jobindex.api.list_jobs import PATH, ListJobs
 from jobindex.api.rejected import rejected_endpoints
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
@@ -29,8 +29,9 @@ from jobindex.errors import (
     ServiceUnavailableException,
     ThrottlingException,
 )
+from jobindex.live import Live
 from jobindex.metrics import CONTENT_TYPE, Metrics
-from jobindex.state import State
+from jobindex.state import State, described
 
 App = ASGIApp
 
@@ -48,6 +49,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 def create_app(
     state: State,
     metrics: Metrics,
+    live: Live,
     *,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
 ) -> App:
@@ -64,6 +66,7 @@ def create_app(
             Route("/healthz", _healthz),
             Route("/readyz", _readyz(state)),
             Route("/metrics", _metrics(metrics)),
+            Route(events.PATH, events.watch(live)),
             *(
                 Route(path, _throttled(endpoint, Throttle(metrics, concurrency_maximum)), methods=[method])
                 for method, path, endpoint in rejected_endpoints(state.opened_store)
@@ -73,15 +76,6 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return _Front(app, list_jobs)
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(other.capitalize() for other in others)
-
-
-def _iso(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def _healthz(request: Request) -> Response:  # noqa: ARG001
@@ -96,15 +90,8 @@ def _readyz(state: State) -> _Endpoint:
                 await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
-        answer = {
-            "ready": reason is None,
-            "reason": reason,
-            "ingestion": state.ingestion,
-            "ingestionReason": state.ingestion_reason,
-            **{_camel_case(name): _iso(time) for name, time in state.freshness().items()},
-        }
-        known = {name: value for name, value in answer.items() if value is not None}
-        return _json(known, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
+        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **described(state)}
+        return _json(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
     return readyz
 

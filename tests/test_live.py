@@ -1,0 +1,163 @@
+"""What changes is told to who watches, and who is slow holds nobody up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brokers import mosquitto, publish
+from services import Service, running
+from waiting import wait_until
+
+from jobindex import live as live_module
+from jobindex.events import parse_message
+from jobindex.live import NAMED_MAXIMUM, Interest, Live
+from jobindex.state import Ingestion, State
+
+TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
+OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "TICK_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    """Tell what changes while the test runs."""
+    live = Live(State(ingestion=Ingestion.CONNECTED))
+    telling = asyncio.create_task(live.run())
+    yield live
+    telling.cancel()
+    with suppress(asyncio.CancelledError):
+        await telling
+
+
+async def told(watching: AsyncIterator[bytes]) -> dict[str, Any]:
+    """Return the next change that names anything."""
+    async with asyncio.timeout(5):
+        async for change in watching:
+            names: dict[str, Any] = json.loads(change)
+            if names["jobs"] != []:
+                return names
+    raise AssertionError("the line ended")
+
+
+async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
+    """Batches are put together, and named by jobs, things and namespaces."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.note(TOLD)
+        live.note(OTHER)
+        change = await told(watching)
+    assert (["job-1", "job-2"], ["thing-1", "thing-2"], ["fleet", "other"]) == (
+        change["jobs"],
+        change["things"],
+        change["namespaces"],
+    )
+    assert {"ingestion": "connected"} == change["freshness"]
+
+
+@pytest.mark.parametrize(
+    "interest", [Interest(job_id="job-2"), Interest(thing_name="thing-2"), Interest(namespace_id="other")]
+)
+async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest: Interest) -> None:
+    """What an interest leaves out is not told."""
+    with live.watch(Interest()) as everything, live.watch(interest) as watching:
+        assert everything is not None
+        assert watching is not None
+        live.note(TOLD)
+        assert ["job-1"] == (await told(everything))["jobs"]
+        live.note(OTHER)
+        assert ["job-2"] == (await told(watching))["jobs"]
+
+
+async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
+    """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
+    with live.watch(Interest(job_id="job-1")) as watching:
+        assert watching is not None
+        for number in range(NAMED_MAXIMUM + 1):
+            live.note(parse_message(f"$aws/things/t/jobs/many-{number}/notify-namespace-fleet", b"{}"))
+        assert (await told(watching))["jobs"] is None
+
+
+async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
+    """Nothing waits for a slow watcher: its line ends, and others are told as ever."""
+    with live.watch(Interest()) as slow, live.watch(Interest()) as quick:
+        assert slow is not None
+        assert quick is not None
+        for _ in range(10):
+            live.note(TOLD)
+            await told(quick)
+        assert 1 == live.watchers
+        assert len([change async for change in slow]) < 10
+
+
+async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:
+    """The freshness is told when it changes, though no message comes."""
+    with live.watch(Interest(job_id="none")) as watching:
+        assert watching is not None
+        live._state.ingestion = Ingestion.CONNECTING
+        async with asyncio.timeout(5):
+            async for change in watching:
+                if json.loads(change)["freshness"] == {"ingestion": "connecting"}:
+                    break
+
+
+async def test_the_more_watch_the_less_often_they_are_told(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together watchers are told so many times a second, however many they are."""
+    waited: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note_sleep(seconds: float) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note_sleep)
+    with live.watch(Interest()), live.watch(Interest()):
+        monkeypatch.setattr(live_module, "WATCHERS_A_SECOND", 20)
+        async with asyncio.timeout(5):
+            while 0.1 not in waited:
+                await sleep(0.001)
+
+
+@contextmanager
+def _events(service: Service, query: str = "") -> Iterator[Iterator[dict[str, Any] | None]]:
+    """Hold a line to the events of a service; yield what each tells, None for its end."""
+    connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+    connection.request("GET", f"/index/events{query}")
+    answer = connection.getresponse()
+    assert (200, "text/event-stream; charset=utf-8") == (answer.status, answer.getheader("content-type"))
+
+    def events() -> Iterator[dict[str, Any] | None]:
+        for line in answer:
+            if line == b"event: end\n":
+                yield None
+            elif line.startswith(b"data: ") and line != b"data: {}\n":
+                yield json.loads(line.removeprefix(b"data: "))
+
+    try:
+        yield events()
+    finally:
+        connection.close()
+
+
+def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_path: Path) -> None:
+    """What arrives over MQTT is told as a server-sent event; SIGTERM ends the line and the service at once."""
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        _events(service, "?jobId=job-1") as events,
+    ):
+        assert next(events)
+        wait_until(lambda: service.metric("live_watchers") == 1, "the watcher on /metrics")
+        publish(broker.port, [("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b"{}")])
+        assert next(event for event in events if event and event["jobs"] == ["job-1"])
+        assert 0 == service.stop()
+        assert [None] == list(events)
+        assert "graceful" not in service.log()
