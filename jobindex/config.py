@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from jobindex.broker import Broker, Protocol
 from jobindex.errors import SettingsError
+from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
 from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS, filter_problem
@@ -33,6 +34,7 @@ SETTINGS = (
     "REJECTED_MAX_MESSAGES",
     "REJECTED_MAX_BYTES",
     "RETENTION_DAYS",
+    "STUCK_SECONDS",
     "HTTP_HOST",
     "HTTP_PORT",
     "AWS_REGION",
@@ -60,6 +62,8 @@ class Settings:
     rejected_limits: RejectedLimits
     retention: timedelta | None
     """How long an ended job is kept after it was last told of; None is for ever."""
+    stuck_after: timedelta
+    """How long an execution may be pending before it counts as stuck."""
     http_host: str
     http_port: int
     aws_region: str
@@ -70,7 +74,16 @@ class Settings:
     @property
     def arn_prefix(self) -> str:
         """What stands in front of the ids of jobs that were told without an ARN."""
-        return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}:job/"
+        return f"{self._arn}:job/"
+
+    @property
+    def thing_arn_prefix(self) -> str:
+        """What stands in front of the names of things."""
+        return f"{self._arn}:thing/"
+
+    @property
+    def _arn(self) -> str:
+        return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}"
 
 
 def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Settings:
@@ -89,6 +102,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Setti
             max_bytes=reader.number("REJECTED_MAX_BYTES", _LIMITS.max_bytes),
         ),
         retention=reader.days("RETENTION_DAYS"),
+        stuck_after=reader.seconds("STUCK_SECONDS", STUCK_AFTER),
         http_host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
         http_port=reader.port("HTTP_PORT", 8080),
         aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
@@ -167,6 +181,15 @@ class _Reader:
             self.problem(name, f"{value!r} is not a number of days from 1 to 99999")
             return None
         return timedelta(days=int(value))
+
+    def seconds(self, name: str, default: timedelta) -> timedelta:
+        value = self.value(name)
+        if value is None:
+            return default
+        if re.fullmatch(r"[0-9]{1,9}", value) is None or int(value) == 0:
+            self.problem(name, f"{value!r} is not a number of seconds from 1 to 999999999")
+            return default
+        return timedelta(seconds=int(value))
 
     def port(self, name: str, default: int) -> int:
         value = self.value(name) or str(default)

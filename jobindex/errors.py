@@ -1,7 +1,7 @@
 """The errors of jobindex.
 
     JobindexError
-    ├── InvalidRequestException       AWS's four errors of ListJobs:
+    ├── InvalidRequestException       AWS's four errors of its reading operations:
     ├── ResourceNotFoundException     `str(error)` is the message for the client
     ├── ThrottlingException
     ├── ServiceUnavailableException
@@ -13,7 +13,7 @@
     ├── BackupError                   a copy that cannot be made or put back
     └── ServiceError                  a service that does not answer a command, or refuses it
 
-The first five bear AWS's names; `api/app.py` holds the table from error to HTTP status.
+The first five bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ What is not known is None. Counts are of what the index knows: executions of whi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jobindex.jobs import JobStatus, TargetSelection
@@ -25,6 +25,9 @@ class ExecutionState(StrEnum):
     ENDED = "ENDED"
     """A complete list of its thing's pending executions leaves it out; its outcome was not told."""
 
+
+STUCK_AFTER = timedelta(hours=1)
+"""How long an execution may be pending before it counts as stuck, unless a setting says otherwise."""
 
 PENDING = frozenset({ExecutionState.QUEUED, ExecutionState.IN_PROGRESS})
 

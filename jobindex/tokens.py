@@ -25,8 +25,8 @@ def seal(content: bytes, bound: Sequence[str | None]) -> str:
     return _encoded(body + _digest(body, bound))
 
 
-def unseal(token: str, bound: Sequence[str | None]) -> bytes:
-    """Return the content of a token that `seal` made for `bound`.
+def unseal(token: str, bound: Sequence[str | None], name: str = "nextToken") -> bytes:
+    """Return the content of a token that `seal` made for `bound`; `name` is the parameter's that it came in.
 
     Raises:
         InvalidRequestException: the token is malformed, of another version, or made for something else.
@@ -34,18 +34,37 @@ def unseal(token: str, bound: Sequence[str | None]) -> bytes:
     try:
         sealed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except ValueError as error:
-        raise invalid_token(token) from error
+        raise invalid_token(token, name) from error
     body, digest = sealed[:-_DIGEST_BYTES], sealed[-_DIGEST_BYTES:]
     # base64 lets some changed characters pass.
     if body[:1] != _VERSION or digest != _digest(body, bound) or _encoded(sealed) != token:
-        raise invalid_token(token)
+        raise invalid_token(token, name)
     return body[1:]
 
 
-def invalid_token(token: str) -> InvalidRequestException:
+def seal_text(position: str | None, bound: Sequence[str | None]) -> str | None:
+    """Return the token of a position of a store; None for None."""
+    return None if position is None else seal(position.encode(), bound)
+
+
+def unseal_text(token: str | None, bound: Sequence[str | None], name: str = "nextToken") -> str | None:
+    """Return the position in a token that `seal_text` made for `bound`; None for None.
+
+    Raises:
+        InvalidRequestException: as `unseal` does.
+    """
+    if token is None:
+        return None
+    try:
+        return unseal(token, bound, name).decode()
+    except UnicodeDecodeError as error:
+        raise invalid_token(token, name) from error
+
+
+def invalid_token(token: str, name: str = "nextToken") -> InvalidRequestException:
     """Return the error that tells of a token which leads nowhere."""
     return InvalidRequestException(
-        f"Invalid nextToken: '{token}' is malformed, of an unknown version, or made for other filters"
+        f"Invalid {name}: '{token}' is malformed, of an unknown version, or made for other filters"
     )
 
 

@@ -27,6 +27,7 @@ from jobindex.state import State
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"
+THING_ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:thing/"
 
 
 class Api:
@@ -73,7 +74,9 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     """Serve an empty index while the context is open."""
     state = State()
     metrics = Metrics(state)
-    app = create_app(state, metrics, Live(state), concurrency_maximum=concurrency_maximum)
+    app = create_app(
+        state, metrics, Live(state), thing_arn_prefix=THING_ARN_PREFIX, concurrency_maximum=concurrency_maximum
+    )
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:

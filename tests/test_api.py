@@ -231,7 +231,7 @@ def test_an_unknown_thing_group_raises_boto3s_resource_not_found_exception(api: 
             client.list_jobs(**filters)
 
 
-@pytest.mark.parametrize("path", ["/", "/job", "/jobs/", "/jobs/x", "/%2e%2e/jobs"])
+@pytest.mark.parametrize("path", ["/", "/job", "/jobs/", "/jobs/x/y", "/%2e%2e/jobs"])
 def test_an_unknown_path_is_an_aws_error(api: Api, path: str) -> None:
     """A path that does not exist is answered in AWS's form."""
     status, body, headers = api.request(path)

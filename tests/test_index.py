@@ -420,6 +420,22 @@ async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store:
     assert {"blue-0": "n2", "green": "n1"} == await store.job_namespaces(["blue-0", "green", "gone", "x"])
 
 
+async def test_a_search_looks_at_a_bounded_number_of_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few jobs pass the filters: a page may be empty and go on nevertheless, and each job comes once."""
+    monkeypatch.setattr("jobindex.sqlite.search.LOOKED_AT_MAXIMUM", 4)
+    for number in range(20):
+        await _tell(store, 0, job_id=f"j{number:02}", namespace="rare" if number in {9, 17} else "n1", createdAt=1)
+    found: list[str] = []
+    after: str | None = ""
+    pages = 0
+    while after is not None:
+        page = await store.jobs_by_id("j", Filters(namespace_id="rare"), after=after, limit=1)
+        found += [one["jobId"] for one in json.loads(b"[" + page.jobs + b"]")]
+        after, pages = page.next_position, pages + 1
+    assert ["j09", "j17"] == found
+    assert pages > 4
+
+
 async def test_pages_go_backwards_too(index: Index, store: Store) -> None:
     """The jobs before a position, those next to it, newest first as ever."""
     await index.tell(*(job(f"j{n}", createdAt=100 + n // 2) for n in range(9)))

@@ -1,15 +1,16 @@
-"""The HTTP side: ListJobs, and beside AWS's path space /healthz, /readyz, /metrics and /rejected.
+"""The HTTP side: AWS's reading operations on jobs, and beside AWS's path space our own.
 
 AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has
 `x-amzn-RequestId`.
 """
 
-from collections.abc import Awaitable, Callable
+import re
+from datetime import timedelta
 from http import HTTPStatus
 from random import getrandbits
 from typing import cast
+from urllib.parse import unquote
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,33 +18,28 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-from jobindex.api import events
-from jobindex.api.list_jobs import PATH, ListJobs
-from jobindex.api.rejected import rejected_endpoints
-from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
-from jobindex.errors import (
-    AccessDeniedException,
-    DatabaseUnavailableError,
-    InvalidRequestException,
-    ResourceNotFoundException,
-    ServiceUnavailableException,
-    ThrottlingException,
+from jobindex.api import (
+    describe_job,
+    events,
+    executions,
+    health,
+    index_executions,
+    index_fleet,
+    index_jobs,
+    rejected,
 )
+from jobindex.api.answers import STATUS, error_answer, failure, json_answer, refusal
+from jobindex.api.freshness import Freshness
+from jobindex.api.list_jobs import LIST_JOBS, ListJobs
+from jobindex.api.openapi import GET_OPENAPI, describe
+from jobindex.api.operations import operation_route
+from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
+from jobindex.index import STUCK_AFTER
 from jobindex.live import Live
-from jobindex.metrics import CONTENT_TYPE, Metrics
-from jobindex.state import State, described
+from jobindex.metrics import Metrics
+from jobindex.state import State
 
 App = ASGIApp
-
-_STATUS: dict[type[Exception], int] = {
-    InvalidRequestException: 400,
-    ResourceNotFoundException: 404,
-    ThrottlingException: 400,
-    ServiceUnavailableException: 503,
-    AccessDeniedException: 403,
-}
-
-_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(
@@ -51,101 +47,68 @@ def create_app(
     metrics: Metrics,
     live: Live,
     *,
+    thing_arn_prefix: str = "",
+    stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
 ) -> App:
-    """Return the ASGI app that answers from the store in `state`."""
+    """Return the ASGI app that answers from the store in `state`.
+
+    `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
+    before it is told as one that waits.
+    """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
-        **dict.fromkeys(_STATUS, _answer_error),
+        **dict.fromkeys(STATUS, _answer_error),
         HTTPException: _answer_http_error,
         Exception: _answer_failure,
     }
-    list_jobs = ListJobs(state, Throttle(metrics, concurrency_maximum))
+    throttle = Throttle(metrics, concurrency_maximum)
+    list_jobs = ListJobs(state, throttle)
+    served = (
+        *describe_job.SERVED,
+        *executions.served(thing_arn_prefix),
+        *index_fleet.SERVED,
+        *index_jobs.SERVED,
+        *index_executions.served(stuck_after),
+        *rejected.SERVED,
+    )
+    description = describe(
+        [LIST_JOBS, *(operation for operation, _ in served), events.WATCH, *health.OPERATIONS, GET_OPENAPI]
+    )
+
+    async def openapi(request: Request) -> Response:  # noqa: ARG001
+        return json_answer(description)
+
     app = Starlette(
         routes=[
-            Route(PATH, list_jobs, methods=["GET"]),
-            Route("/healthz", _healthz),
-            Route("/readyz", _readyz(state)),
-            Route("/metrics", _metrics(metrics)),
-            Route(events.PATH, events.watch(live)),
-            *(
-                Route(path, _throttled(endpoint, Throttle(metrics, concurrency_maximum)), methods=[method])
-                for method, path, endpoint in rejected_endpoints(state.opened_store)
-            ),
+            Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
+            *(operation_route(operation, answer, state, throttle) for operation, answer in served),
+            *health.health_routes(state, metrics),
+            Route(events.WATCH.path, events.watch(live)),
+            Route(GET_OPENAPI.path, openapi),
         ],
         exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
-    return _Front(app, list_jobs)
-
-
-async def _healthz(request: Request) -> Response:  # noqa: ARG001
-    return _json({"alive": True})
-
-
-def _readyz(state: State) -> _Endpoint:
-    async def readyz(request: Request) -> Response:  # noqa: ARG001
-        reason = state.reason
-        try:
-            if reason is None:
-                await state.opened_store().check()
-        except DatabaseUnavailableError as error:
-            reason = str(error)
-        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **described(state)}
-        return _json(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
-
-    return readyz
-
-
-def _metrics(metrics: Metrics) -> _Endpoint:
-    async def serve_metrics(request: Request) -> Response:  # noqa: ARG001
-        return Response(metrics.encode(), headers={"content-type": CONTENT_TYPE})
-
-    return serve_metrics
-
-
-def _throttled(endpoint: _Endpoint, throttle: Throttle) -> _Endpoint:
-    async def throttled(request: Request) -> Response:
-        with throttle:
-            return await endpoint(request)
-
-    return throttled
+    return _Front(app, list_jobs, Freshness(state))
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    return _refusal(error)
+    return refusal(error)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     error = cast("HTTPException", error)
     what = f"{request.method} {request.url.path}"
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return _error(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
-    response = _error(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
+        return error_answer(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
+    response = error_answer(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
     response.headers.update(error.headers or {})
     return response
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
     # starlette raises the error again behind this answer, so that the server logs it.
-    return _failure()
-
-
-def _refusal(error: Exception) -> Response:
-    return _error(_STATUS[type(error)], type(error).__name__, str(error))
-
-
-def _failure() -> Response:
-    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailureException", "The service failed.")
-
-
-def _error(status: int, name: str, message: str) -> Response:
-    response = _json({"message": message}, status)
-    response.headers["x-amzn-ErrorType"] = name
-    return response
-
-
-def _json(content: object, status: int = HTTPStatus.OK) -> Response:
-    return Response(orjson.dumps(content), status, media_type="application/json")
+    return failure()
 
 
 def _request_id() -> bytes:
@@ -155,28 +118,41 @@ def _request_id() -> bytes:
 
 
 class _Front:
-    """Gives every answer an id of its own, where SDKs look for it, and leads to ListJobs past the framework's routing.
+    """Stands before the framework's routing.
 
-    Routing takes as long as it takes to read a page.
+    It gives every answer an id of its own, where SDKs look for it, and tells how fresh it is. It leads to ListJobs past
+    the routing, which takes as long as it takes to read a page, and keeps a slash within a name from parting the path.
     """
 
-    def __init__(self, app: ASGIApp, list_jobs: ListJobs) -> None:
+    def __init__(self, app: ASGIApp, list_jobs: ListJobs, freshness: Freshness) -> None:
         self._app = app
         self._list_jobs = list_jobs
+        self._freshness = freshness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_id(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"].append((b"x-amzn-requestid", _request_id()))
+                message["headers"] += (
+                    (b"x-amzn-requestid", _request_id()),
+                    (b"jobindex-freshness", self._freshness.encoded()),
+                )
             await send(message)
 
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
-            await self._app(scope, receive, send_with_id)
+        if scope["type"] != "http" or scope["path"] != LIST_JOBS.path or scope["method"] != "GET":
+            await self._app(_with_slashes_kept(scope), receive, send_with_headers)
             return
         try:
-            await self._list_jobs(scope, receive, send_with_id)
-        except tuple(_STATUS) as error:
-            await _refusal(error)(scope, receive, send_with_id)
+            await self._list_jobs(scope, receive, send_with_headers)
+        except tuple(STATUS) as error:
+            await refusal(error)(scope, receive, send_with_headers)
         except Exception:
-            await _failure()(scope, receive, send_with_id)
+            await failure()(scope, receive, send_with_headers)
             raise  # for the server to log
+
+
+def _with_slashes_kept(scope: Scope) -> Scope:
+    """Return a scope whose path keeps an encoded slash as it was sent; no name has one, so it is refused."""
+    sent = scope.get("raw_path") or b""
+    if b"%2f" not in sent.lower():
+        return scope
+    return {**scope, "path": "%2F".join(unquote(part.decode("latin-1")) for part in re.split(b"%2[fF]", sent))}

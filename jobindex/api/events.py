@@ -10,10 +10,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from jobindex.errors import ThrottlingException
+from jobindex.api.members import TEXT
+from jobindex.api.operations import Operation, parse
+from jobindex.errors import InvalidRequestException, ThrottlingException
 from jobindex.live import WATCHERS_MAXIMUM, Interest, Live
+from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
 
-PATH = "/index/events"
+WATCH = Operation(
+    name="WatchChanges",
+    summary="What changes, as server-sent events",
+    path="/index/events",
+    parameters={"jobId": JOB_ID, "thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
+    answer=TEXT,
+    media_type="text/event-stream",
+    errors=(InvalidRequestException, ThrottlingException),
+)
 RETRY_MS = 2000
 """After which time a browser that has lost the line comes back."""
 
@@ -27,10 +38,11 @@ def watch(live: Live) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint that tells what `live` tells."""
 
     async def events(request: Request) -> Response:
+        values = parse(WATCH, request)
         interest = Interest(
-            job_id=request.query_params.get("jobId"),
-            thing_name=request.query_params.get("thingName"),
-            namespace_id=request.query_params.get("namespaceId"),
+            job_id=values.optional("jobId"),
+            thing_name=values.optional("thingName"),
+            namespace_id=values.optional("namespaceId"),
         )
         if live.watchers >= WATCHERS_MAXIMUM:
             raise ThrottlingException("Rate exceeded")

@@ -1,22 +1,47 @@
-"""ListJobs over HTTP, in AWS's form: rest-json, with a header of ours that says how fresh the answer is.
+"""ListJobs over HTTP, in AWS's form.
 
 An answer is kept until the index changes: the same question then needs no reading. That, and answering as a plain
 ASGI application, is what a page of 250 jobs costs besides its bytes.
 """
 
 import logging
-from datetime import datetime
 from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from jobindex.api.members import FLAG, TEXT, TIME, an_array, an_object, one_of, or_null
+from jobindex.api.operations import Operation
 from jobindex.api.throttle import Throttle
 from jobindex.errors import DatabaseUnavailableError, ServiceUnavailableException
-from jobindex.listing import JobPage, ListJobsQuery, encode_token, parse_list_jobs
-from jobindex.state import Ingestion, State
+from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.listing import PARAMETERS, JobPage, ListJobsQuery, encode_token, parse_list_jobs
+from jobindex.parameters import JOB_ID
+from jobindex.state import State
 
-PATH = "/jobs"
+JOB_SUMMARY = an_object(
+    "jobArn",
+    "jobId",
+    "status",
+    "createdAt",
+    "lastUpdatedAt",
+    jobArn=TEXT,
+    jobId=JOB_ID.schema(),
+    thingGroupId=TEXT,
+    targetSelection=one_of(TargetSelection),
+    status=one_of(JobStatus),
+    createdAt=TIME,
+    lastUpdatedAt=TIME,
+    completedAt=TIME,
+    isConcurrent=FLAG,
+)
+LIST_JOBS = Operation(
+    name="ListJobs",
+    summary="Jobs that pass the filters, newest first",
+    path="/jobs",
+    parameters=PARAMETERS,
+    answer=an_object("jobs", "nextToken", jobs=an_array(JOB_SUMMARY), nextToken=or_null(TEXT)),
+)
 KEPT_MAXIMUM = 32
 """Answers that are kept, of up to 100 kB each."""
 
@@ -31,8 +56,6 @@ class ListJobs:
         self._throttle = throttle
         self._kept: dict[bytes, bytes] = {}
         self._kept_version = -1
-        self._told: tuple[Ingestion, dict[str, datetime]] | None = None
-        self._freshness = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
         """Answer a request; what is wrong with it is raised, for who answers errors."""
@@ -41,7 +64,6 @@ class ListJobs:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            (b"jobindex-freshness", self._encoded_freshness()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -50,14 +72,6 @@ class ListJobs:
         """Return an answer where it is kept and still holds."""
         store = self._state.store
         return self._kept.get(query_string) if store and store.version == self._kept_version else None
-
-    def _encoded_freshness(self) -> bytes:
-        """Return how fresh an answer is, a dictionary of structured fields (RFC 9651) that is kept while it is true."""
-        told = (self._state.ingestion, self._state.freshness())
-        if told != self._told:
-            times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in told[1].items())
-            self._told, self._freshness = told, ", ".join((f"ingestion={told[0]}", *times)).encode()
-        return self._freshness
 
     async def _answer(self, query_string: bytes) -> bytes:
         query = parse_list_jobs(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True))

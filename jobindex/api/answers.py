@@ -1,0 +1,46 @@
+"""Answers in JSON; an error is AWS IoT's, `{"message": …}` under the header `x-amzn-ErrorType`."""
+
+from http import HTTPStatus
+
+import orjson
+from starlette.responses import Response
+
+from jobindex.errors import (
+    AccessDeniedException,
+    InvalidRequestException,
+    ResourceNotFoundException,
+    ServiceUnavailableException,
+    ThrottlingException,
+)
+
+STATUS: dict[type[Exception], int] = {
+    InvalidRequestException: 400,
+    ResourceNotFoundException: 404,
+    ThrottlingException: 400,
+    ServiceUnavailableException: 503,
+    AccessDeniedException: 403,
+}
+ERROR_TYPE = "x-amzn-ErrorType"
+
+
+def json_answer(content: object, status: int = HTTPStatus.OK) -> Response:
+    """Return an answer in JSON; bytes are JSON already."""
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Response(body, status, media_type="application/json")
+
+
+def error_answer(status: int, name: str, message: str) -> Response:
+    """Return an error in AWS's form."""
+    response = json_answer({"message": message}, status)
+    response.headers[ERROR_TYPE] = name
+    return response
+
+
+def refusal(error: Exception) -> Response:
+    """Return the answer to one of the errors in STATUS."""
+    return error_answer(STATUS[type(error)], type(error).__name__, str(error))
+
+
+def failure() -> Response:
+    """Return the answer to an error that nobody foresaw, without its details."""
+    return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailureException", "The service failed.")

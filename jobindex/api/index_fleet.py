@@ -1,0 +1,121 @@
+"""The fleet: its namespaces, with their jobs and executions counted, and its things."""
+
+from datetime import UTC, datetime
+
+from jobindex.api.members import (
+    NUMBER,
+    TEXT,
+    TIME,
+    an_array,
+    an_object,
+    counted,
+    counts_of,
+    known,
+    or_null,
+    seconds,
+)
+from jobindex.api.operations import Operation, Served, page_limit
+from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
+from jobindex.index import ExecutionState, Namespace, Thing
+from jobindex.jobs import JobStatus
+from jobindex.parameters import THING_NAME, Text, Values
+from jobindex.store import Store
+
+_PART_OF_NAME = Text(pattern="[a-zA-Z0-9:_-]*", greatest_length=128)
+_ALWAYS_FOUND = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
+
+LIST_NAMESPACES = Operation(
+    name="ListNamespaces",
+    summary="Namespaces in their order, first the jobs without one, with their jobs and executions counted",
+    path="/index/namespaces",
+    parameters={"limit": page_limit(), "after": Text(pattern="[a-zA-Z0-9_-]*")},
+    answer=an_object(
+        "namespaces",
+        "next",
+        namespaces=an_array(
+            an_object(
+                "jobs",
+                "executions",
+                "activity",
+                namespaceId=TEXT,
+                jobs=counts_of(JobStatus),
+                executions=counts_of(ExecutionState),
+                lastChangeAt=TIME,
+                activity=an_array(NUMBER),
+            )
+        ),
+        next=or_null(TEXT),
+    ),
+    errors=_ALWAYS_FOUND,
+)
+LIST_THINGS = Operation(
+    name="ListThings",
+    summary="The names of things that begin with a prefix, in their order",
+    path="/index/things",
+    parameters={"prefix": _PART_OF_NAME, "limit": page_limit(), "after": _PART_OF_NAME},
+    answer=an_object("things", "next", things=an_array(THING_NAME.schema()), next=or_null(THING_NAME.schema())),
+    errors=_ALWAYS_FOUND,
+)
+GET_THING = Operation(
+    name="GetThing",
+    summary="What is known of a thing",
+    path="/index/things/{thingName}",
+    parameters={"thingName": THING_NAME},
+    answer=an_object(
+        "thingName",
+        "executions",
+        "pendingLists",
+        thingName=THING_NAME.schema(),
+        executions=counts_of(ExecutionState),
+        waitingSince=TIME,
+        lastHeardAt=TIME,
+        pendingLists=an_array(an_object("listedAt", namespaceId=TEXT, listedAt=TIME)),
+    ),
+)
+
+
+async def _list_namespaces(store: Store, values: Values) -> object:
+    limit = values.integer("limit")
+    found = await store.namespaces(after=values.optional("after"), limit=limit + 1, now=datetime.now(UTC))
+    page = found[:limit]
+    return {
+        "namespaces": [_namespace(namespace) for namespace in page],
+        # Behind the jobs without a namespace comes what is greater than no name.
+        "next": (page[-1].namespace_id or "") if found[limit:] else None,
+    }
+
+
+async def _list_things(store: Store, values: Values) -> object:
+    limit = values.integer("limit")
+    found = await store.things(prefix=values.text("prefix"), after=values.text("after"), limit=limit + 1)
+    return {"things": found[:limit], "next": found[limit - 1] if found[limit:] else None}
+
+
+async def _get_thing(store: Store, values: Values) -> object:
+    return _thing(await store.thing(values.text("thingName")))
+
+
+def _namespace(namespace: Namespace) -> dict[str, object]:
+    return known(
+        namespaceId=namespace.namespace_id,
+        jobs=counted(namespace.jobs),
+        executions=counted(namespace.executions),
+        lastChangeAt=seconds(namespace.last_change_at),
+        activity=namespace.activity,
+    )
+
+
+def _thing(thing: Thing) -> dict[str, object]:
+    return known(
+        thingName=thing.thing_name,
+        executions=counted(thing.executions),
+        waitingSince=seconds(thing.waiting_since),
+        lastHeardAt=seconds(thing.last_heard_at),
+        pendingLists=[
+            known(namespaceId=namespace_id, listedAt=seconds(listed_at))
+            for namespace_id, listed_at in thing.pending_lists.items()
+        ],
+    )
+
+
+SERVED: Served = ((LIST_NAMESPACES, _list_namespaces), (LIST_THINGS, _list_things), (GET_THING, _get_thing))

@@ -1,0 +1,106 @@
+"""Operations on the index over HTTP: what each takes and answers, told once for its route and for /openapi.json.
+
+What changes something needs the header `x-jobindex: 1`. A web page of another origin cannot send it: its
+browser would ask first (CORS), and nothing here grants that. Not chosen: a password, which ListJobs has not
+either; who reaches the port is trusted, pages that happen to be open beside are not.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jobindex.api.answers import json_answer
+from jobindex.api.throttle import Throttle
+from jobindex.errors import (
+    AccessDeniedException,
+    DatabaseUnavailableError,
+    InvalidRequestException,
+    ResourceNotFoundException,
+    ServiceUnavailableException,
+    ThrottlingException,
+)
+from jobindex.parameters import Constraints, Integer, Schema, Values, parse_parameters
+from jobindex.state import State
+from jobindex.store import Store
+
+CHANGE_HEADER = "x-jobindex"
+LIMIT_MAXIMUM = 1000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """What an operation takes and answers."""
+
+    name: str
+    summary: str
+    path: str
+    """Parameters stand in it in braces, under their names in `parameters`."""
+    answer: Schema
+    method: str = "GET"
+    parameters: Constraints = field(default_factory=dict)
+    is_change: bool = False
+    """Whether it needs the header that a web page from elsewhere cannot send."""
+    errors: tuple[type[Exception], ...] = (
+        InvalidRequestException,
+        ResourceNotFoundException,
+        ThrottlingException,
+        ServiceUnavailableException,
+    )
+    statuses: tuple[int, ...] = (HTTPStatus.OK,)
+    """Those of `answer`."""
+    media_type: str = "application/json"
+
+
+Answer = Callable[[Store, Values], Awaitable[object]]
+"""Answers from a store what was asked by parameters: a value to encode as JSON, or bytes that are JSON."""
+
+Served = Sequence[tuple[Operation, Answer]]
+
+
+def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
+    """Return the constraint of `limit`, the length of a page of ours."""
+    return Integer(least=1, greatest=greatest, default=default)
+
+
+def operation_route(operation: Operation, answer: Answer, state: State, throttle: Throttle) -> Route:
+    """Return the route that answers an operation from the store in `state`."""
+
+    async def endpoint(request: Request) -> Response:
+        if operation.is_change and request.headers.get(CHANGE_HEADER) != "1":
+            raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
+        values = parse(operation, request)
+        with throttle, _reaching(operation):
+            return json_answer(await answer(state.opened_store(), values))
+
+    return Route(operation.path, endpoint, methods=[operation.method])
+
+
+@contextmanager
+def _reaching(operation: Operation) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailableError as error:
+        _log.warning("%s: %s", operation.name, error)
+        raise ServiceUnavailableException("The service is temporarily unavailable.") from error
+
+
+def parse(operation: Operation, request: Request) -> Values:
+    """Return what a request gives for an operation's parameters.
+
+    Raises:
+        InvalidRequestException: parameters outside their constraints, all of them in one message.
+    """
+    in_path = request.path_params
+    query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    # The name of one in the path is an unknown one in the query.
+    in_query = ((name, value) for name, value in query if name not in in_path)
+    return parse_parameters(operation.parameters, [*in_path.items(), *in_query])
