@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeVar, cast, get_args
 from urllib.parse import unquote, urlsplit
 
+from jobindex.broker import Broker, Protocol
 from jobindex.errors import SettingsError
 from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
-from jobindex.mqtt import Broker, Protocol
 from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS, filter_problem
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobindex.broker import Broker
 from jobindex.config import Settings
 from jobindex.fleet import NAMESPACES, Fleet
-from jobindex.mqtt import Broker, connect_publisher
+from jobindex.mqtt import connect_publisher
 from jobindex.nats import nats_broker
 from jobindex.service import serve, stop_on_signals
 from jobindex.state import Ingestion, State

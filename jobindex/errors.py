@@ -10,8 +10,11 @@
     ├── SettingsError                 settings that are wrong, all of them
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
+    ├── BrokerError                   a broker with which no connection stands
+    │   └── BrokerRefusedError        a broker that refuses it
     ├── BackupError                   a copy that cannot be made or put back
-    └── ServiceError                  a service that does not answer a command, or refuses it
+    └── ServiceError                  a service that refuses what a command asks
+        └── ServiceUnreachableError   a service that does not answer it
 
 The first five bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
 """
@@ -66,12 +69,24 @@ class DatabaseUnavailableError(JobindexError):
     """The database cannot be read or written just now; trying again may help."""
 
 
+class BrokerError(JobindexError):
+    """No connection with the broker comes about, or it is lost."""
+
+
+class BrokerRefusedError(BrokerError):
+    """The broker refuses the connection."""
+
+
 class BackupError(JobindexError):
     """A copy of the database cannot be made, or not be put back; nothing was changed."""
 
 
 class ServiceError(JobindexError):
-    """The running service does not answer a command, or refuses what it asks."""
+    """The running service does not do what a command asks."""
+
+
+class ServiceUnreachableError(ServiceError):
+    """No service answers a command."""
 
 
 def shown(value: object, limit: int = 100) -> str:

@@ -33,7 +33,6 @@ It can be weighed again once these are mended; a broker that speaks only 3.1.1 n
 import asyncio
 import logging
 import math
-import ssl
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -41,7 +40,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from socket import socket
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -52,17 +51,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from jobindex.addresses import authority
 from jobindex.backoff import Backoff
+from jobindex.broker import Broker, Protocol
 from jobindex.channel import Channel, Publication
-from jobindex.errors import DatabaseUnavailableError
+from jobindex.errors import BrokerError, BrokerRefusedError, DatabaseUnavailableError
 from jobindex.inbox import Delivery, Inbox
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
-
-Protocol = Literal["5", "3.1.1"]
 
 RECEIVE_MAXIMUM = 5000
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
@@ -82,22 +79,6 @@ _GRANTED_QOS_1 = 1
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broker:
-    """How to reach a broker, and as whom."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None = None
-    password: str | None = None
-    tls: ssl.SSLContext | None = None
-    protocol: Protocol = "5"
-
-    def __str__(self) -> str:
-        return f"{'mqtt' if self.tls is None else 'mqtts'}://{authority(self.host, self.port)}"
 
 
 class Subscriber:
@@ -489,3 +470,39 @@ async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, byte
                 await client.publish(topic, payload, qos=1, timeout=math.inf)
 
         yield publish
+
+
+@asynccontextmanager
+async def connect_probe(broker: Broker) -> AsyncIterator[Callable[[str], Awaitable[bool]]]:
+    """Connect with a session that ends with the connection; yield what tells whether a topic filter is granted QoS 1.
+
+    The broker's client id must be one that nobody else uses: the broker ends the connection of who had it.
+
+    Raises:
+        BrokerRefusedError: the broker refuses the connection.
+        BrokerError: it cannot be reached, or ends the connection.
+    """
+    client = aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=broker.client_id,
+        username=broker.username,
+        password=broker.password,
+        tls_context=broker.tls,
+        protocol=_PROTOCOLS[broker.protocol],
+    )
+    _paho(client).on_message = lambda *_: None
+    _notice_loss_before_connack(client)
+
+    async def is_granted(topic_filter: str) -> bool:
+        return not await _subscribe(client, [topic_filter])
+
+    try:
+        async with client:
+            yield is_granted
+    except MqttConnectError as error:
+        raise BrokerRefusedError(str(error)) from error
+    except aiomqtt.MqttError as error:
+        raise BrokerError(str(error.__cause__ or error) or type(error).__name__) from error
+    finally:
+        _paho(client)._sock_close()  # noqa: SLF001

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jobindex.broker import Broker
 from jobindex.config import Settings, read_settings, unknown_settings
 from jobindex.errors import SettingsError
-from jobindex.mqtt import Broker
 from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS
 

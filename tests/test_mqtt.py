@@ -16,11 +16,12 @@ from brokers import mosquitto
 from services import Service, running
 from waiting import wait_until
 
+from jobindex.broker import Broker
 from jobindex.channel import READ_BYTES
 from jobindex.inbox import IN_HAND_MAXIMUM
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
-from jobindex.mqtt import Broker, Subscriber, connect_publisher
+from jobindex.mqtt import Subscriber, connect_publisher
 from jobindex.state import State
 from jobindex.store import Store
 

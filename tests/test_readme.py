@@ -5,9 +5,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
-from jobindex.__main__ import parser
 from jobindex.api.app import create_app
+from jobindex.cli.app import app
 from jobindex.config import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
 from jobindex.live import Live
@@ -35,9 +36,7 @@ def test_the_readme_names_every_metric_and_no_other() -> None:
 
 def test_the_readme_names_every_command() -> None:
     """Each command of the command line has its row."""
-    (commands,) = (action.choices for action in parser()._actions if action.dest == "command")
-    assert commands is not None
-    assert set(commands) == set(re.findall(r"^\| `jobindex (\w+)[^`]*`", README, re.MULTILINE))
+    assert set(get_group(app).commands) == set(re.findall(r"^\| `jobindex (\w+)[^`]*`", README, re.MULTILINE))
 
 
 def test_the_readme_names_every_path() -> None:

@@ -18,11 +18,12 @@ from pages import summaries
 from services import Service, running
 from waiting import wait_until
 
+from jobindex.cli.output import plain_table
+from jobindex.cli.rejected_client import COLUMNS, row
 from jobindex.errors import MessageError, ResourceNotFoundException
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.listing import ListJobsQuery
-from jobindex.rejected_client import show_table
 from jobindex.store import KeptMessage, RejectedSummary, Retried, Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -278,9 +279,9 @@ def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) ->
 
 
 def test_a_service_that_does_not_answer_is_told() -> None:
-    """The message says where it was asked."""
+    """The message says where it was asked, the exit status that nobody was there."""
     ended = jobindex("rejected", "list", HTTP_PORT=1)
-    assert (1, "") == (ended.returncode, ended.stdout)
+    assert (3, "") == (ended.returncode, ended.stdout)
     assert ended.stderr.startswith("jobindex rejected: http://127.0.0.1:1: ")
     assert ended.stderr.endswith("does the service run there?\n")
 
@@ -290,4 +291,4 @@ def test_columns_are_as_wide_as_what_they_hold() -> None:
     message = {"id": 10000, "rejectedAt": 0, "payloadBytes": 7, "topic": "a\tb", "reason": "why"}
     assert (
         "ID     REJECTED AT               BYTES  TOPIC  REASON\n10000  1970-01-01T00:00:00.000Z  7      a\\tb   why"
-    ) == show_table([message])
+    ) == plain_table(COLUMNS, [row(message)])

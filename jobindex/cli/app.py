@@ -1,0 +1,82 @@
+"""The commands by their names, and what their errors mean to who called: a message and an exit status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import typer
+
+from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
+from jobindex.errors import (
+    BackupError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+    ResourceNotFoundException,
+    ServiceError,
+    ServiceUnreachableError,
+    SettingsError,
+)
+
+app = typer.Typer(
+    name="jobindex",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings are environment variables that start with JOBINDEX_; the README lists them. "
+    "Exit status: 0 done, 1 not found, failed or unhealthy, 2 called or set up wrongly, 3 no service answers.",
+)
+
+_RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
+
+app.command(rich_help_panel=_RUN)(running.serve)
+app.command(rich_help_panel=_RUN)(running.demo)
+app.command(rich_help_panel=_RUN)(running.healthcheck)
+app.command("list", rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
+app.command(rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
+app.command(rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
+app.command(rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
+app.command(rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
+app.command(rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
+app.command(rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
+app.command(rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
+app.command(rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
+app.command(rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
+app.command(rich_help_panel=_KEEP)(database.migrate)
+app.command(rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
+
+
+@dataclass(slots=True)
+class _Call:
+    """Which command was called, once that is known."""
+
+    command: str = ""
+
+
+@app.callback()
+def _jobindex(context: typer.Context) -> None:
+    """Keep an index of AWS IoT jobs from their MQTT notifications, and answer ListJobs from it."""
+    context.obj.command = context.invoked_subcommand
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, of the process's own arguments for None; return its exit status."""
+    call = _Call()
+    try:
+        app(args=arguments, prog_name="jobindex", obj=call)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    except SettingsError as error:
+        return _fail(f"jobindex cannot start:\n{error}", 2)
+    except ServiceUnreachableError as error:
+        return _fail(f"jobindex {call.command}: {error}", 3)
+    except (BackupError, ServiceError, ResourceNotFoundException) as error:
+        return _fail(f"jobindex {call.command}: {error}", 1)
+    except (DatabaseRefusedError, DatabaseUnavailableError) as error:
+        return _fail(f"jobindex cannot use its database: {error}", 1)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    typer.echo(message, err=True)
+    return status

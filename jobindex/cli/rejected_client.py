@@ -1,0 +1,90 @@
+"""The commands of `jobindex rejected`: a client of the running service, and what it prints."""
+
+from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import urlencode
+
+from jobindex.cli.client import Json, ServiceClient
+from jobindex.cli.output import exact_time, printable
+
+_PAGE = 1000
+_AT_ONCE = 100
+"""Messages that the service takes in a request to retry or purge."""
+
+COLUMNS = ("ID", "REJECTED AT", "BYTES", "TOPIC", "REASON")
+
+
+class RejectedClient:
+    """Asks a service for its rejected messages; raises what ServiceClient raises."""
+
+    def __init__(self, service: ServiceClient) -> None:
+        self._service = service
+
+    def messages(self, after: int) -> Iterator[Json]:
+        """Yield the messages whose ids are greater than `after`, in the order of ids, without payloads."""
+        following: int | None = after
+        while following is not None:
+            page = self._service.ask("GET", f"/rejected?limit={_PAGE}&after={following}")
+            yield from page["messages"]
+            following = page["next"]
+
+    def message(self, id_: int) -> Json:
+        """Return a message with its payload."""
+        return self._service.ask("GET", f"/rejected/{id_}")
+
+    def retry(self, ids: Sequence[int], advance: Callable[[int, int], None]) -> Json:
+        """Have messages parsed again; return what became of them, and tell `advance` how many are done of how many."""
+        outcome: Json = {"applied": [], "rejected": [], "missing": []}
+        for start in range(0, len(ids), _AT_ONCE):
+            answer = self._service.ask("POST", f"/rejected/retry?{_ids(ids[start : start + _AT_ONCE])}")
+            for name in outcome:
+                outcome[name] += answer[name]
+            advance(min(start + _AT_ONCE, len(ids)), len(ids))
+        return outcome
+
+    def purge(self, ids: Sequence[int] | None) -> Json:
+        """Have messages deleted, all of them for None; return how many were and how many were not there."""
+        if ids is None:
+            return {**self._service.ask("DELETE", "/rejected?all=true"), "missing": 0}
+        ids = list(dict.fromkeys(ids))
+        purged = 0
+        for start in range(0, len(ids), _AT_ONCE):
+            purged += self._service.ask("DELETE", f"/rejected?{_ids(ids[start : start + _AT_ONCE])}")["purged"]
+        return {"purged": purged, "missing": len(ids) - purged}
+
+
+def show_message(message: Json) -> str:
+    """Return a message as lines of text, its payload last."""
+    text = message.get("text")
+    payload = f"in base64: {message['payload']}" if text is None else printable(text, keep="\n\t")
+    return (
+        f"id:           {message['id']}\n"
+        f"rejected at:  {exact_time(message['rejectedAt'])}\n"
+        f"topic:        {printable(message['topic'])}\n"
+        f"reason:       {printable(message['reason'])}\n"
+        f"payload:      {message['payloadBytes']} bytes\n\n"
+        f"{payload}"
+    )
+
+
+def show_outcome(outcome: Json) -> str:
+    """Return what became of messages as lines of text."""
+    if "purged" in outcome:
+        return f"{outcome['purged']} purged, {outcome['missing']} not there"
+    applied, rejected, missing = outcome["applied"], outcome["rejected"], outcome["missing"]
+    return "\n".join(
+        (
+            f"{len(applied)} applied, {len(rejected)} still rejected, {len(missing)} not there",
+            *(f"{still['id']}: {printable(still['reason'])}" for still in rejected),
+            *(f"{id_}: not there" for id_ in missing),
+        )
+    )
+
+
+def row(message: Json) -> tuple[str, ...]:
+    """Return what stands of a message in a table under COLUMNS."""
+    rejected_at = exact_time(message["rejectedAt"])
+    return tuple(map(str, (message["id"], rejected_at, message["payloadBytes"], message["topic"], message["reason"])))
+
+
+def _ids(ids: Sequence[int]) -> str:
+    return urlencode([("id", id_) for id_ in ids])

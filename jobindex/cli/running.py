@@ -1,0 +1,76 @@
+"""`jobindex serve`, `demo` and `healthcheck`: the service as a process."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Annotated
+
+import typer
+
+from jobindex.cli.settings import load_settings
+
+_THREADS = "jobindex-connect"
+_HEALTH_SECONDS = 4
+
+
+def serve() -> None:
+    """Receive from the broker and answer HTTP until SIGTERM."""
+    from jobindex.service import serve, stop_on_signals
+
+    settings = load_settings()
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        stop_on_signals(stopping)
+        await serve(settings, stopping)
+
+    asyncio.run(_run(run()))
+
+
+def demo(
+    *,
+    seconds: Annotated[
+        float | None, typer.Option(metavar="N", help="End after N seconds.", show_default="Ctrl-C")
+    ] = None,
+) -> None:
+    """Serve a simulated fleet, with a broker of its own."""
+    from jobindex.demo import demo
+
+    asyncio.run(_run(demo(load_settings(), seconds)))
+
+
+async def _run(command: Coroutine[None, None, None]) -> None:
+    """Run a command to its end, whatever its threads wait for."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    executor = ThreadPoolExecutor(thread_name_prefix=_THREADS)
+    asyncio.get_running_loop().set_default_executor(executor)
+    await command
+    executor.shutdown(wait=False, cancel_futures=True)
+    for _ in range(10):
+        if not any(thread.name.startswith(_THREADS) for thread in threading.enumerate()):
+            return
+        await asyncio.sleep(0.1)
+    # A connection attempt that nobody answers holds its thread; Python would wait for it.
+    logging.shutdown()
+    os._exit(0)
+
+
+def healthcheck() -> None:
+    """Exit with 0 when the service on this machine is ready, else with 1."""
+    from http.client import HTTPException
+    from urllib.request import ProxyHandler, build_opener
+
+    from jobindex.addresses import local_url
+
+    settings = load_settings()
+    url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
+    direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
+    try:
+        with direct.open(url, timeout=_HEALTH_SECONDS) as answer:
+            typer.echo(answer.read().decode())
+    except (OSError, HTTPException) as error:
+        typer.echo(f"{url}: {error}", err=True)
+        raise typer.Exit(1) from error

@@ -1,0 +1,92 @@
+"""The command line teaches itself, starts at once, and its exit statuses tell what happened."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from commands import jobindex
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from jobindex.cli.app import app
+
+_WITHOUT_EXAMPLE = {"serve", "demo", "migrate", "healthcheck"}
+"""Commands that are called by their names alone."""
+
+GROUP = get_group(app)
+REJECTED = GROUP.commands["rejected"]
+assert isinstance(REJECTED, TyperGroup)
+COMMANDS = [(name,) for name in GROUP.commands] + [("rejected", name) for name in REJECTED.commands]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
+    """Its help ends with one, and every option says what it is for."""
+    helped = jobindex(*command, "--help")
+    assert (0, "") == (helped.returncode, helped.stderr)
+    assert command[0] in _WITHOUT_EXAMPLE or "Example" in helped.stdout
+    found = GROUP.commands[command[0]]
+    for name in command[1:]:
+        assert isinstance(found, TyperGroup)
+        found = found.commands[name]
+    assert not [parameter.name for parameter in found.params if not getattr(parameter, "help", None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "Usage: jobindex"),
+        (("nothing",), "No such command 'nothing'"),
+        (("serve", "--fast"), "No such option"),
+        (("rejected", "retry"), "not both"),
+        (("rejected", "retry", "1", "--all"), "not both"),
+        (("rejected", "show", "first"), "ID"),
+    ],
+)
+def test_a_wrong_call_is_told(arguments: tuple[str, ...], expected: str) -> None:
+    """The exit status is 2."""
+    ended = jobindex(*arguments)
+    assert 2 == ended.returncode
+    assert expected in ended.stdout + ended.stderr
+
+
+def test_wrong_settings_are_told_at_once_and_do_not_keep_help_away() -> None:
+    """All in one message, without a traceback, whichever command it is."""
+    for command in (("serve",), ("migrate",), ("rejected", "list")):
+        ended = jobindex(*command, HTTP_PORT="high", LOG_LEVEL="loud")
+        expected = (
+            "jobindex cannot start:\nJOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n"
+            "JOBINDEX_LOG_LEVEL: 'loud' is not one of debug, info, warning, error\n"
+        )
+        assert (2, "", expected) == (ended.returncode, ended.stdout, ended.stderr)
+    assert 0 == jobindex("serve", "--help", HTTP_PORT="high").returncode
+
+
+@pytest.mark.parametrize("arguments", [("healthcheck",), ("serve", "--help")])
+def test_what_a_command_does_not_need_is_not_imported(arguments: tuple[str, ...]) -> None:
+    """Neither the service nor its libraries, in what runs every few seconds or only explains."""
+    script = (
+        "import sys; from jobindex.__main__ import main; main(sys.argv[1:]);"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} | set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={**os.environ, "JOBINDEX_HTTP_PORT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    heavy = {"aiomqtt", "paho", "starlette", "uvicorn", "aiosqlite", "sqlite3", "prometheus_client", "jobindex.service"}
+    assert not heavy & set(ended.stdout.split())
+
+
+def test_shells_can_complete() -> None:
+    """The script for the shell is printed, and asks jobindex itself."""
+    environment = {**os.environ, "_JOBINDEX_COMPLETE": "complete_bash", "COMP_WORDS": "jobindex he", "COMP_CWORD": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "jobindex"], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ["healthcheck"] == ended.stdout.split()
+    assert "--install-completion" in jobindex("--help").stdout
