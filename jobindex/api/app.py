@@ -4,7 +4,7 @@ AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amz
 `x-amzn-RequestId`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from random import getrandbits
 from typing import cast
@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from jobindex.api import events
@@ -51,9 +51,10 @@ def create_app(
     metrics: Metrics,
     live: Live,
     *,
+    pages: Sequence[BaseRoute] = (),
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
 ) -> App:
-    """Return the ASGI app that answers from the store in `state`."""
+    """Return the ASGI app that answers from the store in `state`, and that `pages` belong to."""
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(_STATUS, _answer_error),
         HTTPException: _answer_http_error,
@@ -71,6 +72,7 @@ def create_app(
                 Route(path, _throttled(endpoint, Throttle(metrics, concurrency_maximum)), methods=[method])
                 for method, path, endpoint in rejected_endpoints(state.opened_store)
             ),
+            *pages,
         ],
         exception_handlers=handlers,
     )
