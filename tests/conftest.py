@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from telling import Index
 
 from jobindex.sqlite.store import open_store
 from jobindex.store import Store
@@ -30,3 +31,9 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Open an empty index; every backend goes through every test that asks for one."""
     async with request.param(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(params=[False, True], ids=["as told", "in reverse"])
+def index(request: pytest.FixtureRequest, store: Store) -> Index:
+    """Run a test twice: messages reach the store in the order in which the test tells them, and in reverse."""
+    return Index(store, reverse=request.param)

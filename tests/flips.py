@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("merge", "readings", "rows", "pages", "retention")
+MODULES = ("merge", "readings", "counts", "rows", "pages", "retention")
 PROFILES = {"few": 300, "many": 1200}
 """Hypothesis's profiles, tried in turn, with the seconds after which a run is given up."""
 

@@ -6,6 +6,7 @@ needs every report at once, which is what makes it a judge of stores that have n
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -88,6 +89,18 @@ def list_jobs(reports: Collection[Report], filters: Filters, *, now: datetime) -
     )
 
 
+def namespaces(reports: Collection[Report]) -> dict[str | None, tuple[Counter[str], Counter[str]]]:
+    """Return how many jobs there are of each status, and executions of each state, in each namespace."""
+    counts: dict[str | None, tuple[Counter[str], Counter[str]]] = {}
+    for job_id in {report.job_id for report in reports if isinstance(report, JobReport)}:
+        job = _Job(job_id, reports)
+        if job.is_visible():
+            jobs, executions = counts.setdefault(job.namespace_id(), (Counter(), Counter()))
+            jobs[job.status()] += 1
+            executions.update(job.states())
+    return counts
+
+
 def stamp_time(told: Mapping[str, datetime]) -> datetime | None:
     """Return the time of the stamp of what tells these times, by AWS's names for them."""
     order = ["lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "createdAt"]
@@ -117,6 +130,7 @@ def _group_filter(groups: Iterable[ThingGroupReport], name: str | None, id_: str
 class _Execution:
     """How the execution of a job on a thing reads."""
 
+    status: JobExecutionStatus
     has_ended: bool
     ended_at: datetime | None
 
@@ -144,6 +158,13 @@ class _Job:
 
     def namespace_id(self) -> str | None:
         return self._register(lambda report: report.namespace_id)
+
+    def states(self) -> list[str]:
+        return [
+            "ENDED" if execution.has_ended and execution.status in _PENDING else execution.status
+            for execution in self._read_executions()
+            if execution.status != JobExecutionStatus.DELETED
+        ]
 
     def group_id(self) -> str | None:
         return self._register(lambda report: report.thing_group_id)
@@ -230,9 +251,10 @@ class _Job:
         told = [report for report in self._executions if report.thing_name == thing_name]
         latest = max((report for report in told if self._counts(report.time)), key=_execution_stamp)
         if latest.status not in _PENDING:
-            return _Execution(has_ended=True, ended_at=latest.time)
+            return _Execution(status=latest.status, has_ended=True, ended_at=latest.time)
         seen_at = max(_time(latest.time), *(_time(report.pending_at) for report in told))
         return _Execution(
+            status=latest.status,
             has_ended=any(
                 _time(report.listed_at) > seen_at
                 for report in self._lists

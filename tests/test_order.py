@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -112,6 +113,11 @@ class Index:
             JOIN jobs USING (job_id)
             WHERE deleted_at > -2 AND max(status_at, pending_at, queued_at, started_at) <= deleted_at
         """).fetchall()
+
+    def namespaces(self) -> dict[str | None, tuple[Counter[str], Counter[str]]]:
+        """Return the counts of every namespace."""
+        namespaces = self._runner.run(self._store.namespaces(after=None, limit=100, now=NOW))
+        return {one.namespace_id: (Counter(one.jobs), Counter(one.executions)) for one in namespaces}
 
     async def _add(self, arrival: Arrival, later: timedelta) -> None:
         for number, (reports, rejected) in enumerate(arrival.batches):
@@ -244,6 +250,7 @@ def _agree(index: Index, reports: Sequence[Report], filters: Filters, max_result
     by_namespaces = [Filters(namespace_id=namespace_id) for namespace_id in NAMESPACE_IDS]
     for one in (*by_names, *by_ids, by_both, *by_namespaces, filters):
         assert _expected(reports, one) == index.pages(one, max_results)
+    assert oracle.namespaces(reports) == index.namespaces()
 
 
 @pytest.mark.parametrize("kinds", [("rivals",), ("sightings",), ("ends",), ("groups",)], ids="-".join)

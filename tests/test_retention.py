@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from telling import Index, at, entry, event, execution, execution_event, job, pending, summary
 from test_sqlite import is_cheap, plan
-from test_store import Index, at, entry, event, execution, execution_event, job, pending, summary
 
 from jobindex import service
 from jobindex.config import read_settings

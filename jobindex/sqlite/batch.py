@@ -1,11 +1,13 @@
 """A batch of reports, merged in an open transaction by the statements of `merge.py` and `readings.py`."""
 
+import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import orjson
 
+from jobindex.errors import MessageError
 from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
@@ -17,6 +19,7 @@ from jobindex.jobs import (
     to_milliseconds,
 )
 from jobindex.sqlite import merge, readings, retention
+from jobindex.sqlite.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
 from jobindex.sqlite.rows import (
     execution_row,
     job_rows,
@@ -25,10 +28,49 @@ from jobindex.sqlite.rows import (
     sighting_rows,
     thing_group_row,
 )
-from jobindex.store import CHANGES_MAXIMUM
+from jobindex.store import CHANGES_MAXIMUM, RejectedLimits, Retried
 
 
-def merge_batch(
+def apply(
+    reports: Sequence[Report],
+    rejected: Sequence[RejectedMessage],
+    now: datetime,
+    limits: RejectedLimits,
+    writer: sqlite3.Connection,
+) -> int:
+    """Merge reports and keep rejected messages; return how many of these had to go to stay within the limits."""
+    _merge(reports, rejected, now, writer)
+    if not rejected:
+        return 0
+    kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
+    return writer.execute(merge.DISCARD_REJECTED, kept).rowcount
+
+
+def retry(
+    ids: Collection[int],
+    parse: Callable[[str, bytes], Sequence[Report]],
+    now: datetime,
+    writer: sqlite3.Connection,
+) -> Retried:
+    """Parse rejected messages again, and merge what is understood now."""
+    reports: list[Report] = []
+    applied: list[int] = []
+    rejected: dict[int, str] = {}
+    for row in writer.execute(READ_REJECTED, {"ids": json.dumps(list(ids))}).fetchall():
+        kept = kept_message(row)
+        try:
+            reports += parse(kept.message.topic, kept.message.payload)
+            applied.append(kept.id)
+        except MessageError as error:
+            rejected[kept.id] = str(error)
+    _merge(reports, (), now, writer)
+    writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
+    writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
+    missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
+    return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
+
+
+def _merge(
     reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, writer: sqlite3.Connection
 ) -> None:
     """Merge what counts of the reports, read again what they change, and keep rejected messages."""

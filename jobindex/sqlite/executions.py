@@ -13,8 +13,8 @@ from typing import Any
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.jobs import to_milliseconds
+from jobindex.sqlite.counts import STATE
 from jobindex.sqlite.index import check_listed, heard_of, time_of
-from jobindex.sqlite.readings import STATE
 
 _Key = Callable[[sqlite3.Row], Sequence[object]]
 

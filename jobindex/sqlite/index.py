@@ -15,7 +15,8 @@ from jobindex.index import (
     Thing,
 )
 from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.sqlite.readings import SELECTION_KINDS, STATE, STATUS_KINDS
+from jobindex.sqlite.counts import STATE
+from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
 
 _STATUSES = {
@@ -64,21 +65,27 @@ WHERE job_summaries.created_at = listed_created_at
 AND job_summaries.namespace_id IS NOT NULL
 """
 
-# The next name is looked up from the one before it, not found among all executions.
+# The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
 _THINGS = """
 WITH RECURSIVE names (thing_name) AS (
     SELECT min(thing_name)
     FROM executions
     WHERE thing_name > :after
     AND thing_name >= :prefix
+    AND thing_name < :prefix || '~'
     UNION ALL
-    SELECT (SELECT min(thing_name) FROM executions WHERE executions.thing_name > names.thing_name)
+    SELECT (
+        SELECT min(thing_name)
+        FROM executions
+        WHERE executions.thing_name > names.thing_name
+        AND executions.thing_name < :prefix || '~'
+    )
     FROM names
     WHERE names.thing_name IS NOT NULL
 )
 SELECT thing_name
 FROM names
-WHERE substr(thing_name, 1, length(:prefix)) = :prefix
+WHERE thing_name IS NOT NULL
 LIMIT :limit
 """
 

@@ -10,6 +10,7 @@ subquery once, not wherever it is named.)
 """
 
 from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.sqlite.counts import COUNT_EXECUTIONS, COUNT_JOBS, STATE
 
 STATUS_KINDS = {
     JobStatus.SCHEDULED: 0,
@@ -65,13 +66,6 @@ INSERT OR IGNORE INTO changed_jobs (job_id)
 SELECT value
 FROM json_each(:job_ids)
 """
-
-# How an execution reads: null where it is none, or was deleted.
-STATE = """CASE
-        WHEN executions.status = 'DELETED' THEN NULL
-        WHEN executions.status_rank < 3 AND executions.has_ended = 1 THEN 'ENDED'
-        ELSE executions.status
-    END"""
 
 # Put down before anything is merged, with how it read until then.
 CHANGED_EXECUTION = f"""
@@ -153,76 +147,6 @@ WAITING_SINCE = """CASE WHEN reading.has_ended = 0 THEN coalesce(
         nullif(executions.queued_at, -2),
         nullif(executions.status_at, -1)
     ) END"""
-
-_STATUS_OF_KIND = """CASE {kind} - {kind} % 3
-        WHEN 0 THEN 'SCHEDULED'
-        WHEN 3 THEN 'IN_PROGRESS'
-        WHEN 6 THEN 'COMPLETED'
-        WHEN 9 THEN 'CANCELED'
-        WHEN 12 THEN 'DELETION_IN_PROGRESS'
-    END"""
-_STATUS = _STATUS_OF_KIND.format(kind="kind")
-_FORMER_STATUS = _STATUS_OF_KIND.format(kind="former_kind")
-
-COUNT = (
-    """
-    INSERT INTO namespace_jobs (namespace_id, kind, jobs)
-    SELECT namespace_id, kind, sum(jobs)
-    FROM (
-        SELECT coalesce(former_namespace_id, '') AS namespace_id, former_kind AS kind, -1 AS jobs
-        FROM readings
-        WHERE is_moved
-        AND former_created_at IS NOT NULL
-        UNION ALL
-        SELECT coalesce(namespace_id, ''), kind, 1
-        FROM readings
-        WHERE is_moved
-        AND is_visible
-    )
-    GROUP BY namespace_id, kind
-    HAVING sum(jobs) <> 0
-    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
-    """,
-    "DELETE FROM namespace_jobs WHERE jobs = 0",
-    """
-    INSERT INTO namespace_activity (namespace_id, slot, hour, changes, changed_at)
-    SELECT coalesce(namespace_id, ''), :now / 3600000 % 24, :now / 3600000, count(*), :now
-    FROM readings
-    GROUP BY namespace_id
-    ON CONFLICT (namespace_id, slot) DO UPDATE SET
-        hour = excluded.hour,
-        changes = excluded.changes + CASE WHEN hour = excluded.hour THEN changes ELSE 0 END,
-        changed_at = excluded.changed_at
-    """,
-    f"""
-    INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported)
-    SELECT
-        job_id, :now, CASE WHEN is_visible THEN {_STATUS} END, {_FORMER_STATUS}, namespace_id, is_status_reported
-    FROM readings
-    WHERE is_moved
-    AND (NOT is_visible OR ({_STATUS}, namespace_id) IS NOT ({_FORMER_STATUS}, former_namespace_id))
-    ON CONFLICT (job_id, changed_at) DO UPDATE SET
-        status = excluded.status,
-        namespace_id = excluded.namespace_id,
-        is_status_reported = excluded.is_status_reported
-    """,
-    """
-    DELETE FROM job_changes
-    WHERE (job_id, changed_at) IN (
-        SELECT job_id, (
-            SELECT changed_at
-            FROM job_changes
-            WHERE job_changes.job_id = readings.job_id
-            ORDER BY changed_at DESC
-            LIMIT 1 OFFSET :changes_maximum
-        )
-        FROM readings
-        WHERE is_moved
-        AND former_created_at IS NOT NULL
-    )
-    """,
-)
-"""Counts the jobs that have moved, and keeps how they have changed."""
 
 READ_AGAIN = (
     # A job whose namespace has changed answers to other pending lists; its executions count elsewhere.
@@ -307,28 +231,7 @@ READ_AGAIN = (
     """,
     "INSERT OR IGNORE INTO changed_jobs SELECT job_id FROM changed_executions",
     # Each counts where its job now is, and no more where it was.
-    f"""
-    INSERT INTO namespace_executions (namespace_id, state, executions)
-    SELECT namespace_id, state, sum(executions)
-    FROM (
-        SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, former_state AS state, -1 AS executions
-        FROM changed_executions
-        CROSS JOIN jobs USING (job_id)
-        CROSS JOIN job_summaries
-            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
-        UNION ALL
-        SELECT coalesce(counted_jobs.namespace_id, ''), {STATE}, 1
-        FROM changed_executions
-        CROSS JOIN executions USING (job_id, thing_name)
-        CROSS JOIN counted_jobs USING (job_id)
-        WHERE is_visible
-    )
-    WHERE state IS NOT NULL
-    GROUP BY namespace_id, state
-    HAVING sum(executions) <> 0
-    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = executions + excluded.executions
-    """,
-    "DELETE FROM namespace_executions WHERE executions = 0",
+    *COUNT_EXECUTIONS,
     # The status told has it. Otherwise a job is COMPLETED when all its known executions have ended, of which
     # there must be one, and it is SNAPSHOT, or of unknown selection without a known thing group (a group's
     # rollout may go on); else IN_PROGRESS. A completedAt inferred is the greatest end, and is unknown when
@@ -486,7 +389,7 @@ READ_AGAIN = (
     WHERE NOT is_moved
     ON CONFLICT (created_at, job_id) DO UPDATE SET listed = excluded.listed, changed_at = excluded.changed_at
     """,
-    *COUNT,
+    *COUNT_JOBS,
     "DELETE FROM readings",
     "DELETE FROM changed_jobs",
     "DELETE FROM changed_executions",

@@ -49,7 +49,8 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATE, STATUS_KINDS
+from jobindex.sqlite.counts import FORGET_COUNTS
+from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
 
 JOBS_MAXIMUM = 500
@@ -157,30 +158,7 @@ AND NOT EXISTS ({seen_pending})
 """
 
 _FORGET = (
-    """
-    INSERT INTO namespace_jobs (namespace_id, kind, jobs)
-    SELECT coalesce(job_summaries.namespace_id, ''), kind, -count(*)
-    FROM changed_jobs
-    CROSS JOIN jobs USING (job_id)
-    CROSS JOIN job_summaries
-        ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
-    GROUP BY 1, 2
-    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
-    """,
-    "DELETE FROM namespace_jobs WHERE jobs = 0",
-    f"""
-    INSERT INTO namespace_executions (namespace_id, state, executions)
-    SELECT coalesce(job_summaries.namespace_id, ''), {STATE} AS state, -count(*)
-    FROM changed_jobs
-    CROSS JOIN jobs USING (job_id)
-    CROSS JOIN job_summaries
-        ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
-    CROSS JOIN executions USING (job_id)
-    WHERE {STATE} IS NOT NULL
-    GROUP BY 1, 2
-    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = executions + excluded.executions
-    """,
-    "DELETE FROM namespace_executions WHERE executions = 0",
+    *FORGET_COUNTS,
     f"""
     INSERT OR IGNORE INTO left_groups (thing_group, kind, created_at, job_id)
     SELECT {GROUP_KEY}, kind, created_at, job_id

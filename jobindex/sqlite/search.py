@@ -12,7 +12,7 @@ from jobindex.sqlite.pages import Known, kinds_of, read_keys, read_marks
 from jobindex.store import JobsById
 
 LOOKED_AT_MAXIMUM = 5000
-"""Ids that a page looks at."""
+"""Ids that a page looks at, up to twice as many."""
 
 # No sign of a job id is behind '~'.
 _LOOK = """
@@ -50,7 +50,7 @@ def read_jobs_by_id(
     """
     keys = yield from read_keys(filters)
     conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
-    parameters: dict[str, object] = {"prefix": prefix, "after": after, "maximum": LOOKED_AT_MAXIMUM}
+    parameters: dict[str, object] = {"prefix": prefix}
     if filters.namespace_id is not None:
         conditions.append("job.namespace_id = :namespace_id")
         parameters["namespace_id"] = filters.namespace_id
@@ -61,12 +61,17 @@ def read_jobs_by_id(
             ways.append(" AND ".join(_IN_GROUP.format(parameter=parameter) for parameter in groups))
             parameters |= groups
         conditions.append(f"({' OR '.join(ways) or 'false'})")
-    looked_at = yield _LOOK.format(conditions=" AND ".join(conditions)), parameters
-    found = [(job_id, listed) for job_id, listed in looked_at if listed is not None]
-    next_position = None
+    look = _LOOK.format(conditions=" AND ".join(conditions))
+    found: list[tuple[str, str]] = []
+    looked_at, is_more = 0, True
+    while is_more and len(found) <= limit and looked_at < LOOKED_AT_MAXIMUM:
+        maximum = max(limit + 1, looked_at)  # twice as many each time
+        rows = yield look, {**parameters, "after": after, "maximum": maximum}
+        found += [(job_id, listed) for job_id, listed in rows if listed is not None]
+        looked_at += maximum
+        is_more = len(rows) == maximum
+        after = rows[-1][0] if rows else after
     if found[limit:]:
-        next_position = found[limit - 1][0]
-    elif len(looked_at) == LOOKED_AT_MAXIMUM:
-        next_position = looked_at[-1][0]
+        after, is_more = found[limit - 1][0], True
     jobs = yield from read_marks(",".join(listed for _, listed in found[:limit]).encode(), known)
-    return JobsById(jobs=jobs, next_position=next_position)
+    return JobsById(jobs=jobs, next_position=after if is_more else None)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, MessageError, ResourceNotFoundException
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
 from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import (
     RejectedMessage,
@@ -30,8 +30,8 @@ from jobindex.jobs import (
 )
 from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import executions, index, merge, readings, retention
-from jobindex.sqlite.batch import merge_batch
+from jobindex.sqlite import executions, index, readings, retention
+from jobindex.sqlite.batch import apply, retry
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
 from jobindex.sqlite.pages import known_of, read_page
 from jobindex.sqlite.quick import QuickReader
@@ -40,7 +40,6 @@ from jobindex.sqlite.rejected import (
     FORGET_REJECTED,
     LIST_REJECTED,
     READ_REJECTED,
-    REJECT_AGAIN,
     kept_message,
     rejected_summary,
 )
@@ -128,7 +127,7 @@ class SqliteStore:
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
         """See Store."""
-        return await self._write(partial(_apply, reports, rejected, now, self._limits))
+        return await self._write(partial(apply, reports, rejected, now, self._limits))
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """See Store."""
@@ -273,7 +272,7 @@ class SqliteStore:
         self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
     ) -> Retried:
         """See Store."""
-        return await self._write(partial(_retry, ids, parse, now))
+        return await self._write(partial(retry, ids, parse, now))
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         """See Store."""
@@ -350,43 +349,6 @@ async def _read_in_thread(
 async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
     """Run many statements in the connection's thread; one at a time, each waits for the event loop on its way back."""
     return cast("T", await connection._execute(work, connection._conn))  # noqa: SLF001
-
-
-def _apply(
-    reports: Sequence[Report],
-    rejected: Sequence[RejectedMessage],
-    now: datetime,
-    limits: RejectedLimits,
-    writer: sqlite3.Connection,
-) -> int:
-    merge_batch(reports, rejected, now, writer)
-    if not rejected:
-        return 0
-    kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
-    return writer.execute(merge.DISCARD_REJECTED, kept).rowcount
-
-
-def _retry(
-    ids: Collection[int],
-    parse: Callable[[str, bytes], Sequence[Report]],
-    now: datetime,
-    writer: sqlite3.Connection,
-) -> Retried:
-    reports: list[Report] = []
-    applied: list[int] = []
-    rejected: dict[int, str] = {}
-    for row in writer.execute(READ_REJECTED, {"ids": json.dumps(list(ids))}).fetchall():
-        kept = kept_message(row)
-        try:
-            reports += parse(kept.message.topic, kept.message.payload)
-            applied.append(kept.id)
-        except MessageError as error:
-            rejected[kept.id] = str(error)
-    merge_batch(reports, (), now, writer)
-    writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
-    writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
-    missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
-    return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
 
 
 @asynccontextmanager
