@@ -18,12 +18,13 @@ from botocore.config import Config
 from jobindex.api.app import create_app
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM
 from jobindex.events import parse_message
-from jobindex.jobs import Report
+from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.service import bound_socket, http_config
 from jobindex.sqlite.store import open_store
 from jobindex.state import State
+from jobindex.ui.routes import ui_routes
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"
@@ -45,6 +46,12 @@ class Api:
             reports += parse_message(topic, json.dumps(payload).encode())
         assert self.state.store is not None
         applying = self.state.store.apply(reports, [], now=now or datetime.now(UTC))
+        asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
+
+    def reject(self, *messages: RejectedMessage) -> None:
+        """Keep messages as rejected."""
+        assert self.state.store is not None
+        applying = self.state.store.apply([], messages, now=datetime.now(UTC))
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
     def client(self) -> Any:
@@ -73,7 +80,7 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     """Serve an empty index while the context is open."""
     state = State()
     metrics = Metrics(state)
-    app = create_app(state, metrics, Live(state), concurrency_maximum=concurrency_maximum)
+    app = create_app(state, metrics, Live(state), pages=ui_routes(state), concurrency_maximum=concurrency_maximum)
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:

@@ -15,6 +15,7 @@ from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.topics import DEFAULT_FILTERS
+from jobindex.ui.routes import ui_routes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -42,10 +43,20 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in the README."""
-    app = create_app(State(), Metrics(State()), Live(State()))
-    paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
+    app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State()))
+    paths = {
+        getattr(route, "path", "") + getattr(inner, "path", "")
+        for route in app._app.routes  # type: ignore[attr-defined]
+        for inner in getattr(route, "routes", None) or [None]
+    }
     rejected = {"/rejected", "/rejected/retry", "/rejected/{id}"}
-    assert {"/jobs", "/healthz", "/readyz", "/metrics", "/index/events"} | rejected == paths
+    # The stylesheet has no address to remember, nor has what is no page.
+    paths -= {"/ui/static/{digest}/{name}", "/ui/{rest:path}"}
+    pages = {"/", "/ui", "/ui/"} | {
+        f"/ui/{page}"
+        for page in ("jobs", "jobs/{job_id}", "things", "things/{thing_name}", "stuck", "rejected", "rejected/{id}")
+    }
+    assert {"/jobs", "/healthz", "/readyz", "/metrics", "/index/events"} | rejected | pages == paths
     assert not [path for path in paths if path not in README]
 
 

@@ -46,7 +46,7 @@ async def jobs_page(store: Store, question: Question) -> Page:
         error, status = str(problem), 400
     except ResourceNotFoundException as problem:
         error, status = str(problem), 404
-    given = {name: "" for name in _FIELDS} | {name: value for name, value in question.parameters if name in _FIELDS}
+    given = dict.fromkeys(_FIELDS, "") | {name: value for name, value in question.parameters if name in _FIELDS}
     return Page(
         template="jobs.html",
         title="Jobs",

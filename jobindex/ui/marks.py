@@ -39,6 +39,13 @@ def moment(context: Context, time: datetime | None) -> Markup:
     return when(context, time) + Markup(' <span class="exact">{}</span>').format(exact(time))
 
 
+def dated(time: datetime) -> Markup:
+    """Return a time to the minute, which does not grow old while it is looked at."""
+    return Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(
+        time.isoformat(timespec="milliseconds"), exact(time), time
+    )
+
+
 def badge(status: StrEnum | None) -> Markup:
     """Return a status in its colour and in words."""
     if status is None:

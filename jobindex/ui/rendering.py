@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobindex.index import PENDING
 from jobindex.ui.freshness import Freshness
-from jobindex.ui.marks import activity, badge, bar, moment, tally, when
+from jobindex.ui.marks import activity, badge, bar, dated, moment, tally, when
 from jobindex.ui.page import Page
 from jobindex.ui.stuck import COUNT_MAXIMUM
 from jobindex.ui.times import exact, lasting
@@ -62,6 +62,7 @@ class Renderer:
             badge=badge,
             bar=bar,
             count=count,
+            dated=dated,
             label=label,
             lasting=lasting,
             moment=moment,
@@ -74,14 +75,23 @@ class Renderer:
 
     def whole(self, rendered: Rendered, frame: Frame) -> str:
         """Return a page as a document."""
-        return self._render("frame.html", rendered.page, frame, main=self._part(rendered, MAIN))
+        return self._render(
+            "frame.html",
+            frame,
+            main=self._part(rendered, MAIN),
+            section=rendered.page.section,
+            title=rendered.page.title,
+        )
+
+    def status(self, frame: Frame) -> str:
+        """Return how fresh the index is, alone."""
+        return self._render("status.html", frame)
 
     def sections(self, rendered: Rendered, names: Sequence[str], frame: Frame) -> str:
         """Return sections of a page, and how fresh it is; where it has one of them no more, all of it."""
         blocks = self._templates.get_template(rendered.page.template).blocks
         wanted = names if all(name in blocks for name in names) else (MAIN,)
-        status = self._render("status.html", rendered.page, frame)
-        return "\n".join((status, *(self._part(rendered, name) for name in dict.fromkeys(wanted))))
+        return "\n".join((self.status(frame), *(self._part(rendered, name) for name in dict.fromkeys(wanted))))
 
     def _part(self, rendered: Rendered, name: str) -> str:
         part = rendered.parts.get(name)
@@ -98,13 +108,11 @@ class Renderer:
             rendered.parts[name] = part
         return part
 
-    def _render(self, template: str, page: Page, frame: Frame, **values: object) -> str:
+    def _render(self, template: str, frame: Frame, **values: object) -> str:
         return self._templates.get_template(template).render(
             freshness=frame.freshness,
             now=frame.now,
-            section=page.section,
             stuck=frame.stuck,
-            title=page.title,
             **values,
         )
 

@@ -165,25 +165,38 @@ class _Pages:
             )
             if len(question.parameters) < len(given):
                 return RedirectResponse(question.whole_address(), HTTPStatus.FOUND, headers=_HEADERS)
-            headers = dict(_HEADERS)
-            try:
-                rendered, is_overtaken = await self._page(make, question, request)
-                stuck = await self._count_stuck(question.now)
-            except DatabaseUnavailableError as error:
-                _log.warning("%s: %s", question.path, error)
-                rendered, is_overtaken, stuck = _error_page(error, question.now), False, 0
-                headers["retry-after"] = _RETRY_SECONDS
-            if is_overtaken:
-                headers["jobindex-overtaken"] = "1"
-            frame = Frame(freshness=read_freshness(self._state, question.now), stuck=stuck, now=question.now)
-            content = (
-                self._renderer.whole(rendered, frame)
-                if fragment is None
-                else self._renderer.sections(rendered, [name for name in fragment.split(",") if name], frame)
+            return await self._answer(
+                make, question, request, None if fragment is None else [name for name in fragment.split(",") if name]
             )
-            return Response(content, rendered.page.status, headers, media_type="text/html")
 
         return answer
+
+    async def _answer(
+        self, make: _Make, question: Question, request: Request, sections: Sequence[str] | None
+    ) -> Response:
+        """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
+        headers = dict(_HEADERS)
+        try:
+            stuck = await self._count_stuck(question.now)
+            if sections is not None and not sections:
+                frame = Frame(freshness=read_freshness(self._state, question.now), stuck=stuck, now=question.now)
+                return Response(self._renderer.status(frame), headers=headers, media_type="text/html")
+            rendered, is_overtaken = await self._page(make, question, request)
+        except DatabaseUnavailableError as error:
+            _log.warning("%s: %s", question.path, error)
+            rendered, is_overtaken, stuck = _error_page(error, question.now), False, 0
+            headers["retry-after"] = _RETRY_SECONDS
+        if is_overtaken:
+            headers["jobindex-overtaken"] = "1"
+        frame = Frame(freshness=read_freshness(self._state, question.now), stuck=stuck, now=question.now)
+        status = rendered.page.status
+        if sections is None:
+            content = self._renderer.whole(rendered, frame)
+        else:
+            content = self._renderer.sections(rendered, sections, frame)
+            # The sections are there, whatever the page says; a browser would complain of the others on its console.
+            status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
+        return Response(content, status, headers, media_type="text/html")
 
     async def _page(self, make: _Make, question: Question, request: Request) -> tuple[Rendered, bool]:
         store = self._state.opened_store()

@@ -38,8 +38,8 @@
   function showTheme(theme) {
     if (theme === "system") root.removeAttribute("data-theme");
     else root.setAttribute("data-theme", theme);
-    const button = find("theme");
-    if (button) button.textContent = `Theme: ${theme}`;
+    const name = find("theme-name");
+    if (name) name.textContent = theme;
   }
 
   showTheme(readTheme());
@@ -242,7 +242,7 @@
         address.hash = "";
         address.searchParams.set("fragment", ids.filter((id) => id !== "status").join(","));
         const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" } });
-        if (answer.status < 500 && this.#isWatching()) {
+        if (answer.ok && this.#isWatching()) {
           this.#put(await answer.text());
           if (answer.headers.has("jobindex-overtaken")) again = [...kept, ...ids];
         }
