@@ -39,10 +39,12 @@ def moment(context: Context, time: datetime | None) -> Markup:
     return when(context, time) + Markup(' <span class="exact">{}</span>').format(exact(time))
 
 
-def dated(time: datetime) -> Markup:
-    """Return a time to the minute, which does not grow old while it is looked at."""
-    return Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(
-        time.isoformat(timespec="milliseconds"), exact(time), time
+@pass_context
+def dated(context: Context, time: datetime) -> Markup:
+    """Return a time to the minute, with its date unless that is today's: it stays true while it is looked at."""
+    is_today = time.date() == context["now"].date()
+    return Markup('<time datetime="{}" title="{}">{} UTC</time>').format(
+        time.isoformat(timespec="milliseconds"), exact(time), time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
     )
 
 
