@@ -2,7 +2,7 @@
 
 An answer holds as long as the index is unchanged, but not beyond AGE_MAXIMUM, as what it says of ages grows old. An
 answer that the index has overtaken is still given for OVERTAKEN_MAXIMUM: however often the index changes, an address
-is worked out twice a second at most. Who is given one is told so: a viewer that was led here by a change asks again.
+is worked out twice a second at most. A viewer that is told of a change asks that much later, and sees it.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ class Kept(Generic[T]):
         self._maximum = maximum
         self._clock = clock
 
-    async def get(self, key: str, version: Callable[[], int], make: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Return the answer to a question and whether the index has overtaken it; `make` works it out."""
+    async def get(self, key: str, version: Callable[[], int], make: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question; `make` works it out where none is kept."""
         place = self._places.get(key)
         if place is None:
             while len(self._places) >= self._maximum:
@@ -54,4 +54,4 @@ class Kept(Generic[T]):
                 asked = version(), self._clock()
                 place.answer = await make()
                 place.version, place.made_at = asked
-            return place.answer, place.version != version()
+            return place.answer

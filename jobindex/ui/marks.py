@@ -17,6 +17,11 @@ from jobindex.ui.times import exact, relative
 from jobindex.ui.words import count, counted, explained, label
 
 _UNKNOWN = Markup('<span class="unknown">unknown</span>')
+NOTHING = Markup(
+    '<span class="unknown" title="not known"><span aria-hidden="true">&ndash;</span>'
+    '<span class="unseen">unknown</span></span>'
+)
+"""In a table, where much may be unknown."""
 _HEIGHT = 24
 _STEP = 5
 
@@ -25,7 +30,7 @@ _STEP = 5
 def when(context: Context, time: datetime | None) -> Markup:
     """Return how long ago a time was; the exact time shows on pointing."""
     if time is None:
-        return _UNKNOWN
+        return NOTHING
     return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
         time.isoformat(timespec="milliseconds"), exact(time), relative(time, context["now"])
     )

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobindex.index import PENDING
 from jobindex.ui.freshness import Freshness
-from jobindex.ui.marks import activity, badge, bar, dated, moment, tally, when
+from jobindex.ui.marks import NOTHING, activity, badge, bar, dated, moment, tally, when
 from jobindex.ui.page import Page
 from jobindex.ui.stuck import COUNT_MAXIMUM
 from jobindex.ui.times import exact, lasting
@@ -66,6 +66,7 @@ class Renderer:
             label=label,
             lasting=lasting,
             moment=moment,
+            nothing=NOTHING,
             pending=PENDING,
             stuck_maximum=COUNT_MAXIMUM,
             tally=tally,

@@ -14,8 +14,6 @@
 HTML is made here, links and forms are all that a page needs. With `?fragment=ID,…` the answer is those sections alone:
 `static/ui.js` puts them in place of the old ones when /index/events tells of a change. Not chosen: JSON and
 a framework in the browser; there would be two of each word, and a build.
-
-The header `jobindex-overtaken: 1` says that the index changed since the answer was worked out (see kept.py).
 """
 
 import logging
@@ -181,13 +179,11 @@ class _Pages:
             if sections is not None and not sections:
                 frame = Frame(freshness=read_freshness(self._state, question.now), stuck=stuck, now=question.now)
                 return Response(self._renderer.status(frame), headers=headers, media_type="text/html")
-            rendered, is_overtaken = await self._page(make, question, request)
+            rendered = await self._page(make, question, request)
         except DatabaseUnavailableError as error:
             _log.warning("%s: %s", question.path, error)
-            rendered, is_overtaken, stuck = _error_page(error, question.now), False, 0
+            rendered, stuck = _error_page(error, question.now), 0
             headers["retry-after"] = _RETRY_SECONDS
-        if is_overtaken:
-            headers["jobindex-overtaken"] = "1"
         frame = Frame(freshness=read_freshness(self._state, question.now), stuck=stuck, now=question.now)
         status = rendered.page.status
         if sections is None:
@@ -198,7 +194,7 @@ class _Pages:
             status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
         return Response(content, status, headers, media_type="text/html")
 
-    async def _page(self, make: _Make, question: Question, request: Request) -> tuple[Rendered, bool]:
+    async def _page(self, make: _Make, question: Question, request: Request) -> Rendered:
         store = self._state.opened_store()
 
         async def render() -> Rendered:
@@ -213,10 +209,9 @@ class _Pages:
     async def _count_stuck(self, now: datetime) -> int:
         store = self._state.opened_store()
         since = now - self._stuck_after
-        count, _ = await self._stuck.get(
+        return await self._stuck.get(
             "", lambda: store.version, lambda: store.count_waiting(since=since, maximum=COUNT_MAXIMUM)
         )
-        return count
 
 
 def _error_page(error: JobindexError, now: datetime) -> Rendered:

@@ -7,6 +7,7 @@
 
 (() => {
   const GAP = 1000; // milliseconds from the start of one question to that of the next
+  const DELAY = 500; // so long the service may give an answer that the index has overtaken (kept.py)
   const JITTER = 250; // viewers told of the same change do not all ask at once
   const STATUS_EVERY = 10000; // how fresh the index is may change though nothing in it does
   const AGES_EVERY = 5000;
@@ -115,8 +116,7 @@
   // Someone who has marked text in a section wants to copy it.
   function isMarked(section) {
     const selection = document.getSelection();
-    return selection !== null && !selection.isCollapsed && selection.intersectsNode?.(section) !== false
-      && section.contains(selection.anchorNode);
+    return selection !== null && !selection.isCollapsed && section.contains(selection.anchorNode);
   }
 
   let announcedAt = -Infinity;
@@ -132,7 +132,7 @@
 
   class Live {
     #source = null;
-    #wanted = new Set();
+    #wanted = new Map(); // the ids of sections, with the time since when each is out of date
     #isAsking = false;
     #askedAt = -Infinity;
     #timer = null;
@@ -223,34 +223,34 @@
     }
 
     #ask(ids) {
-      for (const id of ids) this.#wanted.add(id);
+      const now = performance.now();
+      for (const id of ids) this.#wanted.set(id, now);
       if (this.#wanted.size === 0 || this.#isAsking || this.#timer !== null) return;
-      const rest = Math.max(0, this.#askedAt + GAP - performance.now());
+      const rest = Math.max(DELAY, this.#askedAt + GAP - now);
       this.#timer = setTimeout(() => this.#asked(), rest + random(JITTER));
     }
 
     async #asked() {
       this.#timer = null;
-      const ids = [...this.#wanted].filter((id) => !find(id) || !isMarked(find(id)));
-      const kept = [...this.#wanted].filter((id) => !ids.includes(id));
-      this.#wanted = new Set(kept);
       this.#isAsking = true;
       this.#askedAt = performance.now();
-      let again = kept;
+      const ids = [...this.#wanted.keys()].filter((id) => !find(id) || !isMarked(find(id)));
+      for (const id of ids) {
+        // What changed just now may not be in the answer yet: it is asked for again.
+        if (this.#wanted.get(id) + DELAY <= this.#askedAt) this.#wanted.delete(id);
+      }
       try {
         const address = new URL(location.href);
         address.hash = "";
         address.searchParams.set("fragment", ids.filter((id) => id !== "status").join(","));
         const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" } });
-        if (answer.ok && this.#isWatching()) {
-          this.#put(await answer.text());
-          if (answer.headers.has("jobindex-overtaken")) again = [...kept, ...ids];
-        }
+        const html = await answer.text();
+        if (answer.ok && this.#isWatching()) this.#put(html);
       } catch {
         this.#dropped(); // the service is away; what is shown stays
       } finally {
         this.#isAsking = false;
-        if (this.#isWatching()) this.#ask(again);
+        if (this.#isWatching()) this.#ask([]);
       }
     }
 
