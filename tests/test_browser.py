@@ -265,6 +265,19 @@ def test_a_viewer_may_pause(site: Site) -> None:
         expect(page.locator("#job-unseen")).to_be_visible()
 
 
+def test_ages_grow(site: Site) -> None:
+    """In the words in which the service told them, though nothing is asked again."""
+    with opened(site) as page:
+        page.clock.install()
+        page.goto("/ui/jobs/rollout")
+        page.locator("#live").click()
+        created = page.locator("#job time").first
+        expect(created).to_have_text("2 h ago")
+        for hours, expected in ((1, "3 h ago"), (44, "47 h ago"), (1, "2 d ago"), (24 * 1000, "1,002 d ago")):
+            page.clock.fast_forward(hours * 3_600_000)
+            expect(created).to_have_text(expected)
+
+
 def test_a_theme_is_chosen_and_kept(site: Site) -> None:
     """Over the system's, by the keyboard, until another is chosen."""
     with opened(site, color_scheme="light") as page:

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-KEPT_MAXIMUM = 128
-"""Answers that are kept; of pages, of some 60 kB each."""
+KEPT_MAXIMUM = 64
+"""Answers that are kept; of pages, of some 100 kB each."""
 AGE_MAXIMUM = 5.0
 """Seconds."""
 OVERTAKEN_MAXIMUM = 0.5
