@@ -23,7 +23,7 @@ _ACK_WAIT_SECONDS = 5
 _STEP_SECONDS = 0.25
 
 _WELCOME = """\
-A simulated Greengrass fleet is running; its jobs are at {url}
+A simulated Greengrass fleet is running; see it in a browser: {url}/ui/
 The index is kept in {database}
 
 Try, in another terminal:

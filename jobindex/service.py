@@ -30,6 +30,7 @@ from jobindex.sqlite.store import open_store
 from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
+from jobindex.ui.routes import ui_routes
 
 _DRAIN_SECONDS = 4
 _HTTP_SECONDS = 2
@@ -54,7 +55,14 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
     live = Live(state)
     metrics.watchers.set_function(lambda: live.watchers)
-    app = create_app(state, metrics, live, thing_arn_prefix=settings.thing_arn_prefix, stuck_after=settings.stuck_after)
+    app = create_app(
+        state,
+        metrics,
+        live,
+        pages=ui_routes(state, stuck_after=settings.stuck_after),
+        thing_arn_prefix=settings.thing_arn_prefix,
+        stuck_after=settings.stuck_after,
+    )
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with AsyncExitStack() as database, _serve_http(app, listener, stopping):

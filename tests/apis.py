@@ -24,6 +24,7 @@ from jobindex.metrics import Metrics
 from jobindex.service import bound_socket, http_config
 from jobindex.sqlite.store import open_store
 from jobindex.state import State
+from jobindex.ui.routes import ui_routes
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"
@@ -53,6 +54,12 @@ class Api:
         applying = self.state.store.apply(reports, rejected, now=now or datetime.now(UTC))
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
+    def reject(self, *messages: RejectedMessage) -> None:
+        """Keep messages as rejected."""
+        assert self.state.store is not None
+        applying = self.state.store.apply([], messages, now=datetime.now(UTC))
+        asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
+
     def client(self) -> Any:
         """Return boto3's client of the API, which never tries again by itself."""
         return boto3.client(
@@ -80,7 +87,12 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
     state = State()
     metrics = Metrics(state)
     app = create_app(
-        state, metrics, Live(state), thing_arn_prefix=THING_ARN_PREFIX, concurrency_maximum=concurrency_maximum
+        state,
+        metrics,
+        Live(state),
+        pages=ui_routes(state),
+        thing_arn_prefix=THING_ARN_PREFIX,
+        concurrency_maximum=concurrency_maximum,
     )
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()

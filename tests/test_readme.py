@@ -16,6 +16,7 @@ from jobindex.metrics import Metrics
 from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
 from jobindex.topics import DEFAULT_FILTERS
+from jobindex.ui.routes import ui_routes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -41,8 +42,14 @@ def test_the_readme_names_every_command() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
-    app = create_app(State(), Metrics(State()), Live(State()))
-    paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
+    app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State()))
+    paths = {
+        getattr(route, "path", "") + getattr(inner, "path", "")
+        for route in app._app.routes  # type: ignore[attr-defined]
+        for inner in getattr(route, "routes", None) or [None]
+    }
+    # Neither what leads to the pages nor the stylesheet has an address to remember, nor has what is no page.
+    paths -= {"/", "/ui", "/ui/static/{digest}/{name}", "/ui/{rest:path}"}
     rows = [line for line in README.splitlines() if line.startswith("| `")]
     named = {path for row in rows for path in re.findall(r"`(?:(?:GET|POST|DELETE) )?(/[^`?]*)[^`]*`", row)}
     assert paths == named

@@ -21,9 +21,9 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
 
 
 def require(name: str, *, found: bool) -> None:
-    """Skip a test that needs what is not there, or fail it where JOBINDEX_TEST_REQUIRE names that."""
+    """Skip a test, or a module, that needs what is not there, or fail it where JOBINDEX_TEST_REQUIRE names that."""
     if found:
         return
     if name in os.environ.get("JOBINDEX_TEST_REQUIRE", "").split(","):
         pytest.fail(f"{name} is not there, and JOBINDEX_TEST_REQUIRE names it")
-    pytest.skip(f"{name} is not there")
+    pytest.skip(f"{name} is not there", allow_module_level=True)

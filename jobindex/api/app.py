@@ -5,6 +5,7 @@ AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amz
 """
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from random import getrandbits
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from jobindex.api import (
@@ -47,11 +48,12 @@ def create_app(
     metrics: Metrics,
     live: Live,
     *,
+    pages: Sequence[BaseRoute] = (),
     thing_arn_prefix: str = "",
     stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
 ) -> App:
-    """Return the ASGI app that answers from the store in `state`.
+    """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
 
     `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
     before it is told as one that waits.
@@ -85,6 +87,7 @@ def create_app(
             *health.health_routes(state, metrics, stuck_after=stuck_after),
             Route(events.WATCH.path, events.watch(live)),
             Route(GET_OPENAPI.path, openapi),
+            *pages,
         ],
         exception_handlers=handlers,
     )

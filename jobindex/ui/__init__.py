@@ -1,0 +1,1 @@
+"""The pages that show the index in a browser."""

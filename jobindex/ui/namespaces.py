@@ -1,0 +1,20 @@
+"""The page of the namespaces."""
+
+from jobindex.store import Store
+from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
+
+
+async def namespaces_page(store: Store, question: Question) -> Page:
+    """Return the namespaces, each with its counts and what happened lately."""
+    after = question.text("after")
+    found = await store.namespaces(after=after, limit=PAGE_SIZE + 1, now=question.now)
+    page = found[:PAGE_SIZE]
+    return Page(
+        template="namespaces.html",
+        title="Namespaces",
+        section="namespaces",
+        values={
+            "namespaces": page,
+            "pager": forward_pager(question, page[-1].namespace_id if found[PAGE_SIZE:] else None),
+        },
+    )

@@ -1,0 +1,61 @@
+"""The pages of the things, and of one."""
+
+from datetime import timedelta
+
+from jobindex.index import ExecutionState
+from jobindex.store import Store
+from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
+from jobindex.ui.state import read_state
+
+_NAMES_SHOWN = 120
+
+
+async def things_page(store: Store, question: Question) -> Page:
+    """Return the things whose names begin as asked."""
+    prefix = (question.text("prefix") or "").strip()
+    found = await store.things(prefix=prefix, after=question.text("after") or "", limit=_NAMES_SHOWN + 1)
+    page = found[:_NAMES_SHOWN]
+    return Page(
+        template="things.html",
+        title="Things",
+        section="things",
+        values={
+            "prefix": prefix,
+            "names": page,
+            "pager": forward_pager(question, page[-1] if found[_NAMES_SHOWN:] else None),
+        },
+    )
+
+
+async def thing_page(store: Store, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
+    """Return a thing with its executions.
+
+    Raises:
+        ResourceNotFoundException: no message ever told of it.
+        InvalidRequestException: what executions are asked for cannot be.
+    """
+    state = read_state(question)
+    thing = await store.thing(thing_name)
+    executions = await store.executions_of_thing(
+        thing_name,
+        namespace_id=None,
+        state=state,
+        job_id=None,
+        after=question.text("after"),
+        limit=PAGE_SIZE,
+    )
+    return Page(
+        template="thing.html",
+        title=f"Thing {thing_name}",
+        section="things",
+        values={
+            "thing": thing,
+            "state": state,
+            "states": tuple(ExecutionState),
+            "executions": executions.executions,
+            "stuck_before": question.now - stuck_after,
+            "pager": forward_pager(question, executions.next_position),
+            "all_address": question.address(state=None),
+        },
+        watched={"thingName": thing_name},
+    )

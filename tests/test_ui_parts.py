@@ -1,0 +1,229 @@
+"""What the pages say: times, sentences, pictures, and what is kept."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobindex.errors import InvalidRequestException
+from jobindex.index import ExecutionState, Job
+from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
+from jobindex.ui.marks import activity, bar, tally
+from jobindex.ui.page import Question
+from jobindex.ui.times import lasting, parse_duration, relative, written
+from jobindex.ui.words import count, label, status_reason
+
+NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-1, "just now"),
+        (1.9, "just now"),
+        (2, "2 s ago"),
+        (59.9, "59 s ago"),
+        (60, "1 min ago"),
+        (3599, "59 min ago"),
+        (3600, "1 h ago"),
+        (172_799, "47 h ago"),
+        (172_800, "2 d ago"),
+        (86400 * 1234, "1,234 d ago"),
+        (-61, "in 1 min"),
+    ],
+)
+def test_an_age_is_told_in_one_unit(seconds: float, expected: str) -> None:
+    """Cut, not rounded: what is 59 minutes old is not yet an hour old."""
+    assert expected == relative(NOW - timedelta(seconds=seconds), NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90", 90), ("5s", 5), ("90m", 5400), ("10 min", 600), ("6h", 21600), (" 2d ", 172_800), ("3650d", 315_360_000)],
+)
+def test_a_duration_is_read_and_written(text: str, expected: int) -> None:
+    """A number of seconds, or with a unit; what is written is read back."""
+    duration = parse_duration("longerThan", text)
+    assert timedelta(seconds=expected) == duration == parse_duration("longerThan", written(duration))
+
+
+@pytest.mark.parametrize("text", ["0", "0d", "-1", "1.5h", "1w", "", "3651d", "9999999999d", "h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """With the parameter's name and what it may be."""
+    with pytest.raises(InvalidRequestException, match=rf"Value '{text}' at 'longerThan' failed .* 90m, 6h or 2d"):
+        parse_duration("longerThan", text)
+
+
+def job(
+    executions: Mapping[ExecutionState, int],
+    *,
+    status: JobStatus = JobStatus.IN_PROGRESS,
+    selection: TargetSelection | None = None,
+    is_reported: bool = False,
+) -> Job:
+    """Return a job of which little else is known."""
+    return Job(
+        job_id="job",
+        job_arn="arn",
+        namespace_id=None,
+        status=status,
+        is_status_reported=is_reported,
+        target_selection=selection,
+        thing_group_ids=(),
+        thing_group_names=(),
+        is_concurrent=None,
+        created_at=NOW,
+        is_created_at_reported=False,
+        last_updated_at=NOW,
+        completed_at=None,
+        first_heard_at=NOW,
+        executions=executions,
+    )
+
+
+ONE = {ExecutionState.SUCCEEDED: 1}
+TWO = {ExecutionState.SUCCEEDED: 1, ExecutionState.ENDED: 1}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (job({}, is_reported=True), "A message told this status."),
+        (job({}), "Inferred: no message told a status, and none told of an execution."),
+        (
+            job({**ONE, ExecutionState.QUEUED: 1}),
+            "Inferred: no message told a status, and 1 of 2 known executions has not ended.",
+        ),
+        (
+            job({ExecutionState.IN_PROGRESS: 2000}),
+            "Inferred: no message told a status, and 2,000 of 2,000 known executions have not ended.",
+        ),
+        (
+            job(ONE, status=JobStatus.COMPLETED, selection=TargetSelection.SNAPSHOT),
+            (
+                "Inferred: no message told a status; the only known execution has ended, "
+                "and the job is SNAPSHOT: it goes on to no further thing."
+            ),
+        ),
+        (
+            job(TWO, status=JobStatus.COMPLETED),
+            (
+                "Inferred: no message told a status; all 2 known executions have ended, "
+                "and neither its target selection nor a thing group is known."
+            ),
+        ),
+        (
+            job(TWO, selection=TargetSelection.CONTINUOUS),
+            (
+                "Inferred: no message told a status; all 2 known executions have ended, "
+                "but the job is CONTINUOUS: it goes on to things that join its targets later."
+            ),
+        ),
+        (
+            job(TWO),
+            (
+                "Inferred: no message told a status; all 2 known executions have ended, "
+                "but the job has a thing group, whose rollout may go on."
+            ),
+        ),
+    ],
+)
+def test_a_status_is_explained(told: Job, expected: str) -> None:
+    """Whether a message told it, or what it is inferred from."""
+    assert expected == status_reason(told)
+
+
+def test_words_and_numbers() -> None:
+    """Statuses read as words, numbers with their nouns."""
+    assert "Deletion in progress" == label(JobStatus.DELETION_IN_PROGRESS)
+    assert ["1 job", "0 jobs", "1,000 jobs"] == [count(number, "job") for number in (1, 0, 1000)]
+    assert "12 s" == lasting(12.9)
+
+
+def test_a_bar_parts_into_states() -> None:
+    """In one order, all of its width, and said in words."""
+    drawn = bar({ExecutionState.QUEUED: 1, ExecutionState.SUCCEEDED: 3, ExecutionState.FAILED: 0})
+    assert 'aria-label="Executions: 3 succeeded, 1 queued"' in drawn
+    assert '<rect class="s-SUCCEEDED" x="0.0" width="75.0" height="4"/><rect class="s-QUEUED" x="75.0"' in drawn
+    assert "none" in tally({})
+
+
+def test_activity_is_a_path() -> None:
+    """A pillar for each hour in which something happened, none below what can be seen."""
+    drawn = activity([0] * 22 + [1, 1000], "acme")
+    assert 'aria-label="acme: 1,001 changes in the last 24 hours, 1,000 in the last"' in drawn
+    assert 'd="M110 24v-2h4v2zM115 24v-24h4v24z"' in drawn
+    assert 'd=""' in activity([0] * 24, "acme")
+
+
+def test_an_address_keeps_what_was_asked_but_not_the_page() -> None:
+    """A link changes one thing; positions belong to the list that they were made for."""
+    question = Question(path="/ui/jobs", parameters=[("status", "A"), ("after", "x"), ("namespaceId", "a b")], now=NOW)
+    assert "/ui/jobs?status=A&namespaceId=a+b&after=y" == question.address(after="y")
+    assert "/ui/jobs?status=A&after=x&namespaceId=a+b" == question.whole_address()
+    assert "/ui/jobs?namespaceId=a+b" == question.address(status=None)
+
+
+class Index:
+    """Answers questions, and counts them."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self.now = 100.0
+        self.asked = 0
+        self.kept: Kept[int] = Kept(maximum=2, clock=lambda: self.now)
+
+    async def ask(self, question: str = "question") -> int:
+        """Return how often anything had to be worked out by then."""
+
+        async def make() -> int:
+            await asyncio.sleep(0)
+            self.asked += 1
+            return self.asked
+
+        return await self.kept.get(question, lambda: self.version, make)
+
+
+async def test_an_answer_holds_while_the_index_is_unchanged() -> None:
+    """But no longer than its ages are right; overtaken by a change, half a second."""
+    index = Index()
+    assert [1, 1] == [await index.ask(), await index.ask()]
+    index.now += AGE_MAXIMUM
+    assert 1 == await index.ask()
+    index.version += 1
+    assert 2 == await index.ask()
+    index.version += 1
+    index.now += OVERTAKEN_MAXIMUM
+    assert 2 == await index.ask()
+    index.now += 0.01
+    assert 3 == await index.ask()
+    index.now += AGE_MAXIMUM + 1
+    assert 4 == await index.ask()
+
+
+async def test_those_who_ask_together_share_an_answer() -> None:
+    """It is worked out once."""
+    index = Index()
+    assert [1] * 50 == await asyncio.gather(*(index.ask() for _ in range(50)))
+
+
+async def test_few_answers_are_kept() -> None:
+    """The oldest goes; nothing grows with the questions that are asked."""
+    index = Index()
+    for question in ("a", "b", "c"):
+        await index.ask(question)
+    assert [4, 3, 4] == [await index.ask("a"), await index.ask("c"), await index.ask("a")]
+
+
+async def test_a_failure_is_not_kept() -> None:
+    """Who asks next asks the index again."""
+    index = Index()
+
+    async def fail() -> int:
+        raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        await index.kept.get("question", lambda: 1, fail)
+    assert 1 == await index.ask()
