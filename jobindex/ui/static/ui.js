@@ -178,10 +178,8 @@
       if (!this.#isWatching()) return;
       const source = new EventSource(find("main").dataset.events);
       this.#source = source;
-      let wasOpen = false;
       source.addEventListener("open", () => {
         if (this.#retry > RETRY_FIRST) this.#askAll();
-        wasOpen = true;
         this.#show(true);
       });
       source.addEventListener("change", (event) => {
