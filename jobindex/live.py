@@ -13,10 +13,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
 import orjson
 
-from jobindex.jobs import JobReport, PendingListReport, Report, ThingGroupReport
+from jobindex.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
 from jobindex.state import State, described
 
 TICK_SECONDS = 0.5
@@ -78,12 +79,20 @@ class _Tick:
                     self.jobs.add(None)
                     self.things.add(report.thing_name)
                     self.namespaces.add(report.namespace_id)
+                case JobDeletion():
+                    # Of whatever namespace, with the executions on whatever things.
+                    self.jobs.add(report.job_id)
+                    self.things.add(None)
+                    self.namespaces.add(None)
                 case JobReport():
                     self.jobs.add(report.job_id)
                     self.namespaces.add(report.namespace_id)
-                case _:
+                case JobExecutionReport():
+                    # A report of its job, with the namespace, comes along.
                     self.jobs.add(report.job_id)
-                    self.things.add(getattr(report, "thing_name", None))
+                    self.things.add(report.thing_name)
+                case _:
+                    assert_never(report)
         self.is_empty = False
 
     def add_all(self) -> None:

@@ -261,6 +261,23 @@ async def test_executions_that_wait_are_paged_longest_first(index: Index, store:
     assert [4, 2] == [await store.count_waiting(since=at(102), maximum=maximum) for maximum in (100, 2)]
 
 
+async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few executions that wait are of it: a page may be empty and go on, and each comes once."""
+    monkeypatch.setattr("jobindex.sqlite.executions.LOOKED_AT_MAXIMUM", 3)
+    for number in range(20):
+        topic, payload = execution("QUEUED", job_id=f"j{number:02}", queuedAt=100, lastUpdatedAt=100)
+        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW)
+        await _tell(store, 0, job_id=f"j{number:02}", namespace="rare" if number in {0, 9, 19} else "n1")
+
+    async def page(after: str | None) -> ExecutionPage:
+        pages.append(after)
+        return await store.waiting_executions(since=at(101), namespace_id="rare", after=after, limit=2)
+
+    pages: list[str | None] = []
+    assert ["j00", "j09", "j19"] == [one.job_id for one in await _all(page)]
+    assert len(pages) > 4
+
+
 @pytest.mark.parametrize("position", ["", "x", "{}", "[]", "[1]", '["a", "b"]', f'[{1 << 63}, "a"]', "[true]"])
 async def test_what_is_no_position_is_invalid(store: Store, position: str) -> None:
     """A position is given back as it was; anything else is refused."""

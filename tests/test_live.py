@@ -77,6 +77,17 @@ async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest
         assert ["job-2"] == (await told(watching))["jobs"]
 
 
+@pytest.mark.parametrize(
+    "interest", [Interest(job_id="job-1"), Interest(thing_name="thing-2"), Interest(namespace_id="other")], ids=str
+)
+async def test_a_deletion_is_told_to_whoever_it_may_concern(live: Live, interest: Interest) -> None:
+    """It tells neither a namespace nor the things of its executions."""
+    with live.watch(interest) as watching:
+        assert watching is not None
+        live.note(parse_message("$aws/events/job/job-1/deleted", b"{}"))
+        assert ["job-1"] == (await told(watching))["jobs"]
+
+
 async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
     """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
     with live.watch(Interest(job_id="job-1")) as watching:

@@ -6,7 +6,7 @@ Positions of pages are opaque to who holds them: the key of the last row in JSON
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,19 @@ CROSS JOIN jobs ON jobs.job_id = executions.job_id
 CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
 WHERE {{conditions}}
 AND executions.status <> 'DELETED'
+"""
+
+LOOKED_AT_MAXIMUM = 5000
+"""Waiting executions that a page of one namespace looks at, however few are of it."""
+
+_WAITING = "(executions.waiting_since, executions.job_id, executions.thing_name)"
+
+_LAST_LOOKED_AT = """
+SELECT waiting_since, job_id, thing_name
+FROM executions
+WHERE {conditions}
+ORDER BY waiting_since, job_id, thing_name
+LIMIT 1 OFFSET :maximum
 """
 
 
@@ -102,18 +115,34 @@ def read_waiting(
 ) -> ExecutionPage:
     """Return executions pending since before `since`, those that wait longest first."""
     wanted = _Wanted(["executions.waiting_since < :since"], {"since": to_milliseconds(since)})
-    if namespace_id is not None:
-        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
     if after is not None:
         waiting_since, job_id, thing_name = _decode(after, int, str, str)
         wanted.add(
-            "(executions.waiting_since, executions.job_id, executions.thing_name) > (:after, :job_id, :thing_name)",
-            after=waiting_since,
-            job_id=job_id,
-            thing_name=thing_name,
+            f"{_WAITING} > (:after, :job_id, :thing_name)", after=waiting_since, job_id=job_id, thing_name=thing_name
         )
+    last = None
+    if namespace_id is not None:
+        last = connection.execute(
+            _LAST_LOOKED_AT.format(conditions=" AND ".join(wanted.conditions)),
+            {**wanted.parameters, "maximum": LOOKED_AT_MAXIMUM},
+        ).fetchone()
+        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
+        if last is not None:
+            wanted.add(
+                f"{_WAITING} <= (:last_since, :last_job_id, :last_thing_name)",
+                last_since=last["waiting_since"],
+                last_job_id=last["job_id"],
+                last_thing_name=last["thing_name"],
+            )
     order = "executions.waiting_since, executions.job_id, executions.thing_name"
-    return _page(connection, wanted, order, limit, lambda row: (row["waiting_since"], row["job_id"], row["thing_name"]))
+    page = _page(connection, wanted, order, limit, _waiting_key)
+    if page.next_position is None and last is not None:
+        return replace(page, next_position=json.dumps(_waiting_key(last)))
+    return page
+
+
+def _waiting_key(row: sqlite3.Row) -> Sequence[object]:
+    return row["waiting_since"], row["job_id"], row["thing_name"]
 
 
 def count_waiting(connection: sqlite3.Connection, *, since: datetime, maximum: int) -> int:
