@@ -1,6 +1,8 @@
 """AWS's sisters of ListJobs, as a real AWS client and a plain one see them."""
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import product
@@ -11,6 +13,9 @@ from uuid import UUID
 
 import pytest
 from apis import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
+from brokers import mosquitto, publish
+from services import Service, running
+from waiting import wait_until
 
 from jobindex.api.executions import STATUSES
 from jobindex.tokens import seal, seal_text
@@ -24,8 +29,8 @@ PATHS = ("/jobs/job", "/jobs/job/things", "/things/thing/jobs", "/things/thing/j
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     """Serve an empty index."""
-    with serving(tmp_path) as running:
-        yield running
+    with serving(tmp_path) as served:
+        yield served
 
 
 def execution(job_id: str, thing_name: str = "thing", namespace_id: str = "n", **told: Any) -> Message:
@@ -395,3 +400,32 @@ def _check_members(schema: dict[str, Any], shape: Any) -> None:
     else:
         kinds = {"timestamp": "number", "long": "integer"}
         assert kinds.get(shape.type_name, shape.type_name) in schema["type"]
+
+
+def test_a_service_answers_what_a_broker_told_it(tmp_path: Path) -> None:
+    """From a notification to boto3, with the region, the account and the patience of the settings."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(
+            tmp_path,
+            MQTT_URL=f"mqtt://127.0.0.1:{broker.port}",
+            AWS_REGION="eu-west-1",
+            AWS_ACCOUNT_ID="123456789012",
+            STUCK_SECONDS="5000",
+        )
+        with running(service):
+            now = time.time()
+            for job_id, waited in (("young", 4000), ("old", 6000)):
+                topic, payload = execution(job_id, status="QUEUED", queuedAt=now - waited)
+                publish(broker.port, [(topic, json.dumps(payload))])
+            wait_until(lambda: len(service.jobs()) == 2, "the jobs")
+            client = service.client()
+            arn = "arn:aws:iot:eu-west-1:123456789012:{}"
+            assert arn.format("job/old") == client.describe_job(jobId="old")["job"]["jobArn"]
+            described = client.describe_job_execution(jobId="old", thingName="thing")["execution"]
+            assert arn.format("thing/thing") == described["thingArn"]
+            (summary,) = client.list_job_executions_for_job(jobId="old")["executionSummaries"]
+            assert arn.format("thing/thing") == summary["thingArn"]
+            of_thing = client.list_job_executions_for_thing(thingName="thing", namespaceId="n")["executionSummaries"]
+            assert ["young", "old"] == [summary["jobId"] for summary in of_thing]
+            stuck = json.loads(service.get("/index/executions/waiting")[1])["executions"]
+            assert ["old"] == [told["jobId"] for told in stuck]
