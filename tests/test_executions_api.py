@@ -22,7 +22,6 @@ from jobindex.tokens import seal, seal_text
 
 Message = tuple[str, dict[str, Any]]
 
-NAMES = ("DescribeJob", "ListJobExecutionsForJob", "ListJobExecutionsForThing", "DescribeJobExecution")
 PATHS = ("/jobs/job", "/jobs/job/things", "/things/thing/jobs", "/things/thing/jobs/job")
 
 
@@ -325,7 +324,7 @@ def test_a_name_in_the_path_is_not_one_in_the_query(api: Api) -> None:
     assert 400 == api.request("/jobs/job/things?status=QUEUED&status=QUEUED")[0]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/jobs/unknown", "/jobs/a%20b", "/index/things"])
+@pytest.mark.parametrize("path", [*PATHS, "/jobs/unknown", "/jobs/a%20b"])
 def test_every_answer_tells_its_id_and_its_freshness(api: Api, path: str) -> None:
     """Errors too: what a fresh index does not know may be there nevertheless."""
     api.apply(execution("job", **FULL))
@@ -368,38 +367,6 @@ def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
         status, body, headers = api.request(path)
         assert (500, "InternalFailureException") == (status, headers["x-amzn-errortype"])
         assert {"message": "The service failed."} == body
-
-
-def test_the_operations_are_those_of_aws(api: Api) -> None:
-    """Paths, parameters and statuses are those of AWS's service model; what is answered has a place in it."""
-    description = api.request("/openapi.json")[1]
-    model = api.client().meta.service_model
-    for name in ("ListJobs", *NAMES):
-        operation = model.operation_model(name)
-        described = description["paths"][operation.http["requestUri"]][operation.http["method"].lower()]
-        members = operation.input_shape.members
-        assert name == described["operationId"]
-        assert set(members) == {parameter["name"] for parameter in described["parameters"]}
-        for parameter in described["parameters"]:
-            shape = members[parameter["name"]]
-            location = {"uri": "path", "querystring": "query"}[shape.serialization["location"]]
-            assert location == parameter["in"]
-            if shape.type_name == "string" and shape.enum:
-                assert set(shape.enum) == set(parameter["schema"]["enum"])
-        _check_members(described["responses"]["200"]["content"]["application/json"]["schema"], operation.output_shape)
-
-
-def _check_members(schema: dict[str, Any], shape: Any) -> None:
-    """Check that a schema has no member that the shape has not."""
-    if shape.type_name == "list":
-        _check_members(schema["items"], shape.member)
-    elif shape.type_name == "structure":
-        assert set(schema["properties"]) <= set(shape.members)
-        for name, member in schema["properties"].items():
-            _check_members(member, shape.members[name])
-    else:
-        kinds = {"timestamp": "number", "long": "integer"}
-        assert kinds.get(shape.type_name, shape.type_name) in schema["type"]
 
 
 def test_a_service_answers_what_a_broker_told_it(tmp_path: Path) -> None:
