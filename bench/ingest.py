@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from bench import script
@@ -28,7 +29,7 @@ _SCRIPT_ENDS_BEFORE = 1
 def run(site: Site) -> None:
     """Measure the product and its references in turn."""
     for _ in range(site.plan.rounds):
-        site.results.record(PART, PRODUCT, _product_rate(site), "messages/s", _LIMIT, _SCRIPT)
+        site.results.record(PART, PRODUCT, product_rate(site), "messages/s", _LIMIT, _SCRIPT)
         site.results.record(PART, _LIMIT, _limit_rate(site), "messages/s")
         site.results.record(PART, _SCRIPT, _script_rate(site), "messages/s")
 
@@ -36,17 +37,21 @@ def run(site: Site) -> None:
 def greatest_rate(site: Site) -> float:
     """Return the median rate of the product in this run; where it was not measured, it is now."""
     if site.results.median(PART, PRODUCT) is None:
-        site.results.record(PART, PRODUCT, _product_rate(site), "messages/s")
+        site.results.record(PART, PRODUCT, product_rate(site), "messages/s")
     return site.results.median(PART, PRODUCT) or 0
 
 
-def _product_rate(site: Site) -> float:
-    """Return the messages a second of a service with an empty index, from the first sent to the last durable."""
+def product_rate(site: Site, beside: Callable[[str], AbstractContextManager[object]] = nullcontext) -> float:
+    """Return the messages a second of a service with an empty index, from the first sent to the last durable.
+
+    `beside` is what goes on meanwhile, given the service's URL.
+    """
     count = site.plan.messages
     with (
         site.directory() as directory,
         mosquitto(directory) as broker,
         serving(directory / "jobindex.db", broker.port) as product,
+        beside(product.url),
         publisher(broker.port, stream_file(site.data, count)) as source,
     ):
         return _rate(count, source.start, lambda: product.messages_done() >= count, every=0.05)

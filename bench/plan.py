@@ -22,6 +22,8 @@ class Plan:
     """Requests of which one figure of a page is the median."""
     connections: tuple[int, ...]
     load_seconds: float
+    viewers: int
+    """Live pages that are open."""
 
 
 FULL = Plan(
@@ -34,6 +36,7 @@ FULL = Plan(
     requests=21,
     connections=(1, 16, 64),
     load_seconds=3,
+    viewers=200,
 )
 QUICK = Plan(
     rounds=2,
@@ -45,4 +48,5 @@ QUICK = Plan(
     requests=3,
     connections=(1, 16),
     load_seconds=0.8,
+    viewers=20,
 )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from botocore.config import Config
 from jobindex.api.app import create_app
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM
 from jobindex.events import parse_message
-from jobindex.jobs import Report
+from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.service import bound_socket, http_config
@@ -39,13 +39,18 @@ class Api:
         self.url = f"http://127.0.0.1:{port}"
         self._loop = loop
 
-    def apply(self, *messages: tuple[str, dict[str, Any]], now: datetime | None = None) -> None:
-        """Apply messages to the index."""
+    def apply(
+        self,
+        *messages: tuple[str, dict[str, Any]],
+        rejected: Sequence[RejectedMessage] = (),
+        now: datetime | None = None,
+    ) -> None:
+        """Apply messages to the index, and keep rejected ones."""
         reports: list[Report] = []
         for topic, payload in messages:
             reports += parse_message(topic, json.dumps(payload).encode())
         assert self.state.store is not None
-        applying = self.state.store.apply(reports, [], now=now or datetime.now(UTC))
+        applying = self.state.store.apply(reports, rejected, now=now or datetime.now(UTC))
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
     def client(self) -> Any:

@@ -54,6 +54,8 @@ def _pending(namespace_id: str | None) -> tuple[Report, ...]:
             time=utc("2018-01-27T01:44:32Z"),
             execution_number=1,
             version_number=2,
+            queued_at=utc("2018-01-27T01:35:47Z"),
+            started_at=utc("2018-01-27T01:44:32Z"),
             pending_at=utc("2018-01-27T01:51:46Z"),
         ),
         JobReport(
@@ -72,6 +74,7 @@ def _pending(namespace_id: str | None) -> tuple[Report, ...]:
             time=utc("2018-01-27T01:39:51Z"),
             execution_number=1,
             version_number=1,
+            queued_at=utc("2018-01-27T01:39:51Z"),
             pending_at=utc("2018-01-27T01:51:46Z"),
         ),
         PendingListReport(thing_name="MyThing", namespace_id=namespace_id, listed_at=utc("2018-01-27T01:51:46Z")),
@@ -86,6 +89,7 @@ def _execution(
     queued_at: str | None,
     time: str,
     numbers: tuple[int | None, int | None],
+    started_at: str | None = None,
     thing_name: str = "MyThing",
 ) -> tuple[Report, Report]:
     """Return the reports of one execution that is alone in its message, and told no thing group."""
@@ -105,6 +109,8 @@ def _execution(
             time=utc(time),
             execution_number=numbers[0],
             version_number=numbers[1],
+            queued_at=utc(queued_at) if queued_at else None,
+            started_at=utc(started_at) if started_at else None,
         ),
     )
 
@@ -144,6 +150,7 @@ def _job3(namespace_id: str | None, *, runs: bool) -> tuple[Report, ...]:
         namespace_id,
         JobExecutionStatus.IN_PROGRESS if runs else JobExecutionStatus.QUEUED,
         queued_at="2018-01-27T01:51:45Z",
+        started_at="2018-01-29T00:46:19Z" if runs else None,
         time="2018-01-29T00:46:19Z" if runs else "2018-01-27T01:51:45Z",
         numbers=(1, 2) if runs else (1, 1),
     )
@@ -196,6 +203,7 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
             time=utc("2020-11-19T12:16:21Z"),
             execution_number=1,
             version_number=1,
+            queued_at=utc("2020-11-19T12:16:21Z"),
         ),
     ),
     "notify-next-namespace-greengrass-thing": _execution(
@@ -230,6 +238,7 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
             NAMESPACE,
             JobExecutionStatus.SUCCEEDED,
             queued_at="2018-01-27T01:35:47Z",
+            started_at="2018-01-27T01:39:51Z",
             time="2018-01-27T01:44:32Z",
             numbers=(1, 3),
         ),
@@ -256,6 +265,7 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         NAMESPACE,
         JobExecutionStatus.IN_PROGRESS,
         queued_at="2018-01-27T01:35:47Z",
+        started_at="2018-01-27T01:44:32Z",
         time="2018-01-27T01:44:32Z",
         numbers=(1, 2),
     ),
@@ -753,6 +763,8 @@ def test_a_bare_status_beside_an_executions_own_member_is_the_executions(
             time=time,
             execution_number=execution_number,
             version_number=version_number,
+            queued_at=AT_2 if name == "queuedAt" else None,
+            started_at=AT_2 if name == "startedAt" else None,
         ),
     )
     assert expected == _parse(JOB_TOPIC, {"status": status, name: 2})
@@ -828,7 +840,7 @@ def test_a_list_without_a_timestamp_tells_only_its_entries() -> None:
     """Without a time nothing can be held against what a list leaves out, nor was anything last seen then."""
     expected = (
         JobReport(job_id="a", time=AT_1, earliest_at=AT_1, latest_at=AT_1, born_at=AT_1),
-        JobExecutionReport(job_id="a", thing_name="T", status=JobExecutionStatus.QUEUED, time=AT_1),
+        JobExecutionReport(job_id="a", thing_name="T", status=JobExecutionStatus.QUEUED, time=AT_1, queued_at=AT_1),
     )
     assert expected == _parse(NOTIFY, {"jobs": {"QUEUED": [{"jobId": "a", "queuedAt": 1}]}})
 
@@ -838,7 +850,12 @@ def test_an_entry_without_times_has_those_of_its_list() -> None:
     expected = (
         JobReport(job_id="a", time=AT_9, earliest_at=AT_1, latest_at=AT_9, born_at=AT_1, pending_at=AT_9),
         JobExecutionReport(
-            job_id="a", thing_name="T", status=JobExecutionStatus.IN_PROGRESS, time=AT_9, pending_at=AT_9
+            job_id="a",
+            thing_name="T",
+            status=JobExecutionStatus.IN_PROGRESS,
+            time=AT_9,
+            queued_at=AT_1,
+            pending_at=AT_9,
         ),
         PendingListReport(thing_name="T", namespace_id=None, listed_at=AT_9),
     )

@@ -255,6 +255,19 @@ def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
         assert constraint in message
 
 
+def test_a_method_that_a_path_has_not_is_refused(service: Service) -> None:
+    """With all that it has, and never taken for another path."""
+    for method, path, expected in (
+        ("PUT", "/rejected", {"GET", "HEAD", "DELETE"}),
+        ("GET", "/rejected/retry", {"POST"}),
+        ("DELETE", "/rejected/1", {"GET", "HEAD"}),
+    ):
+        with pytest.raises(HTTPError) as raised:
+            urlopen(Request(service.url + path, method=method), timeout=10)
+        assert (405, expected) == (raised.value.code, set(raised.value.headers["allow"].split(", ")))
+        raised.value.close()
+
+
 def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) -> None:
     """The command says that it cannot be done just now, and nothing was changed."""
     with closing(sqlite3.connect(service.database, isolation_level=None)) as other:

@@ -32,7 +32,7 @@ from jobindex.api.answers import STATUS, error_answer, failure, json_answer, ref
 from jobindex.api.freshness import Freshness
 from jobindex.api.list_jobs import LIST_JOBS, ListJobs
 from jobindex.api.openapi import GET_OPENAPI, describe
-from jobindex.api.operations import operation_route
+from jobindex.api.operations import operation_routes
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, Throttle
 from jobindex.index import STUCK_AFTER
 from jobindex.live import Live
@@ -81,7 +81,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
-            *(operation_route(operation, answer, state, throttle) for operation, answer in served),
+            *operation_routes(served, state, throttle),
             *health.health_routes(state, metrics),
             Route(events.WATCH.path, events.watch(live)),
             Route(GET_OPENAPI.path, openapi),

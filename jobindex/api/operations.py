@@ -6,15 +6,17 @@ either; who reaches the port is trusted, pages that happen to be open beside are
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from jobindex.api.answers import json_answer
 from jobindex.api.throttle import Throttle
@@ -60,6 +62,8 @@ class Operation:
     media_type: str = "application/json"
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 Answer = Callable[[Store, Values], Awaitable[object]]
 """Answers from a store what was asked by parameters: a value to encode as JSON, or bytes that are JSON."""
 
@@ -71,9 +75,15 @@ def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
     return Integer(least=1, greatest=greatest, default=default)
 
 
-def operation_route(operation: Operation, answer: Answer, state: State, throttle: Throttle) -> Route:
-    """Return the route that answers an operation from the store in `state`."""
+def operation_routes(served: Served, state: State, throttle: Throttle) -> Sequence[Route]:
+    """Return the routes that answer operations from the store in `state`, one for each path."""
+    endpoints: dict[str, dict[str, Endpoint]] = {}
+    for operation, answer in served:
+        endpoints.setdefault(operation.path, {})[operation.method] = _endpoint(operation, answer, state, throttle)
+    return [Route(path, _Resource(methods)) for path, methods in endpoints.items()]
 
+
+def _endpoint(operation: Operation, answer: Answer, state: State, throttle: Throttle) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         if operation.is_change and request.headers.get(CHANGE_HEADER) != "1":
             raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
@@ -81,7 +91,28 @@ def operation_route(operation: Operation, answer: Answer, state: State, throttle
         with throttle, _reaching(operation):
             return json_answer(await answer(state.opened_store(), values))
 
-    return Route(operation.path, endpoint, methods=[operation.method])
+    return endpoint
+
+
+class _Resource:
+    """Answers every method at a path.
+
+    The framework's routes of one method each would tell only the first one's in Allow, and lead GET of a path that has
+    none to another whose parameter matches it.
+    """
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = dict(endpoints)
+        if "GET" in endpoints:
+            self._endpoints["HEAD"] = endpoints["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        endpoint = self._endpoints.get(request.method)
+        if endpoint is None:
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(self._endpoints)})
+        response = await endpoint(request)
+        await response(scope, receive, send)
 
 
 @contextmanager

@@ -38,15 +38,9 @@ COUNT_EXECUTIONS = (
 )
 """Counts the changed executions, while `job_summaries` still tells where their jobs were."""
 
-_STATUS_OF_KIND = """CASE {kind} - {kind} % 3
-        WHEN 0 THEN 'SCHEDULED'
-        WHEN 3 THEN 'IN_PROGRESS'
-        WHEN 6 THEN 'COMPLETED'
-        WHEN 9 THEN 'CANCELED'
-        WHEN 12 THEN 'DELETION_IN_PROGRESS'
-    END"""
-_STATUS = _STATUS_OF_KIND.format(kind="kind")
-_FORMER_STATUS = _STATUS_OF_KIND.format(kind="former_kind")
+# A status without the target selection that a kind adds to it.
+_STATUS = "kind - kind % 3"
+_FORMER_STATUS = "former_kind - former_kind % 3"
 
 COUNT_JOBS = (
     """

@@ -142,7 +142,8 @@ def _decode(position: str, *types: type) -> Sequence[Any]:
         key = None
     if not isinstance(key, list) or [type(member) for member in key] != list(types):
         raise InvalidRequestException(f"Invalid position: '{position}'")
-    if any(isinstance(member, int) and abs(member) >= 1 << 63 for member in key):
+    # Names are ASCII; a lone surrogate would reach SQLite.
+    if any(abs(member) >= 1 << 63 if isinstance(member, int) else not member.isascii() for member in key):
         raise InvalidRequestException(f"Invalid position: '{position}'")
     return key
 

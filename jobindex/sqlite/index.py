@@ -148,8 +148,8 @@ def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int) -> 
     return [
         JobChange(
             changed_at=from_milliseconds(row["changed_at"]),
-            status=None if row["status"] is None else JobStatus(row["status"]),
-            former_status=None if row["former_status"] is None else JobStatus(row["former_status"]),
+            status=_STATUSES.get(row["status"]),
+            former_status=_STATUSES.get(row["former_status"]),
             namespace_id=row["namespace_id"],
             is_status_reported=bool(row["is_status_reported"]),
         )

@@ -58,8 +58,8 @@ CREATE TABLE namespace_activity (
 CREATE TABLE job_changes (
     job_id             TEXT    NOT NULL,
     changed_at         INTEGER NOT NULL,  -- when the batch arrived
-    status             TEXT,              -- null: no longer listed
-    former_status      TEXT,              -- null: not listed before
+    status             INTEGER,           -- the kind of the status, as in job_summaries; null: no longer listed
+    former_status      INTEGER,           -- null: not listed before
     namespace_id       TEXT,
     is_status_reported INTEGER NOT NULL,
     PRIMARY KEY (job_id, changed_at)
