@@ -7,7 +7,7 @@ from jobindex.cli.app import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 done, 1 failed, 2 called or set up wrongly."""
+    """Run a command and return its exit status: as `jobindex --help` tells them."""
     return run(arguments)
 
 

@@ -11,7 +11,8 @@
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
     ├── BackupError                   a copy that cannot be made or put back
-    └── ServiceError                  a service that does not answer a command, or refuses it
+    └── ServiceError                  a service that refuses what a command asks
+        └── ServiceUnreachableError   a service that does not answer it
 
 The first five bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
 """
@@ -71,7 +72,11 @@ class BackupError(JobindexError):
 
 
 class ServiceError(JobindexError):
-    """The running service does not answer a command, or refuses what it asks."""
+    """The running service does not do what a command asks."""
+
+
+class ServiceUnreachableError(ServiceError):
+    """No service answers a command."""
 
 
 def shown(value: object, limit: int = 100) -> str:

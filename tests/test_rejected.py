@@ -279,9 +279,9 @@ def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) ->
 
 
 def test_a_service_that_does_not_answer_is_told() -> None:
-    """The message says where it was asked."""
+    """The message says where it was asked, the exit status that nobody was there."""
     ended = jobindex("rejected", "list", HTTP_PORT=1)
-    assert (1, "") == (ended.returncode, ended.stdout)
+    assert (3, "") == (ended.returncode, ended.stdout)
     assert ended.stderr.startswith("jobindex rejected: http://127.0.0.1:1: ")
     assert ended.stderr.endswith("does the service run there?\n")
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import typer
 
-from jobindex.cli import database, rejected, running
+from jobindex.cli import database, export, jobs, rejected, running, things, watch
 from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    ResourceNotFoundException,
     ServiceError,
+    ServiceUnreachableError,
     SettingsError,
 )
 
@@ -21,14 +23,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are environment variables that start with JOBINDEX_; the README lists them. "
-    "Exit status: 0 done, 1 failed, 2 called or set up wrongly.",
+    "Exit status: 0 done, 1 not found, failed or unhealthy, 2 called or set up wrongly, 3 no service answers.",
 )
 
-_RUN, _KEEP = "Run it", "Look after it"
+_RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
 app.command(rich_help_panel=_RUN)(running.serve)
 app.command(rich_help_panel=_RUN)(running.demo)
 app.command(rich_help_panel=_RUN)(running.healthcheck)
+app.command("list", rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
+app.command(rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
+app.command(rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
+app.command(rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
+app.command(rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
+app.command(rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
+app.command(rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
 app.command(rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
 app.command(rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
 app.command(rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
@@ -58,7 +67,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except SettingsError as error:
         return _fail(f"jobindex cannot start:\n{error}", 2)
-    except (BackupError, ServiceError) as error:
+    except ServiceUnreachableError as error:
+        return _fail(f"jobindex {call.command}: {error}", 3)
+    except (BackupError, ServiceError, ResourceNotFoundException) as error:
         return _fail(f"jobindex {call.command}: {error}", 1)
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:
         return _fail(f"jobindex cannot use its database: {error}", 1)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jobindex.cli.progress import progress
 from jobindex.cli.settings import load_settings
 
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
@@ -18,7 +19,8 @@ def migrate() -> None:
     from jobindex.sqlite.store import migrate
 
     path = load_settings().database_path
-    asyncio.run(migrate(path))
+    with progress("Migrating"):
+        asyncio.run(migrate(path))
     typer.echo(f"{path} is up to date")
 
 
@@ -33,7 +35,9 @@ def backup(
     """
     from jobindex.sqlite.backup import back_up
 
-    size = back_up(load_settings().database_path, file)
+    database = load_settings().database_path
+    with progress("Copying", is_bytes=True) as working:
+        size = back_up(database, file, working.advance)
     typer.echo(f"{file}: {size} bytes")
 
 
@@ -52,10 +56,13 @@ def check(
     """
     from jobindex.sqlite.check import check
 
+    path = file or load_settings().database_path
     is_wrong = False
-    for finding in check(file or load_settings().database_path):
-        typer.echo(finding)
-        is_wrong |= finding.problem is not None
+    with progress("Checking") as working:
+        for done, finding in enumerate(check(path), start=1):
+            working.say(str(finding))
+            is_wrong |= finding.problem is not None
+            working.advance(done, None)
     raise typer.Exit(int(is_wrong))
 
 
@@ -71,7 +78,8 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     from jobindex.sqlite.backup import restore
 
     database = load_settings().database_path
-    former = restore(file, database, now=datetime.now(UTC))
+    with progress("Checking and copying", is_bytes=True) as working:
+        former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     typer.echo(f"{database}: restored from {file}")
     if former is not None:
         typer.echo(f"{former}: what was there before")

@@ -3,13 +3,38 @@
 What a message told may hold anything that whoever publishes wrote; nothing of it reaches a terminal unescaped.
 """
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import orjson
 import typer
 
+from jobindex.cli.durations import show_duration
+
 say = typer.echo
+
+Cell = str | float | None
+"""What stands in a table: text, a time in seconds since the epoch, or a time that is not known."""
+
+UNKNOWN = "-"
+"""What stands in a table where nothing is known."""
+
+
+STYLES = {
+    "ok": "green",
+    "WRONG": "red",
+    "IN_PROGRESS": "cyan",
+    "COMPLETED": "green",
+    "SUCCEEDED": "green",
+    "CANCELED": "yellow",
+    "TIMED_OUT": "red",
+    "FAILED": "red",
+    "REJECTED": "red",
+    "DELETION_IN_PROGRESS": "magenta",
+}
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def encode(content: object) -> str:
@@ -17,8 +42,13 @@ def encode(content: object) -> str:
     return orjson.dumps(content).decode()
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under the names of their columns."""
+def note(text: str) -> None:
+    """Tell what a program that reads the output is not to read."""
+    typer.echo(text, err=True)
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows under the names of their columns; on a terminal times are told by how long ago they were."""
     if not sys.stdout.isatty():
         say(plain_table(columns, rows))
         return
@@ -31,29 +61,64 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")  # a name that is cut cannot be looked up
     for row in rows:
-        table.add_row(*(Text(printable(cell), style=_STYLES.get(cell, "")) for cell in row))
+        cells = [cell if isinstance(cell, str) else _ago(cell) for cell in row]
+        table.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in cells))
     Console().print(table)
 
 
-_STYLES = {
-    "IN_PROGRESS": "cyan",
-    "COMPLETED": "green",
-    "SUCCEEDED": "green",
-    "CANCELED": "yellow",
-    "TIMED_OUT": "red",
-    "FAILED": "red",
-    "REJECTED": "red",
-    "DELETION_IN_PROGRESS": "magenta",
-}
+def show_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Print values behind their names, a line each."""
+    for name, value in fields:
+        say(f"{f'{printable(name)}:':<14} {styled(printable(value))}")
 
 
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def styled(text: str) -> str:
+    """Return text in the colour of the status that it begins with, on a terminal that is to have colours."""
+    style = STYLES.get(text.partition(" ")[0])
+    if style is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return typer.style(text, fg=style)
+
+
+def sparkline(numbers: Sequence[int]) -> str:
+    """Return numbers as a line of blocks, as high as each is beside the greatest."""
+    greatest = max(numbers, default=0)
+    return "".join(_BLOCKS[-(-number * 8 // greatest)] if greatest else " " for number in numbers).rstrip()
+
+
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return a table in plain text, each column as wide as what it holds, the last one as its text."""
-    lines = [columns, *([printable(cell) for cell in row] for row in rows)]
+    cells = [[cell if isinstance(cell, str) else time(cell) for cell in row] for row in rows]
+    lines = [columns, *([printable(cell) for cell in row] for row in cells)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in lines
     )
+
+
+def exact_time(seconds: float) -> str:
+    """Return a time in ISO 8601, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def time(seconds: float | None) -> str:
+    """Return a time in ISO 8601, to the second; a dash where it is not known."""
+    if seconds is None:
+        return UNKNOWN
+    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    since = datetime.now(UTC).timestamp() - seconds
+    return f"{show_duration(since)} ago" if since >= 0 else f"in {show_duration(-since)}"
+
+
+def counts(by_state: Mapping[str, int]) -> str:
+    """Return counts on a line, the greatest first; a dash where there are none."""
+    found = sorted(by_state.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {state}" for state, count in found) or UNKNOWN
 
 
 def printable(text: str, keep: str = "") -> str:

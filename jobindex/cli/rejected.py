@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from jobindex.cli.options import AsJson, connect
 from jobindex.cli.output import encode, say, show_table
+from jobindex.cli.progress import progress
 from jobindex.cli.rejected_client import COLUMNS, RejectedClient, row, show_message, show_outcome
-from jobindex.cli.settings import load_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,7 +18,6 @@ app = typer.Typer(
     epilog="Example: jobindex rejected list",
 )
 
-_Json = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]
 _All = Annotated[bool, typer.Option("--all", help="All messages, instead of IDs.")]
 _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="These messages.", show_default=False)]
 
@@ -26,7 +26,7 @@ _Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="These mess
 def list_(
     *,
     after: Annotated[int, typer.Option(metavar="ID", help="Only those with a greater id.")] = 0,
-    json: _Json = False,
+    json: AsJson = False,
 ) -> None:
     """A line for each message, oldest first: id, when it was rejected, its bytes, its topic, the reason.
 
@@ -44,7 +44,7 @@ def list_(
 def show(
     *,
     id_: Annotated[int, typer.Argument(metavar="ID", help="As `jobindex rejected list` tells it.")],
-    json: _Json = False,
+    json: AsJson = False,
 ) -> None:
     """One message with its payload, in base64 where it is not UTF-8. Exits with 1 without one."""
     message = _client().message(id_)
@@ -52,7 +52,7 @@ def show(
 
 
 @app.command(epilog="Example, after an upgrade: jobindex rejected retry --all")
-def retry(*, ids: _Ids = None, all_: _All = False, json: _Json = False) -> None:
+def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False) -> None:
     """Parse messages again and apply those that are understood now.
 
     They are parsed as the version that runs now understands them. What is understood is applied and leaves the list;
@@ -60,11 +60,14 @@ def retry(*, ids: _Ids = None, all_: _All = False, json: _Json = False) -> None:
     """
     named = _named(ids, all_=all_)
     client = _client()
-    _end(client.retry([message["id"] for message in client.messages(0)] if named is None else named), json=json)
+    with progress("Trying again") as working:
+        chosen = [message["id"] for message in client.messages(0)] if named is None else named
+        outcome = client.retry(chosen, working.advance)
+    _end(outcome, json=json)
 
 
 @app.command(epilog="Example: jobindex rejected purge 7 8")
-def purge(*, ids: _Ids = None, all_: _All = False, json: _Json = False) -> None:
+def purge(*, ids: _Ids = None, all_: _All = False, json: AsJson = False) -> None:
     """Delete messages for good. Exits with 0 when all that were named were there, else with 1."""
     named = _named(ids, all_=all_)
     _end(_client().purge(named), json=json)
@@ -78,10 +81,7 @@ def _named(ids: Sequence[int] | None, *, all_: bool) -> Sequence[int] | None:
 
 
 def _client() -> RejectedClient:
-    from jobindex.addresses import local_url
-
-    settings = load_settings()
-    return RejectedClient(local_url(settings.http_host, settings.http_port))
+    return RejectedClient(connect(None))
 
 
 def _end(outcome: dict[str, Any], *, json: bool) -> None:

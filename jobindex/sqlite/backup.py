@@ -13,7 +13,7 @@ by one rename, and the database that was there stays beside it.
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,14 +23,19 @@ from jobindex.errors import BackupError, DatabaseUnavailableError
 from jobindex.sqlite.check import check
 from jobindex.sqlite.file import locked, uri
 
+Advance = Callable[[int, int], None]
+"""Takes how many bytes are written, and of about how many."""
+
+_STEPS = 500_000
+"""Of SQLite's machine, between two calls that tell how far a copy has come: some hundredths of a second."""
 _BESIDE = ("-wal", "-journal")
 """What SQLite keeps beside a file and would play back into another one of its name."""
 
 
-def back_up(database: Path, target: Path) -> int:
+def back_up(database: Path, target: Path, advance: Advance | None = None) -> int:
     """Copy the index as it is at one moment to a new file; return the bytes that it has.
 
-    The database is only read; a service may run on it.
+    The database is only read; a service may run on it. `advance` is told how far it has come.
 
     Raises:
         BackupError: `target` exists, the database cannot be read, or the copy cannot be written.
@@ -38,13 +43,13 @@ def back_up(database: Path, target: Path) -> int:
     with _failing():
         _check_absent(target)
         with _new_file(target) as copy:
-            _copy(database, copy)
+            _copy(database, copy, advance)
             shutil.copymode(database, copy)
             _check_absent(target)
             return _put(copy, target)
 
 
-def restore(source: Path, database: Path, *, now: datetime) -> Path | None:
+def restore(source: Path, database: Path, *, now: datetime, advance: Advance | None = None) -> Path | None:
     """Put a copy in place of the database; return where the database now is that was there, None without one.
 
     The index then begins anew to be complete: the broker does not repeat what came after the copy was made.
@@ -58,7 +63,7 @@ def restore(source: Path, database: Path, *, now: datetime) -> Path | None:
         if problems := [str(finding) for finding in check(source) if finding.problem]:
             raise BackupError("\n".join((f"{source} does not pass `jobindex check`:", *problems)))
         with _new_file(database) as copy:
-            _copy(source, copy)
+            _copy(source, copy, advance)
             shutil.copymode(source, copy)
             with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
                 # An index made by an older version has no such table, and is complete since no time.
@@ -74,9 +79,12 @@ def _check_absent(target: Path) -> None:
         raise BackupError(f"{target}: exists already")
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, advance: Advance | None) -> None:
     try:
         with closing(sqlite3.connect(uri(source, "ro"), uri=True, isolation_level=None)) as connection:
+            if advance is not None:
+                total = source.stat().st_size
+                connection.set_progress_handler(lambda: advance(target.stat().st_size, total), _STEPS)
             connection.execute("VACUUM INTO ?", (str(target),))
     except sqlite3.Error as error:
         raise BackupError(f"{source}: cannot be copied to {target.parent}: {error}") from error

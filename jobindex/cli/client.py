@@ -1,0 +1,111 @@
+"""A client of the running service, over HTTP and by no proxy."""
+
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException, HTTPResponse
+from typing import Any, cast
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import ProxyHandler, Request, build_opener
+
+import orjson
+
+from jobindex.errors import ResourceNotFoundException, ServiceError, ServiceUnreachableError
+
+Json = dict[str, Any]
+Parameters = Mapping[str, object]
+"""Of a query string; what is None is left out."""
+
+_SECONDS = 60
+_LIST_JOBS_MAXIMUM = 250
+_PAGE = 100
+
+
+class ServiceClient:
+    """Asks the service at `url`.
+
+    Every method raises ServiceUnreachableError when it does not answer, ResourceNotFoundException when it does not
+    have what it is asked for, and ServiceError when it refuses.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.freshness = ""
+        """What the last answer of ListJobs said of how fresh it is."""
+        self._opener = build_opener(ProxyHandler({}))  # whatever proxy the environment names
+
+    def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
+        """Return an answer."""
+        with self.open(method, path, parameters, seconds=_SECONDS) as answer:
+            self.freshness = answer.headers.get("jobindex-freshness", self.freshness)
+            return self._read(answer)
+
+    def open(self, method: str, path: str, parameters: Parameters | None = None, *, seconds: float) -> HTTPResponse:
+        """Return an answer that is still to be read; `seconds` is how long to wait for each part of it."""
+        query = urlencode({name: value for name, value in (parameters or {}).items() if value is not None})
+        url = f"{self.url}{path}{'?' if query else ''}{query}"
+        request = Request(url, method=method, headers={"x-jobindex": "1"})  # noqa: S310 (connect() lets http and https pass)
+        try:
+            return cast("HTTPResponse", self._opener.open(request, timeout=seconds))
+        except HTTPError as error:
+            with error:
+                message = _message(error) or f"{self.url}: {error}"
+                raise (ResourceNotFoundException if error.code == 404 else ServiceError)(message) from error
+        except (OSError, HTTPException) as error:
+            raise self.unreachable(error) from error
+
+    def jobs(self, parameters: Parameters) -> Iterator[Json]:
+        """Yield the jobs that ListJobs lists for `parameters`."""
+        token: str | None = None
+        while True:
+            paged = {"maxResults": _LIST_JOBS_MAXIMUM, "nextToken": token, **parameters}
+            page = self.ask("GET", "/jobs", paged)
+            yield from page["jobs"]
+            token = page.get("nextToken")
+            if token is None:
+                return
+
+    def things_jobs(self, thing_name: str) -> Iterator[Json]:
+        """Yield the executions on a thing, as ListJobExecutionsForThing lists them."""
+        token: str | None = None
+        while True:
+            page = self.ask("GET", f"/things/{quoted(thing_name)}/jobs", {"nextToken": token})
+            yield from page["executionSummaries"]
+            token = page.get("nextToken")
+            if token is None:
+                return
+
+    def pages(self, path: str, member: str, parameters: Parameters, *, limit: int | None = None) -> Iterator[Any]:
+        """Yield what stands under `member` in one page after another; `limit` is how much of it is of use."""
+        after: object = None
+        while True:
+            size = _PAGE if limit is None else min(_PAGE, limit)
+            page = self.ask("GET", path, {"limit": size, "after": after, **parameters})
+            yield from page[member]
+            after = page.get("next")
+            if after is None:
+                return
+
+    def unreachable(self, error: Exception) -> ServiceUnreachableError:
+        """Return what to raise when the service does not answer."""
+        reason = getattr(error, "reason", None) or error
+        return ServiceUnreachableError(f"{self.url}: {reason}; does the service run there?")
+
+    def _read(self, answer: HTTPResponse) -> Json:
+        try:
+            return dict(orjson.loads(answer.read()))
+        except (OSError, HTTPException) as error:
+            raise self.unreachable(error) from error
+        except (ValueError, TypeError) as error:
+            raise ServiceError(f"{self.url}: this is no answer of jobindex: {error}") from error
+
+
+def quoted(name: str) -> str:
+    """Return a name as a part of a path."""
+    return quote(name, safe="")
+
+
+def _message(error: HTTPError) -> str:
+    try:
+        return str(orjson.loads(error.read())["message"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return ""

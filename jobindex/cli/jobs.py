@@ -1,0 +1,148 @@
+"""`jobindex list` and `show`: jobs, as the running service knows them."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from jobindex.cli.client import Json, ServiceClient, quoted
+from jobindex.cli.executions import execution_row, show_executions
+from jobindex.cli.options import (
+    AsJson,
+    Endpoint,
+    GroupId,
+    GroupName,
+    NamespaceId,
+    Prefix,
+    Selection,
+    Status,
+    connect,
+    filters,
+)
+from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
+from jobindex.store import CHANGES_MAXIMUM
+
+LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
+SHOW_EXAMPLE = "Example: jobindex show update-7"
+
+_COLUMNS = ("JOB", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
+_CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS")
+
+
+def list_(
+    *,
+    namespace_id: NamespaceId = None,
+    status: Status = None,
+    selection: Selection = None,
+    group_id: GroupId = None,
+    group_name: GroupName = None,
+    prefix: Prefix = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.")] = 100,
+    json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """List jobs that pass all the filters, newest first; with --prefix in the order of their names.
+
+    With --json each line is a JobSummary as the ListJobs API of AWS has it. On standard error it is told when the
+    service is not connected to its broker, or not complete: then jobs may be missing.
+    """
+    service = connect(endpoint)
+    found = _found(service, dict(filters(namespace_id, status, selection, group_id, group_name)), prefix, limit)
+    listed = list(islice(found, limit + 1))
+    if json:
+        for job in listed[:limit]:
+            say(encode(job))
+    else:
+        show_table(_COLUMNS, [_row(job) for job in listed[:limit]])
+    if len(listed) > limit:
+        note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
+    _warn(service)
+
+
+def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int) -> Iterator[Json]:
+    if prefix:
+        return service.pages("/index/jobs", "jobs", {"prefix": prefix, **wanted}, limit=limit + 1)
+    return service.jobs({"maxResults": min(limit + 1, 250), **wanted})
+
+
+def _row(job: Json) -> tuple[Cell, ...]:
+    told = [job["jobId"], job["status"], job.get("targetSelection", UNKNOWN), job.get("thingGroupId", UNKNOWN)]
+    return (*told, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
+
+
+def _warn(service: ServiceClient) -> None:
+    """Tell where an answer may lack something."""
+    if not service.freshness:
+        return
+    if "ingestion=connected" not in service.freshness:
+        note("The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.")
+    elif "complete-since=" not in service.freshness:
+        note("The index is not complete: it has not been told everything. `jobindex doctor` tells more.")
+
+
+def show(
+    *,
+    job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many executions, and changes.")] = 20,
+    json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """Show what is known of a job: its status and who told it, its executions, and how it changed.
+
+    A status or a time that no message told is marked as inferred. Exits with 1 when there is no such job. With --json
+    one object: `job`, `executions`, `changes`.
+    """
+    service = connect(endpoint)
+    path = f"/index/jobs/{quoted(job_id)}"
+    job = service.ask("GET", path)
+    executions = list(islice(service.pages(f"{path}/executions", "executions", {}, limit=limit), limit))
+    changes = service.ask("GET", f"{path}/changes", {"limit": min(limit, CHANGES_MAXIMUM)})["changes"]
+    if json:
+        say(encode({"job": job, "executions": executions, "changes": changes}))
+        return
+    show_fields(_fields(job))
+    known = sum(job["executions"].values())
+    show_executions(job["executions"])
+    if executions:
+        say("")
+        show_table(
+            ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER"),
+            [execution_row(execution, of="thingName") for execution in executions],
+        )
+    if known > len(executions):
+        note(f"{known - len(executions)} executions more: take a greater --limit.")
+    if changes:
+        say("")
+        show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])
+
+
+def _fields(job: Json) -> list[tuple[str, str]]:
+    def told(name: str) -> str:
+        return "reported" if job.get(name) else "inferred"
+
+    concurrent = job.get("isConcurrent")
+    return [
+        ("job", job["jobId"]),
+        ("arn", job["jobArn"]),
+        ("namespace", job.get("namespaceId", UNKNOWN)),
+        ("status", f"{job['status']} ({told('isStatusReported')})"),
+        ("selection", job.get("targetSelection", UNKNOWN)),
+        ("concurrent", UNKNOWN if concurrent is None else "yes" if concurrent else "no"),
+        ("group names", ", ".join(job.get("thingGroupNames") or [UNKNOWN])),
+        ("group ids", ", ".join(job.get("thingGroupIds") or [UNKNOWN])),
+        ("created", f"{time(job['createdAt'])} ({told('isCreatedAtReported')})"),
+        ("updated", time(job["lastUpdatedAt"])),
+        ("completed", time(job.get("completedAt"))),
+        ("first heard", time(job.get("firstHeardAt"))),
+    ]
+
+
+def _change_row(change: Json) -> tuple[Cell, ...]:
+    return (
+        change["changedAt"],
+        change.get("formerStatus") or UNKNOWN,
+        change.get("status") or "deleted",
+        change.get("namespaceId") or UNKNOWN,
+        "reported" if change.get("isStatusReported") else "inferred",
+    )

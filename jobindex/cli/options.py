@@ -1,0 +1,79 @@
+"""What several commands take: where the service is, which jobs, in which form."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from jobindex.cli.client import ServiceClient
+from jobindex.cli.durations import parse_duration
+from jobindex.cli.settings import load_settings
+from jobindex.jobs import JobStatus, TargetSelection
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, a line for each, for programs.")]
+Endpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Where the service answers.",
+        show_default="http://, JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT",
+    ),
+]
+Prefix = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those whose names begin with it.")]
+NamespaceId = Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs of this namespace.")]
+Status = Annotated[
+    JobStatus | None,
+    typer.Option(metavar="STATUS", help=f"Only jobs with it: {', '.join(JobStatus)}.", case_sensitive=False),
+]
+Selection = Annotated[
+    TargetSelection | None,
+    typer.Option(
+        "--target-selection",
+        metavar="KIND",
+        help=f"Only jobs of it: {', '.join(TargetSelection)}.",
+        case_sensitive=False,
+    ),
+]
+GroupId = Annotated[str | None, typer.Option("--thing-group-id", metavar="ID", help="Only jobs for this thing group.")]
+GroupName = Annotated[
+    str | None, typer.Option("--thing-group-name", metavar="NAME", help="Only jobs for the thing group of this name.")
+]
+
+
+def filters(
+    namespace_id: str | None,
+    status: JobStatus | None,
+    selection: TargetSelection | None,
+    group_id: str | None,
+    group_name: str | None,
+) -> Mapping[str, object]:
+    """Return the filters of ListJobs by their names on the wire."""
+    return {
+        "namespaceId": namespace_id,
+        "status": status,
+        "targetSelection": selection,
+        "thingGroupId": group_id,
+        "thingGroupName": group_name,
+    }
+
+
+def duration(text: str | None) -> int | None:
+    """Return the seconds in the text of an option, as typer's callback of it."""
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def connect(endpoint: str | None) -> ServiceClient:
+    """Return a client of the service at `endpoint`; for None, at the address of the settings."""
+    if endpoint is None:
+        from jobindex.addresses import local_url
+
+        settings = load_settings()
+        return ServiceClient(local_url(settings.http_host, settings.http_port))
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")
+    return ServiceClient(endpoint.rstrip("/"))

@@ -1,0 +1,81 @@
+"""How far a command has come: a bar on standard error, on a terminal alone, once it takes longer than a second."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from jobindex.cli.output import say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_SECONDS = 1
+
+
+class Working:
+    """What a command tells while it works; a bar shows it where there is one."""
+
+    def __init__(self, bar: "Progress | None" = None) -> None:
+        self._bar = bar
+        self._lock = threading.Lock()
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Tell how much is done, and of how much; None where that is not known."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line; above the bar, where both are on the terminal."""
+        with self._lock:
+            if self._bar is not None and self._bar.live.is_started and sys.stdout.isatty():
+                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                say(line)
+
+    def show(self) -> None:
+        """Show the bar, between two lines."""
+        if self._bar is not None:
+            with self._lock:
+                self._bar.start()
+
+
+@contextmanager
+def progress(description: str, *, is_bytes: bool = False) -> Iterator[Working]:
+    """Show how far the block has come, by what it tells what is yielded."""
+    if not sys.stderr.isatty():
+        yield Working()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True) if is_bytes else MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # it may be a pipe
+    )
+    bar.add_task(description, total=None)
+    working = Working(bar)
+    showing = threading.Timer(_SECONDS, working.show)
+    showing.daemon = True
+    showing.start()
+    try:
+        yield working
+    finally:
+        showing.cancel()
+        showing.join()
+        bar.stop()

@@ -1,0 +1,105 @@
+"""`jobindex watch`: each job that changes, as it changes.
+
+The service tells which jobs have changed, by server-sent events, and not how; each is asked for when it is told. So
+a job that changes twice in a moment makes one line, with its status now.
+"""
+
+import time as clock
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPException
+from typing import Annotated
+
+import orjson
+import typer
+
+from jobindex.backoff import Backoff
+from jobindex.cli.changed_jobs import ChangedJobs
+from jobindex.cli.client import Json, ServiceClient
+from jobindex.cli.options import AsJson, Endpoint, NamespaceId, connect
+from jobindex.cli.output import counts, encode, note, printable, say, styled, time
+from jobindex.errors import ServiceError, ServiceUnreachableError
+
+EXAMPLE = "Example: jobindex watch --namespace-id acme"
+
+_SILENCE_SECONDS = 60
+"""The service says something, if only that it is there, several times in it."""
+
+
+def watch(
+    *,
+    namespace_id: NamespaceId = None,
+    job_id: Annotated[str | None, typer.Option("--job", metavar="JOB", help="Only this job.")] = None,
+    json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
+    """Print a line for each job that changes, with its status now, until Ctrl-C.
+
+    When the service goes away it is waited for; what changed meanwhile is not told. Exits with 0 on Ctrl-C, and with 3
+    when no service answers at the beginning.
+    """
+    service = connect(endpoint)
+    parameters = {"namespaceId": namespace_id, "jobId": job_id}
+    changed = ChangedJobs(service, job_id=job_id, namespace_id=namespace_id)
+    backoff = Backoff(first=0.5, greatest=15)
+    has_watched = False
+    try:
+        while True:
+            try:
+                for event in _events(service, parameters):
+                    if event is None:
+                        note(f"Watching {service.url}{', changes meanwhile are not told' if has_watched else ''}")
+                        has_watched = True
+                        backoff.reset()
+                    else:
+                        for job in changed.told_by(event):
+                            say(encode(_encoded(event["at"], job)) if json else _line(event["at"], job))
+                reason = "the service has stopped"
+            except ServiceUnreachableError as error:
+                if not has_watched:
+                    raise
+                reason = str(error)
+            note(f"{reason}; trying again")
+            clock.sleep(backoff.next_seconds())
+    except KeyboardInterrupt:
+        return
+
+
+def _events(service: ServiceClient, parameters: Json) -> Iterator[Json | None]:
+    """Yield None once connected, then what each change event holds, until the service ends them."""
+    with closing(service.open("GET", "/index/events", parameters, seconds=_SILENCE_SECONDS)) as answer:
+        yield None
+        name, data = "", b""
+        try:
+            for line in answer:
+                field, _, value = line.rstrip(b"\r\n").partition(b":")
+                if field == b"event":
+                    name = value.strip().decode()
+                elif field == b"data":
+                    data += value.strip()
+                elif not field and not value:
+                    if name == "end":
+                        return
+                    if name == "change" and data:
+                        yield dict(orjson.loads(data))
+                    name, data = "", b""
+        except (OSError, HTTPException) as error:
+            raise service.unreachable(error) from error
+        except ValueError as error:
+            raise ServiceError(f"{service.url}: this is no answer of jobindex: {error}") from error
+
+
+def _encoded(at: float, job: Json | None) -> Json:
+    """Return a line for programs: a job that was deleted has no status, `jobId` is null where many changed."""
+    return {"at": at, **({"jobId": None} if job is None else job)}
+
+
+def _line(at: float, job: Json | None) -> str:
+    if job is None:
+        return f"{time(at)}  more jobs changed than can be named"
+    parts = [time(at), printable(job["jobId"]), styled(job.get("status", "deleted"))]
+    if job.get("namespaceId"):
+        parts.append(printable(job["namespaceId"]))
+    if job.get("executions"):
+        parts.append(f"({counts(job['executions'])})")
+    return "  ".join(parts)

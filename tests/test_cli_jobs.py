@@ -1,0 +1,169 @@
+"""`jobindex list`, `show` and `export`: jobs of a running service."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from brokers import publish
+from commands import jobindex
+from fleets import JOBS, QUEUED_AT, THING, served_fleet
+from services import Service, running
+from waiting import wait_until
+
+MANY = 260
+"""More than ListJobs answers at once."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run a service that knows the fleet."""
+    with served_fleet(tmp_path_factory.mktemp("jobs")) as (service, _):
+        yield service
+
+
+def lines(service: Service, *arguments: object) -> list[dict[str, Any]]:
+    """Return what a command prints for programs."""
+    ended = jobindex(*arguments, "--endpoint", service.url)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+def ids(service: Service, *arguments: object) -> list[str]:
+    """Return the ids of the jobs that `jobindex list` lists."""
+    return [job["jobId"] for job in lines(service, "list", "--json", *arguments)]
+
+
+def test_jobs_are_listed_as_listjobs_lists_them(service: Service) -> None:
+    """Newest first; each line is a JobSummary."""
+    (page,) = service.client().get_paginator("list_jobs").paginate()
+    assert [job["jobId"] for job in page["jobs"]] == ids(service)
+    assert set(ids(service)) == JOBS
+    (job,) = lines(service, "list", "--json", "--thing-group-name", "pumps")
+    expected = {
+        "jobArn": "arn:aws:iot:us-east-1:000000000000:job/update-7",
+        "jobId": "update-7",
+        "status": "IN_PROGRESS",
+        "targetSelection": "SNAPSHOT",
+        "createdAt": QUEUED_AT,
+        "lastUpdatedAt": QUEUED_AT + 9,
+    }
+    assert expected == job
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--namespace-id", "acme"), {"update-7", "update-8"}),
+        (("--namespace-id", "acme", "--status", "IN_PROGRESS"), {"update-7"}),
+        (("--status", "canceled"), {"check-1"}),
+        (("--target-selection", "SNAPSHOT"), {"update-7"}),
+        (("--prefix", "up"), {"update-7", "update-8"}),
+        (("--prefix", "up", "--target-selection", "SNAPSHOT"), {"update-7"}),
+        (("--prefix", "none"), set()),
+    ],
+)
+def test_filters_are_those_of_listjobs(service: Service, arguments: tuple[str, ...], expected: set[str]) -> None:
+    """They combine with AND, also with --prefix."""
+    assert expected == set(ids(service, *arguments))
+
+
+def test_a_pipe_gets_aligned_text(service: Service) -> None:
+    """A line for each job under the names of the columns, without colours."""
+    ended = jobindex("list", "--namespace-id", "other", "--endpoint", service.url)
+    header, line = ended.stdout.splitlines()
+    assert ["JOB", "STATUS", "SELECTION", "THING", "GROUP", "CREATED", "UPDATED", "COMPLETED"] == header.split()
+    assert ["check-1", "CANCELED", "-", "-"] == line.split()[:4]
+    assert "\x1b" not in ended.stdout
+
+
+def test_it_is_told_when_more_follow(service: Service) -> None:
+    """On standard error, so that what is read by programs stays what it is."""
+    for arguments in (("--limit", 2), ("--limit", 1, "--prefix", "u")):
+        ended = jobindex("list", *arguments, "--endpoint", service.url)
+        assert (0, 1 + arguments[1]) == (ended.returncode, len(ended.stdout.splitlines()))
+        assert f"More follow these {arguments[1]}" in ended.stderr
+
+
+def test_the_address_is_that_of_the_settings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --endpoint; a proxy that the environment names is not asked."""
+    port = service.url.rpartition(":")[2]
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    ended = jobindex("list", "--json", HTTP_PORT=port)
+    assert (0, len(JOBS)) == (ended.returncode, len(ended.stdout.splitlines()))
+
+
+def test_a_job_is_shown_with_all_that_is_known(service: Service) -> None:
+    """What was told and what is inferred, its executions, and how it changed."""
+    shown = jobindex("show", "update-7", "--endpoint", service.url)
+    assert (0, "") == (shown.returncode, shown.stderr)
+    assert "namespace:     acme\n" in shown.stdout
+    assert "status:        IN_PROGRESS (reported)\n" in shown.stdout
+    assert "group names:   pumps\n" in shown.stdout
+    assert "created:       2023-11-14T22:13:20Z (reported)\n" in shown.stdout
+    assert "executions:    1 of 2 known have ended: 1 QUEUED, 1 SUCCEEDED\n" in shown.stdout
+    rows = [line.split() for line in shown.stdout.splitlines()]
+    assert ["pump-1", "QUEUED", "2023-11-14T22:13:20Z", "2023-11-14T22:13:29Z", "-"] in rows
+    assert ["pump-2", "SUCCEEDED", "-", "2023-11-14T22:13:27Z", "1"] in rows
+    assert ["-", "IN_PROGRESS", "acme", "reported"] == rows[-1][1:]
+    inferred = jobindex("show", "update-8", "--endpoint", service.url).stdout
+    assert "status:        COMPLETED (inferred)\n" in inferred
+
+
+def test_a_job_is_shown_to_programs(service: Service) -> None:
+    """One object with the job, its executions and its changes."""
+    (shown,) = lines(service, "show", "update-7", "--json")
+    assert ["job", "executions", "changes"] == list(shown)
+    assert ("acme", {"QUEUED": 1, "SUCCEEDED": 1}) == (shown["job"]["namespaceId"], shown["job"]["executions"])
+    assert ["pump-1", "pump-2"] == [execution["thingName"] for execution in shown["executions"]]
+    assert ["IN_PROGRESS"] == [change["status"] for change in shown["changes"]]
+    ended = jobindex("show", "update-7", "--limit", 1, "--endpoint", service.url)
+    assert "1 executions more" in ended.stderr
+
+
+def test_exit_statuses_tell_what_happened(service: Service) -> None:
+    """1 for what is not there, 2 for a wrong call, 3 where nobody answers; never a traceback."""
+    for command in (("show", "nothing"), ("things", "nothing")):
+        ended = jobindex(*command, "--endpoint", service.url)
+        assert (1, "") == (ended.returncode, ended.stdout)
+        assert f"jobindex {command[0]}: " in ended.stderr
+        assert "nothing cannot be found" in ended.stderr
+    assert 1 == jobindex("list", "--thing-group-name", "nobody", "--endpoint", service.url).returncode
+    assert 1 == jobindex("list", "--namespace-id", "!", "--endpoint", service.url).returncode
+    for arguments in (("--endpoint", "ftp://host"), ("--status", "DONE"), ("--limit", 0)):
+        assert 2 == jobindex("list", *arguments).returncode
+    for name in ("list", "show job", "things", "stuck", "namespaces", "watch", "export"):
+        ended = jobindex(*name.split(), HTTP_PORT=1)
+        expected = f"jobindex {name.split()[0]}: http://127.0.0.1:1: [Errno 111] Connection refused; does the service"
+        assert (3, "", expected) == (ended.returncode, ended.stdout, ended.stderr[: len(expected)])
+
+
+def test_all_jobs_are_exported(tmp_path: Path) -> None:
+    """Over several pages, each once; FILE is there only when all is in it."""
+    with served_fleet(tmp_path) as (service, port):
+        topic = f"{THING.format('t')}/bulk-{{:03}}/notify-namespace-bulk"
+        publish(port, [(topic.format(number), "{}") for number in range(MANY)])
+        wait_until(lambda: len(service.jobs()) == MANY + len(JOBS), "the jobs")
+        expected = [job for page in service.client().get_paginator("list_jobs").paginate() for job in page["jobs"]]
+        assert [job["jobId"] for job in expected] == [job["jobId"] for job in lines(service, "export")]
+        assert MANY == len(lines(service, "export", "--namespace-id", "bulk"))
+        file = tmp_path / "jobs.jsonl"
+        file.write_text("former")
+        ended = jobindex("export", "--output", file, "--endpoint", service.url)
+        assert (0, "", f"{file}: {MANY + len(JOBS)} jobs\n") == (ended.returncode, ended.stdout, ended.stderr)
+        assert MANY + len(JOBS) == len({json.loads(line)["jobId"] for line in file.read_text().splitlines()})
+        exported = file.read_text()
+    ended = jobindex("export", "--output", file, "--endpoint", service.url)
+    assert (3, exported) == (ended.returncode, file.read_text())
+    assert [] == list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
+    ended = jobindex("export", "--output", tmp_path / "none" / "jobs", "--endpoint", service.url)
+    assert (1, True) == (ended.returncode, "No such file or directory" in ended.stderr)
+
+
+def test_it_is_told_when_the_answer_may_lack_something(tmp_path: Path) -> None:
+    """A service whose broker is away lists what it knew."""
+    with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
+        ended = jobindex("list", "--json", "--endpoint", service.url)
+        assert (0, "") == (ended.returncode, ended.stdout)
+        assert "not connected to its broker" in ended.stderr
