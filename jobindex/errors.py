@@ -10,6 +10,8 @@
     ├── SettingsError                 settings that are wrong, all of them
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
+    ├── BrokerError                   a broker with which no connection stands
+    │   └── BrokerRefusedError        a broker that refuses it
     ├── BackupError                   a copy that cannot be made or put back
     └── ServiceError                  a service that refuses what a command asks
         └── ServiceUnreachableError   a service that does not answer it
@@ -65,6 +67,14 @@ class DatabaseRefusedError(JobindexError):
 
 class DatabaseUnavailableError(JobindexError):
     """The database cannot be read or written just now; trying again may help."""
+
+
+class BrokerError(JobindexError):
+    """No connection with the broker comes about, or it is lost."""
+
+
+class BrokerRefusedError(BrokerError):
+    """The broker refuses the connection."""
 
 
 class BackupError(JobindexError):

@@ -54,7 +54,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from jobindex.backoff import Backoff
 from jobindex.broker import Broker, Protocol
 from jobindex.channel import Channel, Publication
-from jobindex.errors import DatabaseUnavailableError
+from jobindex.errors import BrokerError, BrokerRefusedError, DatabaseUnavailableError
 from jobindex.inbox import Delivery, Inbox
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
@@ -470,3 +470,39 @@ async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, byte
                 await client.publish(topic, payload, qos=1, timeout=math.inf)
 
         yield publish
+
+
+@asynccontextmanager
+async def connect_probe(broker: Broker) -> AsyncIterator[Callable[[str], Awaitable[bool]]]:
+    """Connect with a session that ends with the connection; yield what tells whether a topic filter is granted QoS 1.
+
+    The broker's client id must be one that nobody else uses: the broker ends the connection of who had it.
+
+    Raises:
+        BrokerRefusedError: the broker refuses the connection.
+        BrokerError: it cannot be reached, or ends the connection.
+    """
+    client = aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=broker.client_id,
+        username=broker.username,
+        password=broker.password,
+        tls_context=broker.tls,
+        protocol=_PROTOCOLS[broker.protocol],
+    )
+    _paho(client).on_message = lambda *_: None
+    _notice_loss_before_connack(client)
+
+    async def is_granted(topic_filter: str) -> bool:
+        return not await _subscribe(client, [topic_filter])
+
+    try:
+        async with client:
+            yield is_granted
+    except MqttConnectError as error:
+        raise BrokerRefusedError(str(error)) from error
+    except aiomqtt.MqttError as error:
+        raise BrokerError(str(error.__cause__ or error) or type(error).__name__) from error
+    finally:
+        _paho(client)._sock_close()  # noqa: SLF001

@@ -64,8 +64,9 @@ def test_no_color_is_respected(served: tuple[Service, int]) -> None:
 def test_json_is_never_coloured(served: tuple[Service, int]) -> None:
     """A terminal gets the same lines as a pipe."""
     service, _ = served
-    _, drawn = on_terminal("list", "--json", "--endpoint", service.url)
-    assert drawn.replace("\r", "") == jobindex("list", "--json", "--endpoint", service.url).stdout
+    for arguments in (("list", "--json"), ("export",)):
+        _, drawn = on_terminal(*arguments, "--endpoint", service.url)
+        assert drawn.replace("\r", "") == jobindex(*arguments, "--endpoint", service.url).stdout
 
 
 def test_what_a_publisher_wrote_is_no_command_to_the_terminal(served: tuple[Service, int]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import typer
 
-from jobindex.cli import database, export, jobs, rejected, running, things, watch
+from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
 from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
@@ -42,6 +42,7 @@ app.command(rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.back
 app.command(rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
 app.command(rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
 app.command(rich_help_panel=_KEEP)(database.migrate)
+app.command(rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 
 

@@ -42,9 +42,9 @@ class Working:
 
 
 @contextmanager
-def progress(description: str, *, is_bytes: bool = False) -> Iterator[Working]:
-    """Show how far the block has come, by what it tells what is yielded."""
-    if not sys.stderr.isatty():
+def progress(description: str, *, is_bytes: bool = False, is_wanted: bool = True) -> Iterator[Working]:
+    """Show how far the block has come, by what it tells what is yielded; unless that is not wanted."""
+    if not is_wanted or not sys.stderr.isatty():
         yield Working()
         return
     from rich.console import Console

@@ -1,0 +1,65 @@
+"""`jobindex doctor`: what is wrong with a set-up, in plain words, and what to do about it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import typer
+
+from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.options import AsJson, Endpoint, connect
+from jobindex.cli.output import encode, printable, say, styled
+from jobindex.cli.settings import load_settings
+from jobindex.config import Settings
+from jobindex.errors import SettingsError
+
+EXAMPLE = "Example: jobindex doctor"
+
+
+def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
+    """Tell what is wrong with the set-up, and what to do about it.
+
+    Looks at the settings, the way to the broker (name, port, TLS, credentials, each topic filter), the running
+    service, the clocks and the database. Nothing is changed: the broker is asked under another client id, with a
+    session that ends at once, and the database is only read. Exits with 0 when all is well, with 1 when something was
+    found, with 2 when the settings are wrong.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for problem in error.problems:
+            _show(Finding(part="settings", told=problem, advice="Correct it, and call the doctor again."), json=json)
+        raise typer.Exit(2) from error
+    service = connect(endpoint).url
+    is_ill = False
+    for finding in _examine(settings, service):
+        _show(finding, json=json)
+        is_ill |= finding.advice is not None
+    raise typer.Exit(int(is_ill))
+
+
+def _examine(settings: Settings, endpoint: str) -> Iterator[Finding]:
+    from jobindex.cli.ailments.broker import examine_broker
+    from jobindex.cli.ailments.database import examine_database
+    from jobindex.cli.ailments.publishers import examine_publishers
+    from jobindex.cli.ailments.service import CONNECTED, examine_service
+    from jobindex.cli.client import ServiceClient
+
+    yield Finding(part="settings", told="are valid")
+    of_service = list(examine_service(endpoint))
+    is_connected = any(finding.told.startswith(CONNECTED) for finding in of_service)
+    yield from examine_broker(settings.broker, settings.topic_filters, is_connected=is_connected)
+    yield from of_service
+    yield from examine_publishers(ServiceClient(endpoint), datetime.now(UTC).timestamp())
+    # Of a service that does not answer there is nothing more to tell.
+    yield from examine_database(settings.database_path, is_served=len(of_service) > 1)
+
+
+def _show(finding: Finding, *, json: bool) -> None:
+    if json:
+        told = {"part": finding.part, "ok": finding.advice is None, "told": finding.told, "advice": finding.advice}
+        say(encode({name: value for name, value in told.items() if value is not None}))
+        return
+    mark = "ok" if finding.advice is None else "WRONG"
+    say(f"{styled(f'{mark:<7}')} {finding.part}: {printable(finding.told)}")
+    if finding.advice is not None:
+        say(f"{'':<7} -> {finding.advice}")
