@@ -1,6 +1,8 @@
 """AWS's sisters of ListJobs, as a real AWS client and a plain one see them."""
 
+import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import product
@@ -11,21 +13,23 @@ from uuid import UUID
 
 import pytest
 from apis import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
+from brokers import mosquitto, publish
+from services import Service, running
+from waiting import wait_until
 
 from jobindex.api.executions import STATUSES
 from jobindex.tokens import seal, seal_text
 
 Message = tuple[str, dict[str, Any]]
 
-NAMES = ("DescribeJob", "ListJobExecutionsForJob", "ListJobExecutionsForThing", "DescribeJobExecution")
 PATHS = ("/jobs/job", "/jobs/job/things", "/things/thing/jobs", "/things/thing/jobs/job")
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
     """Serve an empty index."""
-    with serving(tmp_path) as running:
-        yield running
+    with serving(tmp_path) as served:
+        yield served
 
 
 def execution(job_id: str, thing_name: str = "thing", namespace_id: str = "n", **told: Any) -> Message:
@@ -320,7 +324,7 @@ def test_a_name_in_the_path_is_not_one_in_the_query(api: Api) -> None:
     assert 400 == api.request("/jobs/job/things?status=QUEUED&status=QUEUED")[0]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/jobs/unknown", "/jobs/a%20b", "/index/things"])
+@pytest.mark.parametrize("path", [*PATHS, "/jobs/unknown", "/jobs/a%20b"])
 def test_every_answer_tells_its_id_and_its_freshness(api: Api, path: str) -> None:
     """Errors too: what a fresh index does not know may be there nevertheless."""
     api.apply(execution("job", **FULL))
@@ -365,33 +369,30 @@ def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
         assert {"message": "The service failed."} == body
 
 
-def test_the_operations_are_those_of_aws(api: Api) -> None:
-    """Paths, parameters and statuses are those of AWS's service model; what is answered has a place in it."""
-    description = api.request("/openapi.json")[1]
-    model = api.client().meta.service_model
-    for name in ("ListJobs", *NAMES):
-        operation = model.operation_model(name)
-        described = description["paths"][operation.http["requestUri"]][operation.http["method"].lower()]
-        members = operation.input_shape.members
-        assert name == described["operationId"]
-        assert set(members) == {parameter["name"] for parameter in described["parameters"]}
-        for parameter in described["parameters"]:
-            shape = members[parameter["name"]]
-            location = {"uri": "path", "querystring": "query"}[shape.serialization["location"]]
-            assert location == parameter["in"]
-            if shape.type_name == "string" and shape.enum:
-                assert set(shape.enum) == set(parameter["schema"]["enum"])
-        _check_members(described["responses"]["200"]["content"]["application/json"]["schema"], operation.output_shape)
-
-
-def _check_members(schema: dict[str, Any], shape: Any) -> None:
-    """Check that a schema has no member that the shape has not."""
-    if shape.type_name == "list":
-        _check_members(schema["items"], shape.member)
-    elif shape.type_name == "structure":
-        assert set(schema["properties"]) <= set(shape.members)
-        for name, member in schema["properties"].items():
-            _check_members(member, shape.members[name])
-    else:
-        kinds = {"timestamp": "number", "long": "integer"}
-        assert kinds.get(shape.type_name, shape.type_name) in schema["type"]
+def test_a_service_answers_what_a_broker_told_it(tmp_path: Path) -> None:
+    """From a notification to boto3, with the region, the account and the patience of the settings."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(
+            tmp_path,
+            MQTT_URL=f"mqtt://127.0.0.1:{broker.port}",
+            AWS_REGION="eu-west-1",
+            AWS_ACCOUNT_ID="123456789012",
+            STUCK_SECONDS="5000",
+        )
+        with running(service):
+            now = time.time()
+            for job_id, waited in (("young", 4000), ("old", 6000)):
+                topic, payload = execution(job_id, status="QUEUED", queuedAt=now - waited)
+                publish(broker.port, [(topic, json.dumps(payload))])
+            wait_until(lambda: len(service.jobs()) == 2, "the jobs")
+            client = service.client()
+            arn = "arn:aws:iot:eu-west-1:123456789012:{}"
+            assert arn.format("job/old") == client.describe_job(jobId="old")["job"]["jobArn"]
+            described = client.describe_job_execution(jobId="old", thingName="thing")["execution"]
+            assert arn.format("thing/thing") == described["thingArn"]
+            (summary,) = client.list_job_executions_for_job(jobId="old")["executionSummaries"]
+            assert arn.format("thing/thing") == summary["thingArn"]
+            of_thing = client.list_job_executions_for_thing(thingName="thing", namespaceId="n")["executionSummaries"]
+            assert ["young", "old"] == [summary["jobId"] for summary in of_thing]
+            stuck = json.loads(service.get("/index/executions/waiting")[1])["executions"]
+            assert ["old"] == [told["jobId"] for told in stuck]

@@ -295,6 +295,7 @@ def test_a_thing_is_told(api: Api) -> None:
         ("/index/jobs/job/changes?limit=101", "limit"),
         ("/index/jobs/job/executions?state=DELETED", "state"),
         ("/index/jobs/job/executions?after=W10", "after"),
+        ("/index/events?thingName=a%20b", "thingName"),
     ],
 )
 def test_bad_queries_name_the_parameter(api: Api, path: str, named: str) -> None:

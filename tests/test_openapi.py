@@ -23,6 +23,14 @@ from jobindex.state import State
 HERE = Path(__file__).parent
 STATES = ("QUEUED", "FAILED", "SUCCEEDED", "IN_PROGRESS")
 
+AWS_OPERATIONS = (
+    "ListJobs",
+    "DescribeJob",
+    "ListJobExecutionsForJob",
+    "ListJobExecutionsForThing",
+    "DescribeJobExecution",
+)
+
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
@@ -99,6 +107,38 @@ def test_the_names_in_the_description_are_those_of_the_code(api: Api) -> None:
     assert list(ExecutionState) == state["schema"]["enum"]
     assert {"400", "404", "503", "200"} == set(paths["/jobs"]["get"]["responses"])
     assert {"200", "503"} == set(paths["/readyz"]["get"]["responses"])
+
+
+def test_the_operations_are_those_of_aws(api: Api) -> None:
+    """Paths, parameters and statuses are those of AWS's service model; what is answered has a place in it."""
+    description = _description(api)
+    model = api.client().meta.service_model
+    for name in AWS_OPERATIONS:
+        operation = model.operation_model(name)
+        described = description["paths"][operation.http["requestUri"]][operation.http["method"].lower()]
+        members = operation.input_shape.members
+        assert name == described["operationId"]
+        assert set(members) == {parameter["name"] for parameter in described["parameters"]}
+        for parameter in described["parameters"]:
+            shape = members[parameter["name"]]
+            location = {"uri": "path", "querystring": "query"}[shape.serialization["location"]]
+            assert location == parameter["in"]
+            if shape.type_name == "string" and shape.enum:
+                assert set(shape.enum) == set(parameter["schema"]["enum"])
+        _check_members(described["responses"]["200"]["content"]["application/json"]["schema"], operation.output_shape)
+
+
+def _check_members(schema: dict[str, Any], shape: Any) -> None:
+    """Check that a schema has no member that the shape has not."""
+    if shape.type_name == "list":
+        _check_members(schema["items"], shape.member)
+    elif shape.type_name == "structure":
+        assert set(schema["properties"]) <= set(shape.members)
+        for name, member in schema["properties"].items():
+            _check_members(member, shape.members[name])
+    else:
+        kinds = {"timestamp": "number", "long": "integer"}
+        assert kinds.get(shape.type_name, shape.type_name) in schema["type"]
 
 
 def test_the_service_does_as_it_says(api: Api, tmp_path: Path) -> None:

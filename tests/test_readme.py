@@ -40,6 +40,14 @@ def test_the_readme_names_every_command() -> None:
     assert set(get_group(app).commands) == set(re.findall(r"^\| `jobindex (\w+)[^`]*`", README, re.MULTILINE))
 
 
+def test_the_readme_has_an_example_of_every_command_that_asks() -> None:
+    """One that can be pasted; those that are called by their names alone have their row."""
+    alone = {"serve", "demo", "migrate", "healthcheck"}
+    pasted = "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    expected = set(get_group(app).commands) - alone - {"doctor", "check", "restore"}
+    assert not [command for command in expected if f"jobindex {command} " not in pasted.replace("\n", " \n")]
+
+
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
     app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State()))

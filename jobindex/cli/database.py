@@ -36,8 +36,8 @@ def backup(
     from jobindex.sqlite.backup import back_up
 
     database = load_settings().database_path
-    with progress("Copying", is_bytes=True) as advance:
-        size = back_up(database, file, advance)
+    with progress("Copying", is_bytes=True) as working:
+        size = back_up(database, file, working.advance)
     typer.echo(f"{file}: {size} bytes")
 
 
@@ -58,11 +58,11 @@ def check(
 
     path = file or load_settings().database_path
     is_wrong = False
-    with progress("Checking") as advance:
+    with progress("Checking") as working:
         for done, finding in enumerate(check(path), start=1):
-            typer.echo(finding)
+            working.say(str(finding))
             is_wrong |= finding.problem is not None
-            advance(done, None)
+            working.advance(done, None)
     raise typer.Exit(int(is_wrong))
 
 
@@ -78,8 +78,8 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     from jobindex.sqlite.backup import restore
 
     database = load_settings().database_path
-    with progress("Checking and copying", is_bytes=True) as advance:
-        former = restore(file, database, now=datetime.now(UTC), advance=advance)
+    with progress("Checking and copying", is_bytes=True) as working:
+        former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     typer.echo(f"{database}: restored from {file}")
     if former is not None:
         typer.echo(f"{former}: what was there before")

@@ -4,20 +4,20 @@ import sys
 from collections.abc import Mapping
 
 from jobindex.cli.client import Json
-from jobindex.cli.output import STYLES, UNKNOWN, counts, show_fields, time
+from jobindex.cli.output import STYLES, UNKNOWN, Cell, counts, show_fields
 from jobindex.index import PENDING
 
 _WIDTH = 60
 
 
-def execution_row(execution: Json, *, of: str) -> tuple[str, ...]:
+def execution_row(execution: Json, *, of: str) -> tuple[Cell, ...]:
     """Return what stands of an execution in a table, behind the member `of` that names it there."""
     number = execution.get("executionNumber")
     return (
         execution[of],
         execution["state"],
-        time(execution.get("waitingSince")),
-        time(execution.get("lastUpdatedAt")),
+        execution.get("waitingSince"),
+        execution.get("lastUpdatedAt"),
         UNKNOWN if number is None else str(number),
     )
 

@@ -41,11 +41,12 @@ def export(
     service = connect(endpoint)
     wanted = dict(filters(namespace_id, status, selection, group_id, group_name))
     count = 0
-    with progress("Exporting") as advance, _opened(output) as write:
+    is_read = output is None and sys.stdout.isatty()  # the lines themselves show how far it is
+    with progress("Exporting", is_wanted=not is_read) as working, _opened(output) as write:
         total = _total(service, wanted)
         for count, job in enumerate(service.jobs(wanted), start=1):
             write(f"{encode(job)}\n")
-            advance(count, None if total is None else max(total, count))
+            working.advance(count, None if total is None else max(total, count))
     if output is not None:
         note(f"{output}: {count} jobs")
 

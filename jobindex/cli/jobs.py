@@ -20,7 +20,7 @@ from jobindex.cli.options import (
     connect,
     filters,
 )
-from jobindex.cli.output import UNKNOWN, encode, note, say, show_fields, show_table, time
+from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
 from jobindex.store import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
@@ -66,9 +66,9 @@ def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int)
     return service.jobs({"maxResults": min(limit + 1, 250), **wanted})
 
 
-def _row(job: Json) -> tuple[str, ...]:
+def _row(job: Json) -> tuple[Cell, ...]:
     told = [job["jobId"], job["status"], job.get("targetSelection", UNKNOWN), job.get("thingGroupId", UNKNOWN)]
-    return (*told, *(time(job.get(name)) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
+    return (*told, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
 
 
 def _warn(service: ServiceClient) -> None:
@@ -138,9 +138,9 @@ def _fields(job: Json) -> list[tuple[str, str]]:
     ]
 
 
-def _change_row(change: Json) -> tuple[str, ...]:
+def _change_row(change: Json) -> tuple[Cell, ...]:
     return (
-        time(change["changedAt"]),
+        change["changedAt"],
         change.get("formerStatus") or UNKNOWN,
         change.get("status") or "deleted",
         change.get("namespaceId") or UNKNOWN,

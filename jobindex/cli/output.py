@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 import orjson
 import typer
 
+from jobindex.cli.durations import show_duration
+
 say = typer.echo
+
+Cell = str | float | None
+"""What stands in a table: text, a time in seconds since the epoch, or a time that is not known."""
 
 UNKNOWN = "-"
 """What stands in a table where nothing is known."""
@@ -42,8 +47,8 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under the names of their columns."""
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows under the names of their columns; on a terminal times are told by how long ago they were."""
     if not sys.stdout.isatty():
         say(plain_table(columns, rows))
         return
@@ -56,7 +61,8 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")  # a name that is cut cannot be looked up
     for row in rows:
-        table.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in row))
+        cells = [cell if isinstance(cell, str) else _ago(cell) for cell in row]
+        table.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in cells))
     Console().print(table)
 
 
@@ -80,9 +86,10 @@ def sparkline(numbers: Sequence[int]) -> str:
     return "".join(_BLOCKS[-(-number * 8 // greatest)] if greatest else " " for number in numbers).rstrip()
 
 
-def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def plain_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     """Return a table in plain text, each column as wide as what it holds, the last one as its text."""
-    lines = [columns, *([printable(cell) for cell in row] for row in rows)]
+    cells = [[cell if isinstance(cell, str) else time(cell) for cell in row] for row in rows]
+    lines = [columns, *([printable(cell) for cell in row] for row in cells)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]) for line in lines
@@ -99,6 +106,13 @@ def time(seconds: float | None) -> str:
     if seconds is None:
         return UNKNOWN
     return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return UNKNOWN
+    since = datetime.now(UTC).timestamp() - seconds
+    return f"{show_duration(since)} ago" if since >= 0 else f"in {show_duration(-since)}"
 
 
 def counts(by_state: Mapping[str, int]) -> str:

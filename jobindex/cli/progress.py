@@ -2,20 +2,50 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-Advance = Callable[[int, int | None], None]
-"""Takes how much is done, and of how much; None where that is not known."""
+from jobindex.cli.output import say
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _SECONDS = 1
 
 
+class Working:
+    """What a command tells while it works; a bar shows it where there is one."""
+
+    def __init__(self, bar: "Progress | None" = None) -> None:
+        self._bar = bar
+        self._lock = threading.Lock()
+
+    def advance(self, done: int, total: int | None) -> None:
+        """Tell how much is done, and of how much; None where that is not known."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+
+    def say(self, line: str) -> None:
+        """Print a line; above the bar, where both are on the terminal."""
+        with self._lock:
+            if self._bar is not None and self._bar.live.is_started and sys.stdout.isatty():
+                self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                say(line)
+
+    def show(self) -> None:
+        """Show the bar, between two lines."""
+        if self._bar is not None:
+            with self._lock:
+                self._bar.start()
+
+
 @contextmanager
-def progress(description: str, *, is_bytes: bool = False) -> Iterator[Advance]:
-    """Show how far the block has come, by what it tells the function that is yielded."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+def progress(description: str, *, is_bytes: bool = False, is_wanted: bool = True) -> Iterator[Working]:
+    """Show how far the block has come, by what it tells what is yielded; unless that is not wanted."""
+    if not is_wanted or not sys.stderr.isatty():
+        yield Working()
         return
     from rich.console import Console
     from rich.progress import (
@@ -36,16 +66,15 @@ def progress(description: str, *, is_bytes: bool = False) -> Iterator[Advance]:
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
-        # Lines that the command prints meanwhile go above the bar, where both are on the terminal.
-        redirect_stdout=sys.stdout.isatty(),
-        redirect_stderr=True,
+        redirect_stdout=False,  # it may be a pipe
     )
-    task = bar.add_task(description, total=None)
-    showing = threading.Timer(_SECONDS, bar.start)
+    bar.add_task(description, total=None)
+    working = Working(bar)
+    showing = threading.Timer(_SECONDS, working.show)
     showing.daemon = True
     showing.start()
     try:
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield working
     finally:
         showing.cancel()
         showing.join()

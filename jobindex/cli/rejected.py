@@ -60,9 +60,9 @@ def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False) -> None
     """
     named = _named(ids, all_=all_)
     client = _client()
-    with progress("Trying again") as advance:
+    with progress("Trying again") as working:
         chosen = [message["id"] for message in client.messages(0)] if named is None else named
-        outcome = client.retry(chosen, advance)
+        outcome = client.retry(chosen, working.advance)
     _end(outcome, json=json)
 
 

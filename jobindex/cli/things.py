@@ -1,16 +1,14 @@
 """`jobindex things`, `stuck` and `namespaces`: who jobs are for, who keeps them waiting, and whose they are."""
 
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
 
 import typer
 
 from jobindex.cli.client import Json, ServiceClient, quoted
-from jobindex.cli.durations import show_duration
 from jobindex.cli.executions import show_executions
 from jobindex.cli.options import AsJson, Endpoint, NamespaceId, Prefix, connect, duration
-from jobindex.cli.output import UNKNOWN, counts, encode, note, say, show_fields, show_table, sparkline, time
+from jobindex.cli.output import UNKNOWN, Cell, counts, encode, note, say, show_fields, show_table, sparkline, time
 
 THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
@@ -79,13 +77,13 @@ def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bo
     _tell_more(len(executions), limit)
 
 
-def _row(told: Json) -> tuple[str, ...]:
+def _row(told: Json) -> tuple[Cell, ...]:
     summary = told["jobExecutionSummary"]
     number = summary.get("executionNumber")
     return (
         told["jobId"],
         summary.get("status", "ENDED"),
-        *(time(summary.get(name)) for name in ("queuedAt", "startedAt", "lastUpdatedAt")),
+        *(summary.get(name) for name in ("queuedAt", "startedAt", "lastUpdatedAt")),
         UNKNOWN if number is None else str(number),
     )
 
@@ -106,19 +104,17 @@ def stuck(
         for execution in waiting[:limit]:
             say(encode(execution))
     else:
-        now = datetime.now(UTC).timestamp()
         rows = [
             (
                 execution["thingName"],
                 execution["jobId"],
                 execution.get("namespaceId", UNKNOWN),
                 execution["state"],
-                time(execution["waitingSince"]),
-                show_duration(now - execution["waitingSince"]),
+                execution["waitingSince"],
             )
             for execution in waiting[:limit]
         ]
-        show_table(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE", "FOR"), rows)
+        show_table(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), rows)
     _tell_more(len(waiting), limit)
 
 
@@ -138,7 +134,7 @@ def namespaces(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
             str(sum(namespace["jobs"].values())),
             counts(namespace["jobs"]),
             counts(namespace["executions"]),
-            time(namespace.get("lastChangeAt")),
+            namespace.get("lastChangeAt"),
             sparkline(namespace["activity"]),
         )
         for namespace in found

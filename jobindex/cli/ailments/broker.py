@@ -32,13 +32,18 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected
         return
     yield _well(f"{broker.host} is {addresses[0][4][0]}")
     try:
-        with socket.create_connection((broker.host, broker.port), timeout=_SECONDS) as connection:
-            yield _well(f"{broker} takes connections")
-            if broker.tls is not None:
-                yield _tls(broker, broker.tls, connection)
-    except (OSError, ssl.SSLError) as error:
-        yield _tls_fault(error) if isinstance(error, ssl.SSLError) else _tcp_fault(broker, error)
+        connection = socket.create_connection((broker.host, broker.port), timeout=_SECONDS)
+    except OSError as error:
+        yield _tcp_fault(broker, error)
         return
+    yield _well(f"{broker} takes connections")
+    with connection:
+        if broker.tls is not None:
+            try:
+                yield _tls(broker, broker.tls, connection)
+            except OSError as error:
+                yield _tls_fault(error)
+                return
     probe = replace(broker, client_id=f"{broker.client_id[:100]}-doctor-{os.getpid()}")
     yield from asyncio.run(_examine_session(probe, topic_filters, broker.client_id, is_connected=is_connected))
 
@@ -58,7 +63,7 @@ def _tcp_fault(broker: Broker, error: OSError) -> Finding:
     return _bad(f"{broker} takes no connection: {error.strerror or error}", advice)
 
 
-def _tls_fault(error: ssl.SSLError) -> Finding:
+def _tls_fault(error: OSError) -> Finding:
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = (
             "Use the host name that stands in the certificate."
@@ -67,7 +72,7 @@ def _tls_fault(error: ssl.SSLError) -> Finding:
         )
         return _bad(f"the broker's certificate is not trusted: {error.verify_message}", advice)
     return _bad(
-        f"TLS with the broker fails: {error.reason or error}",
+        f"TLS with the broker fails: {error.strerror or error}",
         "A port that speaks no TLS wants mqtt:// in JOBINDEX_MQTT_URL; the TLS port of a broker is 8883 as a rule.",
     )
 

@@ -1,0 +1,263 @@
+"""`jobindex doctor`: what is wrong with a set-up, and what to do about it."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from brokers import mosquitto, publish
+from certificates import make_certificates
+from commands import jobindex
+from fleets import THING, served_fleet
+from services import Service, running
+from waiting import require, wait_until
+
+from jobindex.cli.ailments.database import examine_database
+from jobindex.cli.ailments.service import examine_service
+from jobindex.nats import free_port
+from jobindex.sqlite.file import locked
+from jobindex.sqlite.wal import LONG_BYTES
+from jobindex.topics import DEFAULT_FILTERS
+
+FILTER = "$aws/things/+/jobs/#"
+
+
+def examined(**settings: object) -> tuple[int, list[str], list[str]]:
+    """Return the exit status of the doctor, what is well and what is wrong, each with its part."""
+    ended = jobindex("doctor", "--json", **settings)
+    findings = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert all(finding["ok"] or finding["advice"] for finding in findings)
+    well = [f"{finding['part']}: {finding['told']}" for finding in findings if finding["ok"]]
+    return ended.returncode, well, [f"{one['part']}: {one['told']}" for one in findings if not one["ok"]]
+
+
+@contextmanager
+def secured(directory: Path, rights: str) -> Iterator[int]:
+    """Run a broker that lets in the user `sub` alone, with these rights; yield its port."""
+    program = shutil.which("mosquitto_passwd")
+    require("mosquitto", found=program is not None)
+    passwords, acl = directory / "passwords", directory / "acl"
+    subprocess.run([str(program), "-c", "-b", passwords, "sub", "secret"], check=True)
+    acl.write_text(rights)
+    for file in (passwords, acl):
+        file.chmod(0o644)
+    with mosquitto(directory, "allow_anonymous false", f"password_file {passwords}", f"acl_file {acl}") as broker:
+        yield broker.port
+
+
+def test_a_set_up_without_faults_is_told_to_be_well(tmp_path: Path) -> None:
+    """Exits with 0, and the service has not noticed."""
+    with served_fleet(tmp_path) as (service, port):
+        before = service.readyz()
+        settings = {
+            "MQTT_URL": f"mqtt://127.0.0.1:{port}",
+            "HTTP_PORT": service.url.rpartition(":")[2],
+            "DATABASE_URL": f"sqlite:///{service.database}",
+        }
+        status, well, wrong = examined(**settings)
+        assert (0, []) == (status, wrong)
+        parts = [told.partition(":")[0] for told in well]
+        assert ["settings", "broker", "service", "clock", "messages", "database"] == list(dict.fromkeys(parts))
+        assert f"broker: {FILTER} is granted" in well
+        assert service.process is not None
+        holders = (f"database: process {service.process.pid} (", "database: a process that the system does not name")
+        assert [told for told in well if told.startswith(holders)]
+        assert before["connectedSince"] == service.readyz()["connectedSince"]
+        assert 1 == service.metric("mqtt_connections_total")
+
+        (text, *_) = jobindex("doctor", **settings).stdout.splitlines()
+        assert "ok      settings: are valid" == text
+
+        ahead = int((datetime.now(UTC) + timedelta(hours=2)).timestamp())
+        topic = f"{THING.format('t')}/ahead-1/notify-namespace-n"
+        publish(port, [(topic, json.dumps({"job": {"createdAt": ahead, "status": "IN_PROGRESS"}}))])
+        wait_until(lambda: "ahead-1" in service.jobs(), "the job")
+        status, _, wrong = examined(**settings)
+        assert (1, ["clock: job ahead-1 was created at"]) == (status, [told[:33] for told in wrong])
+
+
+def test_nothing_there_is_told_step_by_step(tmp_path: Path) -> None:
+    """Each finding says what to do; the database is not made."""
+    database = tmp_path / "jobindex.db"
+    settings = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{database}"}
+    status, well, wrong = examined(MQTT_URL="mqtt://127.0.0.1:1", **settings)
+    assert 1 == status
+    assert ["broker: mqtt://127.0.0.1:1 takes no connection: Connection refused"] == wrong[:1]
+    assert wrong[1].startswith("service: no service answers at http://127.0.0.1:1: ")
+    assert f"database: {database} is not there yet; `jobindex serve` makes it" in well
+    assert [] == list(tmp_path.iterdir())
+    ended = jobindex("doctor", MQTT_URL="mqtt://nobody.invalid", **settings)
+    assert "WRONG   broker: the name nobody.invalid has no address: " in ended.stdout
+    assert "        -> Correct the host in JOBINDEX_MQTT_URL.\n" in ended.stdout
+
+
+def test_wrong_settings_are_findings() -> None:
+    """All of them, and the exit status is 2."""
+    ended = jobindex("doctor", HTTP_PORT="high", MQTT_URL="http://host")
+    assert (2, "") == (ended.returncode, ended.stderr)
+    assert "WRONG   settings: JOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n" in ended.stdout
+    assert "WRONG   settings: JOBINDEX_MQTT_URL: its scheme 'http' is not mqtt or mqtts\n" in ended.stdout
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) -> None:
+    """Who is not let in, and who may not subscribe to what."""
+    rights = f"user sub\ntopic read {FILTER}\ntopic read $aws/events/#\n"
+    settings = {"MQTT_PROTOCOL": protocol, "HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
+    with secured(tmp_path, rights) as port:
+        for credentials in ("", "sub:wrong@"):
+            _, _, wrong = examined(MQTT_URL=f"mqtt://{credentials}127.0.0.1:{port}", **settings)
+            assert wrong[0].startswith("broker: the broker refuses the connection: ")
+        _, well, _ = examined(MQTT_URL=f"mqtt://sub:secret@127.0.0.1:{port}", **settings)
+        assert f"broker: MQTT {protocol} by user 'sub' is accepted" in well
+        assert f"broker: {FILTER} is granted" in well
+
+
+def test_a_filter_that_is_refused_is_named(tmp_path: Path) -> None:
+    """The others are asked for too."""
+    with mosquitto(tmp_path, "allow_anonymous true", "max_qos 0") as broker:
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        _, _, wrong = examined(MQTT_URL=url, HTTP_PORT=1, DATABASE_URL=f"sqlite:///{tmp_path}/none.db")
+    assert [f"broker: {one} is not granted at QoS 1" for one in DEFAULT_FILTERS] == wrong[:-1]
+
+
+def test_faults_of_tls_are_told_apart(tmp_path: Path) -> None:
+    """An authority that is not known, another name in the certificate, and a port without TLS."""
+    made = make_certificates(tmp_path)
+    lines = (f"cafile {made.ca}", f"certfile {made.server}", f"keyfile {made.server_key}", "allow_anonymous true")
+    settings = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
+    (tmp_path / "plain").mkdir()
+    with mosquitto(tmp_path, *lines) as broker, mosquitto(tmp_path / "plain") as plain:
+        url = f"mqtts://127.0.0.1:{broker.port}"
+        told = jobindex("doctor", MQTT_URL=url, **settings).stdout
+        assert "the broker's certificate is not trusted: " in told
+        assert "in JOBINDEX_MQTT_CA_FILE" in told
+        settings["MQTT_CA_FILE"] = str(made.ca)
+        told = jobindex("doctor", MQTT_URL=f"mqtts://localhost:{broker.port}", **settings).stdout
+        assert "Use the host name that stands in the certificate." in told
+        _, well, _ = examined(MQTT_URL=url, **settings)
+        assert [line for line in well if "with a certificate that is trusted" in line]
+        assert f"broker: {FILTER} is granted" in well
+        told = jobindex("doctor", MQTT_URL=f"mqtts://127.0.0.1:{plain.port}", **settings).stdout
+        assert "TLS with the broker fails: " in told
+        told = jobindex(
+            "doctor", MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", HTTP_PORT=1, DATABASE_URL=settings["DATABASE_URL"]
+        ).stdout
+        assert "JOBINDEX_MQTT_URL must begin with mqtts://" in told
+
+
+def test_a_service_that_is_not_connected_is_told(tmp_path: Path) -> None:
+    """With its own reason."""
+    port = free_port()
+    with running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{port}"), until="connecting") as service:
+        settings = {"HTTP_PORT": service.url.rpartition(":")[2], "DATABASE_URL": f"sqlite:///{service.database}"}
+        status, well, wrong = examined(MQTT_URL=f"mqtt://127.0.0.1:{port}", **settings)
+    assert 1 == status
+    assert f"service: {service.url} is ready" in well
+    assert [told for told in wrong if told.startswith("service: it is connecting: ")]
+    assert "service: it does not know since when it has been told everything" in wrong
+
+
+def test_clocks_that_differ_are_told() -> None:
+    """And messages that wait to be written, and what is no jobindex."""
+    there = datetime.now(UTC) - timedelta(minutes=3)
+    readyz = {"ready": True, "ingestion": "connected", "oldestUnwritten": there.isoformat()}
+    with answering(json.dumps(readyz).encode(), format_datetime(there, usegmt=True)) as url:
+        told = [f"{finding.part}: {finding.told}" for finding in examine_service(url) if finding.advice]
+    assert any(one.startswith("clock: the service's clock says ") for one in told)
+    assert any(one.startswith("service: it is 3m 0") and "behind" in one for one in told)
+    with answering(b"<html>", format_datetime(there, usegmt=True)) as url:
+        (finding,) = examine_service(url)
+    assert f"what answers at {url} is no jobindex" == finding.told
+
+
+@contextmanager
+def answering(body: bytes, date: str) -> Iterator[str]:
+    """Answer every request with a body and a date."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("date", date)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Make an empty index."""
+    path = tmp_path / "jobindex.db"
+    assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
+    return path
+
+
+def told_of(path: Path, *, is_served: bool = False) -> str:
+    """Return what is wrong with a database, with the advice."""
+    findings = examine_database(path, is_served=is_served)
+    return "\n".join(f"{finding.told}; {finding.advice}" for finding in findings if finding.advice)
+
+
+def execute(path: Path, statement: str) -> None:
+    """Change a database."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+def test_a_database_without_faults(database: Path) -> None:
+    """Nothing is wrong with it, nor is it changed or locked."""
+    files = {path: path.read_bytes() for path in database.parent.iterdir()}
+    assert "" == told_of(database)
+    with locked(database):
+        assert "" == told_of(database, is_served=True)
+        assert "works with it, and no service answers" in told_of(database)
+    assert files[database] == database.read_bytes()
+
+
+def test_versions_of_a_database(database: Path) -> None:
+    """One made by a newer version, by an older one, and one of somebody else."""
+    execute(database, "INSERT INTO migrations (number, name) VALUES (9999, 'later')")
+    assert "was made by a newer jobindex: it is at migration 9999" in told_of(database)
+    execute(database, "DELETE FROM migrations WHERE number > 1")
+    assert "`jobindex migrate` brings it up to date" in told_of(database)
+    execute(database, "PRAGMA application_id = 1")
+    assert "is no database of jobindex" in told_of(database)
+    database.write_bytes(b"This is no database, however long it is. " * 100)
+    assert "cannot be read: " in told_of(database)
+
+
+def test_a_database_that_readers_hold(database: Path) -> None:
+    """Its write-ahead log is too long."""
+    execute(database, "PRAGMA journal_mode = WAL")
+    with closing(sqlite3.connect(database)) as reader:
+        reader.execute("SELECT * FROM migrations").fetchall()
+        with Path(f"{database}-wal").open("ab") as log:
+            log.truncate(LONG_BYTES + 1)
+        assert "the write-ahead log has 64.0 MiB; Some process reads the database for long" in told_of(database)
+
+
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    """It cannot be made, or the service has another one."""
+    assert "is no folder that this user may write" in told_of(tmp_path / "none" / "jobindex.db")
+    assert "is not there, though a service answers" in told_of(tmp_path / "jobindex.db", is_served=True)
+
+
+def test_a_service_with_another_database(database: Path) -> None:
+    """Nobody works with the one of the settings."""
+    assert "no jobindex works with it, though a service answers" in told_of(database, is_served=True)

@@ -1,0 +1,135 @@
+"""Tables, colours and progress, on a terminal alone."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from brokers import publish
+from commands import jobindex
+from fleets import JOBS, served_fleet
+from services import Service
+from terminals import on_terminal, run_on_terminal
+from waiting import wait_until
+
+from jobindex.sqlite.backup import back_up
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+SLOW = """
+import sys, time
+from jobindex.cli import progress as module
+module._SECONDS = 0.05
+with module.progress("Copying", is_bytes=True) as working:
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        working.advance(2048, 4096)
+print("done")
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, int]]:
+    """Run a service that knows the fleet."""
+    with served_fleet(tmp_path_factory.mktemp("terminal")) as served:
+        yield served
+
+
+def test_a_terminal_gets_tables_with_colours(served: tuple[Service, int]) -> None:
+    """With a line under the header, and each status in its colour."""
+    service, _ = served
+    status, drawn = on_terminal("list", "--endpoint", service.url)
+    assert 0 == status
+    assert COLOUR.search(drawn)
+    assert "───" in drawn
+    assert JOBS == {line.split()[0] for line in CONTROL.sub("", drawn).splitlines() if " ago " in line}
+    for arguments in (("stuck",), ("namespaces",), ("things", "pump-1"), ("show", "update-7")):
+        status, drawn = on_terminal(*arguments, "--endpoint", service.url)
+        assert (0, True) == (status, "───" in drawn)
+    assert "━━━" in drawn, "no bar of the executions"
+
+
+def test_no_color_is_respected(served: tuple[Service, int]) -> None:
+    """The tables are drawn all the same."""
+    service, _ = served
+    for arguments in (("list",), ("show", "update-7"), ("namespaces",)):
+        _, drawn = on_terminal(*arguments, "--endpoint", service.url, NO_COLOR="1")
+        assert "───" in drawn
+        assert not COLOUR.search(drawn)
+
+
+def test_json_is_never_coloured(served: tuple[Service, int]) -> None:
+    """A terminal gets the same lines as a pipe."""
+    service, _ = served
+    for arguments in (("list", "--json"), ("export",)):
+        _, drawn = on_terminal(*arguments, "--endpoint", service.url)
+        assert drawn.replace("\r", "") == jobindex(*arguments, "--endpoint", service.url).stdout
+
+
+def test_what_a_publisher_wrote_is_no_command_to_the_terminal(served: tuple[Service, int]) -> None:
+    """Nor to what draws the table."""
+    service, port = served
+    publish(port, [("$aws/things/t/jobs/j/notify-namespace-n", "bad \x1b[31m [red]x[/red]")])
+    wait_until(lambda: service.metric("messages_rejected_total") == 1, "the rejected message")
+    _, drawn = on_terminal("rejected", "list", JOBINDEX_HTTP_PORT=service.url.rpartition(":")[2])
+    assert not COLOUR.search(drawn)
+    assert "───" in drawn
+    status, drawn = on_terminal("rejected", "show", "1", JOBINDEX_HTTP_PORT=service.url.rpartition(":")[2])
+    assert (0, True) == (status, "bad \\x1b[31m [red]x[/red]" in drawn)
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    """No traceback, on a terminal neither."""
+    status, drawn = on_terminal("list", "--endpoint", "http://127.0.0.1:1")
+    assert 3 == status
+    assert ["jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; does the service run there?"] == [
+        CONTROL.sub("", line) for line in drawn.splitlines()
+    ]
+    status, drawn = on_terminal("check", str(tmp_path / "none.db"))
+    assert 1 == status
+    assert "Traceback" not in drawn
+
+
+def test_what_takes_long_shows_how_far_it_is(tmp_path: Path) -> None:
+    """On the terminal, apart from what is printed, and gone in the end."""
+    output = tmp_path / "output"
+    status, drawn = run_on_terminal(["-c", SLOW], output)
+    assert (0, "done\n") == (status, output.read_text())
+    assert "Copying" in drawn
+    assert "2.0/4.0 KiB" in CONTROL.sub("", drawn)
+    _, drawn = run_on_terminal(["-c", SLOW.replace("= 0.05", "= 60")])
+    assert "Copying" not in drawn, "what ends soon shows nothing"
+
+
+def test_what_is_printed_meanwhile_stands_above(tmp_path: Path) -> None:
+    """The lines of a check are whole, whether the bar is shown or not."""
+    path = tmp_path / "jobindex.db"
+    assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
+    script = (
+        "import sys; from jobindex.cli import progress; progress._SECONDS = 0;"
+        "from jobindex.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    piped = jobindex("check", path).stdout.splitlines()
+    status, drawn = run_on_terminal(["-c", script, "check", path])
+    assert 0 == status
+    drawn_lines = CONTROL.sub("", drawn).replace("\r", "\n").splitlines()
+    assert not [line for line in piped if line not in drawn_lines]
+
+
+def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
+    """In bytes of about as many."""
+    path = tmp_path / "jobindex.db"
+    assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE filler AS WITH RECURSIVE numbers (n) AS "
+            "(SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 200000) SELECT n, zeroblob(50) FROM numbers"
+        )
+    told: list[tuple[int, int]] = []
+    back_up(path, tmp_path / "copy.db", lambda done, total: told.append((done, total)))
+    assert told
+    assert {path.stat().st_size} == {total for _, total in told}
+    assert sorted(told) == told
