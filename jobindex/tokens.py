@@ -14,6 +14,8 @@ from jobindex.parameters import Text
 
 MAX_LENGTH = 512
 NEXT_TOKEN = Text(least_length=1, greatest_length=MAX_LENGTH)
+AFTER = Text(greatest_length=MAX_LENGTH)
+"""Of operations of our own: the empty one stands for none."""
 
 _VERSION = b"\x01"
 _DIGEST_BYTES = 8
@@ -48,12 +50,12 @@ def seal_text(position: str | None, bound: Sequence[str | None]) -> str | None:
 
 
 def unseal_text(token: str | None, bound: Sequence[str | None], name: str = "nextToken") -> str | None:
-    """Return the position in a token that `seal_text` made for `bound`; None for None.
+    """Return the position in a token that `seal_text` made for `bound`; None for none.
 
     Raises:
         InvalidRequestException: as `unseal` does.
     """
-    if token is None:
+    if not token:
         return None
     try:
         return unseal(token, bound, name).decode()

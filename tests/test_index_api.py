@@ -53,16 +53,17 @@ def without_namespace(job_id: str, thing_name: str = "thing") -> Message:
 
 
 def pages(api: Api, path: str, member: str, limit: int) -> list[Any]:
-    """Return what all pages of a path hold."""
+    """Return what all pages of a path hold; an empty `after` is none."""
     found: list[Any] = []
     following = ""
     while True:
-        _, page, _ = api.request(f"{path}{'&' if '?' in path else '?'}limit={limit}{following}")
+        _, page, _ = api.request(f"{path}{'&' if '?' in path else '?'}limit={limit}&after={following}")
         assert len(page[member]) <= limit
         found += page[member]
         if page["next"] is None:
             return found
-        following = f"&after={quote(page['next'], safe='')}"
+        assert page["next"]
+        following = quote(page["next"], safe="")
 
 
 def test_an_empty_index_tells_empty_pages(api: Api) -> None:

@@ -7,7 +7,7 @@ from jobindex.api.operations import Operation, Served, page_limit
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, Integer, Values
 from jobindex.store import Store
-from jobindex.tokens import NEXT_TOKEN, seal_text, unseal_text
+from jobindex.tokens import AFTER, seal_text, unseal_text
 
 LONGEST_SECONDS = 999_999_999
 """The longest that can be asked for: more than thirty years."""
@@ -39,7 +39,7 @@ LIST_EXECUTIONS_OF_JOB = Operation(
     name="ListExecutionsOfJob",
     summary="The executions of a job in any state, in the order of the names of their things",
     path="/index/jobs/{jobId}/executions",
-    parameters={"jobId": JOB_ID, "state": Choice(ExecutionState), "limit": page_limit(), "after": NEXT_TOKEN},
+    parameters={"jobId": JOB_ID, "state": Choice(ExecutionState), "limit": page_limit(), "after": AFTER},
     answer=_PAGE,
 )
 
@@ -55,7 +55,7 @@ def list_waiting_executions(stuck_after: timedelta) -> Operation:
             "longerThan": longer_than,
             "namespaceId": NAMESPACE_ID,
             "limit": page_limit(),
-            "after": NEXT_TOKEN,
+            "after": AFTER,
         },
         answer=_PAGE,
     )
@@ -64,7 +64,7 @@ def list_waiting_executions(stuck_after: timedelta) -> Operation:
 async def _list_of_job(store: Store, values: Values) -> object:
     job_id, state = values.text("jobId"), values.choice("state", ExecutionState)
     bound = (f"/index/jobs/{job_id}/executions", state)
-    after = unseal_text(values.optional("after"), bound, "after")
+    after = unseal_text(values.text("after"), bound, "after")
     return _encode(
         await store.executions_of_job(job_id, state=state, after=after, limit=values.integer("limit")), bound
     )
@@ -76,7 +76,7 @@ async def _list_waiting(store: Store, values: Values) -> object:
     page = await store.waiting_executions(
         since=datetime.now(UTC) - timedelta(seconds=values.integer("longerThan")),
         namespace_id=namespace_id,
-        after=unseal_text(values.optional("after"), bound, "after"),
+        after=unseal_text(values.text("after"), bound, "after"),
         limit=values.integer("limit"),
     )
     return _encode(page, bound)

@@ -22,13 +22,15 @@ from jobindex.parameters import THING_NAME, Text, Values
 from jobindex.store import Store
 
 _PART_OF_NAME = Text(pattern="[a-zA-Z0-9:_-]*", greatest_length=128)
+_BEHIND_NONE = "!"
+"""The `next` of a page that ends with the jobs without a namespace; no namespace has this name."""
 _ALWAYS_FOUND = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
 
 LIST_NAMESPACES = Operation(
     name="ListNamespaces",
     summary="Namespaces in their order, first the jobs without one, with their jobs and executions counted",
     path="/index/namespaces",
-    parameters={"limit": page_limit(), "after": Text(pattern="[a-zA-Z0-9_-]*")},
+    parameters={"limit": page_limit(), "after": Text(pattern=f"({_BEHIND_NONE}|[a-zA-Z0-9_-]*)")},
     answer=an_object(
         "namespaces",
         "next",
@@ -75,13 +77,13 @@ GET_THING = Operation(
 
 
 async def _list_namespaces(store: Store, values: Values) -> object:
-    limit = values.integer("limit")
-    found = await store.namespaces(after=values.optional("after"), limit=limit + 1, now=datetime.now(UTC))
+    limit, after = values.integer("limit"), values.text("after")
+    behind = "" if after == _BEHIND_NONE else after or None
+    found = await store.namespaces(after=behind, limit=limit + 1, now=datetime.now(UTC))
     page = found[:limit]
     return {
         "namespaces": [_namespace(namespace) for namespace in page],
-        # Behind the jobs without a namespace comes what is greater than no name.
-        "next": (page[-1].namespace_id or "") if found[limit:] else None,
+        "next": (page[-1].namespace_id or _BEHIND_NONE) if found[limit:] else None,
     }
 
 
