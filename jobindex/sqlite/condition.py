@@ -1,4 +1,9 @@
-"""The condition of a database file at a glance: what can be told without reading the index, and without any lock."""
+"""The condition of a database file at a glance: what can be told without reading the index.
+
+Who works with it is read from /proc/locks, which is silent about processes of other containers. Only where it names
+nobody the lock file is tried, by a shared lock that is let go at once: a service that starts at that very moment finds
+the database in use.
+"""
 
 import fcntl
 import os
