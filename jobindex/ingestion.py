@@ -7,7 +7,7 @@ timer: the next batch is whatever arrives while one is committed (group commit).
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from jobindex.backoff import Backoff
@@ -16,15 +16,16 @@ from jobindex.jobs import RejectedMessage, Report, Told
 from jobindex.metrics import Metrics
 from jobindex.store import Store
 
+Note = Callable[[Sequence[Report], Mapping[str, str | None] | None], None]
+"""Takes what a batch has told, and the jobs that it may have changed, as in Applied."""
+
 _log = logging.getLogger(__name__)
 
 
 class Ingestor:
     """Applies batches of messages to a store, however long the store takes; `note` is told what has become durable."""
 
-    def __init__(
-        self, store: Store, metrics: Metrics, clock: Callable[[], datetime], note: Callable[[Sequence[Report]], None]
-    ) -> None:
+    def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime], note: Note) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
@@ -63,7 +64,7 @@ class Ingestor:
         while True:
             started = time.perf_counter()
             try:
-                self._metrics.discarded.inc(await self._store.apply(reports, rejected, now=now))
+                applied = await self._store.apply(reports, rejected, now=now)
             except DatabaseUnavailableError as error:
                 self._metrics.failed_commits.inc()
                 delay = backoff.next_seconds()
@@ -71,5 +72,6 @@ class Ingestor:
                 await asyncio.sleep(delay)
             else:
                 self._metrics.commit_seconds.observe(time.perf_counter() - started)
-                self._note(reports)
+                self._metrics.discarded.inc(applied.discarded)
+                self._note(reports, applied.job_namespaces)
                 return

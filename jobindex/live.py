@@ -9,24 +9,22 @@ shown is read from the index anyway.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import assert_never
 
 import orjson
 
-from jobindex.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
+from jobindex.jobs import JobDeletion, JobExecutionReport, PendingListReport, Report
 from jobindex.state import State, described
+from jobindex.store import NAMED_MAXIMUM
 
 TICK_SECONDS = 0.5
 """At least so much time lies between two ticks."""
 WATCHERS_A_SECOND = 100
 """Watchers told in a second, on average, while something changes all the time."""
 WATCHERS_MAXIMUM = 1000
-NAMED_MAXIMUM = 100
-"""Jobs, things or namespaces that are named in a tick; of more it is said that there were many."""
 QUIET_SECONDS = 15
 """Without any change watchers are told of the freshness so often, which also keeps the line open."""
 
@@ -69,30 +67,20 @@ class _Tick:
         self.jobs, self.things, self.namespaces = _Changed(), _Changed(), _Changed()
         self.is_empty = True
 
-    def add(self, reports: Sequence[Report]) -> None:
+    def add(self, reports: Sequence[Report], job_namespaces: Mapping[str, str | None] | None) -> None:
+        if job_namespaces is None:
+            self.jobs.add(None)
+            self.namespaces.add(None)
+        else:
+            for job_id, namespace_id in job_namespaces.items():
+                self.jobs.add(job_id)
+                self.namespaces.add(namespace_id)
         for report in reports:
             match report:
-                case ThingGroupReport():
-                    continue
-                case PendingListReport():
-                    # What it leaves out has ended, of any job.
-                    self.jobs.add(None)
+                case JobExecutionReport() | PendingListReport():
                     self.things.add(report.thing_name)
-                    self.namespaces.add(report.namespace_id)
                 case JobDeletion():
-                    # Of whatever namespace, with the executions on whatever things.
-                    self.jobs.add(report.job_id)
-                    self.things.add(None)
-                    self.namespaces.add(None)
-                case JobReport():
-                    self.jobs.add(report.job_id)
-                    self.namespaces.add(report.namespace_id)
-                case JobExecutionReport():
-                    # A report of its job, with the namespace, comes along.
-                    self.jobs.add(report.job_id)
-                    self.things.add(report.thing_name)
-                case _:
-                    assert_never(report)
+                    self.things.add(None)  # with its executions, on whatever things
         self.is_empty = False
 
     def add_all(self) -> None:
@@ -123,10 +111,10 @@ class Live:
         """How many watch."""
         return len(self._watchers)
 
-    def note(self, reports: Sequence[Report]) -> None:
-        """Note what a batch, which is durable now, has told."""
+    def note(self, reports: Sequence[Report], job_namespaces: Mapping[str, str | None] | None) -> None:
+        """Note what a batch, which is durable now, has told, and which jobs it may have changed (see Applied)."""
         if self._watchers:
-            self._tick.add(reports)
+            self._tick.add(reports, job_namespaces)
 
     @contextmanager
     def watch(self, interest: Interest) -> Iterator[AsyncIterator[bytes] | None]:

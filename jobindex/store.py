@@ -71,6 +71,20 @@ class JobsById:
     """The id to go on behind; None where no more follow."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of a batch."""
+
+    discarded: int
+    """How many rejected messages, the oldest, had to go to keep the others within their limits."""
+    job_namespaces: Mapping[str, str | None] | None
+    """The jobs that may read otherwise than before, each with its namespace (None where it has none, or is deleted);
+    None where they are more than NAMED_MAXIMUM."""
+
+
+NAMED_MAXIMUM = 100
+"""Jobs that are named as changed; of more it is said that there were many."""
+
 CHANGES_MAXIMUM = 100
 """Changes of how a job reads that are kept of each job."""
 
@@ -82,10 +96,8 @@ class Store(Protocol):
     gives the same answers (where no message of a job bears a time, its arrival shows).
     """
 
-    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
+    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
         """Merge reports into the index and keep rejected messages, in one durable transaction.
-
-        Return how many rejected messages, the oldest, had to go to keep the others within their limits.
 
         When this returns, everything given survives a loss of power; when it raises, nothing was applied.
         Applying anything again changes nothing. `now` is the time of arrival.

@@ -13,7 +13,7 @@ from jobindex.events import parse_message
 from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.store import CHANGES_MAXIMUM, Store
+from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Store
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,
@@ -410,6 +410,24 @@ async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> 
     kept = await store.job_changes("j1", limit=1000)
     assert CHANGES_MAXIMUM == len(kept)
     assert NOW + timedelta(minutes=5) == kept[-1].changed_at
+
+
+async def test_a_batch_names_the_jobs_that_it_may_have_changed(store: Store) -> None:
+    """With their namespaces; also what a pending list ends; of too many none is named."""
+
+    async def changed(*messages: Any) -> Any:
+        reports = [
+            report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())
+        ]
+        return (await store.apply(reports, (), now=NOW)).job_namespaces
+
+    assert {"j1": "n1", "j2": None} == await changed(job("j1"), execution("QUEUED", "j2", "t2", lastUpdatedAt=1))
+    assert {"j1": "n1"} == await changed(execution("QUEUED", "j1", lastUpdatedAt=100))
+    assert {"j1": "n1"} == await changed(pending(200, namespace="n1"))
+    assert {"j1": None} == await changed(event("deleted", "j1", timestamp=300))
+    assert {} == await changed(group("g", "id"))
+    assert 100 == len(await changed(*(job(f"few-{number}") for number in range(NAMED_MAXIMUM))))
+    assert await changed(*(job(f"many-{number}") for number in range(NAMED_MAXIMUM + 1))) is None
 
 
 async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store: Store) -> None:

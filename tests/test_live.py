@@ -15,8 +15,9 @@ from waiting import wait_until
 
 from jobindex import live as live_module
 from jobindex.events import parse_message
-from jobindex.live import NAMED_MAXIMUM, Interest, Live
+from jobindex.live import Interest, Live
 from jobindex.state import Ingestion, State
+from jobindex.store import NAMED_MAXIMUM
 
 TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
 OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
@@ -52,8 +53,8 @@ async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
     """Batches are put together, and named by jobs, things and namespaces."""
     with live.watch(Interest()) as watching:
         assert watching is not None
-        live.note(TOLD)
-        live.note(OTHER)
+        live.note(TOLD, {"job-1": "fleet"})
+        live.note(OTHER, {"job-2": "other"})
         change = await told(watching)
     assert (["job-1", "job-2"], ["thing-1", "thing-2"], ["fleet", "other"]) == (
         change["jobs"],
@@ -71,9 +72,9 @@ async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest
     with live.watch(Interest()) as everything, live.watch(interest) as watching:
         assert everything is not None
         assert watching is not None
-        live.note(TOLD)
+        live.note(TOLD, {"job-1": "fleet"})
         assert ["job-1"] == (await told(everything))["jobs"]
-        live.note(OTHER)
+        live.note(OTHER, {"job-2": "other"})
         assert ["job-2"] == (await told(watching))["jobs"]
 
 
@@ -84,7 +85,7 @@ async def test_a_deletion_is_told_to_whoever_it_may_concern(live: Live, interest
     """It tells neither a namespace nor the things of its executions."""
     with live.watch(interest) as watching:
         assert watching is not None
-        live.note(parse_message("$aws/events/job/job-1/deleted", b"{}"))
+        live.note(parse_message("$aws/events/job/job-1/deleted", b"{}"), {"job-1": None})
         assert ["job-1"] == (await told(watching))["jobs"]
 
 
@@ -92,8 +93,8 @@ async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
     """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
     with live.watch(Interest(job_id="job-1")) as watching:
         assert watching is not None
-        for number in range(NAMED_MAXIMUM + 1):
-            live.note(parse_message(f"$aws/things/t/jobs/many-{number}/notify-namespace-fleet", b"{}"))
+        live.note((), {f"many-{number}": "fleet" for number in range(NAMED_MAXIMUM)})
+        live.note((), {"another": "fleet"})
         assert (await told(watching))["jobs"] is None
 
 
@@ -103,7 +104,7 @@ async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
         assert slow is not None
         assert quick is not None
         for _ in range(10):
-            live.note(TOLD)
+            live.note(TOLD, {"job-1": "fleet"})
             await told(quick)
         assert 1 == live.watchers
         assert len([change async for change in slow]) < 10

@@ -517,7 +517,7 @@ async def test_the_oldest_rejected_messages_go_first(tmp_path: Path, limits: Rej
         for number in range(0, 10, 2):
             # Ten bytes each: "é" is two.
             pair = [RejectedMessage(topic=f"é{n}", payload=b"payload", reason="no") for n in (number, number + 1)]
-            discarded += await store.apply([], pair, now=NOW)
+            discarded += (await store.apply([], pair, now=NOW)).discarded
     with closing(sqlite3.connect(path)) as database:
         topics = [row[0] for row in database.execute("SELECT topic FROM rejected_messages ORDER BY 1")]
     assert [f"é{number}" for number in kept] == topics

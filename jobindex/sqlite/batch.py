@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import orjson
@@ -28,7 +28,7 @@ from jobindex.sqlite.rows import (
     sighting_rows,
     thing_group_row,
 )
-from jobindex.store import CHANGES_MAXIMUM, RejectedLimits, Retried
+from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Applied, RejectedLimits, Retried
 
 
 def apply(
@@ -37,13 +37,14 @@ def apply(
     now: datetime,
     limits: RejectedLimits,
     writer: sqlite3.Connection,
-) -> int:
-    """Merge reports and keep rejected messages; return how many of these had to go to stay within the limits."""
-    _merge(reports, rejected, now, writer)
-    if not rejected:
-        return 0
-    kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
-    return writer.execute(merge.DISCARD_REJECTED, kept).rowcount
+) -> Applied:
+    """Merge reports and keep rejected messages; tell what changed, and how many of these had to go for the limits."""
+    job_namespaces = _merge(reports, rejected, now, writer)
+    discarded = 0
+    if rejected:
+        kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
+        discarded = writer.execute(merge.DISCARD_REJECTED, kept).rowcount
+    return Applied(discarded=discarded, job_namespaces=job_namespaces)
 
 
 def retry(
@@ -72,8 +73,11 @@ def retry(
 
 def _merge(
     reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, writer: sqlite3.Connection
-) -> None:
-    """Merge what counts of the reports, read again what they change, and keep rejected messages."""
+) -> Mapping[str, str | None] | None:
+    """Merge what counts of the reports, read again what they change, and keep rejected messages.
+
+    Return the jobs that may have changed with their namespaces, None where they are too many to name.
+    """
     horizon = retention.horizon_in_force(writer, now)
     reports = retention.counted(writer, reports, horizon)
     deletions = [report for report in reports if isinstance(report, JobDeletion)]
@@ -99,6 +103,10 @@ def _merge(
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
     for statement in (readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
+    named = writer.execute(readings.NAME_CHANGED, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
+    for statement in readings.CLEAR:
+        writer.execute(statement)
+    return None if len(named) > NAMED_MAXIMUM else dict(map(tuple, named))
 
 
 def _json(values: Collection[object]) -> str:

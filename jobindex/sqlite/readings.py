@@ -390,7 +390,15 @@ READ_AGAIN = (
     ON CONFLICT (created_at, job_id) DO UPDATE SET listed = excluded.listed, changed_at = excluded.changed_at
     """,
     *COUNT_JOBS,
-    "DELETE FROM readings",
-    "DELETE FROM changed_jobs",
-    "DELETE FROM changed_executions",
 )
+
+# The jobs that may read otherwise now, with their namespaces.
+NAME_CHANGED = """
+SELECT changed_jobs.job_id, CASE WHEN is_visible THEN namespace_id END
+FROM changed_jobs
+LEFT JOIN counted_jobs USING (job_id)
+LIMIT :named_maximum
+"""
+
+CLEAR = ("DELETE FROM readings", "DELETE FROM changed_jobs", "DELETE FROM changed_executions")
+"""Ends a batch."""

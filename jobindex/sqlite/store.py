@@ -45,7 +45,7 @@ from jobindex.sqlite.rejected import (
 )
 from jobindex.sqlite.search import read_jobs_by_id
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import JobsById, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
+from jobindex.store import Applied, JobsById, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class SqliteStore:
         for reader in connections.readers:
             self._idle_readers.put_nowait(reader)
 
-    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> int:
+    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
         """See Store."""
         return await self._write(partial(apply, reports, rejected, now, self._limits))
 
