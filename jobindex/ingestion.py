@@ -17,7 +17,7 @@ from jobindex.metrics import Metrics
 from jobindex.store import Store
 
 Note = Callable[[Sequence[Report], Mapping[str, str | None] | None], None]
-"""Takes what a batch has told, and the jobs that it may have changed, as in Applied."""
+"""Takes what a batch has told, and the jobs that it has changed, as in Applied."""
 
 _log = logging.getLogger(__name__)
 

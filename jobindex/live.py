@@ -104,7 +104,7 @@ class Live:
         self._tick = _Tick()
         self._watchers: dict[asyncio.Queue[bytes | None], Interest] = {}
         self._is_stopped = False
-        self._version = -1
+        self._rewrites = 0
 
     @property
     def watchers(self) -> int:
@@ -112,7 +112,7 @@ class Live:
         return len(self._watchers)
 
     def note(self, reports: Sequence[Report], job_namespaces: Mapping[str, str | None] | None) -> None:
-        """Note what a batch, which is durable now, has told, and which jobs it may have changed (see Applied)."""
+        """Note what a batch, which is durable now, has told, and which jobs it has changed (see Applied)."""
         if self._watchers:
             self._tick.add(reports, job_namespaces)
 
@@ -140,7 +140,7 @@ class Live:
         try:
             while True:
                 await asyncio.sleep(max(TICK_SECONDS, len(self._watchers) / WATCHERS_A_SECOND))
-                self._note_unnoted()
+                self._note_rewrites()
                 standing = self._standing()
                 if not self._tick.is_empty or standing != told or time.monotonic() - told_at > QUIET_SECONDS:
                     self._tell(is_for_all=standing != told or self._tick.is_empty)
@@ -153,12 +153,12 @@ class Live:
     def _standing(self) -> tuple[object, ...]:
         return self._state.ingestion, self._state.ingestion_reason, self._state.complete_since
 
-    def _note_unnoted(self) -> None:
-        """Note where the index was written otherwise: by retention, or a message tried again."""
-        version = self._state.store.version if self._state.store else -1
-        if version != self._version and self._tick.is_empty and self._watchers:
+    def _note_rewrites(self) -> None:
+        """Note where the index was changed otherwise: by retention, or a message tried again."""
+        rewrites = self._state.store.rewrites if self._state.store else 0
+        if rewrites != self._rewrites and self._watchers:
             self._tick.add_all()
-        self._version = version
+        self._rewrites = rewrites
 
     def _tell(self, *, is_for_all: bool) -> None:
         tick, self._tick = self._tick, _Tick()

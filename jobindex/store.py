@@ -78,12 +78,12 @@ class Applied:
     discarded: int
     """How many rejected messages, the oldest, had to go to keep the others within their limits."""
     job_namespaces: Mapping[str, str | None] | None
-    """The jobs that may read otherwise than before, each with its namespace (None where it has none, or is deleted);
-    None where they are more than NAMED_MAXIMUM."""
+    """The jobs that read otherwise than before, or an execution of them does, each with its namespace (None where it
+    has none, or is deleted); None where there are many."""
 
 
 NAMED_MAXIMUM = 100
-"""Jobs that are named as changed; of more it is said that there were many."""
+"""Jobs that are named as changed; of more it is said that there are many."""
 
 CHANGES_MAXIMUM = 100
 """Changes of how a job reads that are kept of each job."""
@@ -110,6 +110,11 @@ class Store(Protocol):
     @property
     def version(self) -> int:
         """How often the index was, or may have been, written; while it is the same, so is the answer to a question."""
+        ...
+
+    @property
+    def rewrites(self) -> int:
+        """How often jobs or rejected messages were changed otherwise than by `apply`."""
         ...
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:

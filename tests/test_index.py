@@ -412,8 +412,8 @@ async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> 
     assert NOW + timedelta(minutes=5) == kept[-1].changed_at
 
 
-async def test_a_batch_names_the_jobs_that_it_may_have_changed(store: Store) -> None:
-    """With their namespaces; also what a pending list ends; of too many none is named."""
+async def test_a_batch_names_the_jobs_that_it_has_changed(store: Store) -> None:
+    """With their namespaces; also what a pending list ends, and nothing that is as it was; of many none is named."""
 
     async def changed(*messages: Any) -> Any:
         reports = [
@@ -421,9 +421,13 @@ async def test_a_batch_names_the_jobs_that_it_may_have_changed(store: Store) -> 
         ]
         return (await store.apply(reports, (), now=NOW)).job_namespaces
 
-    assert {"j1": "n1", "j2": None} == await changed(job("j1"), execution("QUEUED", "j2", "t2", lastUpdatedAt=1))
-    assert {"j1": "n1"} == await changed(execution("QUEUED", "j1", lastUpdatedAt=100))
-    assert {"j1": "n1"} == await changed(pending(200, namespace="n1"))
+    assert {"j1": "n1", "j2": None} == await changed(job("j1"), execution("QUEUED", "j2", lastUpdatedAt=1))
+    queued = execution("QUEUED", "j1", lastUpdatedAt=100)
+    assert {"j1": "n1"} == await changed(queued)
+    assert {} == await changed(queued)
+    assert {"j1": "n1"} == await changed(execution("FAILED", "j1", "t2", lastUpdatedAt=50))
+    assert {"j1": "n1"} == await changed(pending(200))
+    assert {} == await changed(pending(201))
     assert {"j1": None} == await changed(event("deleted", "j1", timestamp=300))
     assert {} == await changed(group("g", "id"))
     assert 100 == len(await changed(*(job(f"few-{number}") for number in range(NAMED_MAXIMUM))))

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 from brokers import mosquitto, publish
@@ -173,3 +174,18 @@ def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_pat
         assert 0 == service.stop()
         assert [None] == list(events)
         assert "graceful" not in service.log()
+
+
+def test_what_is_changed_otherwise_is_told_too(tmp_path: Path) -> None:
+    """Rejected messages that are purged are no batch; that something changed is told nevertheless."""
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        _events(service) as events,
+    ):
+        assert next(events)
+        publish(broker.port, [("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b"no JSON")])
+        wait_until(lambda: service.metric("messages_rejected_total") == 1, "the rejected message")
+        request = Request(f"{service.url}/rejected?all=true", headers={"x-jobindex": "1"}, method="DELETE")
+        urlopen(request, timeout=10).close()
+        assert next(event for event in events if event and event["jobs"] is None)

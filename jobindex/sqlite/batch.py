@@ -76,7 +76,7 @@ def _merge(
 ) -> Mapping[str, str | None] | None:
     """Merge what counts of the reports, read again what they change, and keep rejected messages.
 
-    Return the jobs that may have changed with their namespaces, None where they are too many to name.
+    Return the jobs that have changed with their namespaces, None where they are too many to name.
     """
     horizon = retention.horizon_in_force(writer, now)
     reports = retention.counted(writer, reports, horizon)
@@ -103,10 +103,20 @@ def _merge(
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
     for statement in (readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
-    named = writer.execute(readings.NAME_CHANGED, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
+    job_namespaces = _name_changed(writer)
     for statement in readings.CLEAR:
         writer.execute(statement)
-    return None if len(named) > NAMED_MAXIMUM else dict(map(tuple, named))
+    return job_namespaces
+
+
+def _name_changed(writer: sqlite3.Connection) -> Mapping[str, str | None] | None:
+    named: dict[str, str | None] = {}
+    for statement in readings.NAME_CHANGED:
+        rows = writer.execute(statement, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
+        named |= dict(map(tuple, rows))
+        if len(rows) > NAMED_MAXIMUM or len(named) > NAMED_MAXIMUM:
+            return None
+    return named
 
 
 def _json(values: Collection[object]) -> str:

@@ -392,13 +392,25 @@ READ_AGAIN = (
     *COUNT_JOBS,
 )
 
-# The jobs that may read otherwise now, with their namespaces.
-NAME_CHANGED = """
-SELECT changed_jobs.job_id, CASE WHEN is_visible THEN namespace_id END
-FROM changed_jobs
-LEFT JOIN counted_jobs USING (job_id)
-LIMIT :named_maximum
-"""
+# The jobs that read otherwise now, and those of which an execution does, with their namespaces.
+NAME_CHANGED = (
+    """
+    SELECT job_id, CASE WHEN is_visible THEN namespace_id END
+    FROM readings
+    LIMIT :named_maximum
+    """,
+    f"""
+    SELECT changed_executions.job_id, (
+        SELECT CASE WHEN is_visible THEN namespace_id END
+        FROM counted_jobs
+        WHERE counted_jobs.job_id = changed_executions.job_id
+    )
+    FROM changed_executions
+    LEFT JOIN executions USING (job_id, thing_name)
+    WHERE {STATE} IS NOT former_state
+    LIMIT :named_maximum
+    """,
+)
 
 CLEAR = ("DELETE FROM readings", "DELETE FROM changed_jobs", "DELETE FROM changed_executions")
 """Ends a batch."""

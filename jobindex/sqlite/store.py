@@ -121,6 +121,8 @@ class SqliteStore:
         self._quick = connections.quick
         self.version = 0
         """See Store. The writer's thread counts it, at once behind a commit, or what was to become one."""
+        self.rewrites = 0
+        """See Store."""
         self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
         for reader in connections.readers:
             self._idle_readers.put_nowait(reader)
@@ -250,9 +252,11 @@ class SqliteStore:
 
         await self._write(remember)
 
-    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
+    async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
         """See Store."""
-        return retention.retain(self._reading, self._write, age, now)
+        async for forgotten in retention.retain(self._reading, self._write, age, now):
+            self.rewrites += 1
+            yield forgotten
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
         """See Store."""
@@ -272,7 +276,9 @@ class SqliteStore:
         self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
     ) -> Retried:
         """See Store."""
-        return await self._write(partial(retry, ids, parse, now))
+        retried = await self._write(partial(retry, ids, parse, now))
+        self.rewrites += 1
+        return retried
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         """See Store."""
@@ -282,7 +288,9 @@ class SqliteStore:
                 return writer.execute(FORGET_ALL_REJECTED).rowcount
             return writer.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))}).rowcount
 
-        return await self._write(purge)
+        purged = await self._write(purge)
+        self.rewrites += 1
+        return purged
 
     async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do some work in one durable transaction; canceled, it is done all the same."""
