@@ -1,5 +1,6 @@
 """Log lines: text for people, JSON for machines."""
 
+import asyncio
 import logging
 import sys
 import time
@@ -26,6 +27,11 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
+def is_no_stop(record: logging.LogRecord) -> bool:
+    """Tell whether a record is other than the trace of a request that a stop cut short: that it was is said already."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
+
+
 def set_up_logs(log_format: LogFormat, level: str) -> None:
     """Send log lines of `level` and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
@@ -35,4 +41,5 @@ def set_up_logs(log_format: LogFormat, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # uvicorn's start and stop lines say what ours say; aiomqtt logs what it also raises.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(is_no_stop)
     logging.getLogger("mqtt").setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
 """The service: what runs beside what, what starts first, and in which order it stops.
 
 Start: bind the HTTP port (a port that is taken stops the start), answer /healthz and /readyz, open the
-database, subscribe. Stop: not ready; read no more messages; commit and acknowledge those in hand; end HTTP;
-close the database. Each step has a limit, ten seconds in all.
+database, subscribe. Stop: not ready; read no more messages; commit and acknowledge those in hand; end the lines of who
+watches; end HTTP; close the database. Each step has a limit, ten seconds in all.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     )
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
-        async with AsyncExitStack() as database, _serve_http(app, listener, stopping):
+        async with AsyncExitStack() as database, _serve_http(app, listener, stopping), _tell(live, stopping):
             state.url = _url(listener)
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
@@ -96,22 +96,20 @@ async def _ingest(
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
     retaining = asyncio.create_task(_retain(settings, store, metrics), name="retention")
-    telling = asyncio.create_task(live.run(), name="live")
     try:
-        await asyncio.wait((receiving, stopped, retaining, telling), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
         state.reason = "the service is stopping"
         subscriber.stop()
         if retaining.done():
             retaining.result()  # raises what ended it
         retaining.cancel()
-        telling.cancel()
         await asyncio.wait((receiving,), timeout=_DRAIN_SECONDS)
         if receiving.done():
             receiving.result()  # raises what ended it
         else:
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
     finally:
-        tasks = (receiving, stopped, retaining, telling)
+        tasks = (receiving, stopped, retaining)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -148,6 +146,20 @@ async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event
     finally:
         server.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def _tell(live: Live, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Tell watchers what changes while the context is open, and end their lines then; its failure sets `stopping`."""
+    telling = asyncio.create_task(live.run(), name="live")
+    telling.add_done_callback(lambda _: stopping.set())
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait((telling,))
+        if not telling.cancelled():
+            telling.result()  # raises what ended it
 
 
 async def _open_when_possible(

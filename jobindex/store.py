@@ -255,15 +255,6 @@ class Store(Protocol):
         """
         ...
 
-    async def namespace(self, namespace_id: str | None, *, now: datetime) -> Namespace:
-        """Return a namespace.
-
-        Raises:
-            ResourceNotFoundException: no job ever had it.
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
-
     async def check(self) -> None:
         """Return when the index can be read, without waiting for the questions under way.
 

@@ -34,6 +34,6 @@ def filter_failure(
         return True
     message = response.json()["message"]
     is_made_up_token = message.startswith(tuple(f"Invalid {name}: " for name in TOKENS))
-    # Either ids or `all`: with neither, nothing is deleted.
-    is_without_any = case.operation.label == "DELETE /rejected" and "'id'" in message
-    return not is_made_up_token and not is_without_any
+    # Either ids or `all`: with neither, or with both, nothing is deleted.
+    is_neither_or_both = case.operation.label == "DELETE /rejected" and ("'id'" in message or "'all'" in message)
+    return not is_made_up_token and not is_neither_or_both

@@ -176,6 +176,21 @@ def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_pat
         assert "graceful" not in service.log()
 
 
+def test_head_is_answered_at_once(tmp_path: Path) -> None:
+    """HEAD has the headers of the events, and none of them."""
+    with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
+        connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+        for method, path, kind in (
+            ("HEAD", "/index/events", "text/event-stream; charset=utf-8"),
+            ("GET", "/healthz", "application/json"),
+        ):
+            connection.request(method, path)
+            answer = connection.getresponse()
+            assert (200, kind) == (answer.status, answer.getheader("content-type"))
+            answer.read()
+        connection.close()
+
+
 def test_what_is_changed_otherwise_is_told_too(tmp_path: Path) -> None:
     """Rejected messages that are purged are no batch; that something changed is told nevertheless."""
     with (

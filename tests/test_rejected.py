@@ -223,6 +223,11 @@ def test_a_web_page_cannot_change_anything(service: Service) -> None:
             status, message, error = request(service, method, path, **headers)
             assert (403, "AccessDeniedException") == (status, error)
             assert "needs the header x-jobindex: 1" in message
+        # A page whose name was made to lead here could send it, but its browser says that a page asks.
+        for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-origin"}):
+            status, message, error = request(service, method, path, **{"x-jobindex": "1"}, **headers)
+            assert (403, "AccessDeniedException") == (status, error)
+            assert "not taken from a web page" in message
     preflight = request(service, "OPTIONS", "/rejected", Origin="http://evil.example")
     assert (405, "MethodNotAllowedException") == (preflight[0], preflight[2])
     assert 3 == len(listed(service))
@@ -248,6 +253,7 @@ def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
         ("GET", f"/rejected/{'9' * 30}", "Member must have value less than or equal to 999999999999999999"),
         ("POST", "/rejected/retry", "Value '0' at 'id' failed to satisfy constraint: Member must be given 1 to 100"),
         ("DELETE", "/rejected", "Member must be given 1 to 100 times"),
+        ("DELETE", "/rejected?all=true&id=1", "Member must not be given together with id"),
         ("DELETE", f"/rejected?{ids}", "Value '101' at 'id'"),
     ):
         status, message, error = request(service, method, path, **{"x-jobindex": "1"})

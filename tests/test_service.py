@@ -1,5 +1,6 @@
 """The service as a process: start, refusals, brokers that are not kind, stop."""
 
+import asyncio
 import json
 import signal
 import socket
@@ -15,6 +16,10 @@ from certificates import make_certificates
 from commands import jobindex
 from services import Service, running
 from waiting import wait_until
+
+from jobindex.config import read_settings
+from jobindex.live import Live
+from jobindex.service import serve
 
 NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
 
@@ -260,3 +265,25 @@ def test_a_refused_subscription_is_told_and_the_others_work(tmp_path: Path) -> N
             assert "$aws/events/job/a b" in service.readyz()["ingestionReason"]
             publish(broker.port, [NOTIFICATION])
             wait_until(service.jobs, "the job")
+
+
+async def test_a_part_that_fails_ends_the_service_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts it again learns that it failed; it does not end as if it had been asked to."""
+
+    async def fail(live: Live) -> None:  # noqa: ARG001
+        raise RuntimeError("nobody is told any longer")
+
+    monkeypatch.setattr(Live, "run", fail)
+    settings = read_settings(
+        {
+            "JOBINDEX_DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db",
+            "JOBINDEX_MQTT_URL": "mqtt://127.0.0.1:1",
+            "JOBINDEX_HTTP_PORT": "0",
+        },
+        is_terminal=False,
+    )
+    with pytest.raises(RuntimeError, match="nobody is told any longer"):
+        async with asyncio.timeout(20):
+            await serve(settings, asyncio.Event())

@@ -85,7 +85,7 @@ def create_app(
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
             *operation_routes(served, state, throttle),
             *health.health_routes(state, metrics, stuck_after=stuck_after),
-            Route(events.WATCH.path, events.watch(live)),
+            Route(events.WATCH.path, events.watch(live, throttle)),
             Route(GET_OPENAPI.path, openapi),
             *pages,
         ],

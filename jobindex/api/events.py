@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from jobindex.api.members import TEXT
 from jobindex.api.operations import Operation, parse
+from jobindex.api.throttle import Throttle
 from jobindex.errors import InvalidRequestException, ThrottlingException
 from jobindex.live import WATCHERS_MAXIMUM, Interest, Live
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
@@ -34,7 +35,7 @@ _HEADERS = {
 }
 
 
-def watch(live: Live) -> Callable[[Request], Awaitable[Response]]:
+def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint that tells what `live` tells."""
 
     async def events(request: Request) -> Response:
@@ -45,8 +46,10 @@ def watch(live: Live) -> Callable[[Request], Awaitable[Response]]:
             namespace_id=values.optional("namespaceId"),
         )
         if live.watchers >= WATCHERS_MAXIMUM:
-            raise ThrottlingException("Rate exceeded")
-        return StreamingResponse(_encoded(live, interest), media_type="text/event-stream", headers=_HEADERS)
+            throttle.refuse()
+        if request.method == "HEAD":
+            return Response(media_type=WATCH.media_type, headers=_HEADERS)
+        return StreamingResponse(_encoded(live, interest), media_type=WATCH.media_type, headers=_HEADERS)
 
     return events
 

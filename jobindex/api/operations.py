@@ -1,8 +1,9 @@
 """Operations on the index over HTTP: what each takes and answers, told once for its route and for /openapi.json.
 
 What changes something needs the header `x-jobindex: 1`. A web page of another origin cannot send it: its
-browser would ask first (CORS), and nothing here grants that. Not chosen: a password, which ListJobs has not
-either; who reaches the port is trusted, pages that happen to be open beside are not.
+browser would ask first (CORS), and nothing here grants that. A page whose name was made to lead here (DNS
+rebinding) can, but its browser says that a page asks, which is refused too. Not chosen: a password, which
+ListJobs has not either; who reaches the port is trusted, pages that happen to be open beside are not.
 """
 
 import logging
@@ -85,13 +86,20 @@ def operation_routes(served: Served, state: State, throttle: Throttle) -> Sequen
 
 def _endpoint(operation: Operation, answer: Answer, state: State, throttle: Throttle) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if operation.is_change and request.headers.get(CHANGE_HEADER) != "1":
-            raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
+        if operation.is_change:
+            _check_change(request)
         values = parse(operation, request)
         with throttle, _reaching(operation):
             return json_answer(await answer(state.opened_store(), values))
 
     return endpoint
+
+
+def _check_change(request: Request) -> None:
+    if request.headers.get(CHANGE_HEADER) != "1":
+        raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
+    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
+        raise AccessDeniedException("A request that changes something is not taken from a web page")
 
 
 class _Resource:

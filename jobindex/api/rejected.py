@@ -99,10 +99,12 @@ async def _retry(store: Store, values: Values) -> object:
 
 
 async def _purge(store: Store, values: Values) -> object:
-    ids = None if values.optional("all") == "true" else values.integers("id")
-    if ids is not None and not ids:
+    ids, is_all = values.integers("id"), values.optional("all") == "true"
+    if is_all and ids:
+        raise invalid(problem("all", "true", "Member must not be given together with id"))
+    if not is_all and not ids:
         raise invalid(problem("id", 0, _IDS.times))
-    purged = await store.purge_rejected(ids)
+    purged = await store.purge_rejected(None if is_all else ids)
     _log.info("Purged %d rejected messages", purged)
     return {"purged": purged}
 

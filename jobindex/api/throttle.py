@@ -1,6 +1,7 @@
 """A bound on the requests that wait for the index: more would only wait longer, in memory."""
 
 from types import TracebackType
+from typing import NoReturn
 
 from jobindex.errors import ThrottlingException
 from jobindex.metrics import Metrics
@@ -24,9 +25,17 @@ class Throttle:
             ThrottlingException: too many are under way.
         """
         if self._under_way >= self._maximum:
-            self._metrics.throttled.inc()
-            raise ThrottlingException("The rate exceeds the limit.")
+            self.refuse()
         self._under_way += 1
+
+    def refuse(self) -> NoReturn:
+        """Count a request that is too many.
+
+        Raises:
+            ThrottlingException: always.
+        """
+        self._metrics.throttled.inc()
+        raise ThrottlingException("The rate exceeds the limit.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

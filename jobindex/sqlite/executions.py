@@ -167,7 +167,7 @@ def _decode(position: str, *types: type) -> Sequence[Any]:
     """Return the members of a position, which must be of these types."""
     try:
         key = json.loads(position)
-    except ValueError:
+    except (ValueError, RecursionError):
         key = None
     if not isinstance(key, list) or [type(member) for member in key] != list(types):
         raise InvalidRequestException(f"Invalid position: '{position}'")

@@ -195,14 +195,6 @@ def read_namespaces(
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
 
 
-def read_namespace(connection: sqlite3.Connection, *, namespace_id: str | None, now: datetime) -> Namespace:
-    """Return a namespace; ResourceNotFoundException where no job has it."""
-    namespace = _namespace(connection, namespace_id or "", now)
-    if not namespace.jobs:
-        raise _not_found("Namespace", namespace_id or "(none)")
-    return namespace
-
-
 def _namespace(connection: sqlite3.Connection, namespace_id: str, now: datetime) -> Namespace:
     jobs: dict[JobStatus, int] = dict.fromkeys(JobStatus, 0)
     for kind, count in connection.execute(

@@ -220,10 +220,6 @@ class SqliteStore:
         """See Store."""
         return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
 
-    async def namespace(self, namespace_id: str | None, *, now: datetime) -> Namespace:
-        """See Store."""
-        return await self._read(partial(index.read_namespace, namespace_id=namespace_id, now=now))
-
     async def check(self) -> None:
         """See Store."""
         # A connection of its own: it does not wait behind the pages that others ask for.
