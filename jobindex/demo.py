@@ -24,7 +24,8 @@ _STEP_SECONDS = 0.25
 
 _WELCOME = """\
 A simulated Greengrass fleet is running; see it in a browser: {url}/ui/
-The index is kept in {database}
+It speaks to a broker at {broker}; the index is in {database} until it ends.
+Now and then it publishes something that cannot be understood, to be seen among the rejected messages.
 
 Try, in another terminal:
 
@@ -53,18 +54,20 @@ async def demo(settings: Settings, seconds: float | None) -> None:
     """
     stopping = asyncio.Event()
     stop_on_signals(stopping)
-    directory = Path(tempfile.mkdtemp(prefix="jobindex-demo-"))
-    async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as port:
-        broker = Broker(host="127.0.0.1", port=port, client_id="jobindex", protocol="3.1.1")
-        settings = replace(settings, broker=broker, database_path=directory / "jobindex.db")
-        state = State()
-        async with _fleet(settings, state), _time_limit(stopping, seconds):
-            await serve(settings, stopping, state)
+    with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:
+        directory = Path(temporary)
+        async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as port:
+            broker = Broker(host="127.0.0.1", port=port, client_id="jobindex", protocol="3.1.1")
+            settings = replace(settings, broker=broker, database_path=directory / "jobindex.db")
+            state = State()
+            async with _fleet(settings, state), _time_limit(stopping, seconds):
+                await serve(settings, stopping, state)
 
 
 def _welcome(settings: Settings, url: str) -> None:
     text = _WELCOME.format(
         url=url,
+        broker=settings.broker,
         database=settings.database_path,
         namespace=NAMESPACES[0],
         region=settings.aws_region,

@@ -78,6 +78,7 @@ def test_the_demo_ends_after_a_time(environment: dict[str, str], tmp_path: Path)
     assert 2 <= time.monotonic() - started < 12
     directory = re.search(r"(\S+)/jobindex\.db", log.read_text())
     assert directory is not None
+    assert not Path(directory[1]).exists()
     assert subprocess.run(["pgrep", "-f", directory[1]], capture_output=True, check=False).stdout == b""
 
 
