@@ -62,6 +62,16 @@ class JobSummary:
     completed_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """What the index says of an execution; None is what it does not know."""
+
+    state: str
+    queued_at: datetime | None
+    started_at: datetime | None
+    waiting_since: datetime | None
+
+
 def list_jobs(reports: Collection[Report], filters: Filters, *, now: datetime) -> list[JobSummary]:
     """Return all jobs that pass the filters, newest first; `now` is when everything arrived.
 
@@ -95,10 +105,21 @@ def namespaces(reports: Collection[Report]) -> dict[str | None, tuple[Counter[st
     for job_id in {report.job_id for report in reports if isinstance(report, JobReport)}:
         job = _Job(job_id, reports)
         if job.is_visible():
-            jobs, executions = counts.setdefault(job.namespace_id(), (Counter(), Counter()))
+            jobs, states = counts.setdefault(job.namespace_id(), (Counter(), Counter()))
             jobs[job.status()] += 1
-            executions.update(job.states())
+            states.update(execution.state for execution in job.executions().values())
     return counts
+
+
+def executions(reports: Collection[Report]) -> dict[tuple[str, str], Execution]:
+    """Return how each execution of a job that is listed reads, by the ids of jobs and the names of things."""
+    jobs = [_Job(job_id, reports) for job_id in {report.job_id for report in reports if isinstance(report, JobReport)}]
+    return {
+        (job.job_id, thing_name): execution
+        for job in jobs
+        if job.is_visible()
+        for thing_name, execution in job.executions().items()
+    }
 
 
 def stamp_time(told: Mapping[str, datetime]) -> datetime | None:
@@ -131,6 +152,7 @@ class _Execution:
     """How the execution of a job on a thing reads."""
 
     status: JobExecutionStatus
+    told_at: datetime | None
     has_ended: bool
     ended_at: datetime | None
 
@@ -159,12 +181,29 @@ class _Job:
     def namespace_id(self) -> str | None:
         return self._register(lambda report: report.namespace_id)
 
-    def states(self) -> list[str]:
-        return [
-            "ENDED" if execution.has_ended and execution.status in _PENDING else execution.status
-            for execution in self._read_executions()
+    def executions(self) -> dict[str, Execution]:
+        things = {report.thing_name for report in self._executions if self._counts(report.time)}
+        read = {thing_name: self._read_execution(thing_name) for thing_name in things}
+        return {
+            thing_name: self._described(thing_name, execution)
+            for thing_name, execution in read.items()
             if execution.status != JobExecutionStatus.DELETED
-        ]
+        }
+
+    def _described(self, thing_name: str, read: _Execution) -> Execution:
+        told = [report for report in self._executions if report.thing_name == thing_name]
+        queued = [report.queued_at for report in told if report.queued_at and self._counts(report.queued_at)]
+        started = [report.started_at for report in told if report.started_at and self._counts(report.started_at)]
+        queued_at, started_at = max(queued, default=None), max(started, default=None)
+        if started_at is not None and queued_at is not None and started_at < queued_at:
+            started_at = None  # of an older try
+        is_running = read.status == JobExecutionStatus.IN_PROGRESS
+        return Execution(
+            state="ENDED" if read.has_ended and read.status in _PENDING else read.status,
+            queued_at=queued_at,
+            started_at=started_at,
+            waiting_since=None if read.has_ended else (is_running and started_at) or queued_at or read.told_at,
+        )
 
     def group_id(self) -> str | None:
         return self._register(lambda report: report.thing_group_id)
@@ -251,10 +290,11 @@ class _Job:
         told = [report for report in self._executions if report.thing_name == thing_name]
         latest = max((report for report in told if self._counts(report.time)), key=_execution_stamp)
         if latest.status not in _PENDING:
-            return _Execution(status=latest.status, has_ended=True, ended_at=latest.time)
+            return _Execution(status=latest.status, told_at=latest.time, has_ended=True, ended_at=latest.time)
         seen_at = max(_time(latest.time), *(_time(report.pending_at) for report in told))
         return _Execution(
             status=latest.status,
+            told_at=latest.time,
             has_ended=any(
                 _time(report.listed_at) > seen_at
                 for report in self._lists

@@ -13,7 +13,7 @@ import oracle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import JobSummary
+from oracle import Execution, JobSummary
 from pages import summaries
 from streams import (
     GROUP_IDS,
@@ -118,6 +118,22 @@ class Index:
         """Return the counts of every namespace."""
         namespaces = self._runner.run(self._store.namespaces(after=None, limit=100, now=NOW))
         return {one.namespace_id: (Counter(one.jobs), Counter(one.executions)) for one in namespaces}
+
+    def executions(self) -> dict[tuple[str, str], Execution]:
+        """Return every execution of a job that is listed."""
+        read: dict[tuple[str, str], Execution] = {}
+        for job in self.pages(Filters(), 250) or ():
+            page = self._runner.run(self._store.executions_of_job(job.job_id, state=None, after=None, limit=1000))
+            read |= {
+                (one.job_id, one.thing_name): Execution(
+                    state=one.state,
+                    queued_at=one.queued_at,
+                    started_at=one.started_at,
+                    waiting_since=one.waiting_since,
+                )
+                for one in page.executions
+            }
+        return read
 
     async def _add(self, arrival: Arrival, later: timedelta) -> None:
         for number, (reports, rejected) in enumerate(arrival.batches):
@@ -251,6 +267,7 @@ def _agree(index: Index, reports: Sequence[Report], filters: Filters, max_result
     for one in (*by_names, *by_ids, by_both, *by_namespaces, filters):
         assert _expected(reports, one) == index.pages(one, max_results)
     assert oracle.namespaces(reports) == index.namespaces()
+    assert oracle.executions(reports) == index.executions()
 
 
 @pytest.mark.parametrize("kinds", [("rivals",), ("sightings",), ("ends",), ("groups",)], ids="-".join)
