@@ -7,17 +7,17 @@ timer: the next batch is whatever arrives while one is committed (group commit).
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from jobindex.backoff import Backoff
 from jobindex.errors import DatabaseUnavailableError, shown
 from jobindex.jobs import RejectedMessage, Report, Told
 from jobindex.metrics import Metrics
-from jobindex.store import Store
+from jobindex.store import Changed, Store
 
-Note = Callable[[Sequence[Report], Mapping[str, str | None] | None], None]
-"""Takes what a batch has told, and the jobs that it has changed, as in Applied."""
+Note = Callable[[Sequence[Report], Changed], None]
+"""Takes what a batch has told, and what it has changed."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,5 +73,5 @@ class Ingestor:
             else:
                 self._metrics.commit_seconds.observe(time.perf_counter() - started)
                 self._metrics.discarded.inc(applied.discarded)
-                self._note(reports, applied.job_namespaces)
+                self._note(reports, applied.changed)
                 return

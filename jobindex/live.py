@@ -9,16 +9,16 @@ shown is read from the index anyway.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
 
-from jobindex.jobs import JobDeletion, JobExecutionReport, PendingListReport, Report
+from jobindex.jobs import JobExecutionReport, PendingListReport, Report
 from jobindex.state import State, described
-from jobindex.store import NAMED_MAXIMUM
+from jobindex.store import NAMED_MAXIMUM, Changed
 
 TICK_SECONDS = 0.5
 """At least so much time lies between two ticks."""
@@ -40,20 +40,21 @@ class Interest:
     namespace_id: str | None = None
 
 
-class _Changed:
-    """The names of what has changed; None where there were too many, or it is not known."""
+class _Names:
+    """Names of what has changed; None where there were too many, or it is not known."""
 
     def __init__(self) -> None:
         self.names: set[str] | None = set()
 
-    def add(self, name: str | None) -> None:
-        if self.names is not None:
-            if name is None or len(self.names) == NAMED_MAXIMUM:
+    def add(self, names: Iterable[str] | None) -> None:
+        if names is None or self.names is None:
+            self.names = None
+        else:
+            self.names |= set(names)
+            if len(self.names) > NAMED_MAXIMUM:
                 self.names = None
-            else:
-                self.names.add(name)
 
-    def concerns(self, name: str | None) -> bool:
+    def concern(self, name: str | None) -> bool:
         return name is None or self.names is None or name in self.names
 
     def encoded(self) -> list[str] | None:
@@ -64,36 +65,40 @@ class _Tick:
     """What has changed since the tick before."""
 
     def __init__(self) -> None:
-        self.jobs, self.things, self.namespaces = _Changed(), _Changed(), _Changed()
+        self.jobs, self.things, self.namespaces = _Names(), _Names(), _Names()
         self.is_empty = True
 
-    def add(self, reports: Sequence[Report], job_namespaces: Mapping[str, str | None] | None) -> None:
-        if job_namespaces is None:
-            self.jobs.add(None)
-            self.namespaces.add(None)
-        else:
-            for job_id, namespace_id in job_namespaces.items():
-                self.jobs.add(job_id)
-                self.namespaces.add(namespace_id)
-        for report in reports:
-            match report:
-                case JobExecutionReport() | PendingListReport():
-                    self.things.add(report.thing_name)
-                case JobDeletion():
-                    self.things.add(None)  # with its executions, on whatever things
+    def add(self, reports: Sequence[Report], changed: Changed) -> None:
+        self.jobs.add(changed.job_ids)
+        self.namespaces.add(changed.namespace_ids)
+        self.things.add(changed.thing_names)
+        # That a thing was heard of is news of it, too.
+        self.things.add(
+            {report.thing_name for report in reports if isinstance(report, JobExecutionReport | PendingListReport)}
+        )
         self.is_empty = False
 
     def add_all(self) -> None:
-        for changed in (self.jobs, self.things, self.namespaces):
-            changed.add(None)
+        for names in (self.jobs, self.things, self.namespaces):
+            names.add(None)
         self.is_empty = False
 
     def concerns(self, interest: Interest) -> bool:
         return (
-            self.jobs.concerns(interest.job_id)
-            and self.things.concerns(interest.thing_name)
-            and self.namespaces.concerns(interest.namespace_id)
+            not self.is_empty
+            and self.jobs.concern(interest.job_id)
+            and self.things.concern(interest.thing_name)
+            and self.namespaces.concern(interest.namespace_id)
         )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Watcher:
+    """Who is told."""
+
+    interest: Interest
+    untaken: "asyncio.Queue[bytes | None]"
+    told_at: float
 
 
 class Live:
@@ -102,7 +107,7 @@ class Live:
     def __init__(self, state: State) -> None:
         self._state = state
         self._tick = _Tick()
-        self._watchers: dict[asyncio.Queue[bytes | None], Interest] = {}
+        self._watchers: dict[int, _Watcher] = {}
         self._is_stopped = False
         self._rewrites = 0
 
@@ -111,44 +116,42 @@ class Live:
         """How many watch."""
         return len(self._watchers)
 
-    def note(self, reports: Sequence[Report], job_namespaces: Mapping[str, str | None] | None) -> None:
-        """Note what a batch, which is durable now, has told, and which jobs it has changed (see Applied)."""
+    def note(self, reports: Sequence[Report], changed: Changed) -> None:
+        """Note what a batch, which is durable now, has told and changed."""
         if self._watchers:
-            self._tick.add(reports, job_namespaces)
+            self._tick.add(reports, changed)
 
     @contextmanager
     def watch(self, interest: Interest) -> Iterator[AsyncIterator[bytes] | None]:
-        """Yield what is told from now on, each a JSON object; None where as many watch as can.
+        """Yield what is told from now on, each a JSON object; None where as many watch as can, or the service stops.
 
         It ends when the service stops, or when its taker is too slow.
         """
         if self._is_stopped or len(self._watchers) >= WATCHERS_MAXIMUM:
             yield None
             return
-        untaken: asyncio.Queue[bytes | None] = asyncio.Queue(_UNTAKEN_MAXIMUM + 1)
-        untaken.put_nowait(self._encoded(_Tick()))
-        self._watchers[untaken] = interest
+        watcher = _Watcher(interest=interest, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), told_at=time.monotonic())
+        watcher.untaken.put_nowait(self._encoded(_Tick()))
+        self._watchers[id(watcher)] = watcher
         try:
-            yield self._taken(untaken)
+            yield self._taken(watcher.untaken)
         finally:
-            self._watchers.pop(untaken, None)
+            self._watchers.pop(id(watcher), None)
 
     async def run(self) -> None:
-        """Tell, until cancelled, what has changed; then nobody can watch any longer."""
-        told_at = time.monotonic()
-        told = self._standing()
-        try:
-            while True:
-                await asyncio.sleep(max(TICK_SECONDS, len(self._watchers) / WATCHERS_A_SECOND))
-                self._note_rewrites()
-                standing = self._standing()
-                if not self._tick.is_empty or standing != told or time.monotonic() - told_at > QUIET_SECONDS:
-                    self._tell(is_for_all=standing != told or self._tick.is_empty)
-                    told, told_at = standing, time.monotonic()
-        finally:
-            self._is_stopped = True
-            for untaken in list(self._watchers):
-                self._drop(untaken)
+        """Tell, until cancelled, what has changed; `stop` ends the lines then."""
+        standing = self._standing()
+        while True:
+            await asyncio.sleep(max(TICK_SECONDS, len(self._watchers) / WATCHERS_A_SECOND))
+            self._note_rewrites()
+            former, standing = standing, self._standing()
+            self._tell(is_news_to_all=standing != former)
+
+    def stop(self) -> None:
+        """End all lines; nobody can watch any longer."""
+        self._is_stopped = True
+        for watcher in list(self._watchers.values()):
+            self._drop(watcher)
 
     def _standing(self) -> tuple[object, ...]:
         return self._state.ingestion, self._state.ingestion_reason, self._state.complete_since
@@ -160,24 +163,28 @@ class Live:
             self._tick.add_all()
         self._rewrites = rewrites
 
-    def _tell(self, *, is_for_all: bool) -> None:
+    def _tell(self, *, is_news_to_all: bool) -> None:
         tick, self._tick = self._tick, _Tick()
         if not self._watchers:
             return
-        encoded = self._encoded(tick)
-        for untaken, interest in list(self._watchers.items()):
-            if not is_for_all and not tick.concerns(interest):
-                continue
-            if untaken.qsize() < _UNTAKEN_MAXIMUM:
-                untaken.put_nowait(encoded)
-            else:
-                self._drop(untaken)
+        news, nothing = self._encoded(tick), self._encoded(_Tick())
+        now = time.monotonic()
+        for watcher in list(self._watchers.values()):
+            if tick.concerns(watcher.interest):
+                self._put(watcher, news, now)
+            elif is_news_to_all or now - watcher.told_at > QUIET_SECONDS:
+                self._put(watcher, nothing, now)
 
-    def _drop(self, untaken: "asyncio.Queue[bytes | None]") -> None:
-        del self._watchers[untaken]
-        while untaken.qsize() > _UNTAKEN_MAXIMUM:
-            untaken.get_nowait()
-        untaken.put_nowait(None)
+    def _put(self, watcher: _Watcher, told: bytes, now: float) -> None:
+        if watcher.untaken.qsize() < _UNTAKEN_MAXIMUM:
+            watcher.untaken.put_nowait(told)
+            watcher.told_at = now
+        else:
+            self._drop(watcher)
+
+    def _drop(self, watcher: _Watcher) -> None:
+        del self._watchers[id(watcher)]
+        watcher.untaken.put_nowait(None)
 
     def _encoded(self, tick: _Tick) -> bytes:
         changed = {

@@ -156,6 +156,7 @@ async def _tell(live: Live, stopping: asyncio.Event) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        live.stop()
         telling.cancel()
         await asyncio.wait((telling,))
         if not telling.cancelled():

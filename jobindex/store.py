@@ -72,18 +72,28 @@ class JobsById:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What reads otherwise after a batch; None where there is too much of it to name, or it is not known."""
+
+    job_ids: frozenset[str] | None
+    """Jobs that do themselves, or an execution of which does."""
+    namespace_ids: frozenset[str] | None
+    """Where these jobs are, and where they were."""
+    thing_names: frozenset[str] | None
+    """Things on which an execution does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """What became of a batch."""
 
     discarded: int
     """How many rejected messages, the oldest, had to go to keep the others within their limits."""
-    job_namespaces: Mapping[str, str | None] | None
-    """The jobs that read otherwise than before, or an execution of them does, each with its namespace (None where it
-    has none, or is deleted); None where there are many."""
+    changed: Changed
 
 
 NAMED_MAXIMUM = 100
-"""Jobs that are named as changed; of more it is said that there are many."""
+"""Jobs, or executions, that are named as changed; of more it is said that there are many."""
 
 CHANGES_MAXIMUM = 100
 """Changes of how a job reads that are kept of each job."""

@@ -1,6 +1,7 @@
 """`jobindex backup`, `check` and `restore`: copies of an index in use, and what a check finds in a file."""
 
 import asyncio
+import json
 import re
 import sqlite3
 import subprocess
@@ -399,3 +400,12 @@ def test_a_second_restore_in_the_same_second_is_refused(database: Path, tmp_path
     restore(tmp_path / "copy.db", database, now=NOW)
     with pytest.raises(BackupError, match="File exists"):
         restore(tmp_path / "copy.db", database, now=NOW)
+
+
+async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Path) -> None:
+    """A job told without any time, and later at just the time when it arrived, is as the registers say."""
+    async with open_store(tmp_path / "jobindex.db") as store:
+        for told in ({}, {"lastUpdatedAt": NOW.timestamp()}):
+            topic = "$aws/things/t1/jobs/job-1/notify-namespace-n1"
+            await store.apply(parse_message(topic, json.dumps({"job": told}).encode()), (), now=NOW)
+    assert not any(findings(tmp_path / "jobindex.db").values())

@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from telling import NOW, Index, arn, at, entry, event, execution, execution_event, group, job, pending
+from telling import NOW, Index, Message, arn, at, entry, event, execution, execution_event, group, job, pending
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.events import parse_message
 from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Store
+from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Changed, Store
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,
@@ -299,9 +299,11 @@ async def test_things_are_found_by_the_beginning_of_their_names(index: Index, st
             for thing in ("a", "pump:1", "pump:2", "q")
         )
     )
-    assert ["a", "pump:1", "pump:2", "q"] == await store.things(prefix="", after="", limit=10)
-    assert ["pump:1", "pump:2"] == await store.things(prefix="pump", after="", limit=10)
-    assert ["pump:2"] == await store.things(prefix="pump", after="pump:1", limit=10)
+    await index.tell(pending(1, thing="pump:3"))
+    assert ["a", "pump:1", "pump:2", "pump:3", "q"] == await store.things(prefix="", after="", limit=10)
+    assert ["pump:1", "pump:2", "pump:3"] == await store.things(prefix="pump", after="", limit=10)
+    assert ["pump:2", "pump:3"] == await store.things(prefix="pump", after="pump:1", limit=10)
+    assert ["pump:1", "pump:2", "pump:3"] == await store.things(prefix="pump", after="b", limit=10)
     assert ["pump:1"] == await store.things(prefix="pump", after="", limit=1)
     assert [] == await store.things(prefix="z", after="", limit=10)
 
@@ -398,11 +400,36 @@ async def test_the_changes_of_a_job_are_kept(store: Store) -> None:
             changed_at=NOW + timedelta(minutes=4),
             status=None,
             former_status=JobStatus.COMPLETED,
-            namespace_id=None,
+            namespace_id="n1",
             is_status_reported=False,
         )
         == newest
     )
+
+
+async def test_a_bounded_number_of_changes_is_kept_of_a_job_that_comes_and_goes(store: Store) -> None:
+    """However often a job is deleted and its id used again."""
+    for number in range(CHANGES_MAXIMUM):
+        await _tell(store, 2 * number, createdAt=10 * number + 10, lastUpdatedAt=10 * number + 10)
+        topic, payload = event("deleted", timestamp=10 * number + 11)
+        now = NOW + timedelta(minutes=2 * number + 1)
+        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+    assert CHANGES_MAXIMUM == len(await store.job_changes("j1", limit=1000))
+
+
+async def test_of_a_namespace_without_jobs_nothing_is_kept(store: Store) -> None:
+    """Its activity is forgotten when its last job goes, and counted while others stay."""
+    await _tell(store, 0, job_id="j1", createdAt=1, lastUpdatedAt=1)
+    await _tell(store, 0, job_id="j2", createdAt=1, lastUpdatedAt=1)
+    for number, (job_id, expected) in enumerate((("j1", [("n1", 1, 2)]), ("j2", []))):
+        topic, payload = event("deleted", job_id, timestamp=2)
+        now = NOW + timedelta(hours=number + 1)
+        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+        namespaces = await store.namespaces(after=None, limit=10, now=now)
+        assert expected == [(one.namespace_id, one.activity[-1], one.activity[-2]) for one in namespaces]
+    await _tell(store, 240, job_id="j1", createdAt=3, lastUpdatedAt=3)
+    [namespace] = await store.namespaces(after=None, limit=10, now=NOW + timedelta(minutes=240))
+    assert 1 == sum(namespace.activity)
 
 
 async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> None:
@@ -415,26 +442,43 @@ async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> 
     assert NOW + timedelta(minutes=5) == kept[-1].changed_at
 
 
-async def test_a_batch_names_the_jobs_that_it_has_changed(store: Store) -> None:
-    """With their namespaces; also what a pending list ends, and nothing that is as it was; of many none is named."""
+async def _changed(store: Store, *messages: Message) -> Changed:
+    reports = [report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())]
+    return (await store.apply(reports, (), now=NOW)).changed
 
-    async def changed(*messages: Any) -> Any:
-        reports = [
-            report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())
-        ]
-        return (await store.apply(reports, (), now=NOW)).job_namespaces
 
-    assert {"j1": "n1", "j2": None} == await changed(job("j1"), execution("QUEUED", "j2", lastUpdatedAt=1))
+def _named(jobs: str = "", namespaces: str = "", things: str = "") -> Changed:
+    job_ids, namespace_ids, thing_names = (frozenset(names.split()) for names in (jobs, namespaces, things))
+    return Changed(job_ids=job_ids, namespace_ids=namespace_ids, thing_names=thing_names)
+
+
+async def test_a_batch_names_what_it_has_changed(store: Store) -> None:
+    """Jobs, where they are and were, and the things of executions; nothing that is as it was."""
     queued = execution("QUEUED", "j1", lastUpdatedAt=100)
-    assert {"j1": "n1"} == await changed(queued)
-    assert {} == await changed(queued)
-    assert {"j1": "n1"} == await changed(execution("FAILED", "j1", "t2", lastUpdatedAt=50))
-    assert {"j1": "n1"} == await changed(pending(200))
-    assert {} == await changed(pending(201))
-    assert {"j1": None} == await changed(event("deleted", "j1", timestamp=300))
-    assert {} == await changed(group("g", "id"))
-    assert 100 == len(await changed(*(job(f"few-{number}") for number in range(NAMED_MAXIMUM))))
-    assert await changed(*(job(f"many-{number}") for number in range(NAMED_MAXIMUM + 1))) is None
+    for expected, *messages in (
+        (_named("j1 j2", "n1", "t2"), job("j1"), execution("QUEUED", "j2", "t2", lastUpdatedAt=1)),
+        (_named("j1", "n1", "t1"), queued),
+        (_named(), queued),
+        (_named("j1", "n1", "t2"), execution("FAILED", "j1", "t2", lastUpdatedAt=50)),
+        (_named("j1", "n1", "t1"), pending(200)),
+        (_named(), pending(201)),
+        (_named("j1", "n1 n2", "t1"), job("j1", "n2", lastUpdatedAt=250)),
+        (_named("j1", "n2", "t1 t2"), event("deleted", "j1", timestamp=300)),
+        (_named(), group("g")),
+        (Changed(job_ids=None, namespace_ids=None, thing_names=frozenset()), group("g", "id")),
+        (_named(), group("g", "id")),
+    ):
+        assert expected == await _changed(store, *messages)
+
+
+async def test_a_batch_that_changes_too_much_names_none_of_it(store: Store) -> None:
+    """Nothing grows with the batch."""
+    few = await _changed(store, *(job(f"few-{number}") for number in range(NAMED_MAXIMUM)))
+    assert NAMED_MAXIMUM == len(few.job_ids or ())
+    many = await _changed(store, *(job(f"many-{number}") for number in range(NAMED_MAXIMUM + 1)))
+    assert Changed(job_ids=None, namespace_ids=None, thing_names=frozenset()) == many
+    things = (execution("QUEUED", thing=f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1))
+    assert Changed(job_ids=None, namespace_ids=None, thing_names=None) == await _changed(store, *things)
 
 
 async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store: Store) -> None:

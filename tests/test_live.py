@@ -18,10 +18,23 @@ from jobindex import live as live_module
 from jobindex.events import parse_message
 from jobindex.live import Interest, Live
 from jobindex.state import Ingestion, State
-from jobindex.store import NAMED_MAXIMUM
+from jobindex.store import NAMED_MAXIMUM, Changed
 
 TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
 OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
+
+
+def changed(*job_ids: str, thing_name: str = "thing-1", namespace_id: str = "fleet") -> Changed:
+    """Say that jobs have changed."""
+    return Changed(
+        job_ids=frozenset(job_ids),
+        namespace_ids=frozenset({namespace_id}),
+        thing_names=frozenset({thing_name}),
+    )
+
+
+CHANGED = changed("job-1")
+OTHERS_CHANGED = changed("job-2", thing_name="thing-2", namespace_id="other")
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +48,7 @@ async def live() -> AsyncIterator[Live]:
     live = Live(State(ingestion=Ingestion.CONNECTED))
     telling = asyncio.create_task(live.run())
     yield live
+    live.stop()
     telling.cancel()
     with suppress(asyncio.CancelledError):
         await telling
@@ -54,8 +68,8 @@ async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
     """Batches are put together, and named by jobs, things and namespaces."""
     with live.watch(Interest()) as watching:
         assert watching is not None
-        live.note(TOLD, {"job-1": "fleet"})
-        live.note(OTHER, {"job-2": "other"})
+        live.note(TOLD, CHANGED)
+        live.note(OTHER, OTHERS_CHANGED)
         change = await told(watching)
     assert (["job-1", "job-2"], ["thing-1", "thing-2"], ["fleet", "other"]) == (
         change["jobs"],
@@ -73,29 +87,18 @@ async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest
     with live.watch(Interest()) as everything, live.watch(interest) as watching:
         assert everything is not None
         assert watching is not None
-        live.note(TOLD, {"job-1": "fleet"})
+        live.note(TOLD, CHANGED)
         assert ["job-1"] == (await told(everything))["jobs"]
-        live.note(OTHER, {"job-2": "other"})
+        live.note(OTHER, OTHERS_CHANGED)
         assert ["job-2"] == (await told(watching))["jobs"]
-
-
-@pytest.mark.parametrize(
-    "interest", [Interest(job_id="job-1"), Interest(thing_name="thing-2"), Interest(namespace_id="other")], ids=str
-)
-async def test_a_deletion_is_told_to_whoever_it_may_concern(live: Live, interest: Interest) -> None:
-    """It tells neither a namespace nor the things of its executions."""
-    with live.watch(interest) as watching:
-        assert watching is not None
-        live.note(parse_message("$aws/events/job/job-1/deleted", b"{}"), {"job-1": None})
-        assert ["job-1"] == (await told(watching))["jobs"]
 
 
 async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
     """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
     with live.watch(Interest(job_id="job-1")) as watching:
         assert watching is not None
-        live.note((), {f"many-{number}": "fleet" for number in range(NAMED_MAXIMUM)})
-        live.note((), {"another": "fleet"})
+        live.note((), changed(*(f"many-{number}" for number in range(NAMED_MAXIMUM))))
+        live.note((), changed("another"))
         assert (await told(watching))["jobs"] is None
 
 
@@ -105,10 +108,31 @@ async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
         assert slow is not None
         assert quick is not None
         for _ in range(10):
-            live.note(TOLD, {"job-1": "fleet"})
+            live.note(TOLD, CHANGED)
             await told(quick)
         assert 1 == live.watchers
         assert len([change async for change in slow]) < 10
+
+
+async def test_who_is_not_concerned_is_told_that_the_line_stands(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy others are, a watcher hears now and then how fresh the index is, and not of others."""
+    monkeypatch.setattr(live_module, "QUIET_SECONDS", 0.05)
+    with live.watch(Interest(job_id="job-2")) as watching:
+        assert watching is not None
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                live.note(TOLD, CHANGED)
+                assert [] == json.loads(await anext(watching))["jobs"]
+
+
+async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
+    """Lines end, and none begins."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.stop()
+        assert 1 == len([told async for told in watching])
+    with live.watch(Interest()) as watching:
+        assert watching is None
 
 
 async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:

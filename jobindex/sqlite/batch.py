@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import orjson
@@ -28,7 +28,7 @@ from jobindex.sqlite.rows import (
     sighting_rows,
     thing_group_row,
 )
-from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Applied, RejectedLimits, Retried
+from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Applied, Changed, RejectedLimits, Retried
 
 
 def apply(
@@ -39,12 +39,12 @@ def apply(
     writer: sqlite3.Connection,
 ) -> Applied:
     """Merge reports and keep rejected messages; tell what changed, and how many of these had to go for the limits."""
-    job_namespaces = _merge(reports, rejected, now, writer)
+    changed = _merge(reports, rejected, now, writer)
     discarded = 0
     if rejected:
         kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
         discarded = writer.execute(merge.DISCARD_REJECTED, kept).rowcount
-    return Applied(discarded=discarded, job_namespaces=job_namespaces)
+    return Applied(discarded=discarded, changed=changed)
 
 
 def retry(
@@ -73,11 +73,8 @@ def retry(
 
 def _merge(
     reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, writer: sqlite3.Connection
-) -> Mapping[str, str | None] | None:
-    """Merge what counts of the reports, read again what they change, and keep rejected messages.
-
-    Return the jobs that have changed with their namespaces, None where they are too many to name.
-    """
+) -> Changed:
+    """Merge what counts of the reports, read again what they change, and keep rejected messages; tell what changed."""
     horizon = retention.horizon_in_force(writer, now)
     reports = retention.counted(writer, reports, horizon)
     deletions = [report for report in reports if isinstance(report, JobDeletion)]
@@ -101,22 +98,29 @@ def _merge(
     for told, rows in job_rows(jobs).items():
         writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
+    has_tied = writer.execute(merge.MERGE_THING_GROUP, batch).rowcount > 0 and any(
+        report.thing_group_name and report.thing_group_id for report in groups
+    )
     for statement in (readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
-    job_namespaces = _name_changed(writer)
+    changed = _changed(writer, has_tied=has_tied)
     for statement in readings.CLEAR:
         writer.execute(statement)
-    return job_namespaces
+    return changed
 
 
-def _name_changed(writer: sqlite3.Connection) -> Mapping[str, str | None] | None:
-    named: dict[str, str | None] = {}
-    for statement in readings.NAME_CHANGED:
-        rows = writer.execute(statement, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
-        named |= dict(map(tuple, rows))
-        if len(rows) > NAMED_MAXIMUM or len(named) > NAMED_MAXIMUM:
-            return None
-    return named
+def _changed(writer: sqlite3.Connection, *, has_tied: bool) -> Changed:
+    """Name what reads otherwise; a thing group that was tied to its id does so in any job."""
+    limit = {"named_maximum": NAMED_MAXIMUM + 1}
+    jobs = writer.execute(readings.CHANGED_READINGS, limit).fetchall()
+    states = writer.execute(readings.CHANGED_STATES, limit).fetchall()
+    are_many = len(jobs) > NAMED_MAXIMUM or len(states) > NAMED_MAXIMUM
+    namespace_ids = {*(namespace for _, *both in jobs for namespace in both), *(namespace for *_, namespace in states)}
+    return Changed(
+        job_ids=None if are_many or has_tied else frozenset(job_id for job_id, *_ in (*jobs, *states)),
+        namespace_ids=None if are_many or has_tied else frozenset(namespace_ids - {None}),
+        thing_names=None if len(states) > NAMED_MAXIMUM else frozenset(thing_name for _, thing_name, _ in states),
+    )
 
 
 def _json(values: Collection[object]) -> str:

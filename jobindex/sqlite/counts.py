@@ -65,17 +65,38 @@ COUNT_JOBS = (
     """
     INSERT INTO namespace_activity (namespace_id, slot, hour, changes, changed_at)
     SELECT coalesce(namespace_id, ''), :now / 3600000 % 24, :now / 3600000, count(*), :now
-    FROM readings
+    FROM (
+        SELECT namespace_id
+        FROM readings
+        WHERE is_visible
+        UNION ALL
+        SELECT former_namespace_id
+        FROM readings
+        WHERE former_created_at IS NOT NULL
+        AND (NOT is_visible OR former_namespace_id IS NOT namespace_id)
+    )
     GROUP BY namespace_id
     ON CONFLICT (namespace_id, slot) DO UPDATE SET
         hour = excluded.hour,
         changes = excluded.changes + CASE WHEN hour = excluded.hour THEN changes ELSE 0 END,
         changed_at = excluded.changed_at
     """,
+    # Of a namespace without jobs nothing is kept.
+    """
+    DELETE FROM namespace_activity
+    WHERE namespace_id IN (
+        SELECT coalesce(former_namespace_id, '')
+        FROM readings
+        WHERE former_created_at IS NOT NULL
+        AND (NOT is_visible OR former_namespace_id IS NOT namespace_id)
+    )
+    AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
+    """,
     f"""
     INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported)
     SELECT
-        job_id, :now, CASE WHEN is_visible THEN {_STATUS} END, {_FORMER_STATUS}, namespace_id, is_status_reported
+        job_id, :now, CASE WHEN is_visible THEN {_STATUS} END, {_FORMER_STATUS},
+        CASE WHEN is_visible THEN namespace_id ELSE former_namespace_id END, is_status_reported
     FROM readings
     WHERE is_moved
     AND (NOT is_visible OR ({_STATUS}, namespace_id) IS NOT ({_FORMER_STATUS}, former_namespace_id))
@@ -86,17 +107,13 @@ COUNT_JOBS = (
     """,
     """
     DELETE FROM job_changes
-    WHERE (job_id, changed_at) IN (
-        SELECT job_id, (
-            SELECT changed_at
-            FROM job_changes
-            WHERE job_changes.job_id = readings.job_id
-            ORDER BY changed_at DESC
-            LIMIT 1 OFFSET :changes_maximum
-        )
-        FROM readings
-        WHERE is_moved
-        AND former_created_at IS NOT NULL
+    WHERE job_id IN (SELECT job_id FROM readings WHERE is_moved)
+    AND changed_at <= (
+        SELECT changed_at
+        FROM job_changes AS kept
+        WHERE kept.job_id = job_changes.job_id
+        ORDER BY changed_at DESC
+        LIMIT 1 OFFSET :changes_maximum
     )
     """,
 )
@@ -114,6 +131,17 @@ FORGET_COUNTS = (
     ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
     """,
     "DELETE FROM namespace_jobs WHERE jobs = 0",
+    """
+    DELETE FROM namespace_activity
+    WHERE namespace_id IN (
+        SELECT coalesce(job_summaries.namespace_id, '')
+        FROM changed_jobs
+        CROSS JOIN jobs USING (job_id)
+        CROSS JOIN job_summaries
+            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+    )
+    AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
+    """,
     f"""
     INSERT INTO namespace_executions (namespace_id, state, executions)
     SELECT coalesce(job_summaries.namespace_id, ''), {STATE} AS state, -count(*)

@@ -14,7 +14,7 @@ from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.jobs import to_milliseconds
 from jobindex.sqlite.counts import STATE
-from jobindex.sqlite.index import check_listed, heard_of, time_of
+from jobindex.sqlite.index import check_heard_of, check_listed, time_of
 
 _Key = Callable[[sqlite3.Row], Sequence[object]]
 
@@ -91,7 +91,7 @@ def read_executions_of_thing(
     limit: int,
 ) -> ExecutionPage:
     """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
-    heard_of(connection, thing_name)
+    check_heard_of(connection, thing_name)
     wanted = _Wanted(["executions.thing_name = :thing_name"], {"thing_name": thing_name})
     if state is not None:
         wanted.add(f"({STATE}) = :state", state=state)

@@ -66,26 +66,31 @@ AND job_summaries.namespace_id IS NOT NULL
 """
 
 # The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
-_THINGS = """
-WITH RECURSIVE names (thing_name) AS (
-    SELECT min(thing_name)
-    FROM executions
-    WHERE thing_name > :after
-    AND thing_name >= :prefix
-    AND thing_name < :prefix || '~'
-    UNION ALL
-    SELECT (
+_NEXT_THING = """(
         SELECT min(thing_name)
-        FROM executions
-        WHERE executions.thing_name > names.thing_name
-        AND executions.thing_name < :prefix || '~'
-    )
+        FROM (
+            SELECT min(thing_name) AS thing_name
+            FROM executions
+            WHERE {condition}
+            AND thing_name < :prefix || '~'
+            UNION ALL
+            SELECT min(thing_name)
+            FROM pending_lists
+            WHERE {condition}
+            AND thing_name < :prefix || '~'
+        )
+    )"""
+_THINGS = f"""
+WITH RECURSIVE names (name) AS (
+    SELECT {_NEXT_THING.format(condition="thing_name >= max(:prefix, :after) AND thing_name <> :after")}
+    UNION ALL
+    SELECT {_NEXT_THING.format(condition="thing_name > names.name")}
     FROM names
-    WHERE names.thing_name IS NOT NULL
+    WHERE name IS NOT NULL
 )
-SELECT thing_name
+SELECT name
 FROM names
-WHERE thing_name IS NOT NULL
+WHERE name IS NOT NULL
 LIMIT :limit
 """
 
@@ -93,8 +98,7 @@ _NAMESPACES = """
 WITH RECURSIVE ids (namespace_id) AS (
     SELECT min(namespace_id)
     FROM namespace_jobs
-    WHERE namespace_id > :after
-    OR :after IS NULL
+    WHERE {condition}
     UNION ALL
     SELECT (SELECT min(namespace_id) FROM namespace_jobs WHERE namespace_jobs.namespace_id > ids.namespace_id)
     FROM ids
@@ -171,18 +175,24 @@ def read_things(connection: sqlite3.Connection, *, prefix: str, after: str, limi
 
 def read_thing(connection: sqlite3.Connection, *, thing_name: str) -> Thing:
     """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
-    last_heard_at = heard_of(connection, thing_name)
+    check_heard_of(connection, thing_name)
     lists = connection.execute(
         "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = ?", (thing_name,)
     ).fetchall()
     (waiting_since,) = connection.execute(
-        "SELECT min(waiting_since) FROM executions WHERE thing_name = ? AND has_ended = 0", (thing_name,)
+        """
+        SELECT min(waiting_since)
+        FROM executions INDEXED BY executions_pending
+        WHERE thing_name = ?
+        AND has_ended = 0
+        """,
+        (thing_name,),
     ).fetchone()
     return Thing(
         thing_name=thing_name,
         executions=_counts(connection, "executions.thing_name = :key", thing_name),
         waiting_since=time_of(waiting_since),
-        last_heard_at=time_of(last_heard_at),
+        last_heard_at=time_of(_last_heard_at(connection, thing_name)),
         pending_lists={row["namespace_id"] or None: from_milliseconds(row["listed_at"]) for row in lists},
     )
 
@@ -191,7 +201,8 @@ def read_namespaces(
     connection: sqlite3.Connection, *, after: str | None, limit: int, now: datetime
 ) -> Sequence[Namespace]:
     """Return namespaces in their order."""
-    rows = connection.execute(_NAMESPACES, {"after": after, "limit": limit}).fetchall()
+    statement = _NAMESPACES.format(condition="true" if after is None else "namespace_id > :after")
+    rows = connection.execute(statement, {"after": after, "limit": limit}).fetchall()
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
 
 
@@ -234,23 +245,30 @@ def _in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
     return {state: counts[state] for state in ExecutionState if state in counts}
 
 
-def heard_of(connection: sqlite3.Connection, thing_name: str) -> int | None:
-    """Return the greatest time told of a thing, None where no time was; ResourceNotFoundException where nothing was."""
-    (count, *times) = connection.execute(
+def check_heard_of(connection: sqlite3.Connection, thing_name: str) -> None:
+    """Raise ResourceNotFoundException where nothing was ever told of a thing."""
+    (is_known,) = connection.execute(
         """
-        SELECT count(*), max(status_at), max(pending_at), max(queued_at), max(started_at)
-        FROM executions
-        WHERE thing_name = :thing_name
+        SELECT EXISTS (SELECT 1 FROM executions WHERE thing_name = :thing_name)
+        OR EXISTS (SELECT 1 FROM pending_lists WHERE thing_name = :thing_name)
         """,
         {"thing_name": thing_name},
     ).fetchone()
-    (lists, listed_at) = connection.execute(
-        "SELECT count(*), max(listed_at) FROM pending_lists WHERE thing_name = :thing_name",
-        {"thing_name": thing_name},
-    ).fetchone()
-    if not count and not lists:
+    if not is_known:
         raise _not_found("Thing", thing_name)
-    return max((time for time in (*times, listed_at) if time is not None), default=None)
+
+
+def _last_heard_at(connection: sqlite3.Connection, thing_name: str) -> int:
+    """Return the greatest time told of a thing."""
+    times = connection.execute(
+        """
+        SELECT max(max(status_at, pending_at, queued_at, started_at)) FROM executions WHERE thing_name = :thing_name
+        UNION ALL
+        SELECT max(listed_at) FROM pending_lists WHERE thing_name = :thing_name
+        """,
+        {"thing_name": thing_name},
+    ).fetchall()
+    return max((time for (time,) in times if time is not None), default=NEVER)
 
 
 def time_of(milliseconds: int | None) -> datetime | None:

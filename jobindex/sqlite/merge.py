@@ -190,5 +190,5 @@ WHERE rejected_message_id IN (
 )
 """
 
-MERGE = (MERGE_EXECUTION, MERGE_SIGHTING, MERGE_PENDING_LIST, MERGE_THING_GROUP)
-"""The statements that follow those of `merge_job`, in their order."""
+MERGE = (MERGE_EXECUTION, MERGE_SIGHTING, MERGE_PENDING_LIST)
+"""The statements that follow those of `merge_job` and MERGE_THING_GROUP, in their order."""

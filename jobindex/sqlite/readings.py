@@ -92,7 +92,7 @@ CHANGED_BY_PENDING_LIST = f"""
 INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
 SELECT job_id, thing_name, {STATE}
 FROM json_each(:listed_things) AS listed
-CROSS JOIN executions ON thing_name = listed.value
+CROSS JOIN executions INDEXED BY executions_pending ON thing_name = listed.value
 WHERE has_ended = 0
 AND pending_at < (SELECT max(listed_at) FROM pending_lists WHERE pending_lists.thing_name = listed.value)
 """
@@ -336,8 +336,11 @@ READ_AGAIN = (
     WHERE is_visible IS NOT (former.job_id IS NOT NULL)
     OR is_visible AND (
         reading.created_at, reading.kind, reading.namespace_id, reading.told_groups,
-        listed_but_update || (coalesce(latest_at, former.changed_at) / 1000.0) || '}'
-    ) IS NOT (former.created_at, former.kind, former.namespace_id, former.told_groups, former.listed)
+        listed_but_update || (coalesce(latest_at, former.changed_at) / 1000.0) || '}', latest_at IS NULL
+    ) IS NOT (
+        former.created_at, former.kind, former.namespace_id, former.told_groups,
+        former.listed, former.changed_at IS NOT NULL
+    )
     """,
     # A job that has moved leaves the places that it has no more,
     f"""
@@ -392,25 +395,23 @@ READ_AGAIN = (
     *COUNT_JOBS,
 )
 
-# The jobs that read otherwise now, and those of which an execution does, with their namespaces.
-NAME_CHANGED = (
-    """
-    SELECT job_id, CASE WHEN is_visible THEN namespace_id END
-    FROM readings
-    LIMIT :named_maximum
-    """,
-    f"""
-    SELECT changed_executions.job_id, (
-        SELECT CASE WHEN is_visible THEN namespace_id END
-        FROM counted_jobs
-        WHERE counted_jobs.job_id = changed_executions.job_id
-    )
-    FROM changed_executions
-    LEFT JOIN executions USING (job_id, thing_name)
-    WHERE {STATE} IS NOT former_state
-    LIMIT :named_maximum
-    """,
+# The jobs that read otherwise now, with the namespaces where they are and were; the executions that do.
+CHANGED_READINGS = """
+SELECT job_id, CASE WHEN is_visible THEN namespace_id END, former_namespace_id
+FROM readings
+LIMIT :named_maximum
+"""
+CHANGED_STATES = f"""
+SELECT changed_executions.job_id, thing_name, (
+    SELECT CASE WHEN is_visible THEN namespace_id END
+    FROM counted_jobs
+    WHERE counted_jobs.job_id = changed_executions.job_id
 )
+FROM changed_executions
+LEFT JOIN executions USING (job_id, thing_name)
+WHERE {STATE} IS NOT former_state
+LIMIT :named_maximum
+"""
 
 CLEAR = ("DELETE FROM readings", "DELETE FROM changed_jobs", "DELETE FROM changed_executions")
 """Ends a batch."""

@@ -20,9 +20,9 @@ SELECT found.job_id, CASE WHEN {conditions} THEN job.listed END
 FROM (
     SELECT job_id, listed_created_at
     FROM jobs
-    WHERE job_id >= :prefix
+    WHERE job_id >= max(:prefix, :after)
     AND job_id < :prefix || '~'
-    AND job_id > :after
+    AND job_id <> :after
     ORDER BY job_id
     LIMIT :maximum
 ) AS found
