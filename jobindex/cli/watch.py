@@ -7,7 +7,6 @@ a job that changes twice in a moment makes one line, with its status now.
 import time as clock
 from collections.abc import Iterator
 from contextlib import closing
-from http.client import HTTPException
 from typing import Annotated
 
 import orjson
@@ -16,6 +15,7 @@ import typer
 from jobindex.backoff import Backoff
 from jobindex.cli.changed_jobs import ChangedJobs
 from jobindex.cli.client import Json, ServiceClient
+from jobindex.cli.direct import BROKEN
 from jobindex.cli.options import AsJson, Endpoint, NamespaceId, connect
 from jobindex.cli.output import counts, encode, note, printable, say, styled, time
 from jobindex.errors import ServiceError, ServiceUnreachableError
@@ -83,7 +83,7 @@ def _events(service: ServiceClient, parameters: Json) -> Iterator[Json | None]:
                     if name == "change" and data:
                         yield dict(orjson.loads(data))
                     name, data = "", b""
-        except (OSError, HTTPException) as error:
+        except BROKEN as error:
             raise service.unreachable(error) from error
         except ValueError as error:
             raise ServiceError(f"{service.url}: this is no answer of jobindex: {error}") from error
