@@ -1,6 +1,7 @@
 """A client of the running service, over HTTP and by no proxy."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any
 from urllib.error import HTTPError
@@ -10,7 +11,13 @@ from urllib.request import Request
 import orjson
 
 from jobindex.cli.direct import BROKEN, UNANSWERED, open_directly
-from jobindex.errors import ResourceNotFoundException, ServiceError, ServiceUnreachableError
+from jobindex.errors import (
+    InvalidRequestException,
+    JobindexError,
+    ResourceNotFoundException,
+    ServiceError,
+    ServiceUnreachableError,
+)
 from jobindex.parameters import MAX_RESULTS
 
 Json = dict[str, Any]
@@ -18,6 +25,8 @@ Parameters = Mapping[str, object]
 """Of a query string; what is None is left out."""
 
 _SECONDS = 60
+_FRESHNESS = "jobindex-freshness"
+"""A header that every answer of a jobindex has."""
 _PAGE = 100
 """Of our own paths; never more than is of use, so less than the service allows."""
 
@@ -26,18 +35,18 @@ class ServiceClient:
     """Asks the service at `url`.
 
     Every method raises ServiceUnreachableError when it does not answer, ResourceNotFoundException when it does not
-    have what it is asked for, and ServiceError when it refuses.
+    have what it is asked for, InvalidRequestException when that is not valid, and ServiceError when it refuses or is
+    no jobindex.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.freshness = ""
-        """What the last answer of ListJobs said of how fresh it is."""
+        """What the last answer said of how fresh the index is."""
 
     def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
         """Return an answer."""
         with self.open(method, path, parameters, seconds=_SECONDS) as answer:
-            self.freshness = answer.headers.get("jobindex-freshness", self.freshness)
             return self._read(answer)
 
     def open(self, method: str, path: str, parameters: Parameters | None = None, *, seconds: float) -> HTTPResponse:
@@ -46,13 +55,19 @@ class ServiceClient:
         url = f"{self.url}{path}{'?' if query else ''}{query}"
         request = Request(url, method=method, headers={"x-jobindex": "1"})  # noqa: S310 (connect() lets http and https pass)
         try:
-            return open_directly(request, seconds=seconds)
+            answer = open_directly(request, seconds=seconds)
         except HTTPError as error:
             with error:
                 message = _message(error) or f"{self.url}: {error}"
-                raise (ResourceNotFoundException if error.code == 404 else ServiceError)(message) from error
+                raise _refusal(error)(message) from error
         except UNANSWERED as error:
             raise self.unreachable(error) from error
+        told = answer.headers.get(_FRESHNESS)
+        if told is None:
+            answer.close()
+            raise ServiceError(f"{self.url}: this is no answer of jobindex: it has no header {_FRESHNESS}")
+        self.freshness = told
+        return answer
 
     def jobs(self, parameters: Parameters) -> Iterator[Json]:
         """Return the jobs that ListJobs lists for `parameters`."""
@@ -100,6 +115,12 @@ class ServiceClient:
 def quoted(name: str) -> str:
     """Return a name as a part of a path."""
     return quote(name, safe="")
+
+
+def _refusal(error: HTTPError) -> type[JobindexError]:
+    if error.headers.get("x-amzn-ErrorType") == InvalidRequestException.__name__:
+        return InvalidRequestException
+    return ResourceNotFoundException if error.code == HTTPStatus.NOT_FOUND else ServiceError
 
 
 def _message(error: HTTPError) -> str:

@@ -30,6 +30,7 @@ def examine_service(url: str) -> Iterator[Finding]:
         with closing(_open(f"{url}/readyz")) as answer:
             told = dict(orjson.loads(answer.read()))
             date = answer.headers.get("date")
+            is_ours = "ready" in told
         now = datetime.now(UTC)
     except UNANSWERED as error:
         reason = getattr(error, "reason", None) or error
@@ -39,6 +40,8 @@ def examine_service(url: str) -> Iterator[Finding]:
         )
         return
     except (ValueError, TypeError):
+        is_ours = False
+    if not is_ours:
         yield _SERVICE.bad(f"what answers at {url} is no jobindex", "Correct JOBINDEX_HTTP_PORT, or --endpoint.")
         return
     yield _readiness(url, told)
