@@ -4,15 +4,14 @@ import json
 import shutil
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from answers import answering
 from brokers import mosquitto, publish
 from certificates import make_certificates
 from commands import jobindex
@@ -170,34 +169,13 @@ def test_clocks_that_differ_are_told() -> None:
     """And messages that wait to be written, and what is no jobindex."""
     there = datetime.now(UTC) - timedelta(minutes=3)
     readyz = {"ready": True, "ingestion": "connected", "oldestUnwritten": there.isoformat()}
-    with answering(json.dumps(readyz).encode(), format_datetime(there, usegmt=True)) as url:
+    with answering(json.dumps(readyz).encode(), date=format_datetime(there, usegmt=True)) as url:
         told = [f"{finding.part}: {finding.told}" for finding in examine_service(url) if finding.advice]
     assert any(one.startswith("clock: the service's clock says ") for one in told)
     assert any(one.startswith("service: it is 3m 0") and "behind" in one for one in told)
-    with answering(b"<html>", format_datetime(there, usegmt=True)) as url:
+    with answering(b"<html>", date=format_datetime(there, usegmt=True)) as url:
         (finding,) = examine_service(url)
     assert f"what answers at {url} is no jobindex" == finding.told
-
-
-@contextmanager
-def answering(body: bytes, date: str) -> Iterator[str]:
-    """Answer every request with a body and a date."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response_only(200)
-            self.send_header("date", date)
-            self.end_headers()
-            self.wfile.write(body)
-
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture

@@ -1,11 +1,17 @@
 """`jobindex list`, `show` and `export`: jobs of a running service."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from answers import answering
 from brokers import publish
 from commands import jobindex
 from fleets import JOBS, QUEUED_AT, THING, served_fleet
@@ -130,13 +136,103 @@ def test_exit_statuses_tell_what_happened(service: Service) -> None:
         assert f"jobindex {command[0]}: " in ended.stderr
         assert "nothing cannot be found" in ended.stderr
     assert 1 == jobindex("list", "--thing-group-name", "nobody", "--endpoint", service.url).returncode
-    assert 1 == jobindex("list", "--namespace-id", "!", "--endpoint", service.url).returncode
-    for arguments in (("--endpoint", "ftp://host"), ("--status", "DONE"), ("--limit", 0)):
+    ended = jobindex("list", "--namespace-id", "!", "--endpoint", service.url)
+    assert (2, "", True) == (ended.returncode, ended.stdout, "Value '!' at 'namespaceId'" in ended.stderr)
+    for arguments in (("--status", "DONE"), ("--limit", 0)):
         assert 2 == jobindex("list", *arguments).returncode
     for name in ("list", "show job", "things", "stuck", "namespaces", "watch", "export"):
         ended = jobindex(*name.split(), HTTP_PORT=1)
         expected = f"jobindex {name.split()[0]}: http://127.0.0.1:1: [Errno 111] Connection refused; does the service"
         assert (3, "", expected) == (ended.returncode, ended.stdout, ended.stderr[: len(expected)])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host",
+        "http://",
+        "http://[::1",
+        "http://a..b/",
+        "http://127.0.0.1:abc",
+        "http://127.0.0.1:0",
+        "http://ho st:1",
+        "http://ho\tst:1",
+        "http://user:word@host:1",
+        "http://host/\u00e4",
+        "http://host?",
+        "http://host#",
+    ],
+)
+def test_what_is_no_address_is_a_wrong_call(url: str) -> None:
+    """Told as one, before anything is asked."""
+    ended = jobindex("list", "--endpoint", url)
+    assert (2, "") == (ended.returncode, ended.stdout)
+    told = " ".join(ended.stderr.replace("│", " ").split())  # typer draws a box around it
+    assert ("--endpoint" in told, told.count("is not http://HOST:PORT")) == (True, 1)
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_a_host_of_the_settings_that_cannot_be_one_does_not_answer(host: str) -> None:
+    """Nor is there a traceback."""
+    for command, status in (("list", 3), ("healthcheck", 1)):
+        ended = jobindex(command, HTTP_HOST=host)
+        assert (status, "", False) == (ended.returncode, ended.stdout, "Traceback" in ended.stderr)
+
+
+def test_another_server_is_told_from_a_jobindex() -> None:
+    """Whatever JSON it answers with, each command says so."""
+    with answering(b'{"ready": 1}') as url:
+        for command in ("list", "show j", "things", "things t", "stuck", "namespaces", "export", "watch"):
+            ended = jobindex(*command.split(), "--endpoint", url)
+            expected = f"jobindex {command.split()[0]}: {url}: this is no answer of jobindex: it has no header "
+            assert (1, "", f"{expected}jobindex-freshness\n") == (ended.returncode, ended.stdout, ended.stderr)
+        assert "Traceback" not in jobindex("doctor", "--endpoint", url).stderr
+    with answering(b"{}") as url:
+        assert f"service: what answers at {url} is no jobindex\n" in jobindex("doctor", "--endpoint", url).stdout
+
+
+def test_output_that_nobody_reads_ends_a_command(service: Service) -> None:
+    """Quietly, with the status that shells give one that SIGPIPE ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        for command in ("list", "list --json", "namespaces", "export", "--help"):
+            ended = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "jobindex",
+                    *command.split(),
+                    *(["--endpoint", service.url] * (command[0] != "-")),
+                ],
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                check=False,
+                timeout=60,
+            )
+            assert (141, b"") == (ended.returncode, ended.stderr)
+    finally:
+        os.close(writing)
+
+
+def test_ctrl_c_ends_a_command() -> None:
+    """With the status that shells give one that SIGINT ended, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = [
+            sys.executable,
+            "-m",
+            "jobindex",
+            "list",
+            "--endpoint",
+            f"http://127.0.0.1:{listening.getsockname()[1]}",
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        listening.settimeout(30)
+        asked, _ = listening.accept()
+        with asked:
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=30)
+    assert (130, False) == (process.returncode, b"Traceback" in told)
 
 
 def test_all_jobs_are_exported(tmp_path: Path) -> None:

@@ -5,12 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from answers import answering
 from brokers import publish
+from commands import jobindex
 from fleets import QUEUED_AT, THING, served_fleet
 from services import Service
 from waiting import wait_until
@@ -43,13 +47,14 @@ class Watch:
 
 
 @contextmanager
-def watching(directory: Path, service: Service, *arguments: str) -> Iterator[Watch]:
+def watching(directory: Path, service: Service | str, *arguments: str) -> Iterator[Watch]:
     """Watch a service; in the end Ctrl-C ends it with 0."""
     name = "-".join(("watch", *arguments)).replace("/", "")
+    url = service if isinstance(service, str) else service.url
     output, notes = directory / f"{name}.out", directory / f"{name}.err"
     with output.open("wb") as out, notes.open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jobindex", "watch", "--endpoint", service.url, *arguments],
+            [sys.executable, "-m", "jobindex", "watch", "--endpoint", url, *arguments],
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             stdout=out,
             stderr=err,
@@ -106,6 +111,75 @@ def test_what_is_watched_can_be_narrowed(tmp_path: Path) -> None:
         assert ["one", "CANCELED", "other"] == line.split()[1:]
         (line,) = acme.text().splitlines()
         assert ["three", "CANCELED", "acme"] == line.split()[1:]
+
+
+CHANGE = b'retry: 2000\n\nevent: change\ndata: {"at": 1700000000, "jobs": ["j"]}\n\n'
+JOB = b'{"jobId": "j", "status": "IN_PROGRESS"}'
+END = b"event: end\ndata: {}\n\n"
+
+
+@contextmanager
+def refusing(refusals: list[tuple[int, str, bytes]]) -> Iterator[str]:
+    """Tell of a change, refuse in each of these ways what is asked then, and so again without refusals; yield where."""
+    left = list(refusals)
+    has_told = False
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            nonlocal has_told
+            is_asked_for_events = self.path.startswith("/index/events")
+            if has_told and left:
+                self.answer(*left.pop(0))
+            else:
+                has_told = has_told or is_asked_for_events
+                self.answer(200, "", CHANGE + END if is_asked_for_events else JOB)
+
+        def answer(self, status: int, error: str, body: bytes) -> None:
+            self.send_response_only(status)
+            self.send_header("jobindex-freshness", "ingestion=connected, complete-since=@1")
+            self.send_header("x-amzn-ErrorType", error)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_refusal_once_it_has_watched_is_no_end(tmp_path: Path) -> None:
+    """Whether a proxy answers for a service that restarts, or the service itself when asked how a job reads now."""
+    refusals = [
+        (400, "ThrottlingException", b'{"message": "Rate exceeded"}'),
+        (502, "", b"<html>Bad gateway</html>"),
+        (503, "ServiceUnavailableException", b'{"message": "Not now."}'),
+        (404, "", b"404 page not found"),
+        (200, "", b"<html>"),
+    ]
+    with refusing(refusals) as url, watching(tmp_path, url, "--json") as watch:
+        watch.wait_for(jobId="j", status="IN_PROGRESS")
+        wait_until(lambda: "the service ended the line" in watch.notes(), "the end of the line")
+    notes = watch.notes()
+    for reason in ("Rate exceeded", "HTTP Error 502", "Not now.", "HTTP Error 404", "the service ended the line"):
+        assert 1 <= len([line for line in notes.splitlines() if reason in line and line.endswith("; trying again")])
+    assert "has stopped" not in notes
+
+
+def test_a_refusal_at_the_beginning_is_told() -> None:
+    """As to any other command."""
+    with answering(b"<html>", 502) as url:
+        ended = jobindex("watch", "--endpoint", url)
+        assert (1, f"jobindex watch: {url}: HTTP Error 502: Bad Gateway\n") == (ended.returncode, ended.stderr)
+    with answering(b'{"message": "no"}', 400, x_amzn_ErrorType="InvalidRequestException") as url:
+        ended = jobindex("watch", "--endpoint", url)
+        assert (2, "jobindex watch: no\n") == (ended.returncode, ended.stderr)
 
 
 def test_a_service_that_comes_back_is_watched_again(tmp_path: Path) -> None:

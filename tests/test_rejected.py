@@ -18,6 +18,9 @@ from pages import summaries
 from services import Service, running
 from waiting import wait_until
 
+from jobindex.api.operations import LIMIT_MAXIMUM
+from jobindex.api.rejected import AT_ONCE
+from jobindex.cli import rejected_client
 from jobindex.cli.output import plain_table
 from jobindex.cli.rejected_client import COLUMNS, row
 from jobindex.errors import MessageError, ResourceNotFoundException
@@ -298,3 +301,8 @@ def test_columns_are_as_wide_as_what_they_hold() -> None:
     assert (
         "ID     REJECTED AT               BYTES  TOPIC  REASON\n10000  1970-01-01T00:00:00.000Z  7      a\\tb   why"
     ) == plain_table(COLUMNS, [row(message)])
+
+
+def test_the_command_asks_for_as_much_as_the_service_gives() -> None:
+    """It does not import the service to know how much that is."""
+    assert (LIMIT_MAXIMUM, AT_ONCE) == (rejected_client.PAGE, rejected_client.AT_ONCE)

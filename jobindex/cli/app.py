@@ -10,6 +10,7 @@ from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    InvalidRequestException,
     ResourceNotFoundException,
     ServiceError,
     ServiceUnreachableError,
@@ -23,8 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Settings are environment variables that start with JOBINDEX_; the README lists them. "
-    "Exit status: 0 done, 1 not found, failed or unhealthy, 2 called or set up wrongly, 3 no service answers.",
+    "Exit status: 0 done, 1 not found, failed or unhealthy, 2 called or set up wrongly, 3 no service answers, "
+    "130 ended by Ctrl-C, 141 nobody reads the output any longer.",
 )
+
+_NOBODY_READS = 141
+"""What a shell says of a command that SIGPIPE ended."""
 
 _RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
@@ -65,11 +70,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=arguments, prog_name="jobindex", obj=call)
     except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # which typer ends with 1
+            return _NOBODY_READS
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except SettingsError as error:
         return _fail(f"jobindex cannot start:\n{error}", 2)
     except ServiceUnreachableError as error:
         return _fail(f"jobindex {call.command}: {error}", 3)
+    except InvalidRequestException as error:
+        return _fail(f"jobindex {call.command}: {error}", 2)
     except (BackupError, ServiceError, ResourceNotFoundException) as error:
         return _fail(f"jobindex {call.command}: {error}", 1)
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:

@@ -1,42 +1,52 @@
 """A client of the running service, over HTTP and by no proxy."""
 
 from collections.abc import Iterator, Mapping
-from http.client import HTTPException, HTTPResponse
-from typing import Any, cast
+from http import HTTPStatus
+from http.client import HTTPResponse
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 import orjson
 
-from jobindex.errors import ResourceNotFoundException, ServiceError, ServiceUnreachableError
+from jobindex.cli.direct import BROKEN, UNANSWERED, open_directly
+from jobindex.errors import (
+    InvalidRequestException,
+    JobindexError,
+    ResourceNotFoundException,
+    ServiceError,
+    ServiceUnreachableError,
+)
+from jobindex.parameters import MAX_RESULTS
 
 Json = dict[str, Any]
 Parameters = Mapping[str, object]
 """Of a query string; what is None is left out."""
 
 _SECONDS = 60
-_LIST_JOBS_MAXIMUM = 250
+_FRESHNESS = "jobindex-freshness"
+"""A header that every answer of a jobindex has."""
 _PAGE = 100
+"""Of our own paths; never more than is of use, so less than the service allows."""
 
 
 class ServiceClient:
     """Asks the service at `url`.
 
     Every method raises ServiceUnreachableError when it does not answer, ResourceNotFoundException when it does not
-    have what it is asked for, and ServiceError when it refuses.
+    have what it is asked for, InvalidRequestException when that is not valid, and ServiceError when it refuses or is
+    no jobindex.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.freshness = ""
-        """What the last answer of ListJobs said of how fresh it is."""
-        self._opener = build_opener(ProxyHandler({}))  # whatever proxy the environment names
+        """What the last answer said of how fresh the index is."""
 
     def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
         """Return an answer."""
         with self.open(method, path, parameters, seconds=_SECONDS) as answer:
-            self.freshness = answer.headers.get("jobindex-freshness", self.freshness)
             return self._read(answer)
 
     def open(self, method: str, path: str, parameters: Parameters | None = None, *, seconds: float) -> HTTPResponse:
@@ -45,34 +55,27 @@ class ServiceClient:
         url = f"{self.url}{path}{'?' if query else ''}{query}"
         request = Request(url, method=method, headers={"x-jobindex": "1"})  # noqa: S310 (connect() lets http and https pass)
         try:
-            return cast("HTTPResponse", self._opener.open(request, timeout=seconds))
+            answer = open_directly(request, seconds=seconds)
         except HTTPError as error:
             with error:
                 message = _message(error) or f"{self.url}: {error}"
-                raise (ResourceNotFoundException if error.code == 404 else ServiceError)(message) from error
-        except (OSError, HTTPException) as error:
+                raise _refusal(error)(message) from error
+        except UNANSWERED as error:
             raise self.unreachable(error) from error
+        told = answer.headers.get(_FRESHNESS)
+        if told is None:
+            answer.close()
+            raise ServiceError(f"{self.url}: this is no answer of jobindex: it has no header {_FRESHNESS}")
+        self.freshness = told
+        return answer
 
     def jobs(self, parameters: Parameters) -> Iterator[Json]:
-        """Yield the jobs that ListJobs lists for `parameters`."""
-        token: str | None = None
-        while True:
-            paged = {"maxResults": _LIST_JOBS_MAXIMUM, "nextToken": token, **parameters}
-            page = self.ask("GET", "/jobs", paged)
-            yield from page["jobs"]
-            token = page.get("nextToken")
-            if token is None:
-                return
+        """Return the jobs that ListJobs lists for `parameters`."""
+        return self._token_pages("/jobs", "jobs", parameters)
 
     def things_jobs(self, thing_name: str) -> Iterator[Json]:
-        """Yield the executions on a thing, as ListJobExecutionsForThing lists them."""
-        token: str | None = None
-        while True:
-            page = self.ask("GET", f"/things/{quoted(thing_name)}/jobs", {"nextToken": token})
-            yield from page["executionSummaries"]
-            token = page.get("nextToken")
-            if token is None:
-                return
+        """Return the executions on a thing, as ListJobExecutionsForThing lists them."""
+        return self._token_pages(f"/things/{quoted(thing_name)}/jobs", "executionSummaries", {})
 
     def pages(self, path: str, member: str, parameters: Parameters, *, limit: int | None = None) -> Iterator[Any]:
         """Yield what stands under `member` in one page after another; `limit` is how much of it is of use."""
@@ -85,6 +88,16 @@ class ServiceClient:
             if after is None:
                 return
 
+    def _token_pages(self, path: str, member: str, parameters: Parameters) -> Iterator[Any]:
+        """Yield what stands under `member` in one page of an operation of AWS's after another."""
+        token: str | None = None
+        while True:
+            page = self.ask("GET", path, {"maxResults": MAX_RESULTS, "nextToken": token, **parameters})
+            yield from page[member]
+            token = page.get("nextToken")
+            if token is None:
+                return
+
     def unreachable(self, error: Exception) -> ServiceUnreachableError:
         """Return what to raise when the service does not answer."""
         reason = getattr(error, "reason", None) or error
@@ -93,7 +106,7 @@ class ServiceClient:
     def _read(self, answer: HTTPResponse) -> Json:
         try:
             return dict(orjson.loads(answer.read()))
-        except (OSError, HTTPException) as error:
+        except BROKEN as error:
             raise self.unreachable(error) from error
         except (ValueError, TypeError) as error:
             raise ServiceError(f"{self.url}: this is no answer of jobindex: {error}") from error
@@ -104,8 +117,14 @@ def quoted(name: str) -> str:
     return quote(name, safe="")
 
 
+def _refusal(error: HTTPError) -> type[JobindexError]:
+    if error.headers.get("x-amzn-ErrorType") == InvalidRequestException.__name__:
+        return InvalidRequestException
+    return ResourceNotFoundException if error.code == HTTPStatus.NOT_FOUND else ServiceError
+
+
 def _message(error: HTTPError) -> str:
     try:
         return str(orjson.loads(error.read())["message"])
-    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+    except (*BROKEN, ValueError, KeyError, TypeError):
         return ""

@@ -21,6 +21,7 @@ from jobindex.cli.options import (
     filters,
 )
 from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
+from jobindex.parameters import MAX_RESULTS
 from jobindex.store import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
@@ -63,7 +64,7 @@ def list_(
 def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int) -> Iterator[Json]:
     if prefix:
         return service.pages("/index/jobs", "jobs", {"prefix": prefix, **wanted}, limit=limit + 1)
-    return service.jobs({"maxResults": min(limit + 1, 250), **wanted})
+    return service.jobs({"maxResults": min(limit + 1, MAX_RESULTS), **wanted})
 
 
 def _row(job: Json) -> tuple[Cell, ...]:

@@ -73,7 +73,17 @@ def connect(endpoint: str | None) -> ServiceClient:
 
         settings = load_settings()
         return ServiceClient(local_url(settings.http_host, settings.http_port))
-    parts = urlsplit(endpoint)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")
     return ServiceClient(endpoint.rstrip("/"))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        is_port = parts.port is None or parts.port > 0
+    except ValueError:  # brackets that are not closed, a port that is no number, a host with empty labels
+        return False
+    is_web = parts.scheme in {"http", "https"} and bool(host) and is_port and parts.username is None
+    return is_web and url.isascii() and url.isprintable() and not set(url) & set(" ?#")

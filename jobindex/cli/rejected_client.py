@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.output import exact_time, printable
 
-_PAGE = 1000
-_AT_ONCE = 100
+PAGE = 1000
+AT_ONCE = 100
 """Messages that the service takes in a request to retry or purge."""
 
 COLUMNS = ("ID", "REJECTED AT", "BYTES", "TOPIC", "REASON")
@@ -23,7 +23,7 @@ class RejectedClient:
         """Yield the messages whose ids are greater than `after`, in the order of ids, without payloads."""
         following: int | None = after
         while following is not None:
-            page = self._service.ask("GET", f"/rejected?limit={_PAGE}&after={following}")
+            page = self._service.ask("GET", f"/rejected?limit={PAGE}&after={following}")
             yield from page["messages"]
             following = page["next"]
 
@@ -34,11 +34,11 @@ class RejectedClient:
     def retry(self, ids: Sequence[int], advance: Callable[[int, int], None]) -> Json:
         """Have messages parsed again; return what became of them, and tell `advance` how many are done of how many."""
         outcome: Json = {"applied": [], "rejected": [], "missing": []}
-        for start in range(0, len(ids), _AT_ONCE):
-            answer = self._service.ask("POST", f"/rejected/retry?{_ids(ids[start : start + _AT_ONCE])}")
+        for start in range(0, len(ids), AT_ONCE):
+            answer = self._service.ask("POST", f"/rejected/retry?{_ids(ids[start : start + AT_ONCE])}")
             for name in outcome:
                 outcome[name] += answer[name]
-            advance(min(start + _AT_ONCE, len(ids)), len(ids))
+            advance(min(start + AT_ONCE, len(ids)), len(ids))
         return outcome
 
     def purge(self, ids: Sequence[int] | None) -> Json:
@@ -47,8 +47,8 @@ class RejectedClient:
             return {**self._service.ask("DELETE", "/rejected?all=true"), "missing": 0}
         ids = list(dict.fromkeys(ids))
         purged = 0
-        for start in range(0, len(ids), _AT_ONCE):
-            purged += self._service.ask("DELETE", f"/rejected?{_ids(ids[start : start + _AT_ONCE])}")["purged"]
+        for start in range(0, len(ids), AT_ONCE):
+            purged += self._service.ask("DELETE", f"/rejected?{_ids(ids[start : start + AT_ONCE])}")["purged"]
         return {"purged": purged, "missing": len(ids) - purged}
 
 

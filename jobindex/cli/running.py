@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.settings import load_settings
 
 _THREADS = "jobindex-connect"
@@ -60,17 +61,13 @@ async def _run(command: Coroutine[None, None, None]) -> None:
 
 def healthcheck() -> None:
     """Exit with 0 when the service on this machine is ready, else with 1."""
-    from http.client import HTTPException
-    from urllib.request import ProxyHandler, build_opener
-
     from jobindex.addresses import local_url
 
     settings = load_settings()
     url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
-    direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
     try:
-        with direct.open(url, timeout=_HEALTH_SECONDS) as answer:
+        with open_directly(url, seconds=_HEALTH_SECONDS) as answer:
             typer.echo(answer.read().decode())
-    except (OSError, HTTPException) as error:
+    except UNANSWERED as error:
         typer.echo(f"{url}: {error}", err=True)
         raise typer.Exit(1) from error

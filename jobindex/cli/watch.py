@@ -7,7 +7,6 @@ a job that changes twice in a moment makes one line, with its status now.
 import time as clock
 from collections.abc import Iterator
 from contextlib import closing
-from http.client import HTTPException
 from typing import Annotated
 
 import orjson
@@ -16,9 +15,10 @@ import typer
 from jobindex.backoff import Backoff
 from jobindex.cli.changed_jobs import ChangedJobs
 from jobindex.cli.client import Json, ServiceClient
+from jobindex.cli.direct import BROKEN
 from jobindex.cli.options import AsJson, Endpoint, NamespaceId, connect
 from jobindex.cli.output import counts, encode, note, printable, say, styled, time
-from jobindex.errors import ServiceError, ServiceUnreachableError
+from jobindex.errors import InvalidRequestException, ResourceNotFoundException, ServiceError
 
 EXAMPLE = "Example: jobindex watch --namespace-id acme"
 
@@ -35,8 +35,8 @@ def watch(
 ) -> None:
     """Print a line for each job that changes, with its status now, until Ctrl-C.
 
-    When the service goes away it is waited for; what changed meanwhile is not told. Exits with 0 on Ctrl-C, and with 3
-    when no service answers at the beginning.
+    When the service goes away, or refuses for a while, it is waited for; what changed meanwhile is not told. Exits
+    with 0 on Ctrl-C, and at the beginning with 3 when no service answers, and as other commands when it refuses.
     """
     service = connect(endpoint)
     parameters = {"namespaceId": namespace_id, "jobId": job_id}
@@ -54,8 +54,9 @@ def watch(
                     else:
                         for job in changed.told_by(event):
                             say(encode(_encoded(event["at"], job)) if json else _line(event["at"], job))
-                reason = "the service has stopped"
-            except ServiceUnreachableError as error:
+                reason = f"{service.url}: the service ended the line"
+            except (ServiceError, ResourceNotFoundException, InvalidRequestException) as error:
+                # Once it has answered, so does a proxy before it in its place, or it has too much to do.
                 if not has_watched:
                     raise
                 reason = str(error)
@@ -83,7 +84,7 @@ def _events(service: ServiceClient, parameters: Json) -> Iterator[Json | None]:
                     if name == "change" and data:
                         yield dict(orjson.loads(data))
                     name, data = "", b""
-        except (OSError, HTTPException) as error:
+        except BROKEN as error:
             raise service.unreachable(error) from error
         except ValueError as error:
             raise ServiceError(f"{service.url}: this is no answer of jobindex: {error}") from error

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from jobindex.broker import Broker
-from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.errors import BrokerError, BrokerRefusedError
 from jobindex.mqtt import connect_probe
 
+_BROKER = Part("broker")
 _SECONDS = 8
 _ACL_ADVICE = (
     "Let the broker's access rules allow this user to subscribe to exactly this filter, or leave it out of "
@@ -28,15 +29,17 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected
     try:
         addresses = socket.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        yield _bad(f"the name {broker.host} has no address: {error.strerror}", "Correct the host in JOBINDEX_MQTT_URL.")
+        yield _BROKER.bad(
+            f"the name {broker.host} has no address: {error.strerror}", "Correct the host in JOBINDEX_MQTT_URL."
+        )
         return
-    yield _well(f"{broker.host} is {addresses[0][4][0]}")
+    yield _BROKER.well(f"{broker.host} is {addresses[0][4][0]}")
     try:
         connection = socket.create_connection((broker.host, broker.port), timeout=_SECONDS)
     except OSError as error:
         yield _tcp_fault(broker, error)
         return
-    yield _well(f"{broker} takes connections")
+    yield _BROKER.well(f"{broker} takes connections")
     with connection:
         if broker.tls is not None:
             try:
@@ -50,7 +53,7 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected
 
 def _tls(broker: Broker, context: ssl.SSLContext, connection: socket.socket) -> Finding:
     with context.wrap_socket(connection, server_hostname=broker.host) as secured:
-        return _well(f"{secured.version()}, with a certificate that is trusted")
+        return _BROKER.well(f"{secured.version()}, with a certificate that is trusted")
 
 
 def _tcp_fault(broker: Broker, error: OSError) -> Finding:
@@ -60,7 +63,7 @@ def _tcp_fault(broker: Broker, error: OSError) -> Finding:
         advice = "Nobody answers there: look for a firewall between, or correct JOBINDEX_MQTT_URL."
     else:
         advice = "Correct the host and the port in JOBINDEX_MQTT_URL, and see that the network leads there."
-    return _bad(f"{broker} takes no connection: {error.strerror or error}", advice)
+    return _BROKER.bad(f"{broker} takes no connection: {error.strerror or error}", advice)
 
 
 def _tls_fault(error: OSError) -> Finding:
@@ -70,8 +73,8 @@ def _tls_fault(error: OSError) -> Finding:
             if "ostname" in error.verify_message or "IP address" in error.verify_message
             else "Name the authority that signed the broker's certificate in JOBINDEX_MQTT_CA_FILE."
         )
-        return _bad(f"the broker's certificate is not trusted: {error.verify_message}", advice)
-    return _bad(
+        return _BROKER.bad(f"the broker's certificate is not trusted: {error.verify_message}", advice)
+    return _BROKER.bad(
         f"TLS with the broker fails: {error.strerror or error}",
         "A port that speaks no TLS wants mqtt:// in JOBINDEX_MQTT_URL; the TLS port of a broker is 8883 as a rule.",
     )
@@ -85,16 +88,16 @@ async def _examine_session(
     try:
         async with connect_probe(broker) as is_granted:
             who = f"user {broker.username!r}" if broker.username else "a client without a user name"
-            findings.append(_well(f"MQTT {broker.protocol} by {who} is accepted"))
+            findings.append(_BROKER.well(f"MQTT {broker.protocol} by {who} is accepted"))
             for asked in topic_filters:
                 if await is_granted(asked):
-                    findings.append(_well(f"{asked} is granted"))
+                    findings.append(_BROKER.well(f"{asked} is granted"))
                 else:
-                    findings.append(_bad(f"{asked} is not granted at QoS 1", _ACL_ADVICE))
+                    findings.append(_BROKER.bad(f"{asked} is not granted at QoS 1", _ACL_ADVICE))
     except BrokerError as error:
         if asked is None and is_connected:
             told = f"it lets in {own_id!r}, as the service is connected, and not {broker.client_id!r}: {error}"
-            findings.append(_well(told))
+            findings.append(_BROKER.well(told))
         else:
             findings.append(_refusal(broker, error, asked, own_id))
     return findings
@@ -107,19 +110,11 @@ def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str)
             f"{own_id!r} alone, while this was asked as {broker.client_id!r}: then what the service says counts). A "
             "broker that speaks only MQTT 3.1.1 wants JOBINDEX_MQTT_PROTOCOL=3.1.1."
         )
-        return _bad(f"the broker refuses the connection: {error}", advice)
+        return _BROKER.bad(f"the broker refuses the connection: {error}", advice)
     if asked is None:
         advice = (
             "Look into the broker's log. If it speaks only MQTT 3.1.1, set JOBINDEX_MQTT_PROTOCOL=3.1.1; if it speaks "
             "TLS there, JOBINDEX_MQTT_URL must begin with mqtts://."
         )
-        return _bad(f"no MQTT connection comes about: {error}", advice)
-    return _bad(f"the broker ended the connection when asked for {asked}: {error}", _ACL_ADVICE)
-
-
-def _well(told: str) -> Finding:
-    return Finding(part="broker", told=told)
-
-
-def _bad(told: str, advice: str) -> Finding:
-    return Finding(part="broker", told=told, advice=advice)
+        return _BROKER.bad(f"no MQTT connection comes about: {error}", advice)
+    return _BROKER.bad(f"the broker ended the connection when asked for {asked}: {error}", _ACL_ADVICE)

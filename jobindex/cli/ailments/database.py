@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.sqlite.condition import Condition, condition
+
+_DATABASE = Part("database")
 
 
 def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
@@ -18,7 +20,7 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
     try:
         found = condition(path)
     except DatabaseUnavailableError as error:
-        yield _bad(
+        yield _DATABASE.bad(
             f"cannot be read: {error}",
             "Run this as the user that the service runs as. If it is damaged, `jobindex restore` puts a backup in its "
             "place.",
@@ -27,66 +29,68 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
     yield _schema(path, found)
     yield _room(path, found)
     if found.is_wal_long:
-        yield _bad(
+        yield _DATABASE.bad(
             f"the write-ahead log has {_mib(found.wal_bytes)}",
             "Some process reads the database for long (a backup, a check, sqlite3): let it end.",
         )
     else:
-        yield _well(f"the write-ahead log has {_mib(found.wal_bytes)}")
+        yield _DATABASE.well(f"the write-ahead log has {_mib(found.wal_bytes)}")
     yield _holding(found, is_served=is_served)
 
 
 def _absence(path: Path, *, is_served: bool) -> Finding:
     folder = path.absolute().parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return _bad(
+        return _DATABASE.bad(
             f"{path} is not there, and cannot be made: {folder} is no folder that this user may write",
             "Make the folder, or correct JOBINDEX_DATABASE_URL.",
         )
     if is_served:
-        return _bad(
+        return _DATABASE.bad(
             f"{path} is not there, though a service answers: it has another one",
             "Call the doctor with the settings of the service, in its folder.",
         )
-    return _well(f"{path} is not there yet; `jobindex serve` makes it")
+    return _DATABASE.well(f"{path} is not there yet; `jobindex serve` makes it")
 
 
 def _schema(path: Path, found: Condition) -> Finding:
     if not found.is_ours:
-        return _bad(f"{path} is no database of jobindex", "Correct JOBINDEX_DATABASE_URL; nothing will touch the file.")
+        return _DATABASE.bad(
+            f"{path} is no database of jobindex", "Correct JOBINDEX_DATABASE_URL; nothing will touch the file."
+        )
     if found.migration > found.newest_migration:
-        return _bad(
+        return _DATABASE.bad(
             f"{path} was made by a newer jobindex: it is at migration {found.migration}, this one knows "
             f"{found.newest_migration}",
             "Install that version again, or put a backup of this version in its place.",
         )
     if found.migration < found.newest_migration:
-        return _bad(
+        return _DATABASE.bad(
             f"{path} is at migration {found.migration} of {found.newest_migration}",
             "`jobindex migrate` brings it up to date, and so does `jobindex serve` when it starts.",
         )
-    return _well(f"{path} is readable, at migration {found.migration}, with {_mib(found.bytes)}")
+    return _DATABASE.well(f"{path} is readable, at migration {found.migration}, with {_mib(found.bytes)}")
 
 
 def _room(path: Path, found: Condition) -> Finding:
     told = f"the disk of {path} has {_mib(found.free_bytes)} left"
     if not found.is_disk_full:
-        return _well(told)
-    return _bad(told, "Make room: what cannot be written stays with the broker, within the broker's limits.")
+        return _DATABASE.well(told)
+    return _DATABASE.bad(told, "Make room: what cannot be written stays with the broker, within the broker's limits.")
 
 
 def _holding(found: Condition, *, is_served: bool) -> Finding:
     if not found.is_locked:
         if is_served:
-            return _bad(
+            return _DATABASE.bad(
                 "no jobindex works with it, though a service answers: that one has another database",
                 "Call the doctor with the settings of the service, on its machine.",
             )
-        return _well("no jobindex works with it")
+        return _DATABASE.well("no jobindex works with it")
     who = "a process that the system does not name" if found.holder is None else _process(found.holder)
     if is_served:
-        return _well(f"{who} works with it")
-    return _bad(
+        return _DATABASE.well(f"{who} works with it")
+    return _DATABASE.bad(
         f"{who} works with it, and no service answers",
         "It may just be starting or restoring. If it serves, correct JOBINDEX_HTTP_PORT; if it hangs, end it.",
     )
@@ -101,11 +105,3 @@ def _process(number: int) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB" if size >= 1024**3 else f"{size / 1024**2:.1f} MiB"
-
-
-def _well(told: str) -> Finding:
-    return Finding(part="database", told=told)
-
-
-def _bad(told: str, advice: str) -> Finding:
-    return Finding(part="database", told=told, advice=advice)

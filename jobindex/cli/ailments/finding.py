@@ -13,3 +13,18 @@ class Finding:
     """What was found, in plain words."""
     advice: str | None = None
     """What to do about it; None where all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the set-up that is looked at."""
+
+    name: str
+
+    def well(self, told: str) -> Finding:
+        """Return a finding with which all is well."""
+        return Finding(part=self.name, told=told)
+
+    def bad(self, told: str, advice: str) -> Finding:
+        """Return a finding about which something is to be done."""
+        return Finding(part=self.name, told=told, advice=advice)

@@ -6,7 +6,7 @@ from jobindex.cli.ailments.finding import Finding
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.durations import show_duration
 from jobindex.cli.output import printable, time
-from jobindex.errors import ResourceNotFoundException, ServiceError
+from jobindex.errors import InvalidRequestException, ResourceNotFoundException, ServiceError
 
 _AHEAD_SECONDS = 300
 
@@ -15,7 +15,7 @@ def examine_publishers(service: ServiceClient, now: float) -> Iterator[Finding]:
     """Yield what is found of the newest job, which is the one of the greatest createdAt."""
     try:
         newest = service.ask("GET", "/jobs", {"maxResults": 1})["jobs"]
-    except (ServiceError, ResourceNotFoundException):
+    except (ServiceError, ResourceNotFoundException, InvalidRequestException):
         return  # what is found of the service tells why
     for job in newest:
         ahead = job["createdAt"] - now

@@ -1,23 +1,24 @@
 """What the running service says of itself, and whether its clock is ours."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 import orjson
 
-from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.cli.client import Json
+from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.durations import show_duration
 from jobindex.cli.output import time
 
 CONNECTED = "it is connected to its broker"
 """How the finding begins that says so."""
 
+_SERVICE, _CLOCK, _MESSAGES = Part("service"), Part("clock"), Part("messages")
 _SECONDS = 8
 _CLOCK_SECONDS = 5
 _BEHIND_SECONDS = 30
@@ -25,21 +26,23 @@ _BEHIND_SECONDS = 30
 
 def examine_service(url: str) -> Iterator[Finding]:
     """Yield what is found of the service at `url`."""
-    direct = build_opener(ProxyHandler({}))  # whatever proxy the environment names
     try:
-        with closing(_open(direct.open, f"{url}/readyz")) as answer:
+        with closing(_open(f"{url}/readyz")) as answer:
             told = dict(orjson.loads(answer.read()))
             date = answer.headers.get("date")
+            is_ours = "ready" in told
         now = datetime.now(UTC)
-    except (OSError, HTTPException) as error:
+    except UNANSWERED as error:
         reason = getattr(error, "reason", None) or error
-        yield _bad(
+        yield _SERVICE.bad(
             f"no service answers at {url}: {reason}",
             "Start it with `jobindex serve`, or correct JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT, or --endpoint.",
         )
         return
     except (ValueError, TypeError):
-        yield _bad(f"what answers at {url} is no jobindex", "Correct JOBINDEX_HTTP_PORT, or --endpoint.")
+        is_ours = False
+    if not is_ours:
+        yield _SERVICE.bad(f"what answers at {url} is no jobindex", "Correct JOBINDEX_HTTP_PORT, or --endpoint.")
         return
     yield _readiness(url, told)
     yield from _session(told, now)
@@ -48,39 +51,39 @@ def examine_service(url: str) -> Iterator[Finding]:
     yield from _messages(told, now)
 
 
-def _open(open_: Callable[..., HTTPResponse], url: str) -> HTTPResponse | HTTPError:
+def _open(url: str) -> HTTPResponse | HTTPError:
     try:
-        return open_(url, timeout=_SECONDS)
+        return open_directly(url, seconds=_SECONDS)
     except HTTPError as error:
         return error  # 503 tells too
 
 
 def _readiness(url: str, told: Json) -> Finding:
     if told.get("ready"):
-        return _well(f"{url} is ready")
-    return _bad(f"{url} is not ready: {told.get('reason', 'it does not say why')}", "Look into its log.")
+        return _SERVICE.well(f"{url} is ready")
+    return _SERVICE.bad(f"{url} is not ready: {told.get('reason', 'it does not say why')}", "Look into its log.")
 
 
 def _session(told: Json, now: datetime) -> Iterator[Finding]:
     ingestion = told.get("ingestion", "unknown")
     if ingestion == "connected":
-        yield _well(f"{CONNECTED} since {_time(told, 'connectedSince')}")
+        yield _SERVICE.well(f"{CONNECTED} since {_time(told, 'connectedSince')}")
     else:
-        yield _bad(
+        yield _SERVICE.bad(
             f"it is {ingestion}: {told.get('ingestionReason', 'it does not say why')}",
             "Until it is connected it answers from what it knew. What is found of the broker tells what to do.",
         )
     if "completeSince" in told:
-        yield _well(f"it has been told everything since {_time(told, 'completeSince')}")
+        yield _SERVICE.well(f"it has been told everything since {_time(told, 'completeSince')}")
     else:
-        yield _bad(
+        yield _SERVICE.bad(
             "it does not know since when it has been told everything",
             "It will once every subscription is granted. Until then jobs may be missing.",
         )
     if "oldestUnwritten" in told:
         behind = (now - datetime.fromisoformat(told["oldestUnwritten"])).total_seconds()
         if behind > _BEHIND_SECONDS:
-            yield _bad(
+            yield _SERVICE.bad(
                 f"it is {show_duration(behind)} behind in writing what it received",
                 "Look for `could not be written` in its log, for a full or slow disk, and for who locks the database.",
             )
@@ -90,33 +93,23 @@ def _clock(there: datetime, now: datetime) -> Finding:
     # A Date header is cut to the second, and uvicorn makes it once a second.
     apart = abs((now - there).total_seconds() - 1)
     if apart <= _CLOCK_SECONDS:
-        return Finding(part="clock", told="the service's clock and this machine's agree")
-    return Finding(
-        part="clock",
-        told=f"the service's clock says {there:%Y-%m-%dT%H:%M:%SZ}, this machine's {now:%Y-%m-%dT%H:%M:%SZ}",
-        advice="Set both by NTP: what has no time of its own gets that of its arrival.",
+        return _CLOCK.well("the service's clock and this machine's agree")
+    return _CLOCK.bad(
+        f"the service's clock says {there:%Y-%m-%dT%H:%M:%SZ}, this machine's {now:%Y-%m-%dT%H:%M:%SZ}",
+        "Set both by NTP: what has no time of its own gets that of its arrival.",
     )
 
 
 def _messages(told: Json, now: datetime) -> Iterator[Finding]:
     if "lastMessage" not in told:
-        yield Finding(
-            part="messages",
-            told="none has arrived since the service was started; where something was published, know that mosquitto "
+        yield _MESSAGES.well(
+            "none has arrived since the service was started; where something was published, know that mosquitto "
             "with an acl_file grants every filter and holds back what may not be read",
         )
         return
     ago = (now - datetime.fromisoformat(told["lastMessage"])).total_seconds()
-    yield Finding(part="messages", told=f"the last one arrived {show_duration(ago)} ago")
+    yield _MESSAGES.well(f"the last one arrived {show_duration(ago)} ago")
 
 
 def _time(told: Json, name: str) -> str:
     return time(datetime.fromisoformat(told[name]).timestamp()) if name in told else "an unknown time"
-
-
-def _well(told: str) -> Finding:
-    return Finding(part="service", told=told)
-
-
-def _bad(told: str, advice: str) -> Finding:
-    return Finding(part="service", told=told, advice=advice)
