@@ -41,7 +41,7 @@ def export(
     with progress("Exporting", is_wanted=not is_read) as working, opened(output) as file:
         total = _total(service, wanted)
         for count, job in enumerate(service.jobs(wanted), start=1):
-            file.write(f"{encode(job)}\n")
+            file.write(f"{encode(job, file)}\n")
             working.advance(count, None if total is None else max(total, count))
     if output is not None:
         note(f"{output}: {count} jobs")

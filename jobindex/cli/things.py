@@ -8,7 +8,19 @@ import typer
 from jobindex.cli.client import Json, ServiceClient, quoted
 from jobindex.cli.executions import show_executions
 from jobindex.cli.options import AsJson, Endpoint, NamespaceId, Prefix, connect, duration
-from jobindex.cli.output import UNKNOWN, Cell, counts, encode, note, say, show_fields, show_table, sparkline, time
+from jobindex.cli.output import (
+    UNKNOWN,
+    Cell,
+    counts,
+    encode,
+    note,
+    printable,
+    say,
+    show_fields,
+    show_table,
+    sparkline,
+    time,
+)
 
 THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
@@ -49,7 +61,7 @@ def things(
         return
     names = list(islice(service.pages("/index/things", "things", {"prefix": prefix}, limit=limit + 1), limit + 1))
     for name in names[:limit]:
-        say(encode({"thingName": name}) if json else name)
+        say(encode({"thingName": name}) if json else printable(name))
     _tell_more(len(names), limit)
 
 

@@ -98,7 +98,7 @@ def _encoded(at: float, job: Json | None) -> Json:
 def _line(at: float, job: Json | None) -> str:
     if job is None:
         return f"{time(at)}  more jobs changed than can be named"
-    parts = [time(at), printable(job["jobId"]), styled(job.get("status", "deleted"))]
+    parts = [time(at), printable(job["jobId"]), styled(printable(job.get("status", "deleted")))]
     if job.get("namespaceId"):
         parts.append(printable(job["namespaceId"]))
     if job.get("executions"):
