@@ -54,8 +54,10 @@ def things(
     """List things, or show what is known of one: its executions, and when its pending ones were last listed.
 
     A pending list is what a thing is told of all that waits for it; with one, what it leaves out has ended. Exits
-    with 1 when there is no such thing.
+    with 1 when there is no such thing. THING and --prefix exclude each other.
     """
+    if thing_name is not None and prefix is not None:
+        raise typer.BadParameter("THING and --prefix exclude each other", param_hint="--prefix")
     with asking(endpoint) as service:
         if thing_name is not None:
             _show_thing(service, thing_name, limit, json=json)
