@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import orjson
 import typer
 
-from jobindex.cli.durations import show_duration
+from jobindex.durations import show_duration
 
 say = typer.echo
 

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.index import ExecutionPage
 from jobindex.jobs import NAMESPACE_ID
 from jobindex.store import Store
 from jobindex.ui.invalid import invalid
 from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
-from jobindex.ui.times import lasting, parse_duration, written
+from jobindex.ui.times import parse_limit
 
 COUNT_MAXIMUM = 1000
 """Stuck executions that are counted for the navigation; beyond, it says that there are more."""
@@ -44,7 +45,7 @@ async def stuck_page(store: Store, question: Question, stuck_after: timedelta) -
         title="Stuck executions",
         section="stuck",
         values={
-            "longer_than": given.get("longerThan", written(limit)),
+            "longer_than": given.get("longerThan", written(int(limit.total_seconds()))),
             "limit_words": lasting(limit.total_seconds()),
             "namespace_id": given.get("namespaceId", ""),
             "error": error,
@@ -61,5 +62,5 @@ def _read(question: Question, stuck_after: timedelta) -> _Wanted:
     if namespace_id is not None and re.fullmatch(NAMESPACE_ID, namespace_id) is None:
         constraint = f"Member must satisfy regular expression pattern: {NAMESPACE_ID.pattern}"
         raise invalid("namespaceId", namespace_id, constraint)
-    limit = stuck_after if longer_than is None else parse_duration("longerThan", longer_than)
+    limit = stuck_after if longer_than is None else parse_limit("longerThan", longer_than)
     return _Wanted(limit=limit, namespace_id=namespace_id)
