@@ -280,16 +280,17 @@ def test_a_change_makes_one_question(site: Site) -> None:
 
 def test_a_change_before_the_first_connection_shows_up(site: Site) -> None:
     """Nobody tells a page of what happened between its making and its connection: it asks."""
+
+    def hold(route: Route) -> None:
+        tell(site, "between")
+        wait_until(lambda: "between" in site.service.jobs(), "the job in the index")
+        route.continue_()
+
     wait_until(lambda: site.service.metric("live_watchers") == 0, "the end of former pages", 30)
     with opened(site) as page:
-        page.route("**/index/events*", lambda route: (_tell_of_a_job(site, "between"), route.continue_()))
+        page.route("**/index/events*", hold)
         page.goto("/ui/jobs")
         expect(page.locator("#job-between")).to_be_visible()
-
-
-def _tell_of_a_job(site: Site, job_id: str) -> None:
-    tell(site, job_id)
-    wait_until(lambda: job_id in site.service.jobs(), "the job in the index")
 
 
 @pytest.mark.parametrize("is_away", [False, True])

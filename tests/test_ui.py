@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -290,6 +290,31 @@ def test_things_are_paged(api: Api) -> None:
     second = first.follow("Next →")
     assert names == sorted({*first.links, *second.links} & set(names))
     assert not {*first.links} & {*second.links} & set(names)
+
+
+def test_a_position_leads_nowhere_but_in_its_list(api: Api) -> None:
+    """What a link goes on behind is sealed, as in the API: for the same page, asked in the same way."""
+    things = [f"thing-{number:03}" for number in range(130)]
+    api.apply(*[pending(thing, "acme", QUEUED=[execution("job", hours=3)]) for thing in things])
+    api.apply(*[(JOB.format("t", f"job-{thing}", thing), {}) for thing in things])
+    api.reject(*[RejectedMessage(topic=f"t/{n}", payload=b"", reason="a reason") for n in range(PAGE_SIZE + 1)])
+    lists = ("", "jobs?prefix=job", "jobs/job", "things", "stuck", "rejected")
+    positions = {}
+    for path in lists:
+        shown = page(api, path)
+        positions[path] = dict(parse_qsl(urlsplit(shown.links["Next →"]).query))["after"]
+        assert re.fullmatch("[A-Za-z0-9_-]+", positions[path])
+        assert 200 == shown.follow("Next →").status
+    for path in lists:
+        for position in [positions[other] for other in lists if other != path] + [
+            "thing-001",
+            '["job","thing-001"]',
+            "50",
+        ]:
+            refused = page(api, f"{path}{'&' if '?' in path else '?'}after={quote(position)}")
+            assert (400, True) == (refused.status, "malformed, of an unknown version" in refused.text), path
+    for other in ("stuck?namespaceId=acme", "stuck?longerThan=2h"):
+        assert 400 == page(api, f"{other}&after={positions['stuck']}").status
 
 
 def test_what_is_stuck_is_found(api: Api) -> None:

@@ -32,6 +32,7 @@ from jobindex.errors import (
     JobindexError,
     ResourceNotFoundException,
 )
+from jobindex.index import STUCK_AFTER
 from jobindex.state import State
 from jobindex.store import Store
 from jobindex.ui.assets import read_assets
@@ -45,8 +46,6 @@ from jobindex.ui.rejected import rejected_message_page, rejected_page
 from jobindex.ui.rendering import Frame, Rendered, Renderer
 from jobindex.ui.stuck import COUNT_MAXIMUM, stuck_page
 from jobindex.ui.things import thing_page, things_page
-
-STUCK_AFTER = timedelta(hours=1)
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

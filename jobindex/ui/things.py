@@ -3,17 +3,24 @@
 from datetime import timedelta
 
 from jobindex.index import ExecutionState
+from jobindex.parameters import Choice, Constraints, Text
 from jobindex.store import Store
-from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
-from jobindex.ui.state import read_state
+from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
+
+PARAMETERS: Constraints = {"prefix": Text(), "after": POSITION}
+THING_PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 
 _NAMES_SHOWN = 120
 
 
 async def things_page(store: Store, question: Question) -> Page:
-    """Return the things whose names begin as asked."""
-    prefix = (question.text("prefix") or "").strip()
-    found = await store.things(prefix=prefix, after=question.text("after") or "", limit=_NAMES_SHOWN + 1)
+    """Return the things whose names begin as asked.
+
+    Raises:
+        InvalidRequestException: `after` leads nowhere.
+    """
+    prefix = question.parse(PARAMETERS).text("prefix").strip()
+    found = await store.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
     page = found[:_NAMES_SHOWN]
     return Page(
         template="things.html",
@@ -34,14 +41,14 @@ async def thing_page(store: Store, question: Question, thing_name: str, stuck_af
         ResourceNotFoundException: no message ever told of it.
         InvalidRequestException: what executions are asked for cannot be.
     """
-    state = read_state(question)
+    state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
     thing = await store.thing(thing_name)
     executions = await store.executions_of_thing(
         thing_name,
         namespace_id=None,
         state=state,
         job_id=None,
-        after=question.text("after"),
+        after=question.position(),
         limit=PAGE_SIZE,
     )
     return Page(
