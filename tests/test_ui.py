@@ -1,8 +1,7 @@
 """The pages, as who reads them without JavaScript gets them."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from surfing import Document, read
 from waiting import wait_until
 
 from jobindex.jobs import RejectedMessage
+from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.state import Ingestion
 from jobindex.ui.page import PAGE_SIZE
 
@@ -104,6 +104,7 @@ def test_a_browser_is_led_to_the_pages_and_a_program_is_not(api: Api) -> None:
     for accept in ("*/*", "application/json", "text/html;q=0.5,application/json", "text/html;q=none"):
         shown = read(api.url + "/", accept=accept)
         assert (404, "UnknownOperationException") == (shown.status, shown.headers["x-amzn-errortype"])
+        assert "accept" == shown.headers["vary"]
 
 
 def test_static_files_are_kept_for_good_under_the_hash_of_their_content(api: Api) -> None:
@@ -413,9 +414,60 @@ def test_an_index_that_cannot_be_read_is_a_page_too(api: Api) -> None:
 
 
 def test_a_change_by_a_form_is_not_offered(api: Api) -> None:
-    """Pages read; nothing but GET is answered."""
-    with pytest.raises(HTTPError) as refused:
-        urlopen(Request(f"{api.url}/ui/jobs", data=b"", method="POST"))
-    with refused.value:
-        assert 405 == refused.value.code
-        assert "message" in json.loads(refused.value.read())
+    """Pages read; nothing but GET is answered, by a page as strict as the others."""
+    for path in ("", "/", "/jobs", "/static/0/ui.css", "/nowhere"):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{api.url}/ui{path}", data=b"", method="POST"))
+        with refused.value:
+            assert (405, "GET, HEAD") == (refused.value.code, refused.value.headers["allow"])
+            assert f"A page is only read: there is no POST /ui{path}" in refused.value.read().decode()
+            _check_is_strict(dict(refused.value.headers))
+
+
+def _check_is_strict(headers: Mapping[str, str]) -> None:
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "nosniff" == headers["x-content-type-options"]
+    assert "text/html; charset=utf-8" == headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["static/x/nope", "static/x", "static", "a/b/c"])
+def test_where_there_is_no_page_a_page_says_so(api: Api, path: str) -> None:
+    """As strict as the others, and without asking the index."""
+    api.state.store, store = None, api.state.store
+    try:
+        shown = page(api, path)
+    finally:
+        api.state.store = store
+    assert (404, True) == (shown.status, f"There is no page at /ui/{path}" in shown.text)
+    _check_is_strict(shown.headers)
+
+
+def test_more_pages_than_can_be_made_are_turned_away(tmp_path: Path) -> None:
+    """503, for whole pages and for sections, with when to come again; ListJobs has a bound of its own."""
+    with serving(tmp_path, pages_maximum=0) as api:
+        for path in ("", "jobs", "jobs?fragment=list", "jobs?fragment="):
+            shown = page(api, path)
+            assert 503 == shown.status
+            assert ("The rate exceeds the limit" in shown.text) is not path.endswith("=")
+            assert shown.headers["retry-after"]
+            _check_is_strict(shown.headers)
+        assert 200 == api.request("/jobs")[0]
+        assert b"jobindex_http_requests_throttled_total 4.0" in api.metrics.encode()
+
+
+def test_what_a_page_does_not_know_makes_no_other_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it is asked, the answer is worked out once, and no link passes it on."""
+    api.apply(*[(JOB.format("t", f"job-{number}", "n"), {}) for number in range(PAGE_SIZE + 1)])
+    assert api.state.store is not None
+    asked: list[object] = []
+    listed = api.state.store.list_jobs
+
+    async def list_jobs(query: ListJobsQuery) -> JobPage:
+        asked.append(query)
+        return await listed(query)
+
+    monkeypatch.setattr(api.state.store, "list_jobs", list_jobs)
+    for number in range(20):
+        shown = page(api, f"jobs?namespaceId=n&x={number}")
+        assert "x=" not in shown.links["Next →"]
+    assert 1 == len(asked)
