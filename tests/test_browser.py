@@ -37,7 +37,7 @@ PAGES = {
     "message": "/ui/rejected/1",
     "binary": "/ui/rejected/2",
 }
-REFUSED = {"unknown": "/ui/jobs/unknown", "invalid": "/ui/jobs?status=none"}
+REFUSED = {"unknown": "/ui/jobs/unknown", "unheard": "/ui/things/unheard", "invalid": "/ui/jobs?status=none"}
 WIDTHS = {"wide": 1280, "narrow": 375}
 OTHER_WIDTHS = (320, 800, 1000)
 LONG = "a-name-as-long-as-can-be-" + 103 * "m"
@@ -256,6 +256,20 @@ def test_a_job_appears_without_reload(site: Site) -> None:
         tell(site, "appears", '{"status": "CANCELED"}')
         expect(page.locator("#job .badge")).to_have_text("Canceled", timeout=2000)
         expect(page.locator("#history")).to_contain_text("In progress → Canceled")
+
+
+def test_a_thing_appears_on_its_own_page(site: Site) -> None:
+    """Though nothing was known of it when the page was opened."""
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    page.goto("/ui/things/pump-new")
+    expect(page.locator("#gone")).to_contain_text("No such thing")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    pending = {"jobId": "rollout", "queuedAt": SECONDS, "executionNumber": 1, "versionNumber": 1}
+    listed = {"timestamp": SECONDS, "jobs": {"QUEUED": [pending]}}
+    publish(site.broker.port, [("$aws/things/pump-new/jobs/notify-namespace-acme", json.dumps(listed))])
+    expect(page.locator("#executions")).to_contain_text("rollout", timeout=2000)
+    context.close()
 
 
 def asked_for(page: Page) -> list[str]:

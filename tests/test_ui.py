@@ -93,7 +93,7 @@ def test_every_page_of_an_empty_index_says_what_to_do(api: Api, path: str) -> No
     """An empty table tells nobody anything."""
     shown = page(api, path)
     told = r"No job is known yet|No thing is known yet|Nothing is stuck|No message is rejected|Nothing is known of this"
-    assert re.search(told + "|No such job", shown.text)
+    assert re.search(told + "|No such job|No such thing", shown.text)
     assert not shown.rows
 
 
@@ -370,7 +370,12 @@ def test_freshness_stands_on_every_page(api: Api) -> None:
     for told in ("Connected since 2026-11-20 10:00 UTC", "Complete since 2026-11-20 10:00 UTC", "1 min behind"):
         assert told in shown.text
     state.in_hand.clear()
-    assert "Up to date" in page(api, "jobs").text
+    shown = page(api, "jobs")
+    assert "Up to date" in shown.text
+    assert "until the connection was lost" not in shown.text
+    state.ingestion = Ingestion.CONNECTING
+    expected = "Complete since 2026-11-20 10:00 UTC, until the connection was lost"
+    assert expected in page(api, "jobs").text
 
 
 def test_a_section_is_asked_for_alone(api: Api) -> None:

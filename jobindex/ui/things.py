@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState
 from jobindex.parameters import Choice, Constraints, Text
 from jobindex.store import Store
@@ -35,14 +36,24 @@ async def things_page(store: Store, question: Question) -> Page:
 
 
 async def thing_page(store: Store, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
-    """Return a thing with its executions.
+    """Return a thing with its executions; of one that no message told of, that, until one does.
 
     Raises:
-        ResourceNotFoundException: no message ever told of it.
         InvalidRequestException: what executions are asked for cannot be.
     """
     state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
-    thing = await store.thing(thing_name)
+    watched = {"thingName": thing_name}
+    try:
+        thing = await store.thing(thing_name)
+    except ResourceNotFoundException as problem:
+        return Page(
+            template="no_thing.html",
+            title="No such thing",
+            section="things",
+            values={"thing_name": thing_name, "error": str(problem)},
+            watched=watched,
+            status=404,
+        )
     executions = await store.executions_of_thing(
         thing_name,
         namespace_id=None,
@@ -64,5 +75,5 @@ async def thing_page(store: Store, question: Question, thing_name: str, stuck_af
             "pager": forward_pager(question, executions.next_position),
             "all_address": question.address(state=None),
         },
-        watched={"thingName": thing_name},
+        watched=watched,
     )
