@@ -82,7 +82,7 @@ class Metrics:
             "mqtt_sessions_lost", "Sessions that the broker had forgotten: messages may have been missed"
         )
         self.connections = self._counter("mqtt_connections", "Connections that the broker accepted")
-        self.throttled = self._counter("http_requests_throttled", "Requests answered with ThrottlingException")
+        self.throttled = self._counter("http_requests_throttled", "Requests turned away as too many are under way")
 
     def encode(self, census: Census | None = None) -> bytes:
         """Return all figures in Prometheus's text form; those of the census only where there is one."""

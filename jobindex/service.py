@@ -18,6 +18,7 @@ import uvicorn
 
 from jobindex.addresses import authority
 from jobindex.api.app import App, create_app
+from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.backoff import Backoff
 from jobindex.config import Settings
 from jobindex.errors import DatabaseUnavailableError, SettingsError
@@ -59,7 +60,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
         state,
         metrics,
         live,
-        pages=ui_routes(state, stuck_after=settings.stuck_after),
+        pages=ui_routes(state, Throttle(metrics, PAGES_MAXIMUM), stuck_after=settings.stuck_after),
         thing_arn_prefix=settings.thing_arn_prefix,
         stuck_after=settings.stuck_after,
     )

@@ -16,7 +16,7 @@ import uvicorn
 from botocore.config import Config
 
 from jobindex.api.app import create_app
-from jobindex.api.throttle import CONCURRENCY_MAXIMUM
+from jobindex.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
@@ -82,7 +82,9 @@ class Api:
 
 
 @contextmanager
-def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) -> Iterator[Api]:
+def serving(
+    directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM, pages_maximum: int = PAGES_MAXIMUM
+) -> Iterator[Api]:
     """Serve an empty index while the context is open."""
     state = State()
     metrics = Metrics(state)
@@ -90,7 +92,7 @@ def serving(directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM) 
         state,
         metrics,
         Live(state),
-        pages=ui_routes(state),
+        pages=ui_routes(state, Throttle(metrics, pages_maximum)),
         thing_arn_prefix=THING_ARN_PREFIX,
         concurrency_maximum=concurrency_maximum,
     )

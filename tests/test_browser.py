@@ -23,7 +23,7 @@ from jobindex.nats import free_port
 require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
 
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402 (behind what skips without them)
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright  # noqa: E402
 
 PAGES = {
     "namespaces": "/ui/",
@@ -37,7 +37,7 @@ PAGES = {
     "message": "/ui/rejected/1",
     "binary": "/ui/rejected/2",
 }
-REFUSED = {"unknown": "/ui/jobs/unknown", "invalid": "/ui/jobs?status=none"}
+REFUSED = {"unknown": "/ui/jobs/unknown", "unheard": "/ui/things/unheard", "invalid": "/ui/jobs?status=none"}
 WIDTHS = {"wide": 1280, "narrow": 375}
 OTHER_WIDTHS = (320, 800, 1000)
 LONG = "a-name-as-long-as-can-be-" + 103 * "m"
@@ -256,6 +256,116 @@ def test_a_job_appears_without_reload(site: Site) -> None:
         tell(site, "appears", '{"status": "CANCELED"}')
         expect(page.locator("#job .badge")).to_have_text("Canceled", timeout=2000)
         expect(page.locator("#history")).to_contain_text("In progress → Canceled")
+
+
+def test_a_thing_appears_on_its_own_page(site: Site) -> None:
+    """Though nothing was known of it when the page was opened."""
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    page.goto("/ui/things/pump-new")
+    expect(page.locator("#gone")).to_contain_text("No such thing")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    pending = {"jobId": "rollout", "queuedAt": SECONDS, "executionNumber": 1, "versionNumber": 1}
+    listed = {"timestamp": SECONDS, "jobs": {"QUEUED": [pending]}}
+    publish(site.broker.port, [("$aws/things/pump-new/jobs/notify-namespace-acme", json.dumps(listed))])
+    expect(page.locator("#executions")).to_contain_text("rollout", timeout=2000)
+    context.close()
+
+
+def asked_for(page: Page) -> list[str]:
+    """Return a list that grows with each question for sections of the page."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "fragment=" in request.url else None)
+    return asked
+
+
+def test_a_change_makes_one_question(site: Site) -> None:
+    """It is answered for sure from behind the change: nobody need ask twice."""
+    with opened(site) as page:
+        asked = asked_for(page)
+        with page.expect_response(lambda answer: "fragment=list" in answer.url):
+            page.goto("/ui/jobs")
+        assert 1 == len(asked)
+        tell(site, "once")
+        expect(page.locator("#job-once")).to_be_visible(timeout=2000)
+        page.wait_for_function("from => performance.now() > from + 1500", arg=page.evaluate("performance.now()"))
+        assert 2 == len(asked)
+
+
+def test_a_change_before_the_first_connection_shows_up(site: Site) -> None:
+    """Nobody tells a page of what happened between its making and its connection: it asks."""
+
+    def hold(route: Route) -> None:
+        tell(site, "between")
+        wait_until(lambda: "between" in site.service.jobs(), "the job in the index")
+        route.continue_()
+
+    wait_until(lambda: site.service.metric("live_watchers") == 0, "the end of former pages", 30)
+    with opened(site) as page:
+        page.route("**/index/events*", hold)
+        page.goto("/ui/jobs")
+        expect(page.locator("#job-between")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_what_could_not_be_answered_is_asked_again(site: Site, is_away: bool) -> None:  # noqa: FBT001
+    """A proxy's 502, or no answer at all, loses no section, and the line may stand all the while."""
+    failures = iter(range(2))
+
+    def answer(route: Route) -> None:
+        if next(failures, None) is None:
+            route.continue_()
+        elif is_away:
+            route.abort()
+        else:
+            route.fulfill(status=502, body="<p>Bad Gateway</p>", content_type="text/html")
+
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    with page.expect_response(lambda answer: "fragment=list" in answer.url):
+        page.goto("/ui/jobs")
+    page.route("**/ui/jobs?fragment=*", answer)
+    job_id = f"late-{is_away}"
+    tell(site, job_id)
+    expect(page.locator(f"#job-{job_id}")).to_be_visible(timeout=15_000)
+    context.close()
+
+
+def test_marked_text_stays_and_is_not_asked_for(site: Site) -> None:
+    """Its section waits until the mark is gone; meanwhile the service is left alone."""
+    with opened(site) as page:
+        page.clock.install()
+        page.goto("/ui/jobs")
+        expect(page.locator("#live-state")).to_have_text("Live")
+        for _ in range(3):
+            _pass(page)
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('#list caption'))")
+        asked = asked_for(page)
+        page.evaluate(_WATCH, "marked")
+        tell(site, "marked")
+        page.evaluate("isTold")
+        for _ in range(5):
+            _pass(page)
+        assert len(asked) <= 2, "the freshness, each ten seconds and with a change"
+        expect(page.locator("#job-marked")).to_have_count(0)
+        page.evaluate("getSelection().removeAllRanges()")
+        for _ in range(2):
+            _pass(page)
+        expect(page.locator("#job-marked")).to_be_visible()
+
+
+_WATCH = """jobId => {
+  const source = new EventSource(`/index/events?jobId=${jobId}`);
+  window.isTold = new Promise((resolve) => source.addEventListener("change", (event) => {
+    if (JSON.parse(event.data).jobs?.includes(jobId)) resolve(true);
+  }));
+}"""
+
+
+def _pass(page: Page) -> None:
+    """Let time pass for the page, and what it asks be answered."""
+    page.clock.run_for(1500)
+    page.evaluate("fetch('/healthz').then(answer => answer.text())")
 
 
 def test_a_viewer_may_pause(site: Site) -> None:

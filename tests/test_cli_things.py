@@ -9,8 +9,8 @@ from commands import jobindex
 from fleets import QUEUED_AT, served_fleet
 from services import Service
 
-from jobindex.cli.durations import parse_duration, show_duration
 from jobindex.cli.output import sparkline
+from jobindex.durations import parse_duration, show_duration
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,17 @@ def test_namespaces_are_counted(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("1.5h", 5400), (" 2d ", 172800), ("0", 0)]
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("30m", 1800),
+        ("1.5h", 5400),
+        ("90min", 5400),
+        ("10 min", 600),
+        (" 2d ", 172800),
+        ("0", 0),
+    ],
 )
 def test_durations_are_read(text: str, seconds: int) -> None:
     """With a unit, or in seconds."""

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_the_readme_has_an_example_of_every_command_that_asks() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
-    app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State()))
+    app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State(), nullcontext()))
     paths = {
         getattr(route, "path", "") + getattr(inner, "path", "")
         for route in app._app.routes  # type: ignore[attr-defined]

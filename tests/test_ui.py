@@ -1,13 +1,12 @@
 """The pages, as who reads them without JavaScript gets them."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -16,6 +15,7 @@ from surfing import Document, read
 from waiting import wait_until
 
 from jobindex.jobs import RejectedMessage
+from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.state import Ingestion
 from jobindex.ui.page import PAGE_SIZE
 
@@ -93,7 +93,7 @@ def test_every_page_of_an_empty_index_says_what_to_do(api: Api, path: str) -> No
     """An empty table tells nobody anything."""
     shown = page(api, path)
     told = r"No job is known yet|No thing is known yet|Nothing is stuck|No message is rejected|Nothing is known of this"
-    assert re.search(told + "|No such job", shown.text)
+    assert re.search(told + "|No such job|No such thing", shown.text)
     assert not shown.rows
 
 
@@ -104,6 +104,7 @@ def test_a_browser_is_led_to_the_pages_and_a_program_is_not(api: Api) -> None:
     for accept in ("*/*", "application/json", "text/html;q=0.5,application/json", "text/html;q=none"):
         shown = read(api.url + "/", accept=accept)
         assert (404, "UnknownOperationException") == (shown.status, shown.headers["x-amzn-errortype"])
+        assert "accept" == shown.headers["vary"]
 
 
 def test_static_files_are_kept_for_good_under_the_hash_of_their_content(api: Api) -> None:
@@ -292,6 +293,31 @@ def test_things_are_paged(api: Api) -> None:
     assert not {*first.links} & {*second.links} & set(names)
 
 
+def test_a_position_leads_nowhere_but_in_its_list(api: Api) -> None:
+    """What a link goes on behind is sealed, as in the API: for the same page, asked in the same way."""
+    things = [f"thing-{number:03}" for number in range(130)]
+    api.apply(*[pending(thing, "acme", QUEUED=[execution("job", hours=3)]) for thing in things])
+    api.apply(*[(JOB.format("t", f"job-{thing}", thing), {}) for thing in things])
+    api.reject(*[RejectedMessage(topic=f"t/{n}", payload=b"", reason="a reason") for n in range(PAGE_SIZE + 1)])
+    lists = ("", "jobs?prefix=job", "jobs/job", "things", "stuck", "rejected")
+    positions = {}
+    for path in lists:
+        shown = page(api, path)
+        positions[path] = dict(parse_qsl(urlsplit(shown.links["Next →"]).query))["after"]
+        assert re.fullmatch("[A-Za-z0-9_-]+", positions[path])
+        assert 200 == shown.follow("Next →").status
+    for path in lists:
+        for position in [positions[other] for other in lists if other != path] + [
+            "thing-001",
+            '["job","thing-001"]',
+            "50",
+        ]:
+            refused = page(api, f"{path}{'&' if '?' in path else '?'}after={quote(position)}")
+            assert (400, True) == (refused.status, "malformed, of an unknown version" in refused.text), path
+    for other in ("stuck?namespaceId=acme", "stuck?longerThan=2h"):
+        assert 400 == page(api, f"{other}&after={positions['stuck']}").status
+
+
 def test_what_is_stuck_is_found(api: Api) -> None:
     """Longer than the default, or than asked, in a namespace or in all; the navigation counts them."""
     fill(api)
@@ -344,7 +370,12 @@ def test_freshness_stands_on_every_page(api: Api) -> None:
     for told in ("Connected since 2026-11-20 10:00 UTC", "Complete since 2026-11-20 10:00 UTC", "1 min behind"):
         assert told in shown.text
     state.in_hand.clear()
-    assert "Up to date" in page(api, "jobs").text
+    shown = page(api, "jobs")
+    assert "Up to date" in shown.text
+    assert "until the connection was lost" not in shown.text
+    state.ingestion = Ingestion.CONNECTING
+    expected = "Complete since 2026-11-20 10:00 UTC, until the connection was lost"
+    assert expected in page(api, "jobs").text
 
 
 def test_a_section_is_asked_for_alone(api: Api) -> None:
@@ -388,9 +419,60 @@ def test_an_index_that_cannot_be_read_is_a_page_too(api: Api) -> None:
 
 
 def test_a_change_by_a_form_is_not_offered(api: Api) -> None:
-    """Pages read; nothing but GET is answered."""
-    with pytest.raises(HTTPError) as refused:
-        urlopen(Request(f"{api.url}/ui/jobs", data=b"", method="POST"))
-    with refused.value:
-        assert 405 == refused.value.code
-        assert "message" in json.loads(refused.value.read())
+    """Pages read; nothing but GET is answered, by a page as strict as the others."""
+    for path in ("", "/", "/jobs", "/static/0/ui.css", "/nowhere"):
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{api.url}/ui{path}", data=b"", method="POST"))
+        with refused.value:
+            assert (405, "GET, HEAD") == (refused.value.code, refused.value.headers["allow"])
+            assert f"A page is only read: there is no POST /ui{path}" in refused.value.read().decode()
+            _check_is_strict(dict(refused.value.headers))
+
+
+def _check_is_strict(headers: Mapping[str, str]) -> None:
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "nosniff" == headers["x-content-type-options"]
+    assert "text/html; charset=utf-8" == headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["static/x/nope", "static/x", "static", "a/b/c"])
+def test_where_there_is_no_page_a_page_says_so(api: Api, path: str) -> None:
+    """As strict as the others, and without asking the index."""
+    api.state.store, store = None, api.state.store
+    try:
+        shown = page(api, path)
+    finally:
+        api.state.store = store
+    assert (404, True) == (shown.status, f"There is no page at /ui/{path}" in shown.text)
+    _check_is_strict(shown.headers)
+
+
+def test_more_pages_than_can_be_made_are_turned_away(tmp_path: Path) -> None:
+    """503, for whole pages and for sections, with when to come again; ListJobs has a bound of its own."""
+    with serving(tmp_path, pages_maximum=0) as api:
+        for path in ("", "jobs", "jobs?fragment=list", "jobs?fragment="):
+            shown = page(api, path)
+            assert 503 == shown.status
+            assert ("The rate exceeds the limit" in shown.text) is not path.endswith("=")
+            assert shown.headers["retry-after"]
+            _check_is_strict(shown.headers)
+        assert 200 == api.request("/jobs")[0]
+        assert b"jobindex_http_requests_throttled_total 4.0" in api.metrics.encode()
+
+
+def test_what_a_page_does_not_know_makes_no_other_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much of it is asked, the answer is worked out once, and no link passes it on."""
+    api.apply(*[(JOB.format("t", f"job-{number}", "n"), {}) for number in range(PAGE_SIZE + 1)])
+    assert api.state.store is not None
+    asked: list[object] = []
+    listed = api.state.store.list_jobs
+
+    async def list_jobs(query: ListJobsQuery) -> JobPage:
+        asked.append(query)
+        return await listed(query)
+
+    monkeypatch.setattr(api.state.store, "list_jobs", list_jobs)
+    for number in range(20):
+        shown = page(api, f"jobs?namespaceId=n&x={number}")
+        assert "x=" not in shown.links["Next →"]
+    assert 1 == len(asked)

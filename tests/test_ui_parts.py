@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.index import ExecutionState, Job
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
 from jobindex.ui.marks import activity, bar, tally
 from jobindex.ui.page import Question
-from jobindex.ui.times import lasting, parse_duration, relative, written
+from jobindex.ui.times import parse_limit, relative
 from jobindex.ui.words import count, label, status_reason
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -41,19 +42,28 @@ def test_an_age_is_told_in_one_unit(seconds: float, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("90", 90), ("5s", 5), ("90m", 5400), ("10 min", 600), ("6h", 21600), (" 2d ", 172_800), ("3650d", 315_360_000)],
+    [
+        ("90", 90),
+        ("5s", 5),
+        ("90m", 5400),
+        ("10 min", 600),
+        ("1.5h", 5400),
+        ("6h", 21600),
+        (" 2d ", 172_800),
+        ("3650d", 315_360_000),
+    ],
 )
 def test_a_duration_is_read_and_written(text: str, expected: int) -> None:
     """A number of seconds, or with a unit; what is written is read back."""
-    duration = parse_duration("longerThan", text)
-    assert timedelta(seconds=expected) == duration == parse_duration("longerThan", written(duration))
+    duration = parse_limit("longerThan", text)
+    assert timedelta(seconds=expected) == duration == parse_limit("longerThan", written(expected))
 
 
-@pytest.mark.parametrize("text", ["0", "0d", "-1", "1.5h", "1w", "", "3651d", "9999999999d", "h"])
+@pytest.mark.parametrize("text", ["0", "0d", "-1", "0.4s", "1.5.5h", "1w", "", "3651d", "9999999999d", "h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     """With the parameter's name and what it may be."""
     with pytest.raises(InvalidRequestException, match=rf"Value '{text}' at 'longerThan' failed .* 90m, 6h or 2d"):
-        parse_duration("longerThan", text)
+        parse_limit("longerThan", text)
 
 
 def job(

@@ -103,8 +103,9 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     error = cast("HTTPException", error)
     what = f"{request.method} {request.url.path}"
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return error_answer(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
-    response = error_answer(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
+        response = error_answer(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
+    else:
+        response = error_answer(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
     response.headers.update(error.headers or {})
     return response
 

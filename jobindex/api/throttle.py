@@ -8,6 +8,8 @@ from jobindex.metrics import Metrics
 
 CONCURRENCY_MAXIMUM = 1000
 """Requests under way at once; further ones are throttled, and SDKs try again."""
+PAGES_MAXIMUM = 200
+"""Pages under way at once: each takes some milliseconds, and ListJobs is answered beside them."""
 
 
 class Throttle:

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import typer
 
 from jobindex.cli.client import ServiceClient
-from jobindex.cli.durations import parse_duration
 from jobindex.cli.output import note
 from jobindex.cli.settings import load_settings
+from jobindex.durations import parse_duration
 from jobindex.jobs import JobStatus, TargetSelection
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, a line for each, for programs.")]

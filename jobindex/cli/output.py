@@ -12,7 +12,7 @@ from typing import TextIO
 import orjson
 import typer
 
-from jobindex.cli.durations import show_duration
+from jobindex.durations import show_duration
 
 say = typer.echo
 

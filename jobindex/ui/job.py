@@ -2,11 +2,12 @@
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState
+from jobindex.parameters import Choice, Constraints
 from jobindex.store import Store
-from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
-from jobindex.ui.state import read_state
+from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 from jobindex.ui.words import created_reason, status_reason
 
+PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 CHANGES_SHOWN = 20
 
 
@@ -16,11 +17,12 @@ async def job_page(store: Store, question: Question, job_id: str) -> Page:
     Raises:
         InvalidRequestException: what executions are asked for cannot be.
     """
-    state = read_state(question)
+    state = question.parse(PARAMETERS).choice("state", ExecutionState)
+    after = question.position()
     changes = await store.job_changes(job_id, limit=CHANGES_SHOWN)
     try:
         job = await store.job(job_id)
-        executions = await store.executions_of_job(job_id, state=state, after=question.text("after"), limit=PAGE_SIZE)
+        executions = await store.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
     except ResourceNotFoundException as problem:
         return Page(
             template="no_job.html",

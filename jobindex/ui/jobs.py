@@ -8,11 +8,12 @@ import orjson
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, ListJobsQuery, Position, decode_token, encode_token, parse_list_jobs
+from jobindex.listing import FILTERS, Filters, ListJobsQuery, Position, decode_token, encode_token, filters_of
+from jobindex.parameters import Constraints, Text
 from jobindex.store import Store
-from jobindex.ui.page import PAGE_SIZE, Page, Pager, Question, forward_pager
+from jobindex.ui.page import PAGE_SIZE, POSITIONS, Page, Pager, Question, forward_pager
 
-FILTERS = ("namespaceId", "status", "targetSelection", "thingGroupName", "thingGroupId")
+PARAMETERS: Constraints = {"prefix": Text(), **FILTERS, **POSITIONS}
 
 _FIELDS = ("prefix", *FILTERS)
 
@@ -66,11 +67,12 @@ async def jobs_page(store: Store, question: Question) -> Page:
 
 
 async def _listed(store: Store, question: Question) -> _Listed:
-    filters = parse_list_jobs([item for item in question.parameters if item[0] in FILTERS]).filters
-    prefix = question.text("prefix")
+    values = question.parse(PARAMETERS)
+    filters = filters_of(values)
+    prefix = values.optional("prefix")
     if prefix:
         return await _found(store, question, prefix.strip(), filters)
-    before, after = question.text("before"), question.text("after")
+    before, after = values.optional("before"), values.optional("after")
     if before:
         query = ListJobsQuery(
             filters=filters, max_results=PAGE_SIZE, after=decode_token(before, filters), is_backwards=True
@@ -90,7 +92,7 @@ async def _listed(store: Store, question: Question) -> _Listed:
 
 async def _found(store: Store, question: Question, prefix: str, filters: Filters) -> _Listed:
     """Return jobs by the beginning of their ids, in the order of these."""
-    found = await store.jobs_by_id(prefix, filters, after=question.text("after") or "", limit=PAGE_SIZE)
+    found = await store.jobs_by_id(prefix, filters, after=question.position() or "", limit=PAGE_SIZE)
     return _Listed(rows=await _rows(store, found.jobs), pager=forward_pager(question, found.next_position))
 
 

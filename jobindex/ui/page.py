@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
-from jobindex.ui.invalid import invalid
+from jobindex.parameters import Constraints, Text, Values, parse_parameters
+from jobindex.tokens import seal_text, unseal_text
 
 PAGE_SIZE = 50
 """Rows of a list in a page."""
+POSITION = Text()
+"""Where in a list a page starts, sealed for the rest of what is asked."""
+POSITIONS: Constraints = {"after": POSITION, "before": POSITION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +21,31 @@ class Question:
 
     path: str
     parameters: Sequence[tuple[str, str]] = ()
-    """Those of the query string that are not empty: a form sends its empty fields too."""
+    """Those of the query string that the page knows and that are not empty: a form sends its empty fields too."""
     now: datetime
 
-    def text(self, name: str) -> str | None:
-        """Return a parameter; None where it is not given.
+    def parse(self, constraints: Constraints) -> Values:
+        """Return what was asked.
 
         Raises:
-            InvalidRequestException: it is given twice.
+            InvalidRequestException: parameters outside their constraints, all of them in one message.
         """
-        values = [value for other, value in self.parameters if other == name]
-        if len(values) > 1:
-            raise invalid(name, values, "Member must not be repeated")
-        return values[0] if values else None
+        return parse_parameters(constraints, self.parameters)
+
+    def position(self) -> str | None:
+        """Return what the page goes on behind, as `forward_pager` sealed it; None for the first one.
+
+        Raises:
+            InvalidRequestException: it was not sealed for what is asked, or is given twice.
+        """
+        return unseal_text(self.parse(POSITIONS).optional("after"), self._bound(), "after")
+
+    def seal(self, position: str | None) -> str | None:
+        """Return a position for a link from this page; None for None."""
+        return seal_text(position, self._bound())
+
+    def _bound(self) -> Sequence[str]:
+        return (self.address(),)
 
     def whole_address(self) -> str:
         """Return the address of this page with all that was asked."""
@@ -40,7 +56,7 @@ class Question:
 
         What pages through a list is never taken over.
         """
-        kept = [(name, value) for name, value in self.parameters if name not in {"after", "before", *changes}]
+        kept = [(name, value) for name, value in self.parameters if name not in {*POSITIONS, *changes}]
         added = [(name, value) for name, value in changes.items() if value is not None]
         return _address(self.path, [*kept, *added])
 
@@ -64,8 +80,8 @@ class Pager:
 def forward_pager(question: Question, next_position: str | None) -> Pager:
     """Return the links of a list that is paged forward alone: on, and back to its start."""
     return Pager(
-        first=question.address() if question.text("after") else None,
-        next=None if next_position is None else question.address(after=next_position),
+        first=question.address() if any(name == "after" for name, _ in question.parameters) else None,
+        next=None if next_position is None else question.address(after=question.seal(next_position)),
     )
 
 

@@ -4,14 +4,15 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 from jobindex.errors import ResourceNotFoundException
+from jobindex.parameters import Constraints, Integer, parse_parameters
 from jobindex.store import Store
-from jobindex.ui.invalid import invalid
-from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
+from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 
+PARAMETERS: Constraints = {"after": POSITION}
 SHOWN_BYTES = 16 * 1024
 """Of a payload that is no text; of text, so many characters."""
 
-_ID_DIGITS = 18
+_ID = Integer(least=0, greatest=10**18 - 1)
 _LINE_BYTES = 16
 
 
@@ -19,12 +20,10 @@ async def rejected_page(store: Store, question: Question) -> Page:
     """Return the rejected messages in the order in which they came.
 
     Raises:
-        InvalidRequestException: `after` is no id.
+        InvalidRequestException: `after` leads nowhere.
     """
-    after = question.text("after") or "0"
-    if not _is_id(after):
-        raise invalid("after", after, "Member must be an id")
-    found = await store.rejected_messages(after=int(after), limit=PAGE_SIZE + 1)
+    after = parse_parameters({"after": _ID}, [("after", question.position() or "0")]).integer("after")
+    found = await store.rejected_messages(after=after, limit=PAGE_SIZE + 1)
     page = found[:PAGE_SIZE]
     return Page(
         template="rejected.html",
@@ -43,7 +42,7 @@ async def rejected_message_page(store: Store, id_: str) -> Page:
     Raises:
         ResourceNotFoundException: none is kept under this id.
     """
-    if not _is_id(id_):
+    if any(_ID.problems(id_)):
         raise ResourceNotFoundException(f"No rejected message is kept under {id_}")
     kept = await store.rejected_message(int(id_))
     payload = kept.message.payload
@@ -61,10 +60,6 @@ async def rejected_message_page(store: Store, id_: str) -> Page:
             "is_cut": len(payload if text is None else text) > SHOWN_BYTES,
         },
     )
-
-
-def _is_id(value: str) -> bool:
-    return value.isascii() and value.isdigit() and len(value) <= _ID_DIGITS
 
 
 def _text(payload: bytes) -> str | None:

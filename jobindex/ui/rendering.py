@@ -13,12 +13,13 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jobindex.durations import lasting
 from jobindex.index import PENDING
 from jobindex.ui.freshness import Freshness
 from jobindex.ui.marks import NOTHING, activity, badge, bar, dated, moment, tally, when
 from jobindex.ui.page import Page
 from jobindex.ui.stuck import COUNT_MAXIMUM
-from jobindex.ui.times import exact, lasting
+from jobindex.ui.times import exact
 from jobindex.ui.words import count, label
 
 MAIN = "main"

@@ -1,17 +1,17 @@
 """The page of the executions that have been pending for longer than a limit."""
 
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 
+from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.index import ExecutionPage
-from jobindex.jobs import NAMESPACE_ID
+from jobindex.parameters import NAMESPACE_ID, Constraints, Text
 from jobindex.store import Store
-from jobindex.ui.invalid import invalid
-from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
-from jobindex.ui.times import lasting, parse_duration, written
+from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
+from jobindex.ui.times import parse_limit
 
+PARAMETERS: Constraints = {"longerThan": Text(), "namespaceId": NAMESPACE_ID, "after": POSITION}
 COUNT_MAXIMUM = 1000
 """Stuck executions that are counted for the navigation; beyond, it says that there are more."""
 
@@ -26,14 +26,14 @@ class _Wanted:
 
 async def stuck_page(store: Store, question: Question, stuck_after: timedelta) -> Page:
     """Return the executions that wait for longer than is asked, those that wait longest first."""
-    given = {name: value for name, value in question.parameters if name in {"longerThan", "namespaceId"}}
+    given = {name: value for name, value in question.parameters if name in PARAMETERS}
     error, found, wanted = None, ExecutionPage(executions=(), next_position=None), None
     try:
         wanted = _read(question, stuck_after)
         found = await store.waiting_executions(
             since=question.now - wanted.limit,
             namespace_id=wanted.namespace_id,
-            after=question.text("after"),
+            after=question.position(),
             limit=PAGE_SIZE,
         )
     except InvalidRequestException as problem:
@@ -44,7 +44,7 @@ async def stuck_page(store: Store, question: Question, stuck_after: timedelta) -
         title="Stuck executions",
         section="stuck",
         values={
-            "longer_than": given.get("longerThan", written(limit)),
+            "longer_than": given.get("longerThan", written(int(limit.total_seconds()))),
             "limit_words": lasting(limit.total_seconds()),
             "namespace_id": given.get("namespaceId", ""),
             "error": error,
@@ -56,10 +56,7 @@ async def stuck_page(store: Store, question: Question, stuck_after: timedelta) -
 
 
 def _read(question: Question, stuck_after: timedelta) -> _Wanted:
-    longer_than = question.text("longerThan")
-    namespace_id = question.text("namespaceId")
-    if namespace_id is not None and re.fullmatch(NAMESPACE_ID, namespace_id) is None:
-        constraint = f"Member must satisfy regular expression pattern: {NAMESPACE_ID.pattern}"
-        raise invalid("namespaceId", namespace_id, constraint)
-    limit = stuck_after if longer_than is None else parse_duration("longerThan", longer_than)
-    return _Wanted(limit=limit, namespace_id=namespace_id)
+    values = question.parse(PARAMETERS)
+    longer_than = values.optional("longerThan")
+    limit = stuck_after if longer_than is None else parse_limit("longerThan", longer_than)
+    return _Wanted(limit=limit, namespace_id=values.optional("namespaceId"))

@@ -2,18 +2,26 @@
 
 from datetime import timedelta
 
+from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState
+from jobindex.parameters import Choice, Constraints, Text
 from jobindex.store import Store
-from jobindex.ui.page import PAGE_SIZE, Page, Question, forward_pager
-from jobindex.ui.state import read_state
+from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
+
+PARAMETERS: Constraints = {"prefix": Text(), "after": POSITION}
+THING_PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 
 _NAMES_SHOWN = 120
 
 
 async def things_page(store: Store, question: Question) -> Page:
-    """Return the things whose names begin as asked."""
-    prefix = (question.text("prefix") or "").strip()
-    found = await store.things(prefix=prefix, after=question.text("after") or "", limit=_NAMES_SHOWN + 1)
+    """Return the things whose names begin as asked.
+
+    Raises:
+        InvalidRequestException: `after` leads nowhere.
+    """
+    prefix = question.parse(PARAMETERS).text("prefix").strip()
+    found = await store.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
     page = found[:_NAMES_SHOWN]
     return Page(
         template="things.html",
@@ -28,20 +36,30 @@ async def things_page(store: Store, question: Question) -> Page:
 
 
 async def thing_page(store: Store, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
-    """Return a thing with its executions.
+    """Return a thing with its executions; of one that no message told of, that, until one does.
 
     Raises:
-        ResourceNotFoundException: no message ever told of it.
         InvalidRequestException: what executions are asked for cannot be.
     """
-    state = read_state(question)
-    thing = await store.thing(thing_name)
+    state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
+    watched = {"thingName": thing_name}
+    try:
+        thing = await store.thing(thing_name)
+    except ResourceNotFoundException as problem:
+        return Page(
+            template="no_thing.html",
+            title="No such thing",
+            section="things",
+            values={"thing_name": thing_name, "error": str(problem)},
+            watched=watched,
+            status=404,
+        )
     executions = await store.executions_of_thing(
         thing_name,
         namespace_id=None,
         state=state,
         job_id=None,
-        after=question.text("after"),
+        after=question.position(),
         limit=PAGE_SIZE,
     )
     return Page(
@@ -57,5 +75,5 @@ async def thing_page(store: Store, question: Question, thing_name: str, stuck_af
             "pager": forward_pager(question, executions.next_position),
             "all_address": question.address(state=None),
         },
-        watched={"thingName": thing_name},
+        watched=watched,
     )

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from jobindex.cli.ailments.finding import Finding
 from jobindex.cli.client import ServiceClient
-from jobindex.cli.durations import show_duration
 from jobindex.cli.output import printable, time
+from jobindex.durations import show_duration
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException, ServiceError
 
 _AHEAD_SECONDS = 300

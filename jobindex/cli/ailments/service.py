@@ -12,8 +12,8 @@ import orjson
 from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.cli.client import Json
 from jobindex.cli.direct import UNANSWERED, open_directly
-from jobindex.cli.durations import show_duration
 from jobindex.cli.output import time
+from jobindex.durations import show_duration
 
 CONNECTED = "it is connected to its broker"
 """How the finding begins that says so."""

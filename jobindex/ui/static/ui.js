@@ -1,14 +1,17 @@
 // What the pages do beyond links and forms: the theme, ages that grow, and sections that follow the index.
 //
 // /index/events tells that something changed, not what it now is. The sections of this page that it concerns are
-// asked for again, from the page's own address with ?fragment=ID,…, and put in place of the old ones. At most one
-// such question is under way, the next one a second later at the earliest; nothing is asked while nobody looks.
+// asked for again, from the page's own address with ?fragment=ID,…, and put in place of the old ones. A change makes
+// one such question, and several make one together. At most one is under way, the next one a second later at the
+// earliest, and ever later while they fail; nothing is asked while nobody looks. With each connection all sections are
+// asked for: what changed between the making of the page and the connection is told by nobody.
 "use strict";
 
 (() => {
   const GAP = 1000; // milliseconds from the start of one question to that of the next
   const DELAY = 500; // so long the service may give an answer that the index has overtaken (kept.py)
-  const JITTER = 250; // viewers told of the same change do not all ask at once
+  const JITTER = 1 / 4; // of the gap: viewers told of the same change do not all ask at once
+  const ANSWER_WITHIN = 10000;
   const STATUS_EVERY = 10000; // how fresh the index is may change though nothing in it does
   const AGES_EVERY = 5000;
   const ANNOUNCE_EVERY = 15000;
@@ -130,11 +133,16 @@
 
   // --- Liveness ----------------------------------------------------------------------------------------------------
 
+  // The service, or who stands before it, answers that it cannot just now.
+  class Refusal extends Error {}
+
   class Live {
     #source = null;
-    #wanted = new Map(); // the ids of sections, with the time since when each is out of date
+    #wanted = new Map(); // by the ids of sections that are out of date: when they were first and last told to be
     #isAsking = false;
     #askedAt = -Infinity;
+    #gap = GAP; // it grows while questions fail
+    #jitter = random(JITTER);
     #timer = null;
     #retryTimer = null;
     #retry = RETRY_FIRST;
@@ -145,6 +153,7 @@
       button.hidden = false;
       button.addEventListener("click", () => this.#pause(!this.#isPaused));
       document.addEventListener("visibilitychange", () => this.#follow());
+      document.addEventListener("selectionchange", () => this.#schedule());
       window.addEventListener("pagehide", () => this.#close());
       window.addEventListener("pageshow", (event) => { if (event.persisted) this.#follow(); });
       setInterval(() => { if (this.#isWatching()) this.#ask(["status"]); }, STATUS_EVERY);
@@ -161,13 +170,12 @@
       this.#follow();
     }
 
-    // Begin to watch, having missed what happened meanwhile, or end it.
+    // Begin to watch, or end it.
     #follow() {
       if (!this.#isWatching()) {
         this.#close();
       } else if (!this.#source) {
         this.#retry = RETRY_FIRST;
-        this.#askAll();
         this.#connect();
       }
     }
@@ -179,13 +187,11 @@
       const source = new EventSource(find("main").dataset.events);
       this.#source = source;
       source.addEventListener("open", () => {
-        if (this.#retry > RETRY_FIRST) this.#askAll();
+        this.#gap = GAP;
+        this.#ask([...document.querySelectorAll("[data-live]")].map((section) => section.id));
         this.#show(true);
       });
-      source.addEventListener("change", (event) => {
-        this.#retry = RETRY_FIRST;
-        this.#ask(concerned(JSON.parse(event.data)));
-      });
+      source.addEventListener("change", (event) => this.#ask(concerned(JSON.parse(event.data))));
       source.addEventListener("end", () => this.#dropped());
       source.addEventListener("error", () => this.#dropped());
     }
@@ -201,7 +207,6 @@
     #close() {
       clearTimeout(this.#retryTimer);
       clearTimeout(this.#timer);
-      this.#timer = null;
       this.#source?.close();
       this.#source = null;
       this.#show(false);
@@ -216,40 +221,62 @@
       button.setAttribute("aria-pressed", String(!this.#isPaused));
     }
 
-    #askAll() {
-      this.#ask([...document.querySelectorAll("[data-live]")].map((section) => section.id));
-    }
-
     #ask(ids) {
       const now = performance.now();
-      for (const id of ids) this.#wanted.set(id, now);
-      if (this.#wanted.size === 0 || this.#isAsking || this.#timer !== null) return;
-      const rest = Math.max(DELAY, this.#askedAt + GAP - now);
-      this.#timer = setTimeout(() => this.#asked(), rest + random(JITTER));
+      for (const id of ids) this.#wanted.set(id, { first: this.#wanted.get(id)?.first ?? now, last: now });
+      this.#schedule();
     }
 
-    async #asked() {
-      this.#timer = null;
+    // Ask once the answer is sure to tell of the last change, but for the first one without waiting for ever.
+    #schedule() {
+      clearTimeout(this.#timer);
+      for (const id of this.#wanted.keys()) if (!find(id)) this.#wanted.delete(id);
+      const times = [...this.#wanted].filter(([id]) => !isMarked(find(id))).map(([, time]) => time);
+      if (times.length === 0 || this.#isAsking || !this.#isWatching()) return;
+      const first = Math.min(...times.map((time) => time.first));
+      const last = Math.max(...times.map((time) => time.last));
+      const due = Math.max(Math.min(last + DELAY, first + 2 * DELAY), this.#askedAt + this.#gap);
+      this.#timer = setTimeout(() => this.#asked(due), due + this.#jitter * this.#gap - performance.now());
+    }
+
+    async #asked(due) {
       this.#isAsking = true;
-      this.#askedAt = performance.now();
-      const ids = [...this.#wanted.keys()].filter((id) => !find(id) || !isMarked(find(id)));
-      for (const id of ids) {
-        // What changed just now may not be in the answer yet: it is asked for again.
-        if (this.#wanted.get(id) + DELAY <= this.#askedAt) this.#wanted.delete(id);
+      this.#askedAt = Math.max(due, performance.now()); // a timer may be a little early
+      this.#jitter = random(JITTER);
+      const asked = new Map();
+      for (const [id, time] of this.#wanted) {
+        if (time.first + DELAY > this.#askedAt || !find(id) || isMarked(find(id))) continue;
+        asked.set(id, time);
+        // What changed just now may not be in the answer yet: it has a question of its own.
+        if (time.last + DELAY > this.#askedAt) this.#wanted.set(id, { first: time.last, last: time.last });
+        else this.#wanted.delete(id);
       }
       try {
-        const address = new URL(location.href);
-        address.hash = "";
-        address.searchParams.set("fragment", ids.filter((id) => id !== "status").join(","));
-        const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" } });
-        const html = await answer.text();
-        if (answer.ok && this.#isWatching()) this.#put(html);
-      } catch {
-        this.#dropped(); // the service is away; what is shown stays
+        if (asked.size > 0) await this.#answered([...asked.keys()]);
+        this.#gap = GAP;
+        if (this.#source?.readyState === EventSource.OPEN) this.#retry = RETRY_FIRST;
+      } catch (problem) {
+        for (const [id, { first }] of asked) {
+          this.#wanted.set(id, { first, last: this.#wanted.get(id)?.last ?? first });
+        }
+        this.#gap = Math.min(this.#gap * 2, RETRY_GREATEST);
+        // The service is away; what is shown stays.
+        if (this.#source && !(problem instanceof Refusal)) this.#dropped();
       } finally {
         this.#isAsking = false;
-        if (this.#isWatching()) this.#ask([]);
+        this.#schedule();
       }
+    }
+
+    async #answered(ids) {
+      const address = new URL(location.href);
+      address.hash = "";
+      address.searchParams.set("fragment", ids.filter((id) => id !== "status").join(","));
+      const signal = AbortSignal.timeout(ANSWER_WITHIN);
+      const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" }, signal });
+      const html = await answer.text();
+      if (!answer.ok) throw new Refusal(answer.statusText);
+      if (this.#isWatching()) this.#put(html);
     }
 
     #put(html) {
