@@ -50,7 +50,7 @@ def test_a_pipe_stays_a_pipe(service: Service, tmp_path: Path) -> None:
 
 def test_a_device_is_written_to(service: Service, tmp_path: Path) -> None:
     """And a folder is refused."""
-    assert JOBS == job_ids(jobindex("export", "--output", "/dev/stdout", "--endpoint", service.url).stdout)
+    assert JOBS == job_ids(jobindex("export", "--output", "/dev/fd/1", "--endpoint", service.url).stdout)
     ended = jobindex("export", "--output", tmp_path, "--endpoint", service.url)
     assert (1, f"jobindex export: {tmp_path}: Is a directory\n") == (ended.returncode, ended.stderr)
 

@@ -135,7 +135,7 @@ def test_the_changes_of_a_job_are_told_newest_first(api: Api) -> None:
     api.apply(("$aws/events/job/job/deleted", {"timestamp": 300}), now=at[2])
     completed = {"status": "COMPLETED", "formerStatus": "IN_PROGRESS", "namespaceId": "n", "isStatusReported": True}
     expected = [
-        {"changedAt": 1300, "formerStatus": "COMPLETED", "isStatusReported": False},
+        {"changedAt": 1300, "formerStatus": "COMPLETED", "namespaceId": "n", "isStatusReported": False},
         {"changedAt": 1200, **completed},
         {"changedAt": 1000, "status": "IN_PROGRESS", "namespaceId": "n", "isStatusReported": False},
     ]
