@@ -15,6 +15,7 @@
   const STATUS_EVERY = 10000; // how fresh the index is may change though nothing in it does
   const AGES_EVERY = 5000;
   const ANNOUNCE_EVERY = 15000;
+  const STALE_AFTER = 3000;
   const RETRY_FIRST = 1000;
   const RETRY_GREATEST = 30000;
   const THEMES = ["system", "light", "dark"];
@@ -136,6 +137,13 @@
   // The service, or who stands before it, answers that it cannot just now.
   class Refusal extends Error {}
 
+  // Say above the page that it is old, or, with null, that it is not.
+  function tell(text) {
+    find("stale").textContent = text ?? "";
+    find("stale").hidden = text === null;
+    root.classList.toggle("is-stale", text !== null);
+  }
+
   class Live {
     #source = null;
     #wanted = new Map(); // by the ids of sections that are out of date: when they were first and last told to be
@@ -147,6 +155,8 @@
     #retryTimer = null;
     #retry = RETRY_FIRST;
     #isPaused = storage.get("jobindex-paused") === "yes";
+    #liveUntil = null;
+    #staleTimer = null;
 
     start() {
       const button = find("live");
@@ -219,6 +229,21 @@
       const what = this.#isPaused ? "Paused: press to follow the index" : "press to pause";
       button.title = this.#isPaused ? what : isLive ? `Follows the index: ${what}` : `Not connected to the service: ${what}`;
       button.setAttribute("aria-pressed", String(!this.#isPaused));
+      this.#tellStale(isLive);
+    }
+
+    // What is shown grows old: it says so at once where it was asked for, and else once no line comes up again soon.
+    #tellStale(isLive) {
+      clearTimeout(this.#staleTimer);
+      if (isLive) {
+        this.#liveUntil = null;
+        tell(null);
+      } else {
+        this.#liveUntil ??= new Date();
+        const time = this.#liveUntil.toLocaleTimeString();
+        const reason = this.#isPaused ? "Paused" : "The service does not answer";
+        this.#staleTimer = setTimeout(() => tell(`${reason}: this page is as of ${time}.`), this.#isPaused ? 0 : STALE_AFTER);
+      }
     }
 
     #ask(ids) {
