@@ -431,10 +431,12 @@ def test_a_page_outlives_the_service(site: Site) -> None:
     stale = page.locator("#stale")
     expect(stale).to_be_hidden()
     site.service.stop()
-    expect(page.locator("#live-state")).to_have_text("Not live")
-    expect(stale).to_contain_text("The service does not answer: this page is as of ")
-    expect(page.locator("#job-job-000")).to_be_visible()
-    site.service.start()
+    try:
+        expect(page.locator("#live-state")).to_have_text("Not live")
+        expect(stale).to_contain_text("The service does not answer: this page is as of ")
+        expect(page.locator("#job-job-000")).to_be_visible()
+    finally:
+        site.service.start()
     tell(site, "missed")
     expect(page.locator("#live-state")).to_have_text("Live", timeout=15_000)
     expect(stale).to_be_hidden()

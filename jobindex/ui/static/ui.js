@@ -242,7 +242,8 @@
         this.#liveUntil ??= new Date();
         const time = this.#liveUntil.toLocaleTimeString();
         const reason = this.#isPaused ? "Paused" : "The service does not answer";
-        this.#staleTimer = setTimeout(() => tell(`${reason}: this page is as of ${time}.`), this.#isPaused ? 0 : STALE_AFTER);
+        const rest = this.#isPaused ? 0 : this.#liveUntil.getTime() + STALE_AFTER - Date.now();
+        this.#staleTimer = setTimeout(() => tell(`${reason}: this page is as of ${time}.`), Math.max(0, rest));
       }
     }
 
