@@ -99,6 +99,18 @@ def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path: Path) -> None:
     assert ("former", [path]) == (path.read_text(), list(tmp_path.iterdir()))
 
 
+def test_what_handled_signals_before_does_so_afterwards(tmp_path: Path) -> None:
+    """What is ignored, as nohup ignores SIGHUP, stays so all the time."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
+    try:
+        with whole_file.opened(tmp_path / "jobs"):
+            assert signal.SIG_IGN == signal.getsignal(signal.SIGHUP)
+            assert before[1] != signal.getsignal(signal.SIGTERM)
+        assert (signal.SIG_IGN, before[1]) == (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     """Nor does it touch the file that was there."""

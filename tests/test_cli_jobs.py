@@ -258,8 +258,29 @@ def test_all_jobs_are_exported(tmp_path: Path) -> None:
 
 
 def test_it_is_told_when_the_answer_may_lack_something(tmp_path: Path) -> None:
-    """A service whose broker is away lists what it knew."""
+    """A service whose broker is away tells what it knew, whichever command asks."""
+    told = "The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.\n"
     with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
-        ended = jobindex("list", "--json", "--endpoint", service.url)
-        assert (0, "") == (ended.returncode, ended.stdout)
-        assert "not connected to its broker" in ended.stderr
+        for command in (
+            "list --json",
+            "list --prefix a --json",
+            "export",
+            "stuck --json",
+            "things",
+            "namespaces --json",
+        ):
+            ended = jobindex(*command.split(), "--endpoint", service.url)
+            assert (0, "", told) == (ended.returncode, ended.stdout, ended.stderr)
+        for command in ("show j", "things t"):
+            ended = jobindex(*command.split(), "--endpoint", service.url)
+            assert (1, True, True) == (ended.returncode, told in ended.stderr, "cannot be found" in ended.stderr)
+        assert "" == jobindex("rejected", "list", "--json", HTTP_PORT=service.url.rpartition(":")[2]).stderr
+
+
+def test_it_is_told_when_the_index_is_not_complete() -> None:
+    """Though the service is connected."""
+    body = b'{"jobs": [], "namespaces": [], "things": [], "executions": []}'
+    with answering(body, jobindex_freshness="ingestion=connected") as url:
+        for command in ("list", "export", "stuck", "things", "namespaces"):
+            ended = jobindex(command, "--endpoint", url)
+            assert (0, True) == (ended.returncode, ended.stderr.startswith("The index is not complete: "))

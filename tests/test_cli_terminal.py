@@ -1,5 +1,6 @@
 """Tables, colours and progress, on a terminal alone."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from answers import answering
 from brokers import publish
 from commands import jobindex
 from fleets import JOBS, served_fleet
@@ -14,6 +16,8 @@ from services import Service
 from terminals import on_terminal, run_on_terminal
 from waiting import wait_until
 
+from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.doctor import _show
 from jobindex.sqlite.backup import back_up
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
@@ -79,6 +83,83 @@ def test_what_a_publisher_wrote_is_no_command_to_the_terminal(served: tuple[Serv
     assert "───" in drawn
     status, drawn = on_terminal("rejected", "show", "1", JOBINDEX_HTTP_PORT=service.url.rpartition(":")[2])
     assert (0, True) == (status, "bad \\x1b[31m [red]x[/red]" in drawn)
+
+
+HOSTILE = "a\x1b]0;\x7f\x9b31m\x85\u202e\u200f\U000e0001\ne"
+"""Controls of ASCII, DEL, two controls beyond, marks that turn the direction, one beyond 16 bits, and a line feed."""
+UNSEEN = {character for character in HOSTILE if not character.isprintable()}
+
+
+def unseen(drawn: str) -> set[str]:
+    """Return what a terminal would obey in what was drawn, but for our own ends of lines and colours."""
+    return UNSEEN & set(CONTROL.sub("", drawn).replace("\r\n", ""))
+
+
+def test_json_on_a_terminal_escapes_what_it_would_obey(tmp_path: Path) -> None:
+    """And still says the same; a pipe and a file get it as it is."""
+    script = f"from jobindex.cli.output import encode; print(encode([{HOSTILE!r}]))"
+    _, drawn = run_on_terminal(["-c", script])
+    assert drawn.isascii()
+    assert ([HOSTILE], set()) == (json.loads(drawn), unseen(drawn))
+    run_on_terminal(["-c", f"import sys; sys.stdout.reconfigure(encoding='utf-8'); {script}"], tmp_path / "out")
+    assert "\x9b31m\x85\u202e" in (tmp_path / "out").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "body"),
+    [
+        ("list", {"jobs": [{"jobId": HOSTILE, "status": HOSTILE, "targetSelection": HOSTILE}]}),
+        ("list --json", {"jobs": [{"jobId": HOSTILE, "status": HOSTILE}]}),
+        ("export", {"jobs": [{"jobId": HOSTILE}], "namespaces": []}),
+        ("things", {"things": [HOSTILE]}),
+        (
+            "stuck",
+            {"executions": [{"thingName": HOSTILE, "jobId": HOSTILE, "state": HOSTILE, "waitingSince": 1}]},
+        ),
+        (
+            "namespaces",
+            {
+                "namespaces": [
+                    {"namespaceId": HOSTILE, "jobs": {HOSTILE: 1}, "executions": {HOSTILE: 1}, "activity": []}
+                ]
+            },
+        ),
+        (
+            "rejected show 1",
+            {"id": 1, "rejectedAt": 1, "topic": HOSTILE, "reason": HOSTILE, "payloadBytes": 1, "text": ""},
+        ),
+        ("doctor", {"ready": False, "reason": HOSTILE, "ingestion": HOSTILE, "ingestionReason": HOSTILE}),
+    ],
+)
+def test_what_a_service_answers_is_no_command_to_the_terminal(command: str, body: object) -> None:
+    """Whichever command shows it."""
+    with answering(json.dumps(body).encode(), jobindex_freshness="ingestion=connected, complete-since=@1") as url:
+        _, drawn = on_terminal(*command.split(), JOBINDEX_HTTP_PORT=url.rpartition(":")[2])
+    assert set() == unseen(drawn)
+    assert "u009b31m" in drawn or "x9b31m" in drawn
+
+
+def test_what_a_command_says_in_the_end_is_no_command_to_the_terminal(tmp_path: Path) -> None:
+    """Neither a refusal's message, nor a path, nor what `healthcheck` is answered."""
+    with answering(json.dumps({"message": HOSTILE}).encode(), 400) as url:
+        status, drawn = on_terminal("list", "--endpoint", url)
+        assert (1, set(), True) == (status, unseen(drawn), "x9b31m" in drawn)
+    with answering(HOSTILE.encode() + b"\xff") as url:
+        status, drawn = on_terminal("healthcheck", JOBINDEX_HTTP_PORT=url.rpartition(":")[2])
+        assert (0, set(), True) == (status, unseen(drawn), "x9b31m" in drawn)
+    path, copy = tmp_path / "jobindex.db", tmp_path / "a\x9b31m"
+    assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
+    for command in ("backup", "restore"):
+        status, drawn = on_terminal(command, copy, JOBINDEX_DATABASE_URL=f"sqlite:///{path}")
+        assert (0, set(), True) == (status, unseen(drawn), "x9b31m" in drawn)
+    status, drawn = on_terminal("check", f"{copy}3")
+    assert (1, set(), True) == (status, unseen(drawn), "x9b31m3" in drawn)
+
+
+def test_advice_of_the_doctor_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may quote what the settings say."""
+    _show(Finding(part="broker", told=HOSTILE, advice=HOSTILE), json=False)
+    assert set() == unseen(capsys.readouterr().out.replace("\n", "\r\n"))
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
     assert ["update-7"] == [execution["jobId"] for execution in told["executions"]]
 
 
+def test_a_thing_with_a_prefix_is_a_wrong_call() -> None:
+    """The prefix would not count."""
+    ended = jobindex("things", "pump-1", "--prefix", "valve-", HTTP_PORT=1)
+    assert (2, "", True) == (ended.returncode, ended.stdout, "THING and --prefix" in ended.stderr)
+
+
 def test_what_waits_for_long_is_stuck(service: Service) -> None:
     """Longer than the duration asked for, or than the service's setting."""
     (told,) = lines(service, "stuck")

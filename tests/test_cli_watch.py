@@ -182,6 +182,12 @@ def test_a_refusal_at_the_beginning_is_told() -> None:
         assert (2, "jobindex watch: no\n") == (ended.returncode, ended.stderr)
 
 
+def test_a_service_without_its_broker_is_watched_with_a_warning(tmp_path: Path) -> None:
+    """As other commands give it."""
+    with answering(b"", jobindex_freshness="ingestion=connecting") as url, watching(tmp_path, url) as watch:
+        wait_until(lambda: "The service is not connected to its broker now" in watch.notes(), "the warning")
+
+
 def test_a_service_that_comes_back_is_watched_again(tmp_path: Path) -> None:
     """That it went away is told, and that changes meanwhile are not."""
     with served_fleet(tmp_path) as (service, port), watching(tmp_path, service, "--json") as watch:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import typer
 
 from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
+from jobindex.cli.output import note
 from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
@@ -74,7 +75,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _NOBODY_READS
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except SettingsError as error:
-        return _fail(f"jobindex cannot start:\n{error}", 2)
+        return _fail("jobindex cannot start:", 2, error.problems)
     except ServiceUnreachableError as error:
         return _fail(f"jobindex {call.command}: {error}", 3)
     except InvalidRequestException as error:
@@ -86,6 +87,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    typer.echo(message, err=True)
+def _fail(message: str, status: int, problems: Sequence[str] = ()) -> int:
+    for line in (message, *problems):
+        note(line)
     return status

@@ -58,6 +58,7 @@ class ServiceClient:
             answer = open_directly(request, seconds=seconds)
         except HTTPError as error:
             with error:
+                self.freshness = error.headers.get(_FRESHNESS, self.freshness)
                 message = _message(error) or f"{self.url}: {error}"
                 raise _refusal(error)(message) from error
         except UNANSWERED as error:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from jobindex.cli.output import printable, say
 from jobindex.cli.progress import progress
 from jobindex.cli.settings import load_settings
 
@@ -21,7 +22,7 @@ def migrate() -> None:
     path = load_settings().database_path
     with progress("Migrating"):
         asyncio.run(migrate(path))
-    typer.echo(f"{path} is up to date")
+    say(printable(f"{path} is up to date"))
 
 
 def backup(
@@ -38,7 +39,7 @@ def backup(
     database = load_settings().database_path
     with progress("Copying", is_bytes=True) as working:
         size = back_up(database, file, working.advance)
-    typer.echo(f"{file}: {size} bytes")
+    say(printable(f"{file}: {size} bytes"))
 
 
 def check(
@@ -80,6 +81,6 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     database = load_settings().database_path
     with progress("Checking and copying", is_bytes=True) as working:
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
-    typer.echo(f"{database}: restored from {file}")
+    say(printable(f"{database}: restored from {file}"))
     if former is not None:
-        typer.echo(f"{former}: what was there before")
+        say(printable(f"{former}: what was there before"))

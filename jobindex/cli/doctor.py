@@ -62,4 +62,4 @@ def _show(finding: Finding, *, json: bool) -> None:
     mark = "ok" if finding.advice is None else "WRONG"
     say(f"{styled(f'{mark:<7}')} {finding.part}: {printable(finding.told)}")
     if finding.advice is not None:
-        say(f"{'':<7} -> {finding.advice}")
+        say(f"{'':<7} -> {printable(finding.advice)}")

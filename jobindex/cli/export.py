@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jobindex.cli.client import Json, ServiceClient
-from jobindex.cli.options import Endpoint, GroupId, GroupName, NamespaceId, Selection, Status, connect, filters
+from jobindex.cli.options import Endpoint, GroupId, GroupName, NamespaceId, Selection, Status, asking, filters
 from jobindex.cli.output import encode, note
 from jobindex.cli.progress import progress
 from jobindex.cli.whole_file import opened
@@ -34,14 +34,17 @@ def export(
     name when all is written and on disk: a former one stays until then, and when the export fails. A FILE that is a
     pipe or a device is written to as it is.
     """
-    service = connect(endpoint)
     wanted = dict(filters(namespace_id, status, selection, group_id, group_name))
     count = 0
     is_read = output is None and sys.stdout.isatty()  # the lines themselves show how far it is
-    with progress("Exporting", is_wanted=not is_read) as working, opened(output) as file:
+    with (
+        asking(endpoint) as service,
+        progress("Exporting", is_wanted=not is_read) as working,
+        opened(output) as file,
+    ):
         total = _total(service, wanted)
         for count, job in enumerate(service.jobs(wanted), start=1):
-            file.write(f"{encode(job)}\n")
+            file.write(f"{encode(job, file)}\n")
             working.advance(count, None if total is None else max(total, count))
     if output is not None:
         note(f"{output}: {count} jobs")

@@ -17,7 +17,7 @@ from jobindex.cli.options import (
     Prefix,
     Selection,
     Status,
-    connect,
+    asking,
     filters,
 )
 from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
@@ -45,20 +45,18 @@ def list_(
 ) -> None:
     """List jobs that pass all the filters, newest first; with --prefix in the order of their names.
 
-    With --json each line is a JobSummary as the ListJobs API of AWS has it. On standard error it is told when the
-    service is not connected to its broker, or not complete: then jobs may be missing.
+    With --json each line is a JobSummary as the ListJobs API of AWS has it.
     """
-    service = connect(endpoint)
-    found = _found(service, dict(filters(namespace_id, status, selection, group_id, group_name)), prefix, limit)
-    listed = list(islice(found, limit + 1))
-    if json:
-        for job in listed[:limit]:
-            say(encode(job))
-    else:
-        show_table(_COLUMNS, [_row(job) for job in listed[:limit]])
-    if len(listed) > limit:
-        note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
-    _warn(service)
+    with asking(endpoint) as service:
+        found = _found(service, dict(filters(namespace_id, status, selection, group_id, group_name)), prefix, limit)
+        listed = list(islice(found, limit + 1))
+        if json:
+            for job in listed[:limit]:
+                say(encode(job))
+        else:
+            show_table(_COLUMNS, [_row(job) for job in listed[:limit]])
+        if len(listed) > limit:
+            note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
 
 
 def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int) -> Iterator[Json]:
@@ -70,16 +68,6 @@ def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int)
 def _row(job: Json) -> tuple[Cell, ...]:
     told = [job["jobId"], job["status"], job.get("targetSelection", UNKNOWN), job.get("thingGroupId", UNKNOWN)]
     return (*told, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
-
-
-def _warn(service: ServiceClient) -> None:
-    """Tell where an answer may lack something."""
-    if not service.freshness:
-        return
-    if "ingestion=connected" not in service.freshness:
-        note("The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.")
-    elif "complete-since=" not in service.freshness:
-        note("The index is not complete: it has not been told everything. `jobindex doctor` tells more.")
 
 
 def show(
@@ -94,28 +82,28 @@ def show(
     A status or a time that no message told is marked as inferred. Exits with 1 when there is no such job. With --json
     one object: `job`, `executions`, `changes`.
     """
-    service = connect(endpoint)
-    path = f"/index/jobs/{quoted(job_id)}"
-    job = service.ask("GET", path)
-    executions = list(islice(service.pages(f"{path}/executions", "executions", {}, limit=limit), limit))
-    changes = service.ask("GET", f"{path}/changes", {"limit": min(limit, CHANGES_MAXIMUM)})["changes"]
-    if json:
-        say(encode({"job": job, "executions": executions, "changes": changes}))
-        return
-    show_fields(_fields(job))
-    known = sum(job["executions"].values())
-    show_executions(job["executions"])
-    if executions:
-        say("")
-        show_table(
-            ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER"),
-            [execution_row(execution, of="thingName") for execution in executions],
-        )
-    if known > len(executions):
-        note(f"{known - len(executions)} executions more: take a greater --limit.")
-    if changes:
-        say("")
-        show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])
+    with asking(endpoint) as service:
+        path = f"/index/jobs/{quoted(job_id)}"
+        job = service.ask("GET", path)
+        executions = list(islice(service.pages(f"{path}/executions", "executions", {}, limit=limit), limit))
+        changes = service.ask("GET", f"{path}/changes", {"limit": min(limit, CHANGES_MAXIMUM)})["changes"]
+        if json:
+            say(encode({"job": job, "executions": executions, "changes": changes}))
+            return
+        show_fields(_fields(job))
+        known = sum(job["executions"].values())
+        show_executions(job["executions"])
+        if executions:
+            say("")
+            show_table(
+                ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER"),
+                [execution_row(execution, of="thingName") for execution in executions],
+            )
+        if known > len(executions):
+            note(f"{known - len(executions)} executions more: take a greater --limit.")
+        if changes:
+            say("")
+            show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])
 
 
 def _fields(job: Json) -> list[tuple[str, str]]:

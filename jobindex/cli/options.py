@@ -1,6 +1,7 @@
 """What several commands take: where the service is, which jobs, in which form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ import typer
 
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.durations import parse_duration
+from jobindex.cli.output import note
 from jobindex.cli.settings import load_settings
 from jobindex.jobs import JobStatus, TargetSelection
 
@@ -76,6 +78,26 @@ def connect(endpoint: str | None) -> ServiceClient:
     if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")
     return ServiceClient(endpoint.rstrip("/"))
+
+
+@contextmanager
+def asking(endpoint: str | None) -> Iterator[ServiceClient]:
+    """Yield a client as connect() does, and tell in the end where what it was answered may lack something."""
+    service = connect(endpoint)
+    try:
+        yield service
+    finally:
+        warn(service)
+
+
+def warn(service: ServiceClient) -> None:
+    """Tell where what a service has answered last may lack something."""
+    if not service.freshness:
+        return
+    if "ingestion=connected" not in service.freshness:
+        note("The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.")
+    elif "complete-since=" not in service.freshness:
+        note("The index is not complete: it has not been told everything. `jobindex doctor` tells more.")
 
 
 def _is_address(url: str) -> bool:

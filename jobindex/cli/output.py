@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TextIO
 
 import orjson
 import typer
@@ -37,14 +38,26 @@ STYLES = {
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def encode(content: object) -> str:
-    """Return content as a line of JSON."""
-    return orjson.dumps(content).decode()
+def encode(content: object, file: TextIO | None = None) -> str:
+    """Return content as a line of JSON, to be written to `file`, to stdout for None.
+
+    Where that is a terminal, what it would obey is escaped: JSON lets the controls beyond ASCII and the marks that
+    turn the direction of writing stand as they are.
+    """
+    line = orjson.dumps(content).decode()
+    if line.isprintable() or not (file or sys.stdout).isatty():
+        return line
+    return "".join(character if character.isprintable() else _json_escape(character) for character in line)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def note(text: str) -> None:
-    """Tell what a program that reads the output is not to read."""
-    typer.echo(text, err=True)
+    """Tell what a program that reads the output is not to read, on a line."""
+    typer.echo(printable(text), err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
@@ -118,7 +131,7 @@ def _ago(seconds: float | None) -> str:
 def counts(by_state: Mapping[str, int]) -> str:
     """Return counts on a line, the greatest first; a dash where there are none."""
     found = sorted(by_state.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {state}" for state, count in found) or UNKNOWN
+    return ", ".join(f"{count} {printable(state)}" for state, count in found) or UNKNOWN
 
 
 def printable(text: str, keep: str = "") -> str:

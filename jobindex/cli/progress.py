@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobindex.cli.output import say
+from jobindex.cli.output import printable, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,6 +28,7 @@ class Working:
 
     def say(self, line: str) -> None:
         """Print a line; above the bar, where both are on the terminal."""
+        line = printable(line)
         with self._lock:
             if self._bar is not None and self._bar.live.is_started and sys.stdout.isatty():
                 self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)

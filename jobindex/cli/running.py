@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jobindex.cli.direct import UNANSWERED, open_directly
+from jobindex.cli.output import note, printable, say
 from jobindex.cli.settings import load_settings
 
 _THREADS = "jobindex-connect"
@@ -67,7 +68,7 @@ def healthcheck() -> None:
     url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
     try:
         with open_directly(url, seconds=_HEALTH_SECONDS) as answer:
-            typer.echo(answer.read().decode())
+            say(printable(answer.read().decode(errors="replace")))
     except UNANSWERED as error:
-        typer.echo(f"{url}: {error}", err=True)
+        note(f"{url}: {error}")
         raise typer.Exit(1) from error

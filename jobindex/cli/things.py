@@ -1,5 +1,6 @@
 """`jobindex things`, `stuck` and `namespaces`: who jobs are for, who keeps them waiting, and whose they are."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -7,8 +8,20 @@ import typer
 
 from jobindex.cli.client import Json, ServiceClient, quoted
 from jobindex.cli.executions import show_executions
-from jobindex.cli.options import AsJson, Endpoint, NamespaceId, Prefix, connect, duration
-from jobindex.cli.output import UNKNOWN, Cell, counts, encode, note, say, show_fields, show_table, sparkline, time
+from jobindex.cli.options import AsJson, Endpoint, NamespaceId, Prefix, asking, duration
+from jobindex.cli.output import (
+    UNKNOWN,
+    Cell,
+    counts,
+    encode,
+    note,
+    printable,
+    say,
+    show_fields,
+    show_table,
+    sparkline,
+    time,
+)
 
 THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
@@ -41,16 +54,18 @@ def things(
     """List things, or show what is known of one: its executions, and when its pending ones were last listed.
 
     A pending list is what a thing is told of all that waits for it; with one, what it leaves out has ended. Exits
-    with 1 when there is no such thing.
+    with 1 when there is no such thing. THING and --prefix exclude each other.
     """
-    service = connect(endpoint)
-    if thing_name is not None:
-        _show_thing(service, thing_name, limit, json=json)
-        return
-    names = list(islice(service.pages("/index/things", "things", {"prefix": prefix}, limit=limit + 1), limit + 1))
-    for name in names[:limit]:
-        say(encode({"thingName": name}) if json else name)
-    _tell_more(len(names), limit)
+    if thing_name is not None and prefix is not None:
+        raise typer.BadParameter("THING and --prefix exclude each other", param_hint="--prefix")
+    with asking(endpoint) as service:
+        if thing_name is not None:
+            _show_thing(service, thing_name, limit, json=json)
+            return
+        names = list(islice(service.pages("/index/things", "things", {"prefix": prefix}, limit=limit + 1), limit + 1))
+        for name in names[:limit]:
+            say(encode({"thingName": name}) if json else printable(name))
+        _tell_more(len(names), limit)
 
 
 def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bool) -> None:
@@ -98,8 +113,12 @@ def stuck(
 ) -> None:
     """List executions that have been QUEUED or IN_PROGRESS for long, those that wait longest first."""
     parameters = {"longerThan": longer_than, "namespaceId": namespace_id}
-    pages = connect(endpoint).pages("/index/executions/waiting", "executions", parameters, limit=limit + 1)
-    waiting = list(islice(pages, limit + 1))
+    with asking(endpoint) as service:
+        pages = service.pages("/index/executions/waiting", "executions", parameters, limit=limit + 1)
+        _show_waiting(list(islice(pages, limit + 1)), limit, json=json)
+
+
+def _show_waiting(waiting: Sequence[Json], limit: int, *, json: bool) -> None:
     if json:
         for execution in waiting[:limit]:
             say(encode(execution))
@@ -123,7 +142,11 @@ def namespaces(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
 
     A dash is the jobs without a namespace. The activity is how often a job changed, an hour a character.
     """
-    found = list(connect(endpoint).pages("/index/namespaces", "namespaces", {}))
+    with asking(endpoint) as service:
+        _show_namespaces(list(service.pages("/index/namespaces", "namespaces", {})), json=json)
+
+
+def _show_namespaces(found: Sequence[Json], *, json: bool) -> None:
     if json:
         for namespace in found:
             say(encode(namespace))

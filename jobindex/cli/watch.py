@@ -16,7 +16,7 @@ from jobindex.backoff import Backoff
 from jobindex.cli.changed_jobs import ChangedJobs
 from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.direct import BROKEN
-from jobindex.cli.options import AsJson, Endpoint, NamespaceId, connect
+from jobindex.cli.options import AsJson, Endpoint, NamespaceId, connect, warn
 from jobindex.cli.output import counts, encode, note, printable, say, styled, time
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException, ServiceError
 
@@ -49,6 +49,7 @@ def watch(
                 for event in _events(service, parameters):
                     if event is None:
                         note(f"Watching {service.url}{', changes meanwhile are not told' if has_watched else ''}")
+                        warn(service)
                         has_watched = True
                         backoff.reset()
                     else:
@@ -98,7 +99,7 @@ def _encoded(at: float, job: Json | None) -> Json:
 def _line(at: float, job: Json | None) -> str:
     if job is None:
         return f"{time(at)}  more jobs changed than can be named"
-    parts = [time(at), printable(job["jobId"]), styled(job.get("status", "deleted"))]
+    parts = [time(at), printable(job["jobId"]), styled(printable(job.get("status", "deleted")))]
     if job.get("namespaceId"):
         parts.append(printable(job["namespaceId"]))
     if job.get("executions"):

@@ -68,9 +68,9 @@ def _ending_in_order() -> Iterator[None]:
         raise SystemExit(128 + number)
 
     former = {number: signal.getsignal(number) for number in _SIGNALS}
-    for number, handler in former.items():
-        if handler == signal.SIG_DFL:  # nohup's is to ignore SIGHUP
-            signal.signal(number, end)
+    former = {number: handler for number, handler in former.items() if handler not in {signal.SIG_IGN, None}}  # nohup
+    for number in former:
+        signal.signal(number, end)
     try:
         yield
     finally:
