@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import socket
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -118,6 +120,60 @@ def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) ->
         _, well, _ = examined(MQTT_URL=f"mqtt://sub:secret@127.0.0.1:{port}", **settings)
         assert f"broker: MQTT {protocol} by user 'sub' is accepted" in well
         assert f"broker: {FILTER} is granted" in well
+
+
+def test_that_a_service_is_connected_excuses_nothing(tmp_path: Path) -> None:
+    """It may have other settings: a wrong password, a port that speaks no MQTT."""
+    with secured(tmp_path, f"user sub\ntopic read {FILTER}\ntopic read $aws/events/#\n") as port:
+        url = f"127.0.0.1:{port}"
+        with running(Service(tmp_path, MQTT_URL=f"mqtt://sub:secret@{url}", MQTT_TOPICS=FILTER)) as service:
+            settings = {"HTTP_PORT": service.url.rpartition(":")[2], "DATABASE_URL": f"sqlite:///{service.database}"}
+            status, _, wrong = examined(MQTT_URL=f"mqtt://sub:wrong@{url}", **settings)
+            assert (1, 1) == (status, len(wrong))
+            assert wrong[0].startswith("broker: the broker refuses the connection: ")
+            assert wrong[0].endswith("; so the topic filters were not tried")
+            status, _, wrong = examined(MQTT_URL=f"mqtt://{service.url.removeprefix('http://')}", **settings)
+            assert (1, 1) == (status, len(wrong))
+            assert wrong[0].startswith("broker: no MQTT connection comes about: ")
+            assert wrong[0].endswith("; so the topic filters were not tried")
+
+
+@contextmanager
+def refusing_broker(code: int) -> Iterator[int]:
+    """Refuse every connection with a reason code of MQTT 5; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        if connection.recv(4096):
+                            connection.sendall(bytes((0x20, 3, 0, code, 0)))
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_an_id_that_the_broker_does_not_take_leaves_it_unsure(tmp_path: Path) -> None:
+    """Neither well nor wrong; it says what to do, and the exit status is that of the rest."""
+    with served_fleet(tmp_path) as (service, _), refusing_broker(133) as port:
+        ended = jobindex(
+            "doctor",
+            "--json",
+            MQTT_URL=f"mqtt://127.0.0.1:{port}",
+            HTTP_PORT=service.url.rpartition(":")[2],
+            DATABASE_URL=f"sqlite:///{service.database}",
+        )
+    (told,) = [one for one in map(json.loads, ended.stdout.splitlines()) if not one["ok"]]
+    assert (0, "broker", True) == (ended.returncode, told["part"], told["unsure"])
+    assert told["told"].startswith("could not check with an id of its own: ")
+    assert "client ids that begin with 'jobindex-doctor-'" in told["advice"]
 
 
 def test_a_filter_that_is_refused_is_named(tmp_path: Path) -> None:

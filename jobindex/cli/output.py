@@ -26,6 +26,7 @@ UNKNOWN = "-"
 STYLES = {
     "ok": "green",
     "WRONG": "red",
+    "unsure": "yellow",
     "IN_PROGRESS": "cyan",
     "COMPLETED": "green",
     "SUCCEEDED": "green",

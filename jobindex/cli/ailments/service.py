@@ -15,9 +15,6 @@ from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.durations import show_duration
 from jobindex.cli.output import time
 
-CONNECTED = "it is connected to its broker"
-"""How the finding begins that says so."""
-
 _SERVICE, _CLOCK, _MESSAGES = Part("service"), Part("clock"), Part("messages")
 _SECONDS = 8
 _CLOCK_SECONDS = 5
@@ -67,7 +64,7 @@ def _readiness(url: str, told: Json) -> Finding:
 def _session(told: Json, now: datetime) -> Iterator[Finding]:
     ingestion = told.get("ingestion", "unknown")
     if ingestion == "connected":
-        yield _SERVICE.well(f"{CONNECTED} since {_time(told, 'connectedSince')}")
+        yield _SERVICE.well(f"it is connected to its broker since {_time(told, 'connectedSince')}")
     else:
         yield _SERVICE.bad(
             f"it is {ingestion}: {told.get('ingestionReason', 'it does not say why')}",
