@@ -1,10 +1,12 @@
 """`jobindex doctor`: what is wrong with a set-up, and what to do about it."""
 
 import json
+import os
 import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -262,6 +264,37 @@ def test_a_database_without_faults(database: Path) -> None:
         assert "" == told_of(database, is_served=True)
         assert "works with it, and no service answers" in told_of(database)
     assert files[database] == database.read_bytes()
+
+
+def bound_by_rights() -> list[str]:
+    """Return what to put before a command for files' rights to bind it: root passes over them."""
+    if os.geteuid() != 0:
+        return []
+    program = shutil.which("setpriv")
+    require("setpriv", found=program is not None)
+    return [str(program), "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("denied", ["", ".lock", "folder"])
+def test_a_database_that_may_not_be_written(database: Path, denied: str) -> None:
+    """The file, one beside it, or its folder: what may not be written is named."""
+    Path(f"{database}.lock").touch()
+    path = database.parent if denied == "folder" else Path(f"{database}{denied}")
+    rights = path.stat().st_mode
+    path.chmod(0o555 if denied == "folder" else 0o444)
+    try:
+        ended = subprocess.run(
+            [*bound_by_rights(), sys.executable, "-m", "jobindex", "doctor"],
+            env={**os.environ, "JOBINDEX_DATABASE_URL": f"sqlite:///{database}", "JOBINDEX_HTTP_PORT": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        path.chmod(rights)
+    assert (1, "") == (ended.returncode, ended.stderr)
+    assert f"WRONG   database: this user may not write {path}\n" in ended.stdout
 
 
 def test_versions_of_a_database(database: Path) -> None:
