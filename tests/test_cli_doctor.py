@@ -110,6 +110,46 @@ def test_wrong_settings_are_findings() -> None:
     assert "WRONG   settings: JOBINDEX_MQTT_URL: its scheme 'http' is not mqtt or mqtts\n" in ended.stdout
 
 
+def test_a_setting_that_is_none_is_a_finding(tmp_path: Path) -> None:
+    """Once, beside those that are wrong too."""
+    settings = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db", "MQTT_URL": "mqtt://127.0.0.1:1"}
+    told = "WRONG   settings: JOBINDEX_HTTP_PRT is no setting of jobindex\n"
+    ended = jobindex("doctor", HTTP_PRT=1, **settings)
+    assert (1, "", 1) == (ended.returncode, ended.stderr, ended.stdout.count("JOBINDEX_HTTP_PRT"))
+    assert told in ended.stdout
+    assert "settings: are valid" not in ended.stdout
+    assert "127.0.0.1 is 127.0.0.1" not in ended.stdout
+    ended = jobindex("doctor", HTTP_PRT=1, **{**settings, "HTTP_PORT": "high"})
+    assert (2, "", True) == (ended.returncode, ended.stderr, told in ended.stdout)
+
+
+def test_a_protocol_that_the_broker_does_not_speak_is_told(tmp_path: Path) -> None:
+    """With the other one as advice, and nothing of passwords."""
+    with refusing_broker(132) as port:
+        ended = jobindex(
+            "doctor",
+            MQTT_URL=f"mqtt://u:p@127.0.0.1:{port}",
+            HTTP_PORT=1,
+            DATABASE_URL=f"sqlite:///{tmp_path}/none.db",
+        )
+    assert "WRONG   broker: the broker does not speak MQTT 5: " in ended.stdout
+    assert "-> Set JOBINDEX_MQTT_PROTOCOL=3.1.1.\n" in ended.stdout
+    assert "PASSWORD" not in ended.stdout
+
+
+def test_what_a_service_was_told_ends_where_it_lost_its_broker() -> None:
+    """That it was complete until then is no comfort."""
+    moment = "2026-11-23T10:00:00.000Z"
+    readyz = {"ready": True, "ingestion": "refused", "ingestionReason": "no", "completeSince": moment}
+    with answering(json.dumps({**readyz, "lastMessage": moment}).encode()) as url:
+        findings = [finding for finding in examine_service(url) if finding.part == "service"]
+    assert [True, False] == [finding.advice is None for finding in findings]
+    assert findings[1].told == (
+        "it is refused: no; it was told everything from 2026-11-23T10:00:00Z until it lost the broker "
+        "(the last message came at 2026-11-23T10:00:00Z)"
+    )
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) -> None:
     """Who is not let in, and who may not subscribe to what."""
@@ -264,6 +304,7 @@ def test_a_database_without_faults(database: Path) -> None:
         assert "" == told_of(database, is_served=True)
         assert "works with it, and no service answers" in told_of(database)
     assert files[database] == database.read_bytes()
+    assert not [finding for finding in examine_database(database, is_served=False) if "0.0 MiB" in finding.told]
 
 
 def bound_by_rights() -> list[str]:

@@ -1,16 +1,20 @@
 """`jobindex doctor`: what is wrong with a set-up, in plain words, and what to do about it."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import typer
 
-from jobindex.cli.ailments.finding import Finding
+from jobindex.addresses import local_url
+from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.cli.options import AsJson, Endpoint, connect
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
-from jobindex.config import Settings
+from jobindex.config import Settings, unknown_settings
 from jobindex.errors import SettingsError
+
+_SETTINGS = Part("settings")
 
 EXAMPLE = "Example: jobindex doctor"
 
@@ -24,12 +28,14 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
     found, with 2 when the settings are wrong; what could not be looked at is `unsure`, and does not count.
     """
     try:
-        settings = load_settings()
+        settings = load_settings(are_unknown_told=False)
     except SettingsError as error:
         for problem in error.problems:
-            _show(Finding(part="settings", told=problem, advice="Correct it, and call the doctor again."), json=json)
+            _show(_SETTINGS.bad(problem, "Correct it, and call the doctor again."), json=json)
+        for finding in _unknown_settings():
+            _show(finding, json=json)
         raise typer.Exit(2) from error
-    service = connect(endpoint).url
+    service = local_url(settings.http_host, settings.http_port) if endpoint is None else connect(endpoint).url
     is_ill = False
     for finding in _examine(settings, service):
         _show(finding, json=json)
@@ -44,13 +50,19 @@ def _examine(settings: Settings, endpoint: str) -> Iterator[Finding]:
     from jobindex.cli.ailments.service import examine_service
     from jobindex.cli.client import ServiceClient
 
-    yield Finding(part="settings", told="are valid")
+    unknown = list(_unknown_settings())
+    yield from unknown or [_SETTINGS.well("are valid")]
     of_service = list(examine_service(endpoint))
     yield from examine_broker(settings.broker, settings.topic_filters)
     yield from of_service
     yield from examine_publishers(ServiceClient(endpoint), datetime.now(UTC).timestamp())
     # Of a service that does not answer there is nothing more to tell.
     yield from examine_database(settings.database_path, is_served=len(of_service) > 1)
+
+
+def _unknown_settings() -> Iterator[Finding]:
+    for name in unknown_settings(os.environ):
+        yield _SETTINGS.bad(f"{name} is no setting of jobindex", "Correct its name, or unset it: it has no effect.")
 
 
 def _show(finding: Finding, *, json: bool) -> None:

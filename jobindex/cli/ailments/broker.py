@@ -16,6 +16,7 @@ _BROKER = Part("broker")
 _SECONDS = 8
 _SUFFIX = "-doctor-"
 _UNTRIED = "so the topic filters were not tried"
+_UNSUPPORTED_PROTOCOL_VERSION = 132
 _CLIENT_ID_NOT_VALID = 133
 _ACL_ADVICE = (
     "Let the broker's access rules allow this user to subscribe to exactly this filter, or leave it out of "
@@ -36,7 +37,9 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Fin
             f"the name {broker.host} has no address: {error.strerror}", "Correct the host in JOBINDEX_MQTT_URL."
         )
         return
-    yield _BROKER.well(f"{broker.host} is {addresses[0][4][0]}")
+    address = str(addresses[0][4][0])
+    if address != broker.host:
+        yield _BROKER.well(f"{broker.host} is {address}")
     try:
         connection = socket.create_connection((broker.host, broker.port), timeout=_SECONDS)
     except OSError as error:
@@ -110,6 +113,12 @@ def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str)
                 f"{_UNTRIED}",
                 f"Let the broker take client ids that begin with {own_id[:100] + _SUFFIX!r}, and call again. "
                 "Until then only what the service says of its connection counts, if it has these settings.",
+            )
+        if error.code == _UNSUPPORTED_PROTOCOL_VERSION:
+            other = "3.1.1" if broker.protocol == "5" else "5"
+            return _BROKER.bad(
+                f"the broker does not speak MQTT {broker.protocol}: {error}; {_UNTRIED}",
+                f"Set JOBINDEX_MQTT_PROTOCOL={other}.",
             )
         return _BROKER.bad(
             f"the broker refuses the connection: {error}; {_UNTRIED}",

@@ -9,6 +9,9 @@ from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.sqlite.condition import Condition, condition
 
+_TELLING_BYTES = 1024**2
+"""What is smaller tells nothing."""
+
 _DATABASE = Part("database")
 
 
@@ -41,8 +44,6 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
             f"the write-ahead log has {_mib(found.wal_bytes)}",
             "Some process reads the database for long (a backup, a check, sqlite3): let it end.",
         )
-    else:
-        yield _DATABASE.well(f"the write-ahead log has {_mib(found.wal_bytes)}")
     yield _holding(found, is_served=is_served)
 
 
@@ -91,7 +92,7 @@ def _schema(path: Path, found: Condition) -> Finding:
             f"{path} is at migration {found.migration} of {found.newest_migration}",
             "`jobindex migrate` brings it up to date, and so does `jobindex serve` when it starts.",
         )
-    return _DATABASE.well(f"{path} is readable, at migration {found.migration}, with {_mib(found.bytes)}")
+    return _DATABASE.well(f"{path} is readable, at migration {found.migration}{_with(found.bytes)}")
 
 
 def _room(path: Path, found: Condition) -> Finding:
@@ -123,6 +124,10 @@ def _process(number: int) -> str:
         words = Path(f"/proc/{number}/cmdline").read_bytes().decode(errors="replace").split("\0")
         return f"process {number} ({' '.join(words).strip()[:100]})"
     return f"process {number}"
+
+
+def _with(size: int) -> str:
+    return f", with {_mib(size)}" if size >= _TELLING_BYTES else ""
 
 
 def _mib(size: int) -> str:
