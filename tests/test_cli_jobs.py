@@ -79,9 +79,27 @@ def test_a_pipe_gets_aligned_text(service: Service) -> None:
     """A line for each job under the names of the columns, without colours."""
     ended = jobindex("list", "--namespace-id", "other", "--endpoint", service.url)
     header, line = ended.stdout.splitlines()
-    assert ["JOB", "STATUS", "SELECTION", "THING", "GROUP", "CREATED", "UPDATED", "COMPLETED"] == header.split()
-    assert ["check-1", "CANCELED", "-", "-"] == line.split()[:4]
+    assert [
+        "JOB",
+        "NAMESPACE",
+        "STATUS",
+        "SELECTION",
+        "THING",
+        "GROUP",
+        "CREATED",
+        "UPDATED",
+        "COMPLETED",
+    ] == header.split()
+    assert ["check-1", "other", "CANCELED", "-", "-"] == line.split()[:5]
     assert "\x1b" not in ended.stdout
+
+
+def test_the_namespace_of_each_job_is_listed(service: Service) -> None:
+    """A dash where it has none, or none is known."""
+    for arguments in ((), ("--prefix", "")):
+        _, *rows = jobindex("list", *arguments, "--endpoint", service.url).stdout.splitlines()
+        namespaces = dict(row.split()[:2] for row in rows)
+        assert {"update-7": "acme", "update-8": "acme", "check-1": "other", "plain-1": "-"} == namespaces
 
 
 def test_it_is_told_when_more_follow(service: Service) -> None:
