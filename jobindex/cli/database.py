@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli.output import printable, say
+from jobindex.cli.output import counted, printable, say
 from jobindex.cli.progress import progress
 from jobindex.cli.settings import load_settings
+from jobindex.errors import BackupError
 
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
 CHECK_EXAMPLE = "Example: jobindex check /backups/jobindex-2026-11-23.db"
@@ -20,9 +21,10 @@ def migrate() -> None:
     from jobindex.sqlite.store import migrate
 
     path = load_settings().database_path
+    is_new = not path.exists()
     with progress("Migrating"):
         asyncio.run(migrate(path))
-    say(printable(f"{path} is up to date"))
+    say(printable(f"{path} {'was made' if is_new else 'is up to date'}"))
 
 
 def backup(
@@ -37,9 +39,10 @@ def backup(
     from jobindex.sqlite.backup import back_up
 
     database = load_settings().database_path
+    _require(database)
     with progress("Copying", is_bytes=True) as working:
         size = back_up(database, file, working.advance)
-    say(printable(f"{file}: {size} bytes"))
+    say(printable(f"{file}: {counted(size, 'byte')}"))
 
 
 def check(
@@ -59,6 +62,7 @@ def check(
 
     path = file or load_settings().database_path
     is_wrong = False
+    _require(path)
     with progress("Checking") as working:
         for done, finding in enumerate(check(path), start=1):
             working.say(str(finding))
@@ -79,8 +83,14 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     from jobindex.sqlite.backup import restore
 
     database = load_settings().database_path
+    _require(file)
     with progress("Checking and copying", is_bytes=True) as working:
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     say(printable(f"{database}: restored from {file}"))
     if former is not None:
         say(printable(f"{former}: what was there before"))
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise BackupError(f"{path} is not there")

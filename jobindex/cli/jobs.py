@@ -20,7 +20,7 @@ from jobindex.cli.options import (
     asking,
     filters,
 )
-from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
+from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
 from jobindex.cli.progress import progress
 from jobindex.errors import ResourceNotFoundException
 from jobindex.parameters import MAX_RESULTS
@@ -57,7 +57,9 @@ def list_(
             for job in listed[:limit]:
                 say(encode(job))
         else:
-            show_table(_COLUMNS, _rows(service, listed[:limit], namespace_id))
+            wanted = (namespace_id, status, selection, group_id, group_name, prefix)
+            nothing = "No job is known." if all(one is None for one in wanted) else "No job passes these filters."
+            show_found(_COLUMNS, _rows(service, listed[:limit], namespace_id), nothing)
         if len(listed) > limit:
             note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
 
@@ -126,7 +128,7 @@ def show(
                 [execution_row(execution, of="thingName") for execution in executions],
             )
         if known > len(executions):
-            note(f"{known - len(executions)} executions more: take a greater --limit.")
+            note(f"{counted(known - len(executions), 'execution')} more: take a greater --limit.")
         if changes:
             say("")
             show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])

@@ -72,6 +72,19 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     draw_table(columns, cells, STYLES)
 
 
+def show_found(columns: Sequence[str], rows: Sequence[Sequence[Cell]], nothing: str) -> None:
+    """Print rows as show_table does; where there are none, only tell so, by the sentence `nothing`."""
+    if rows:
+        show_table(columns, rows)
+    else:
+        note(nothing)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return so many of what `noun` names in the singular."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def show_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Print values behind their names, a line each."""
     for name, value in fields:

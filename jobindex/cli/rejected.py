@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jobindex.cli.options import AsJson, connect
-from jobindex.cli.output import encode, say, show_table
+from jobindex.cli.output import encode, say, show_found
 from jobindex.cli.progress import progress
 from jobindex.cli.rejected_client import COLUMNS, RejectedClient, row, show_message, show_outcome
 
@@ -37,7 +37,7 @@ def list_(
         for message in messages:
             say(encode(message))
     else:
-        show_table(COLUMNS, [row(message) for message in messages])
+        show_found(COLUMNS, [row(message) for message in messages], "No rejected message is kept.")
 
 
 @app.command(epilog="Example: jobindex rejected show 7")
