@@ -185,6 +185,18 @@ def test_messages_are_listed_and_shown(service: Service) -> None:
     assert (1, "", "jobindex rejected: Rejected message 9 cannot be found.\n") == command(service, "show", 9)
 
 
+def test_a_part_of_the_messages_is_listed(service: Service) -> None:
+    """It is told that more follow, and how to go on; the service may be another than that of the settings."""
+    ended = jobindex("rejected", "list", "--limit", 2, "--json", "--endpoint", service.url, HTTP_PORT=1)
+    assert [1, 2] == [json.loads(line)["id"] for line in ended.stdout.splitlines()]
+    told = "More follow these 2: take a greater --limit, or --after 2.\n"
+    assert (0, told) == (ended.returncode, ended.stderr)
+    ended = jobindex("rejected", "list", "--limit", 3, "--endpoint", service.url, HTTP_PORT=1)
+    assert (4, "") == (len(ended.stdout.splitlines()), ended.stderr)
+    for arguments in (("show", 1), ("retry", 1), ("purge", 2)):
+        assert 0 == jobindex("rejected", *arguments, "--endpoint", service.url, HTTP_PORT=1).returncode
+
+
 def test_messages_are_tried_again(service: Service) -> None:
     """What the running version understands is in the index and leaves the list; the rest is told, with its reason."""
     assert {} == service.jobs()

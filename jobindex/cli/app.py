@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
 from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
-from jobindex.cli.output import note
+from jobindex.cli.output import note, say
 from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
@@ -32,6 +33,7 @@ app = typer.Typer(
 _NOBODY_READS = 141
 """What a shell says of a command that SIGPIPE ended."""
 
+_SERVING = {"serve", "demo"}
 _RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
 app.command(rich_help_panel=_RUN)(running.serve)
@@ -59,8 +61,22 @@ class _Call:
     command: str = ""
 
 
+def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 (so typer calls it)
+    if is_wanted:
+        from importlib.metadata import version
+
+        say(f"jobindex {version('jobindex')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _jobindex(context: typer.Context) -> None:
+def _jobindex(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 (its callback does it all)
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
     """Keep an index of AWS IoT jobs from their MQTT notifications, and answer ListJobs from it."""
     context.obj.command = context.invoked_subcommand
 
@@ -75,7 +91,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _NOBODY_READS
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except SettingsError as error:
-        return _fail("jobindex cannot start:", 2, error.problems)
+        told = "jobindex cannot start:" if call.command in _SERVING else f"jobindex {call.command}: wrong settings:"
+        return _fail(told, 2, error.problems)
     except ServiceUnreachableError as error:
         return _fail(f"jobindex {call.command}: {error}", 3)
     except InvalidRequestException as error:

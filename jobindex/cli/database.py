@@ -8,7 +8,7 @@ import typer
 
 from jobindex.cli.output import counted, printable, say
 from jobindex.cli.progress import progress
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_DATABASE, load_settings
 from jobindex.errors import BackupError
 
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
@@ -20,7 +20,7 @@ def migrate() -> None:
     """Make the database, or bring it to this version's schema, and end."""
     from jobindex.sqlite.store import migrate
 
-    path = load_settings().database_path
+    path = load_settings(OF_DATABASE).database_path
     is_new = not path.exists()
     with progress("Migrating"):
         asyncio.run(migrate(path))
@@ -38,7 +38,7 @@ def backup(
     """
     from jobindex.sqlite.backup import back_up
 
-    database = load_settings().database_path
+    database = load_settings(OF_DATABASE).database_path
     _require(database)
     with progress("Copying", is_bytes=True) as working:
         size = back_up(database, file, working.advance)
@@ -60,7 +60,7 @@ def check(
     """
     from jobindex.sqlite.check import check
 
-    path = file or load_settings().database_path
+    path = file or load_settings(OF_DATABASE).database_path
     is_wrong = False
     _require(path)
     with progress("Checking") as working:
@@ -82,7 +82,7 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
 
     from jobindex.sqlite.backup import restore
 
-    database = load_settings().database_path
+    database = load_settings(OF_DATABASE).database_path
     _require(file)
     with progress("Checking and copying", is_bytes=True) as working:
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)

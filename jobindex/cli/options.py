@@ -10,7 +10,7 @@ import typer
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.durations import parse_duration
 from jobindex.cli.output import note
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_HTTP, load_settings
 from jobindex.jobs import JobStatus, TargetSelection
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, a line for each, for programs.")]
@@ -73,7 +73,7 @@ def connect(endpoint: str | None) -> ServiceClient:
     if endpoint is None:
         from jobindex.addresses import local_url
 
-        settings = load_settings()
+        settings = load_settings(OF_HTTP)
         return ServiceClient(local_url(settings.http_host, settings.http_port))
     if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")

@@ -11,7 +11,7 @@ import typer
 
 from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import note, printable, say
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_HTTP, load_settings
 
 _THREADS = "jobindex-connect"
 _HEALTH_SECONDS = 4
@@ -64,7 +64,7 @@ def healthcheck() -> None:
     """Exit with 0 when the service on this machine is ready, else with 1."""
     from jobindex.addresses import local_url
 
-    settings = load_settings()
+    settings = load_settings(OF_HTTP)
     url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
     try:
         with open_directly(url, seconds=_HEALTH_SECONDS) as answer:
