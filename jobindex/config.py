@@ -5,7 +5,7 @@ Not chosen: a settings library. The few types here would be its plugins, and the
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +46,7 @@ SECRETS = ("MQTT_URL", "MQTT_PASSWORD")
 """Settings that `…_FILE` may hold instead: the file's content without the line end behind it."""
 
 _LIMITS = RejectedLimits()
+_LOG_SETTINGS = ("LOG_FORMAT", "LOG_LEVEL")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -86,13 +87,15 @@ class Settings:
         return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}"
 
 
-def read_settings(environment: Mapping[str, str], *, is_terminal: bool) -> Settings:
+def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = SETTINGS) -> Settings:
     """Return the settings in an environment; `is_terminal` decides how lines are logged by default.
+
+    Those that are not `needed`, nor of the log, read as their defaults where they are wrong.
 
     Raises:
         SettingsError: one or more are wrong; a line for each names the variable and the value.
     """
-    reader = _Reader(environment)
+    reader = _Reader(environment, {*needed, *_LOG_SETTINGS})
     settings = Settings(
         broker=_read_broker(reader),
         topic_filters=_read_topic_filters(reader),
@@ -126,12 +129,14 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
 class _Reader:
     """Reads variables and collects what is wrong with them; a wrong one reads as its default."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], needed: Collection[str]) -> None:
         self._environment = environment
+        self._needed = needed
         self.problems: list[str] = []
 
     def problem(self, name: str, problem: str) -> None:
-        self.problems.append(f"{PREFIX}{name}: {problem}")
+        if name in self._needed or name.removesuffix("_FILE") in self._needed:
+            self.problems.append(f"{PREFIX}{name}: {problem}")
 
     def value(self, name: str) -> str | None:
         """Return a setting, or the content of the file that `…_FILE` names; None where neither is set."""

@@ -74,7 +74,11 @@ class BrokerError(JobindexError):
 
 
 class BrokerRefusedError(BrokerError):
-    """The broker refuses the connection."""
+    """The broker refuses the connection; `code` is the reason code of MQTT 5 for why, whichever protocol is spoken."""
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class BackupError(JobindexError):

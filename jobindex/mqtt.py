@@ -501,7 +501,8 @@ async def connect_probe(broker: Broker) -> AsyncIterator[Callable[[str], Awaitab
         async with client:
             yield is_granted
     except MqttConnectError as error:
-        raise BrokerRefusedError(str(error)) from error
+        code = error.rc.value if isinstance(error.rc, ReasonCode) else error.rc
+        raise BrokerRefusedError(str(error), code) from error
     except aiomqtt.MqttError as error:
         raise BrokerError(str(error.__cause__ or error) or type(error).__name__) from error
     finally:

@@ -409,3 +409,14 @@ async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Pat
             topic = "$aws/things/t1/jobs/job-1/notify-namespace-n1"
             await store.apply(parse_message(topic, json.dumps({"job": told}).encode()), (), now=NOW)
     assert not any(findings(tmp_path / "jobindex.db").values())
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """By each command that reads one, in a line."""
+    missing = tmp_path / "none.db"
+    settings = {"DATABASE_URL": f"sqlite:///{missing}"}
+    for arguments in (("check", missing), ("check",), ("backup", tmp_path / "copy.db"), ("restore", missing)):
+        ended = jobindex(*arguments, **settings)
+        told = f"jobindex {arguments[0]}: {missing} is not there\n"
+        assert (1, "", told) == (ended.returncode, ended.stdout, ended.stderr)
+    assert [] == list(tmp_path.iterdir())

@@ -1,11 +1,15 @@
 """`jobindex doctor`: what is wrong with a set-up, and what to do about it."""
 
 import json
+import os
 import shutil
+import socket
 import sqlite3
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -106,6 +110,46 @@ def test_wrong_settings_are_findings() -> None:
     assert "WRONG   settings: JOBINDEX_MQTT_URL: its scheme 'http' is not mqtt or mqtts\n" in ended.stdout
 
 
+def test_a_setting_that_is_none_is_a_finding(tmp_path: Path) -> None:
+    """Once, beside those that are wrong too."""
+    settings = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db", "MQTT_URL": "mqtt://127.0.0.1:1"}
+    told = "WRONG   settings: JOBINDEX_HTTP_PRT is no setting of jobindex\n"
+    ended = jobindex("doctor", HTTP_PRT=1, **settings)
+    assert (1, "", 1) == (ended.returncode, ended.stderr, ended.stdout.count("JOBINDEX_HTTP_PRT"))
+    assert told in ended.stdout
+    assert "settings: are valid" not in ended.stdout
+    assert "127.0.0.1 is 127.0.0.1" not in ended.stdout
+    ended = jobindex("doctor", HTTP_PRT=1, **{**settings, "HTTP_PORT": "high"})
+    assert (2, "", True) == (ended.returncode, ended.stderr, told in ended.stdout)
+
+
+def test_a_protocol_that_the_broker_does_not_speak_is_told(tmp_path: Path) -> None:
+    """With the other one as advice, and nothing of passwords."""
+    with refusing_broker(132) as port:
+        ended = jobindex(
+            "doctor",
+            MQTT_URL=f"mqtt://u:p@127.0.0.1:{port}",
+            HTTP_PORT=1,
+            DATABASE_URL=f"sqlite:///{tmp_path}/none.db",
+        )
+    assert "WRONG   broker: the broker does not speak MQTT 5: " in ended.stdout
+    assert "-> Set JOBINDEX_MQTT_PROTOCOL=3.1.1.\n" in ended.stdout
+    assert "PASSWORD" not in ended.stdout
+
+
+def test_what_a_service_was_told_ends_where_it_lost_its_broker() -> None:
+    """That it was complete until then is no comfort."""
+    moment = "2026-11-23T10:00:00.000Z"
+    readyz = {"ready": True, "ingestion": "refused", "ingestionReason": "no", "completeSince": moment}
+    with answering(json.dumps({**readyz, "lastMessage": moment}).encode()) as url:
+        findings = [finding for finding in examine_service(url) if finding.part == "service"]
+    assert [True, False] == [finding.advice is None for finding in findings]
+    assert findings[1].told == (
+        "it is refused: no; it was told everything from 2026-11-23T10:00:00Z until it lost the broker "
+        "(the last message came at 2026-11-23T10:00:00Z)"
+    )
+
+
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) -> None:
     """Who is not let in, and who may not subscribe to what."""
@@ -118,6 +162,60 @@ def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) ->
         _, well, _ = examined(MQTT_URL=f"mqtt://sub:secret@127.0.0.1:{port}", **settings)
         assert f"broker: MQTT {protocol} by user 'sub' is accepted" in well
         assert f"broker: {FILTER} is granted" in well
+
+
+def test_that_a_service_is_connected_excuses_nothing(tmp_path: Path) -> None:
+    """It may have other settings: a wrong password, a port that speaks no MQTT."""
+    with secured(tmp_path, f"user sub\ntopic read {FILTER}\ntopic read $aws/events/#\n") as port:
+        url = f"127.0.0.1:{port}"
+        with running(Service(tmp_path, MQTT_URL=f"mqtt://sub:secret@{url}", MQTT_TOPICS=FILTER)) as service:
+            settings = {"HTTP_PORT": service.url.rpartition(":")[2], "DATABASE_URL": f"sqlite:///{service.database}"}
+            status, _, wrong = examined(MQTT_URL=f"mqtt://sub:wrong@{url}", **settings)
+            assert (1, 1) == (status, len(wrong))
+            assert wrong[0].startswith("broker: the broker refuses the connection: ")
+            assert wrong[0].endswith("; so the topic filters were not tried")
+            status, _, wrong = examined(MQTT_URL=f"mqtt://{service.url.removeprefix('http://')}", **settings)
+            assert (1, 1) == (status, len(wrong))
+            assert wrong[0].startswith("broker: no MQTT connection comes about: ")
+            assert wrong[0].endswith("; so the topic filters were not tried")
+
+
+@contextmanager
+def refusing_broker(code: int) -> Iterator[int]:
+    """Refuse every connection with a reason code of MQTT 5; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        if connection.recv(4096):
+                            connection.sendall(bytes((0x20, 3, 0, code, 0)))
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def test_an_id_that_the_broker_does_not_take_leaves_it_unsure(tmp_path: Path) -> None:
+    """Neither well nor wrong; it says what to do, and the exit status is that of the rest."""
+    with served_fleet(tmp_path) as (service, _), refusing_broker(133) as port:
+        ended = jobindex(
+            "doctor",
+            "--json",
+            MQTT_URL=f"mqtt://127.0.0.1:{port}",
+            HTTP_PORT=service.url.rpartition(":")[2],
+            DATABASE_URL=f"sqlite:///{service.database}",
+        )
+    (told,) = [one for one in map(json.loads, ended.stdout.splitlines()) if not one["ok"]]
+    assert (0, "broker", True) == (ended.returncode, told["part"], told["unsure"])
+    assert told["told"].startswith("could not check with an id of its own: ")
+    assert "client ids that begin with 'jobindex-doctor-'" in told["advice"]
 
 
 def test_a_filter_that_is_refused_is_named(tmp_path: Path) -> None:
@@ -206,6 +304,38 @@ def test_a_database_without_faults(database: Path) -> None:
         assert "" == told_of(database, is_served=True)
         assert "works with it, and no service answers" in told_of(database)
     assert files[database] == database.read_bytes()
+    assert not [finding for finding in examine_database(database, is_served=False) if "0.0 MiB" in finding.told]
+
+
+def bound_by_rights() -> list[str]:
+    """Return what to put before a command for files' rights to bind it: root passes over them."""
+    if os.geteuid() != 0:
+        return []
+    program = shutil.which("setpriv")
+    require("setpriv", found=program is not None)
+    return [str(program), "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+
+
+@pytest.mark.parametrize("denied", ["", ".lock", "folder"])
+def test_a_database_that_may_not_be_written(database: Path, denied: str) -> None:
+    """The file, one beside it, or its folder: what may not be written is named."""
+    Path(f"{database}.lock").touch()
+    path = database.parent if denied == "folder" else Path(f"{database}{denied}")
+    rights = path.stat().st_mode
+    path.chmod(0o555 if denied == "folder" else 0o444)
+    try:
+        ended = subprocess.run(
+            [*bound_by_rights(), sys.executable, "-m", "jobindex", "doctor"],
+            env={**os.environ, "JOBINDEX_DATABASE_URL": f"sqlite:///{database}", "JOBINDEX_HTTP_PORT": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        path.chmod(rights)
+    assert (1, "") == (ended.returncode, ended.stderr)
+    assert f"WRONG   database: this user may not write {path}\n" in ended.stdout
 
 
 def test_versions_of_a_database(database: Path) -> None:

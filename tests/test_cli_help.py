@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from commands import jobindex
@@ -10,9 +12,6 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from jobindex.cli.app import app
-
-_WITHOUT_EXAMPLE = {"serve", "demo", "migrate", "healthcheck"}
-"""Commands that are called by their names alone."""
 
 GROUP = get_group(app)
 REJECTED = GROUP.commands["rejected"]
@@ -25,7 +24,8 @@ def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
     """Its help ends with one, and every option says what it is for."""
     helped = jobindex(*command, "--help")
     assert (0, "") == (helped.returncode, helped.stderr)
-    assert command[0] in _WITHOUT_EXAMPLE or "Example" in helped.stdout
+    assert "Example" in helped.stdout
+    assert not {"<bool>", "<str>", "<int>", "<path>", "<list[int]>"} & set(helped.stdout.split())
     found = GROUP.commands[command[0]]
     for name in command[1:]:
         assert isinstance(found, TyperGroup)
@@ -51,16 +51,66 @@ def test_a_wrong_call_is_told(arguments: tuple[str, ...], expected: str) -> None
     assert expected in ended.stdout + ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("list", "--status", "running"), "'--status': 'running' is not one of SCHEDULED, IN_PROGRESS, COMPLETED, "),
+        (("export", "--target-selection", "x"), "'--target-selection': 'x' is not one of CONTINUOUS, SNAPSHOT"),
+        (("list", "--limit", "abc"), "'--limit': 'abc' is not a whole number from 1"),
+        (("stuck", "--limit", "0"), "'--limit': '0' is not a whole number from 1"),
+        (("rejected", "show", "x"), "'ID': 'x' is not a whole number from 0"),
+        (("rejected", "purge", "1", "x"), "'ID': 'x' is not a whole number from 0"),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_sentence(arguments: tuple[str, ...], expected: str) -> None:
+    """It names the value, and what it may be."""
+    ended = jobindex(*arguments)
+    told = " ".join(word for word in ended.stderr.split() if word != "│")
+    assert (2, True) == (ended.returncode, f"Invalid value for {expected}" in told), told
+
+
 def test_wrong_settings_are_told_at_once_and_do_not_keep_help_away() -> None:
     """All in one message, without a traceback, whichever command it is."""
-    for command in (("serve",), ("migrate",), ("rejected", "list")):
+    for command, told in (
+        (("serve",), "jobindex cannot start:"),
+        (("list",), "jobindex list: wrong settings:"),
+        (("healthcheck",), "jobindex healthcheck: wrong settings:"),
+        (("rejected", "list"), "jobindex rejected: wrong settings:"),
+    ):
         ended = jobindex(*command, HTTP_PORT="high", LOG_LEVEL="loud")
         expected = (
-            "jobindex cannot start:\nJOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n"
+            f"{told}\nJOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n"
             "JOBINDEX_LOG_LEVEL: 'loud' is not one of debug, info, warning, error\n"
         )
         assert (2, "", expected) == (ended.returncode, ended.stdout, ended.stderr)
     assert 0 == jobindex("serve", "--help", HTTP_PORT="high").returncode
+
+
+def test_settings_that_a_command_does_not_need_do_not_stop_it(tmp_path: Path) -> None:
+    """Who asks the service needs its address alone, who works with the file needs that."""
+    ended = jobindex("list", MQTT_URL="bad", DATABASE_URL="bad", HTTP_PORT="1")
+    assert (3, "jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; does the service run there?\n") == (
+        ended.returncode,
+        ended.stderr,
+    )
+    assert (1, True) == (
+        (ended := jobindex("healthcheck", MQTT_URL="bad", HTTP_PORT="1")).returncode,
+        ":1/" in ended.stderr,
+    )
+    settings = {"MQTT_URL": "bad", "HTTP_PORT": "high", "DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db"}
+    for command in (("migrate",), ("check",), ("backup", tmp_path / "copy.db")):
+        assert (0, "") == ((ended := jobindex(*command, **settings)).returncode, ended.stderr)
+    ended = jobindex("migrate", DATABASE_URL="bad")
+    assert (2, True) == (
+        ended.returncode,
+        ended.stderr.startswith("jobindex migrate: wrong settings:\nJOBINDEX_DATABASE_URL"),
+    )
+
+
+def test_the_version_is_told() -> None:
+    """Without a command, and whatever the settings are."""
+    ended = jobindex("--version", HTTP_PORT="high")
+    assert (0, f"jobindex {version('jobindex')}\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 @pytest.mark.parametrize("arguments", [("healthcheck",), ("serve", "--help")])

@@ -56,6 +56,30 @@ def test_a_terminal_gets_tables_with_colours(served: tuple[Service, int]) -> Non
     assert "━━━" in drawn, "no bar of the executions"
 
 
+JOB = "0f8fad5b-d9cb-469f-a165-70867728950e"
+GROUP = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+TABLE = """
+from jobindex.cli.output import show_table
+columns = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
+show_table(columns, [("{}", "acme", "IN_PROGRESS", "CONTINUOUS", "{}", 1, 2, None)])
+show_table(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), [("thing-" * 2, "{}", "acme", "IN_PROGRESS", 1)])
+"""
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 200])
+def test_ids_are_whole_however_narrow_the_terminal_is(width: int) -> None:
+    """Other columns give way; what a job is, and whose, stays longest."""
+    status, drawn = run_on_terminal(["-c", TABLE.format(JOB, GROUP, JOB)], environment={"COLUMNS": str(width)})
+    lines = CONTROL.sub("", drawn).splitlines()
+    assert (0, 2) == (status, sum(JOB in line for line in lines))
+    assert "thing-" * 2 in drawn
+    assert (width >= 200) == (GROUP in drawn) == ("THING GROUP" in drawn)
+    if width >= 80:
+        assert {"JOB", "NAMESPACE", "STATUS", "UPDATED"} <= set(lines[0].split())
+        assert not [line for line in lines if len(line.rstrip()) > width]
+        assert any("IN_PROGRESS" in line and "acme" in line for line in lines)
+
+
 def test_no_color_is_respected(served: tuple[Service, int]) -> None:
     """The tables are drawn all the same."""
     service, _ = served

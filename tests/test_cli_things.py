@@ -48,7 +48,7 @@ def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
     """Its executions, and when its pending ones were last listed."""
     shown = printed(service, "things", "pump-1")
     assert "waiting since: 2023-11-14T22:13:20Z\n" in shown
-    assert "pending acme:  listed at 2023-11-14T22:13:29Z\n" in shown
+    assert "pending lists: acme: listed completely at 2023-11-14T22:13:29Z\n" in shown
     assert "executions:    0 of 1 known have ended: 1 QUEUED\n" in shown
     assert ["update-7", "QUEUED", "2023-11-14T22:13:20Z", "-"] == shown.splitlines()[-1].split()[:4]
     (told,) = lines(service, "things", "pump-1")
@@ -60,6 +60,29 @@ def test_a_thing_with_a_prefix_is_a_wrong_call() -> None:
     """The prefix would not count."""
     ended = jobindex("things", "pump-1", "--prefix", "valve-", HTTP_PORT=1)
     assert (2, "", True) == (ended.returncode, ended.stdout, "THING and --prefix" in ended.stderr)
+
+
+def test_fields_of_a_thing_are_aligned(service: Service) -> None:
+    """Also where no list of what is pending was complete."""
+    shown = printed(service, "things", "pump-2")
+    assert "pending lists: none was complete: " in shown
+    assert {" "} == {line[14] for line in shown.partition("\n\n")[0].splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("things", "--prefix", "zzz"), "No thing has a name that begins so."),
+        (("stuck", "--longer-than", "9000d"), "No execution waits so long."),
+        (("list", "--namespace-id", "none"), "No job passes these filters."),
+        (("list", "--prefix", "zzz"), "No job passes these filters."),
+    ],
+)
+def test_that_nothing_is_found_is_told(service: Service, arguments: tuple[str, ...], told: str) -> None:
+    """In a sentence to people; programs get no line."""
+    ended = jobindex(*arguments, "--endpoint", service.url)
+    assert (0, "", f"{told}\n") == (ended.returncode, ended.stdout, ended.stderr)
+    assert [] == lines(service, *arguments)
 
 
 def test_what_waits_for_long_is_stuck(service: Service) -> None:

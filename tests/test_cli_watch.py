@@ -172,6 +172,14 @@ def test_a_refusal_once_it_has_watched_is_no_end(tmp_path: Path) -> None:
     assert "has stopped" not in notes
 
 
+def test_a_reason_is_told_once_while_it_lasts(tmp_path: Path) -> None:
+    """And not at every attempt."""
+    refusal = (503, "ServiceUnavailableException", b'{"message": "Not now."}')
+    with refusing([refusal] * 3) as url, watching(tmp_path, url, "--json") as watch:
+        wait_until(lambda: watch.notes().count("Watching ") > 1, "the return")
+    assert 1 == watch.notes().count("Not now.; trying again")
+
+
 def test_a_refusal_at_the_beginning_is_told() -> None:
     """As to any other command."""
     with answering(b"<html>", 502) as url:

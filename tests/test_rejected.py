@@ -179,10 +179,22 @@ def test_messages_are_listed_and_shown(service: Service) -> None:
 
     assert {**expected, "payload": "e30=", "text": "{}"} == json.loads(command(service, "show", 1, "--json")[1])
     assert command(service, "show", 2)[1].endswith("payload:      9 bytes\n\nbad \\x1b[31m\n")
-    assert command(service, "show", 3)[1].endswith("payload:      1 bytes\n\nin base64: /w==\n")
+    assert command(service, "show", 3)[1].endswith("payload:      1 byte\n\nin base64: /w==\n")
     binary = json.loads(command(service, "show", 3, "--json")[1])
     assert (b"\xff", False) == (b64decode(binary["payload"]), "text" in binary)
     assert (1, "", "jobindex rejected: Rejected message 9 cannot be found.\n") == command(service, "show", 9)
+
+
+def test_a_part_of_the_messages_is_listed(service: Service) -> None:
+    """It is told that more follow, and how to go on; the service may be another than that of the settings."""
+    ended = jobindex("rejected", "list", "--limit", 2, "--json", "--endpoint", service.url, HTTP_PORT=1)
+    assert [1, 2] == [json.loads(line)["id"] for line in ended.stdout.splitlines()]
+    told = "More follow these 2: take a greater --limit, or --after 2.\n"
+    assert (0, told) == (ended.returncode, ended.stderr)
+    ended = jobindex("rejected", "list", "--limit", 3, "--endpoint", service.url, HTTP_PORT=1)
+    assert (4, "") == (len(ended.stdout.splitlines()), ended.stderr)
+    for arguments in (("show", 1), ("retry", 1), ("purge", 2)):
+        assert 0 == jobindex("rejected", *arguments, "--endpoint", service.url, HTTP_PORT=1).returncode
 
 
 def test_messages_are_tried_again(service: Service) -> None:
@@ -216,7 +228,7 @@ def test_messages_are_purged(service: Service) -> None:
         json.loads(ended[1]),
     )
     assert [] == listed(service)
-    assert "ID  REJECTED AT  BYTES  TOPIC  REASON\n" == command(service, "list")[1]
+    assert (0, "", "No rejected message is kept.\n") == command(service, "list")
 
 
 def test_a_web_page_cannot_change_anything(service: Service) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
 from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
-from jobindex.cli.output import note
+from jobindex.cli.command import Command, Group
+from jobindex.cli.output import note, say
 from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
@@ -20,6 +22,7 @@ from jobindex.errors import (
 
 app = typer.Typer(
     name="jobindex",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -32,23 +35,24 @@ app = typer.Typer(
 _NOBODY_READS = 141
 """What a shell says of a command that SIGPIPE ended."""
 
+_SERVING = {"serve", "demo"}
 _RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
-app.command(rich_help_panel=_RUN)(running.serve)
-app.command(rich_help_panel=_RUN)(running.demo)
-app.command(rich_help_panel=_RUN)(running.healthcheck)
-app.command("list", rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
-app.command(rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
-app.command(rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
-app.command(rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
-app.command(rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
-app.command(rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
-app.command(rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
-app.command(rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
-app.command(rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
-app.command(rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
-app.command(rich_help_panel=_KEEP)(database.migrate)
-app.command(rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.SERVE_EXAMPLE)(running.serve)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.DEMO_EXAMPLE)(running.demo)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.HEALTHCHECK_EXAMPLE)(running.healthcheck)
+app.command("list", cls=Command, rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 
 
@@ -59,8 +63,22 @@ class _Call:
     command: str = ""
 
 
+def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 (so typer calls it)
+    if is_wanted:
+        from importlib.metadata import version
+
+        say(f"jobindex {version('jobindex')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _jobindex(context: typer.Context) -> None:
+def _jobindex(
+    context: typer.Context,
+    *,
+    version: Annotated[  # noqa: ARG001 (its callback does it all)
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
     """Keep an index of AWS IoT jobs from their MQTT notifications, and answer ListJobs from it."""
     context.obj.command = context.invoked_subcommand
 
@@ -75,7 +93,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return _NOBODY_READS
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except SettingsError as error:
-        return _fail("jobindex cannot start:", 2, error.problems)
+        told = "jobindex cannot start:" if call.command in _SERVING else f"jobindex {call.command}: wrong settings:"
+        return _fail(told, 2, error.problems)
     except ServiceUnreachableError as error:
         return _fail(f"jobindex {call.command}: {error}", 3)
     except InvalidRequestException as error:

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli.output import printable, say
+from jobindex.cli.output import counted, printable, say
 from jobindex.cli.progress import progress
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_DATABASE, load_settings
+from jobindex.errors import BackupError
 
+MIGRATE_EXAMPLE = "Example: JOBINDEX_DATABASE_URL=sqlite:////var/lib/jobindex/jobindex.db jobindex migrate"
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
 CHECK_EXAMPLE = "Example: jobindex check /backups/jobindex-2026-11-23.db"
 RESTORE_EXAMPLE = "Example: jobindex restore /backups/jobindex-2026-11-23.db"
@@ -19,10 +21,11 @@ def migrate() -> None:
     """Make the database, or bring it to this version's schema, and end."""
     from jobindex.sqlite.store import migrate
 
-    path = load_settings().database_path
+    path = load_settings(OF_DATABASE).database_path
+    is_new = not path.exists()
     with progress("Migrating"):
         asyncio.run(migrate(path))
-    say(printable(f"{path} is up to date"))
+    say(printable(f"{path} {'was made' if is_new else 'is up to date'}"))
 
 
 def backup(
@@ -36,10 +39,11 @@ def backup(
     """
     from jobindex.sqlite.backup import back_up
 
-    database = load_settings().database_path
+    database = load_settings(OF_DATABASE).database_path
+    _require(database)
     with progress("Copying", is_bytes=True) as working:
         size = back_up(database, file, working.advance)
-    say(printable(f"{file}: {size} bytes"))
+    say(printable(f"{file}: {counted(size, 'byte')}"))
 
 
 def check(
@@ -57,8 +61,9 @@ def check(
     """
     from jobindex.sqlite.check import check
 
-    path = file or load_settings().database_path
+    path = file or load_settings(OF_DATABASE).database_path
     is_wrong = False
+    _require(path)
     with progress("Checking") as working:
         for done, finding in enumerate(check(path), start=1):
             working.say(str(finding))
@@ -78,9 +83,15 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
 
     from jobindex.sqlite.backup import restore
 
-    database = load_settings().database_path
+    database = load_settings(OF_DATABASE).database_path
+    _require(file)
     with progress("Checking and copying", is_bytes=True) as working:
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     say(printable(f"{database}: restored from {file}"))
     if former is not None:
         say(printable(f"{former}: what was there before"))
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise BackupError(f"{path} is not there")

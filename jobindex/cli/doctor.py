@@ -1,16 +1,20 @@
 """`jobindex doctor`: what is wrong with a set-up, in plain words, and what to do about it."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import typer
 
-from jobindex.cli.ailments.finding import Finding
+from jobindex.addresses import local_url
+from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.cli.options import AsJson, Endpoint, connect
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
-from jobindex.config import Settings
+from jobindex.config import Settings, unknown_settings
 from jobindex.errors import SettingsError
+
+_SETTINGS = Part("settings")
 
 EXAMPLE = "Example: jobindex doctor"
 
@@ -21,19 +25,21 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
     Looks at the settings, the way to the broker (name, port, TLS, credentials, each topic filter), the running
     service, the clocks and the database. Nothing is changed: the broker is asked under another client id, with a
     session that ends at once, and the database is only read. Exits with 0 when all is well, with 1 when something was
-    found, with 2 when the settings are wrong.
+    found, with 2 when the settings are wrong; what could not be looked at is `unsure`, and does not count.
     """
     try:
-        settings = load_settings()
+        settings = load_settings(are_unknown_told=False)
     except SettingsError as error:
         for problem in error.problems:
-            _show(Finding(part="settings", told=problem, advice="Correct it, and call the doctor again."), json=json)
+            _show(_SETTINGS.bad(problem, "Correct it, and call the doctor again."), json=json)
+        for finding in _unknown_settings():
+            _show(finding, json=json)
         raise typer.Exit(2) from error
-    service = connect(endpoint).url
+    service = local_url(settings.http_host, settings.http_port) if endpoint is None else connect(endpoint).url
     is_ill = False
     for finding in _examine(settings, service):
         _show(finding, json=json)
-        is_ill |= finding.advice is not None
+        is_ill |= finding.advice is not None and not finding.is_unsure
     raise typer.Exit(int(is_ill))
 
 
@@ -41,25 +47,32 @@ def _examine(settings: Settings, endpoint: str) -> Iterator[Finding]:
     from jobindex.cli.ailments.broker import examine_broker
     from jobindex.cli.ailments.database import examine_database
     from jobindex.cli.ailments.publishers import examine_publishers
-    from jobindex.cli.ailments.service import CONNECTED, examine_service
+    from jobindex.cli.ailments.service import examine_service
     from jobindex.cli.client import ServiceClient
 
-    yield Finding(part="settings", told="are valid")
+    unknown = list(_unknown_settings())
+    yield from unknown or [_SETTINGS.well("are valid")]
     of_service = list(examine_service(endpoint))
-    is_connected = any(finding.told.startswith(CONNECTED) for finding in of_service)
-    yield from examine_broker(settings.broker, settings.topic_filters, is_connected=is_connected)
+    yield from examine_broker(settings.broker, settings.topic_filters)
     yield from of_service
     yield from examine_publishers(ServiceClient(endpoint), datetime.now(UTC).timestamp())
     # Of a service that does not answer there is nothing more to tell.
     yield from examine_database(settings.database_path, is_served=len(of_service) > 1)
 
 
+def _unknown_settings() -> Iterator[Finding]:
+    for name in unknown_settings(os.environ):
+        yield _SETTINGS.bad(f"{name} is no setting of jobindex", "Correct its name, or unset it: it has no effect.")
+
+
 def _show(finding: Finding, *, json: bool) -> None:
     if json:
         told = {"part": finding.part, "ok": finding.advice is None, "told": finding.told, "advice": finding.advice}
+        if finding.is_unsure:
+            told["unsure"] = True
         say(encode({name: value for name, value in told.items() if value is not None}))
         return
-    mark = "ok" if finding.advice is None else "WRONG"
+    mark = "ok" if finding.advice is None else "unsure" if finding.is_unsure else "WRONG"
     say(f"{styled(f'{mark:<7}')} {finding.part}: {printable(finding.told)}")
     if finding.advice is not None:
         say(f"{'':<7} -> {printable(finding.advice)}")

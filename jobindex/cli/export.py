@@ -8,7 +8,7 @@ import typer
 
 from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.options import Endpoint, GroupId, GroupName, NamespaceId, Selection, Status, asking, filters
-from jobindex.cli.output import encode, note
+from jobindex.cli.output import counted, encode, note
 from jobindex.cli.progress import progress
 from jobindex.cli.whole_file import opened
 from jobindex.errors import ResourceNotFoundException
@@ -47,7 +47,7 @@ def export(
             file.write(f"{encode(job, file)}\n")
             working.advance(count, None if total is None else max(total, count))
     if output is not None:
-        note(f"{output}: {count} jobs")
+        note(f"{output}: {counted(count, 'job')}")
 
 
 def _total(service: ServiceClient, wanted: Json) -> int | None:

@@ -1,6 +1,6 @@
 """`jobindex list` and `show`: jobs, as the running service knows them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -20,14 +20,17 @@ from jobindex.cli.options import (
     asking,
     filters,
 )
-from jobindex.cli.output import UNKNOWN, Cell, encode, note, say, show_fields, show_table, time
+from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
+from jobindex.cli.progress import progress
+from jobindex.cli.values import count
+from jobindex.errors import ResourceNotFoundException
 from jobindex.parameters import MAX_RESULTS
 from jobindex.store import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
 SHOW_EXAMPLE = "Example: jobindex show update-7"
 
-_COLUMNS = ("JOB", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
+_COLUMNS = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
 _CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS")
 
 
@@ -39,13 +42,16 @@ def list_(
     group_id: GroupId = None,
     group_name: GroupName = None,
     prefix: Prefix = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.")] = 100,
+    limit: Annotated[
+        int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")
+    ] = 100,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
     """List jobs that pass all the filters, newest first; with --prefix in the order of their names.
 
-    With --json each line is a JobSummary as the ListJobs API of AWS has it.
+    With --json each line is a JobSummary as the ListJobs API of AWS has it. Without, each job is asked for by its id
+    too, for its namespace, unless --namespace-id names that. A narrow terminal gets fewer columns.
     """
     with asking(endpoint) as service:
         found = _found(service, dict(filters(namespace_id, status, selection, group_id, group_name)), prefix, limit)
@@ -54,7 +60,9 @@ def list_(
             for job in listed[:limit]:
                 say(encode(job))
         else:
-            show_table(_COLUMNS, [_row(job) for job in listed[:limit]])
+            wanted = (namespace_id, status, selection, group_id, group_name, prefix)
+            nothing = "No job is known." if all(one is None for one in wanted) else "No job passes these filters."
+            show_found(_COLUMNS, _rows(service, listed[:limit], namespace_id), nothing)
         if len(listed) > limit:
             note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
 
@@ -65,15 +73,40 @@ def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int)
     return service.jobs({"maxResults": min(limit + 1, MAX_RESULTS), **wanted})
 
 
-def _row(job: Json) -> tuple[Cell, ...]:
-    told = [job["jobId"], job["status"], job.get("targetSelection", UNKNOWN), job.get("thingGroupId", UNKNOWN)]
+def _rows(service: ServiceClient, jobs: Sequence[Json], namespace_id: str | None) -> Sequence[Sequence[Cell]]:
+    with progress("Listing") as working:
+        rows = []
+        for done, job in enumerate(jobs, start=1):
+            rows.append(_row(job, namespace_id or _namespace(service, job["jobId"])))
+            working.advance(done, len(jobs))
+        return rows
+
+
+def _namespace(service: ServiceClient, job_id: str) -> str:
+    """Return the namespace of a job, which ListJobs does not tell."""
+    try:
+        return str(service.ask("GET", f"/index/jobs/{quoted(job_id)}").get("namespaceId", UNKNOWN))
+    except ResourceNotFoundException:  # it was deleted meanwhile
+        return UNKNOWN
+
+
+def _row(job: Json, namespace_id: str) -> tuple[Cell, ...]:
+    told = [
+        job["jobId"],
+        namespace_id,
+        job["status"],
+        job.get("targetSelection", UNKNOWN),
+        job.get("thingGroupId", UNKNOWN),
+    ]
     return (*told, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
 
 
 def show(
     *,
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many executions, and changes.")] = 20,
+    limit: Annotated[
+        int, typer.Option(parser=count, metavar="N", help="At most so many executions, and changes.")
+    ] = 20,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
@@ -100,7 +133,7 @@ def show(
                 [execution_row(execution, of="thingName") for execution in executions],
             )
         if known > len(executions):
-            note(f"{known - len(executions)} executions more: take a greater --limit.")
+            note(f"{counted(known - len(executions), 'execution')} more: take a greater --limit.")
         if changes:
             say("")
             show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import typer
 
+from jobindex.cli import values
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.output import note
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_HTTP, load_settings
 from jobindex.durations import parse_duration
 from jobindex.jobs import JobStatus, TargetSelection
 
@@ -26,7 +27,12 @@ Prefix = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those who
 NamespaceId = Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs of this namespace.")]
 Status = Annotated[
     JobStatus | None,
-    typer.Option(metavar="STATUS", help=f"Only jobs with it: {', '.join(JobStatus)}.", case_sensitive=False),
+    typer.Option(
+        metavar="STATUS",
+        help=f"Only jobs with it: {', '.join(JobStatus)}.",
+        parser=values.status,
+        autocompletion=lambda: list(JobStatus),
+    ),
 ]
 Selection = Annotated[
     TargetSelection | None,
@@ -34,7 +40,8 @@ Selection = Annotated[
         "--target-selection",
         metavar="KIND",
         help=f"Only jobs of it: {', '.join(TargetSelection)}.",
-        case_sensitive=False,
+        parser=values.selection,
+        autocompletion=lambda: list(TargetSelection),
     ),
 ]
 GroupId = Annotated[str | None, typer.Option("--thing-group-id", metavar="ID", help="Only jobs for this thing group.")]
@@ -73,7 +80,7 @@ def connect(endpoint: str | None) -> ServiceClient:
     if endpoint is None:
         from jobindex.addresses import local_url
 
-        settings = load_settings()
+        settings = load_settings(OF_HTTP)
         return ServiceClient(local_url(settings.http_host, settings.http_port))
     if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")

@@ -26,6 +26,7 @@ UNKNOWN = "-"
 STYLES = {
     "ok": "green",
     "WRONG": "red",
+    "unsure": "yellow",
     "IN_PROGRESS": "cyan",
     "COMPLETED": "green",
     "SUCCEEDED": "green",
@@ -65,18 +66,23 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     if not sys.stdout.isatty():
         say(plain_table(columns, rows))
         return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from jobindex.cli.table import draw_table
 
-    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # a name that is cut cannot be looked up
-    for row in rows:
-        cells = [cell if isinstance(cell, str) else _ago(cell) for cell in row]
-        table.add_row(*(Text(printable(cell), style=STYLES.get(cell, "")) for cell in cells))
-    Console().print(table)
+    cells = [[printable(cell if isinstance(cell, str) else _ago(cell)) for cell in row] for row in rows]
+    draw_table(columns, cells, STYLES)
+
+
+def show_found(columns: Sequence[str], rows: Sequence[Sequence[Cell]], nothing: str) -> None:
+    """Print rows as show_table does; where there are none, only tell so, by the sentence `nothing`."""
+    if rows:
+        show_table(columns, rows)
+    else:
+        note(nothing)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return so many of what `noun` names in the singular."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def show_fields(fields: Sequence[tuple[str, str]]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlencode
 
 from jobindex.cli.client import Json, ServiceClient
-from jobindex.cli.output import exact_time, printable
+from jobindex.cli.output import counted, exact_time, printable
 
 PAGE = 1000
 AT_ONCE = 100
@@ -61,7 +61,7 @@ def show_message(message: Json) -> str:
         f"rejected at:  {exact_time(message['rejectedAt'])}\n"
         f"topic:        {printable(message['topic'])}\n"
         f"reason:       {printable(message['reason'])}\n"
-        f"payload:      {message['payloadBytes']} bytes\n\n"
+        f"payload:      {counted(message['payloadBytes'], 'byte')}\n\n"
         f"{payload}"
     )
 

@@ -11,7 +11,11 @@ import typer
 
 from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import note, printable, say
-from jobindex.cli.settings import load_settings
+from jobindex.cli.settings import OF_HTTP, load_settings
+
+SERVE_EXAMPLE = "Example: JOBINDEX_MQTT_URL=mqtt://broker.example:1883 jobindex serve"
+DEMO_EXAMPLE = "Example: jobindex demo --seconds 60"
+HEALTHCHECK_EXAMPLE = "Example: JOBINDEX_HTTP_PORT=8080 jobindex healthcheck"
 
 _THREADS = "jobindex-connect"
 _HEALTH_SECONDS = 4
@@ -64,7 +68,7 @@ def healthcheck() -> None:
     """Exit with 0 when the service on this machine is ready, else with 1."""
     from jobindex.addresses import local_url
 
-    settings = load_settings()
+    settings = load_settings(OF_HTTP)
     url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
     try:
         with open_directly(url, seconds=_HEALTH_SECONDS) as answer:

@@ -3,21 +3,28 @@
 import logging
 import os
 import sys
+from collections.abc import Collection
 
-from jobindex.config import Settings, read_settings, unknown_settings
+from jobindex.config import SETTINGS, Settings, read_settings, unknown_settings
 from jobindex.logs import set_up_logs
 
 _log = logging.getLogger("jobindex")
 
 
-def load_settings() -> Settings:
-    """Return the settings, and log from now on as they say.
+OF_HTTP = ("HTTP_HOST", "HTTP_PORT")
+"""What a command needs that asks the service."""
+OF_DATABASE = ("DATABASE_URL",)
+"""What a command needs that works with the file."""
+
+
+def load_settings(needed: Collection[str] = SETTINGS, *, are_unknown_told: bool = True) -> Settings:
+    """Return the settings, and log from now on as they say; first of variables that look like settings and are none.
 
     Raises:
-        SettingsError: one or more are wrong.
+        SettingsError: one or more are wrong of those that are needed.
     """
-    settings = read_settings(os.environ, is_terminal=sys.stderr.isatty())
+    settings = read_settings(os.environ, is_terminal=sys.stderr.isatty(), needed=needed)
     set_up_logs(settings.log_format, settings.log_level)
-    for name in unknown_settings(os.environ):
+    for name in unknown_settings(os.environ) if are_unknown_told else ():
         _log.warning("%s is no setting of jobindex", name)
     return settings

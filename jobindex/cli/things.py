@@ -18,10 +18,12 @@ from jobindex.cli.output import (
     printable,
     say,
     show_fields,
+    show_found,
     show_table,
     sparkline,
     time,
 )
+from jobindex.cli.values import count
 
 THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
@@ -29,7 +31,7 @@ NAMESPACES_EXAMPLE = "Example: jobindex namespaces --json"
 
 _COLUMNS = ("JOB", "STATE", "QUEUED", "STARTED", "UPDATED", "NUMBER")
 
-_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.")]
+_Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")]
 _LongerThan = Annotated[
     int | None,
     typer.Option(
@@ -65,6 +67,8 @@ def things(
         names = list(islice(service.pages("/index/things", "things", {"prefix": prefix}, limit=limit + 1), limit + 1))
         for name in names[:limit]:
             say(encode({"thingName": name}) if json else printable(name))
+        if not names and not json:
+            note("No thing is known." if prefix is None else "No thing has a name that begins so.")
         _tell_more(len(names), limit)
 
 
@@ -79,10 +83,7 @@ def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bo
             ("thing", thing["thingName"]),
             ("last heard", time(thing.get("lastHeardAt"))),
             ("waiting since", time(thing.get("waitingSince"))),
-            *(
-                (f"pending {listed.get('namespaceId', UNKNOWN)}", f"listed at {time(listed['listedAt'])}")
-                for listed in thing["pendingLists"]
-            ),
+            *(("pending lists", told) for told in _pending_lists(thing)),
         ]
     )
     show_executions(thing["executions"])
@@ -90,6 +91,14 @@ def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bo
         say("")
         show_table(_COLUMNS, [_row(one) for one in executions[:limit]])
     _tell_more(len(executions), limit)
+
+
+def _pending_lists(thing: Json) -> Sequence[str]:
+    """Return when the thing's pending executions were last listed, of each namespace."""
+    return [
+        f"{listed.get('namespaceId', 'without a namespace')}: listed completely at {time(listed['listedAt'])}"
+        for listed in thing["pendingLists"]
+    ] or ["none was complete: what this thing no longer has to do is known from events alone"]
 
 
 def _row(told: Json) -> tuple[Cell, ...]:
@@ -133,7 +142,7 @@ def _show_waiting(waiting: Sequence[Json], limit: int, *, json: bool) -> None:
             )
             for execution in waiting[:limit]
         ]
-        show_table(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), rows)
+        show_found(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), rows, "No execution waits so long.")
     _tell_more(len(waiting), limit)
 
 
@@ -162,7 +171,8 @@ def _show_namespaces(found: Sequence[Json], *, json: bool) -> None:
         )
         for namespace in found
     ]
-    show_table(("NAMESPACE", "JOBS", "BY STATUS", "EXECUTIONS", "LAST CHANGE", "ACTIVITY"), rows)
+    columns = ("NAMESPACE", "JOBS", "BY STATUS", "EXECUTIONS", "LAST CHANGE", "ACTIVITY")
+    show_found(columns, rows, "No job is known.")
 
 
 def _tell_more(found: int, limit: int) -> None:

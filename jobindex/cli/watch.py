@@ -41,8 +41,9 @@ def watch(
     service = connect(endpoint)
     parameters = {"namespaceId": namespace_id, "jobId": job_id}
     changed = ChangedJobs(service, job_id=job_id, namespace_id=namespace_id)
-    backoff = Backoff(first=0.5, greatest=15)
+    backoff = Backoff(first=0.5, greatest=5)
     has_watched = False
+    told = ""
     try:
         while True:
             try:
@@ -51,6 +52,7 @@ def watch(
                         note(f"Watching {service.url}{', changes meanwhile are not told' if has_watched else ''}")
                         warn(service)
                         has_watched = True
+                        told = ""
                         backoff.reset()
                     else:
                         for job in changed.told_by(event):
@@ -61,7 +63,9 @@ def watch(
                 if not has_watched:
                     raise
                 reason = str(error)
-            note(f"{reason}; trying again")
+            if reason != told:
+                note(f"{reason}; trying again")
+                told = reason
             clock.sleep(backoff.next_seconds())
     except KeyboardInterrupt:
         return

@@ -14,17 +14,21 @@ from jobindex.mqtt import connect_probe
 
 _BROKER = Part("broker")
 _SECONDS = 8
+_SUFFIX = "-doctor-"
+_UNTRIED = "so the topic filters were not tried"
+_UNSUPPORTED_PROTOCOL_VERSION = 132
+_CLIENT_ID_NOT_VALID = 133
 _ACL_ADVICE = (
     "Let the broker's access rules allow this user to subscribe to exactly this filter, or leave it out of "
     "JOBINDEX_MQTT_TOPICS."
 )
 
 
-def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected: bool) -> Iterator[Finding]:
+def examine_broker(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
     """Yield what is found on the way to a broker, as far as it leads.
 
-    It is asked under a client id of its own, so that a service that is connected stays so; `is_connected` says that
-    one is: then a refusal is of that id alone.
+    It is asked under a client id of its own, so that a service that is connected stays so. That the service is tells
+    nothing of these settings: they may be others than those that it was started with.
     """
     try:
         addresses = socket.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
@@ -33,7 +37,9 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected
             f"the name {broker.host} has no address: {error.strerror}", "Correct the host in JOBINDEX_MQTT_URL."
         )
         return
-    yield _BROKER.well(f"{broker.host} is {addresses[0][4][0]}")
+    address = str(addresses[0][4][0])
+    if address != broker.host:
+        yield _BROKER.well(f"{broker.host} is {address}")
     try:
         connection = socket.create_connection((broker.host, broker.port), timeout=_SECONDS)
     except OSError as error:
@@ -47,8 +53,8 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str], *, is_connected
             except OSError as error:
                 yield _tls_fault(error)
                 return
-    probe = replace(broker, client_id=f"{broker.client_id[:100]}-doctor-{os.getpid()}")
-    yield from asyncio.run(_examine_session(probe, topic_filters, broker.client_id, is_connected=is_connected))
+    probe = replace(broker, client_id=f"{broker.client_id[:100]}{_SUFFIX}{os.getpid()}")
+    yield from asyncio.run(_examine_session(probe, topic_filters, broker.client_id))
 
 
 def _tls(broker: Broker, context: ssl.SSLContext, connection: socket.socket) -> Finding:
@@ -80,9 +86,7 @@ def _tls_fault(error: OSError) -> Finding:
     )
 
 
-async def _examine_session(
-    broker: Broker, topic_filters: Sequence[str], own_id: str, *, is_connected: bool
-) -> list[Finding]:
+async def _examine_session(broker: Broker, topic_filters: Sequence[str], own_id: str) -> list[Finding]:
     findings: list[Finding] = []
     asked = None
     try:
@@ -95,26 +99,35 @@ async def _examine_session(
                 else:
                     findings.append(_BROKER.bad(f"{asked} is not granted at QoS 1", _ACL_ADVICE))
     except BrokerError as error:
-        if asked is None and is_connected:
-            told = f"it lets in {own_id!r}, as the service is connected, and not {broker.client_id!r}: {error}"
-            findings.append(_BROKER.well(told))
-        else:
-            findings.append(_refusal(broker, error, asked, own_id))
+        findings.append(_refusal(broker, error, asked, own_id))
     return findings
 
 
 def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str) -> Finding:
+    if asked is not None:
+        return _BROKER.bad(f"the broker ended the connection when asked for {asked}: {error}", _ACL_ADVICE)
     if isinstance(error, BrokerRefusedError):
-        advice = (
-            "Correct JOBINDEX_MQTT_USERNAME and JOBINDEX_MQTT_PASSWORD, or the broker's access rules (they may allow "
-            f"{own_id!r} alone, while this was asked as {broker.client_id!r}: then what the service says counts). A "
-            "broker that speaks only MQTT 3.1.1 wants JOBINDEX_MQTT_PROTOCOL=3.1.1."
+        if error.code == _CLIENT_ID_NOT_VALID:
+            return _BROKER.unsure(
+                f"could not check with an id of its own: the broker does not take {broker.client_id!r}: {error}; "
+                f"{_UNTRIED}",
+                f"Let the broker take client ids that begin with {own_id[:100] + _SUFFIX!r}, and call again. "
+                "Until then only what the service says of its connection counts, if it has these settings.",
+            )
+        if error.code == _UNSUPPORTED_PROTOCOL_VERSION:
+            other = "3.1.1" if broker.protocol == "5" else "5"
+            return _BROKER.bad(
+                f"the broker does not speak MQTT {broker.protocol}: {error}; {_UNTRIED}",
+                f"Set JOBINDEX_MQTT_PROTOCOL={other}.",
+            )
+        return _BROKER.bad(
+            f"the broker refuses the connection: {error}; {_UNTRIED}",
+            "Correct JOBINDEX_MQTT_USERNAME and JOBINDEX_MQTT_PASSWORD (or the two in JOBINDEX_MQTT_URL), and see that "
+            "it is this broker that they are for. Where its access rules let this user in under certain client ids "
+            f"alone, let them take those that begin with {own_id[:100] + _SUFFIX!r} too, to have this checked.",
         )
-        return _BROKER.bad(f"the broker refuses the connection: {error}", advice)
-    if asked is None:
-        advice = (
-            "Look into the broker's log. If it speaks only MQTT 3.1.1, set JOBINDEX_MQTT_PROTOCOL=3.1.1; if it speaks "
-            "TLS there, JOBINDEX_MQTT_URL must begin with mqtts://."
-        )
-        return _BROKER.bad(f"no MQTT connection comes about: {error}", advice)
-    return _BROKER.bad(f"the broker ended the connection when asked for {asked}: {error}", _ACL_ADVICE)
+    return _BROKER.bad(
+        f"no MQTT connection comes about: {error}; {_UNTRIED}",
+        "See that it is the MQTT port of a broker, and look into the broker's log. If it speaks only MQTT 3.1.1, set "
+        "JOBINDEX_MQTT_PROTOCOL=3.1.1; if it speaks TLS there, JOBINDEX_MQTT_URL must begin with mqtts://.",
+    )

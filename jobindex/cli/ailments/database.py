@@ -9,6 +9,9 @@ from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.sqlite.condition import Condition, condition
 
+_TELLING_BYTES = 1024**2
+"""What is smaller tells nothing."""
+
 _DATABASE = Part("database")
 
 
@@ -16,6 +19,14 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
     """Yield what is found of a database; `is_served` says whether a service answers that should have it."""
     if not path.exists():
         yield _absence(path, is_served=is_served)
+        return
+    if not is_served and (denied := _denied(path)):
+        # Not looked into: what SQLite makes beside it to read it would be of as little use.
+        yield _DATABASE.bad(
+            f"this user may not write {', '.join(denied)}",
+            "`jobindex serve` writes the file, and others beside it: give its user the right to, or call the doctor as "
+            "that user.",
+        )
         return
     try:
         found = condition(path)
@@ -33,14 +44,26 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
             f"the write-ahead log has {_mib(found.wal_bytes)}",
             "Some process reads the database for long (a backup, a check, sqlite3): let it end.",
         )
-    else:
-        yield _DATABASE.well(f"the write-ahead log has {_mib(found.wal_bytes)}")
     yield _holding(found, is_served=is_served)
+
+
+def _denied(path: Path) -> list[str]:
+    """Return what of a database this user may not write, and has to."""
+    folder = path.parent
+    files = [path, *(Path(f"{path}{ending}") for ending in ("-wal", "-shm", ".lock"))]
+    return [
+        *([] if _may(folder, os.W_OK | os.X_OK) else [str(folder)]),
+        *(str(file) for file in files if file.exists() and not _may(file, os.R_OK | os.W_OK)),
+    ]
+
+
+def _may(path: Path, rights: int) -> bool:
+    return os.access(path, rights, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _absence(path: Path, *, is_served: bool) -> Finding:
     folder = path.absolute().parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+    if not folder.is_dir() or not _may(folder, os.W_OK | os.X_OK):
         return _DATABASE.bad(
             f"{path} is not there, and cannot be made: {folder} is no folder that this user may write",
             "Make the folder, or correct JOBINDEX_DATABASE_URL.",
@@ -69,7 +92,7 @@ def _schema(path: Path, found: Condition) -> Finding:
             f"{path} is at migration {found.migration} of {found.newest_migration}",
             "`jobindex migrate` brings it up to date, and so does `jobindex serve` when it starts.",
         )
-    return _DATABASE.well(f"{path} is readable, at migration {found.migration}, with {_mib(found.bytes)}")
+    return _DATABASE.well(f"{path} is readable, at migration {found.migration}{_with(found.bytes)}")
 
 
 def _room(path: Path, found: Condition) -> Finding:
@@ -86,7 +109,7 @@ def _holding(found: Condition, *, is_served: bool) -> Finding:
                 "no jobindex works with it, though a service answers: that one has another database",
                 "Call the doctor with the settings of the service, on its machine.",
             )
-        return _DATABASE.well("no jobindex works with it")
+        return _DATABASE.well("this user may write it, and no jobindex works with it")
     who = "a process that the system does not name" if found.holder is None else _process(found.holder)
     if is_served:
         return _DATABASE.well(f"{who} works with it")
@@ -101,6 +124,10 @@ def _process(number: int) -> str:
         words = Path(f"/proc/{number}/cmdline").read_bytes().decode(errors="replace").split("\0")
         return f"process {number} ({' '.join(words).strip()[:100]})"
     return f"process {number}"
+
+
+def _with(size: int) -> str:
+    return f", with {_mib(size)}" if size >= _TELLING_BYTES else ""
 
 
 def _mib(size: int) -> str:

@@ -13,6 +13,8 @@ class Finding:
     """What was found, in plain words."""
     advice: str | None = None
     """What to do about it; None where all is well."""
+    is_unsure: bool = False
+    """Whether it could not be looked at: all may be well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,7 @@ class Part:
     def bad(self, told: str, advice: str) -> Finding:
         """Return a finding about which something is to be done."""
         return Finding(part=self.name, told=told, advice=advice)
+
+    def unsure(self, told: str, advice: str) -> Finding:
+        """Return a finding of what could not be looked at."""
+        return Finding(part=self.name, told=told, advice=advice, is_unsure=True)

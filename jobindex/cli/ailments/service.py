@@ -15,9 +15,6 @@ from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import time
 from jobindex.durations import show_duration
 
-CONNECTED = "it is connected to its broker"
-"""How the finding begins that says so."""
-
 _SERVICE, _CLOCK, _MESSAGES = Part("service"), Part("clock"), Part("messages")
 _SECONDS = 8
 _CLOCK_SECONDS = 5
@@ -66,15 +63,17 @@ def _readiness(url: str, told: Json) -> Finding:
 
 def _session(told: Json, now: datetime) -> Iterator[Finding]:
     ingestion = told.get("ingestion", "unknown")
-    if ingestion == "connected":
-        yield _SERVICE.well(f"{CONNECTED} since {_time(told, 'connectedSince')}")
+    is_connected = ingestion == "connected"
+    if is_connected:
+        yield _SERVICE.well(f"it is connected to its broker since {_time(told, 'connectedSince')}")
     else:
         yield _SERVICE.bad(
-            f"it is {ingestion}: {told.get('ingestionReason', 'it does not say why')}",
+            f"it is {ingestion}: {told.get('ingestionReason', 'it does not say why')}{_until_then(told)}",
             "Until it is connected it answers from what it knew. What is found of the broker tells what to do.",
         )
     if "completeSince" in told:
-        yield _SERVICE.well(f"it has been told everything since {_time(told, 'completeSince')}")
+        if is_connected:
+            yield _SERVICE.well(f"it has been told everything since {_time(told, 'completeSince')}")
     else:
         yield _SERVICE.bad(
             "it does not know since when it has been told everything",
@@ -87,6 +86,13 @@ def _session(told: Json, now: datetime) -> Iterator[Finding]:
                 f"it is {show_duration(behind)} behind in writing what it received",
                 "Look for `could not be written` in its log, for a full or slow disk, and for who locks the database.",
             )
+
+
+def _until_then(told: Json) -> str:
+    if "completeSince" not in told:
+        return ""
+    last = f" (the last message came at {_time(told, 'lastMessage')})" if "lastMessage" in told else ""
+    return f"; it was told everything from {_time(told, 'completeSince')} until it lost the broker{last}"
 
 
 def _clock(there: datetime, now: datetime) -> Finding:
