@@ -13,9 +13,6 @@ from typer.main import get_group
 
 from jobindex.cli.app import app
 
-_WITHOUT_EXAMPLE = {"serve", "demo", "migrate", "healthcheck"}
-"""Commands that are called by their names alone."""
-
 GROUP = get_group(app)
 REJECTED = GROUP.commands["rejected"]
 assert isinstance(REJECTED, TyperGroup)
@@ -27,7 +24,8 @@ def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
     """Its help ends with one, and every option says what it is for."""
     helped = jobindex(*command, "--help")
     assert (0, "") == (helped.returncode, helped.stderr)
-    assert command[0] in _WITHOUT_EXAMPLE or "Example" in helped.stdout
+    assert "Example" in helped.stdout
+    assert not {"<bool>", "<str>", "<int>", "<path>", "<list[int]>"} & set(helped.stdout.split())
     found = GROUP.commands[command[0]]
     for name in command[1:]:
         assert isinstance(found, TyperGroup)
@@ -51,6 +49,24 @@ def test_a_wrong_call_is_told(arguments: tuple[str, ...], expected: str) -> None
     ended = jobindex(*arguments)
     assert 2 == ended.returncode
     assert expected in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("list", "--status", "running"), "'--status': 'running' is not one of SCHEDULED, IN_PROGRESS, COMPLETED, "),
+        (("export", "--target-selection", "x"), "'--target-selection': 'x' is not one of CONTINUOUS, SNAPSHOT"),
+        (("list", "--limit", "abc"), "'--limit': 'abc' is not a whole number from 1"),
+        (("stuck", "--limit", "0"), "'--limit': '0' is not a whole number from 1"),
+        (("rejected", "show", "x"), "'ID': 'x' is not a whole number from 0"),
+        (("rejected", "purge", "1", "x"), "'ID': 'x' is not a whole number from 0"),
+    ],
+)
+def test_a_wrong_value_is_told_in_a_sentence(arguments: tuple[str, ...], expected: str) -> None:
+    """It names the value, and what it may be."""
+    ended = jobindex(*arguments)
+    told = " ".join(word for word in ended.stderr.split() if word != "│")
+    assert (2, True) == (ended.returncode, f"Invalid value for {expected}" in told), told
 
 
 def test_wrong_settings_are_told_at_once_and_do_not_keep_help_away() -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
+from jobindex.cli.command import Command, Group
 from jobindex.cli.output import note, say
 from jobindex.errors import (
     BackupError,
@@ -21,6 +22,7 @@ from jobindex.errors import (
 
 app = typer.Typer(
     name="jobindex",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -36,21 +38,21 @@ _NOBODY_READS = 141
 _SERVING = {"serve", "demo"}
 _RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
-app.command(rich_help_panel=_RUN)(running.serve)
-app.command(rich_help_panel=_RUN)(running.demo)
-app.command(rich_help_panel=_RUN)(running.healthcheck)
-app.command("list", rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
-app.command(rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
-app.command(rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
-app.command(rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
-app.command(rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
-app.command(rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
-app.command(rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
-app.command(rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
-app.command(rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
-app.command(rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
-app.command(rich_help_panel=_KEEP)(database.migrate)
-app.command(rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.SERVE_EXAMPLE)(running.serve)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.DEMO_EXAMPLE)(running.demo)
+app.command(cls=Command, rich_help_panel=_RUN, epilog=running.HEALTHCHECK_EXAMPLE)(running.healthcheck)
+app.command("list", cls=Command, rich_help_panel=_ASK, epilog=jobs.LIST_EXAMPLE)(jobs.list_)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=jobs.SHOW_EXAMPLE)(jobs.show)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.THINGS_EXAMPLE)(things.things)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.STUCK_EXAMPLE)(things.stuck)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=things.NAMESPACES_EXAMPLE)(things.namespaces)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=watch.EXAMPLE)(watch.watch)
+app.command(cls=Command, rich_help_panel=_ASK, epilog=export.EXAMPLE)(export.export)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.BACKUP_EXAMPLE)(database.backup)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(database.check)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 
 

@@ -11,6 +11,7 @@ from jobindex.cli.progress import progress
 from jobindex.cli.settings import OF_DATABASE, load_settings
 from jobindex.errors import BackupError
 
+MIGRATE_EXAMPLE = "Example: JOBINDEX_DATABASE_URL=sqlite:////var/lib/jobindex/jobindex.db jobindex migrate"
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
 CHECK_EXAMPLE = "Example: jobindex check /backups/jobindex-2026-11-23.db"
 RESTORE_EXAMPLE = "Example: jobindex restore /backups/jobindex-2026-11-23.db"

@@ -22,6 +22,7 @@ from jobindex.cli.options import (
 )
 from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
 from jobindex.cli.progress import progress
+from jobindex.cli.values import count
 from jobindex.errors import ResourceNotFoundException
 from jobindex.parameters import MAX_RESULTS
 from jobindex.store import CHANGES_MAXIMUM
@@ -41,7 +42,9 @@ def list_(
     group_id: GroupId = None,
     group_name: GroupName = None,
     prefix: Prefix = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.")] = 100,
+    limit: Annotated[
+        int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")
+    ] = 100,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
@@ -101,7 +104,9 @@ def _row(job: Json, namespace_id: str) -> tuple[Cell, ...]:
 def show(
     *,
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many executions, and changes.")] = 20,
+    limit: Annotated[
+        int, typer.Option(parser=count, metavar="N", help="At most so many executions, and changes.")
+    ] = 20,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:

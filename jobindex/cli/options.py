@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from jobindex.cli import values
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.durations import parse_duration
 from jobindex.cli.output import note
@@ -26,7 +27,12 @@ Prefix = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those who
 NamespaceId = Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs of this namespace.")]
 Status = Annotated[
     JobStatus | None,
-    typer.Option(metavar="STATUS", help=f"Only jobs with it: {', '.join(JobStatus)}.", case_sensitive=False),
+    typer.Option(
+        metavar="STATUS",
+        help=f"Only jobs with it: {', '.join(JobStatus)}.",
+        parser=values.status,
+        autocompletion=lambda: list(JobStatus),
+    ),
 ]
 Selection = Annotated[
     TargetSelection | None,
@@ -34,7 +40,8 @@ Selection = Annotated[
         "--target-selection",
         metavar="KIND",
         help=f"Only jobs of it: {', '.join(TargetSelection)}.",
-        case_sensitive=False,
+        parser=values.selection,
+        autocompletion=lambda: list(TargetSelection),
     ),
 ]
 GroupId = Annotated[str | None, typer.Option("--thing-group-id", metavar="ID", help="Only jobs for this thing group.")]

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
+from jobindex.cli.command import Command, Group
 from jobindex.cli.options import AsJson, Endpoint, connect
 from jobindex.cli.output import encode, note, say, show_found
 from jobindex.cli.progress import progress
 from jobindex.cli.rejected_client import COLUMNS, RejectedClient, row, show_message, show_outcome
+from jobindex.cli.values import count, identity
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="List, show, try again or purge the messages that could not be understood.\n\n"
     "The running service keeps them with their reasons, within its limits. It is asked over HTTP, at "
@@ -20,16 +23,20 @@ app = typer.Typer(
 )
 
 _All = Annotated[bool, typer.Option("--all", help="All messages, instead of IDs.")]
-_Ids = Annotated[list[int] | None, typer.Argument(metavar="ID", help="These messages.", show_default=False)]
+_Ids = Annotated[
+    list[int] | None, typer.Argument(parser=identity, metavar="ID", help="These messages.", show_default=False)
+]
 
 
-@app.command("list", epilog="Example: jobindex rejected list --after 7")
+@app.command("list", cls=Command, epilog="Example: jobindex rejected list --after 7")
 def list_(
     *,
-    after: Annotated[int, typer.Option(metavar="ID", help="Only those with a greater id.")] = 0,
+    after: Annotated[int, typer.Option(parser=identity, metavar="ID", help="Only those with a greater id.")] = 0,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.", show_default="all"),
+        typer.Option(
+            parser=count, metavar="N", help="At most so many; it is told when more follow.", show_default="all"
+        ),
     ] = None,
     json: AsJson = False,
     endpoint: Endpoint = None,
@@ -49,10 +56,10 @@ def list_(
         note(f"More follow these {limit}: take a greater --limit, or --after {messages[-1]['id']}.")
 
 
-@app.command(epilog="Example: jobindex rejected show 7")
+@app.command(cls=Command, epilog="Example: jobindex rejected show 7")
 def show(
     *,
-    id_: Annotated[int, typer.Argument(metavar="ID", help="As `jobindex rejected list` tells it.")],
+    id_: Annotated[int, typer.Argument(parser=identity, metavar="ID", help="As `jobindex rejected list` tells it.")],
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
@@ -61,7 +68,7 @@ def show(
     say(encode(message) if json else show_message(message))
 
 
-@app.command(epilog="Example, after an upgrade: jobindex rejected retry --all")
+@app.command(cls=Command, epilog="Example, after an upgrade: jobindex rejected retry --all")
 def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoint: Endpoint = None) -> None:
     """Parse messages again and apply those that are understood now.
 
@@ -76,7 +83,7 @@ def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoin
     _end(outcome, json=json)
 
 
-@app.command(epilog="Example: jobindex rejected purge 7 8")
+@app.command(cls=Command, epilog="Example: jobindex rejected purge 7 8")
 def purge(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoint: Endpoint = None) -> None:
     """Delete messages for good. Exits with 0 when all that were named were there, else with 1."""
     named = _named(ids, all_=all_)

@@ -13,6 +13,10 @@ from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import note, printable, say
 from jobindex.cli.settings import OF_HTTP, load_settings
 
+SERVE_EXAMPLE = "Example: JOBINDEX_MQTT_URL=mqtt://broker.example:1883 jobindex serve"
+DEMO_EXAMPLE = "Example: jobindex demo --seconds 60"
+HEALTHCHECK_EXAMPLE = "Example: JOBINDEX_HTTP_PORT=8080 jobindex healthcheck"
+
 _THREADS = "jobindex-connect"
 _HEALTH_SECONDS = 4
 

@@ -23,6 +23,7 @@ from jobindex.cli.output import (
     sparkline,
     time,
 )
+from jobindex.cli.values import count
 
 THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
@@ -30,7 +31,7 @@ NAMESPACES_EXAMPLE = "Example: jobindex namespaces --json"
 
 _COLUMNS = ("JOB", "STATE", "QUEUED", "STARTED", "UPDATED", "NUMBER")
 
-_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="At most so many; it is told when more follow.")]
+_Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")]
 _LongerThan = Annotated[
     int | None,
     typer.Option(
