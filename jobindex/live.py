@@ -108,7 +108,8 @@ class Live:
         self._state = state
         self._tick = _Tick()
         self._watchers: dict[int, _Watcher] = {}
-        self._is_stopped = False
+        self.is_stopped = False
+        """Nobody can watch any longer."""
         self._rewrites = 0
 
     @property
@@ -127,7 +128,7 @@ class Live:
 
         It ends when the service stops, or when its taker is too slow.
         """
-        if self._is_stopped or len(self._watchers) >= WATCHERS_MAXIMUM:
+        if self.is_stopped or len(self._watchers) >= WATCHERS_MAXIMUM:
             yield None
             return
         watcher = _Watcher(interest=interest, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), told_at=time.monotonic())
@@ -149,7 +150,7 @@ class Live:
 
     def stop(self) -> None:
         """End all lines; nobody can watch any longer."""
-        self._is_stopped = True
+        self.is_stopped = True
         for watcher in list(self._watchers.values()):
             self._drop(watcher)
 

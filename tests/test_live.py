@@ -7,16 +7,21 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib import request as urllib_request
 
 import pytest
 from brokers import mosquitto, publish
 from services import Service, running
+from starlette.requests import Request
 from waiting import wait_until
 
 from jobindex import live as live_module
+from jobindex.api import events
+from jobindex.api.throttle import Throttle
+from jobindex.errors import ServiceUnavailableException
 from jobindex.events import parse_message
 from jobindex.live import Interest, Live
+from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import NAMED_MAXIMUM, Changed
 
@@ -133,6 +138,11 @@ async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
         assert 1 == len([told async for told in watching])
     with live.watch(Interest()) as watching:
         assert watching is None
+    endpoint = events.watch(live, Throttle(Metrics(State())))
+    with pytest.raises(ServiceUnavailableException, match="stopping"):
+        await endpoint(
+            Request({"type": "http", "method": "GET", "path_params": {}, "query_string": b"", "headers": []})
+        )
 
 
 async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:
@@ -225,6 +235,6 @@ def test_what_is_changed_otherwise_is_told_too(tmp_path: Path) -> None:
         assert next(events)
         publish(broker.port, [("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b"no JSON")])
         wait_until(lambda: service.metric("messages_rejected_total") == 1, "the rejected message")
-        request = Request(f"{service.url}/rejected?all=true", headers={"x-jobindex": "1"}, method="DELETE")
-        urlopen(request, timeout=10).close()
+        purge = urllib_request.Request(f"{service.url}/rejected?all=true", headers={"x-jobindex": "1"}, method="DELETE")
+        urllib_request.urlopen(purge, timeout=10).close()
         assert next(event for event in events if event and event["jobs"] is None)

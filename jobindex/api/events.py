@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from jobindex.api.members import TEXT
 from jobindex.api.operations import Operation, parse
 from jobindex.api.throttle import Throttle
-from jobindex.errors import InvalidRequestException, ThrottlingException
+from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
 from jobindex.live import WATCHERS_MAXIMUM, Interest, Live
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
 
@@ -24,7 +24,7 @@ WATCH = Operation(
     parameters={"jobId": JOB_ID, "thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
     answer=TEXT,
     media_type="text/event-stream",
-    errors=(InvalidRequestException, ThrottlingException),
+    errors=(InvalidRequestException, ThrottlingException, ServiceUnavailableException),
 )
 RETRY_MS = 2000
 """After which time a browser that has lost the line comes back."""
@@ -45,6 +45,9 @@ def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Respo
             thing_name=values.optional("thingName"),
             namespace_id=values.optional("namespaceId"),
         )
+        if live.is_stopped:
+            # A line that ended at once would look like one that stood.
+            raise ServiceUnavailableException("The service is stopping.")
         if live.watchers >= WATCHERS_MAXIMUM:
             throttle.refuse()
         if request.method == "HEAD":
