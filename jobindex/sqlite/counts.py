@@ -12,6 +12,18 @@ STATE = """CASE
         ELSE executions.status
     END"""
 
+# From a table of jobs to their rows in the list.
+LISTED = """CROSS JOIN jobs USING (job_id)
+        CROSS JOIN job_summaries
+            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)"""
+
+# Of a namespace without jobs nothing is kept.
+_IS_EMPTY = """NOT EXISTS (
+        SELECT 1
+        FROM namespace_jobs
+        WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id
+    )"""
+
 COUNT_EXECUTIONS = (
     f"""
     INSERT INTO namespace_executions (namespace_id, state, executions)
@@ -19,9 +31,7 @@ COUNT_EXECUTIONS = (
     FROM (
         SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, former_state AS state, -1 AS executions
         FROM changed_executions
-        CROSS JOIN jobs USING (job_id)
-        CROSS JOIN job_summaries
-            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+        {LISTED}
         UNION ALL
         SELECT coalesce(counted_jobs.namespace_id, ''), {STATE}, 1
         FROM changed_executions
@@ -81,8 +91,7 @@ COUNT_JOBS = (
         changes = excluded.changes + CASE WHEN hour = excluded.hour THEN changes ELSE 0 END,
         changed_at = excluded.changed_at
     """,
-    # Of a namespace without jobs nothing is kept.
-    """
+    f"""
     DELETE FROM namespace_activity
     WHERE namespace_id IN (
         SELECT coalesce(former_namespace_id, '')
@@ -90,7 +99,7 @@ COUNT_JOBS = (
         WHERE former_created_at IS NOT NULL
         AND (NOT is_visible OR former_namespace_id IS NOT namespace_id)
     )
-    AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
+    AND {_IS_EMPTY}
     """,
     f"""
     INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported)
@@ -120,35 +129,29 @@ COUNT_JOBS = (
 """Counts the jobs that have moved, and keeps how they have changed."""
 
 FORGET_COUNTS = (
-    """
+    f"""
     INSERT INTO namespace_jobs (namespace_id, kind, jobs)
     SELECT coalesce(job_summaries.namespace_id, ''), kind, -count(*)
     FROM changed_jobs
-    CROSS JOIN jobs USING (job_id)
-    CROSS JOIN job_summaries
-        ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+    {LISTED}
     GROUP BY 1, 2
     ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
     """,
     "DELETE FROM namespace_jobs WHERE jobs = 0",
-    """
+    f"""
     DELETE FROM namespace_activity
     WHERE namespace_id IN (
         SELECT coalesce(job_summaries.namespace_id, '')
         FROM changed_jobs
-        CROSS JOIN jobs USING (job_id)
-        CROSS JOIN job_summaries
-            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+        {LISTED}
     )
-    AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
+    AND {_IS_EMPTY}
     """,
     f"""
     INSERT INTO namespace_executions (namespace_id, state, executions)
     SELECT coalesce(job_summaries.namespace_id, ''), {STATE} AS state, -count(*)
     FROM changed_jobs
-    CROSS JOIN jobs USING (job_id)
-    CROSS JOIN job_summaries
-        ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+    {LISTED}
     CROSS JOIN executions USING (job_id)
     WHERE {STATE} IS NOT NULL
     GROUP BY 1, 2

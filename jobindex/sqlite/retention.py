@@ -49,7 +49,7 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.sqlite.counts import FORGET_COUNTS
+from jobindex.sqlite.counts import FORGET_COUNTS, LISTED
 from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
 
@@ -165,9 +165,7 @@ _FORGET = (
     FROM (
         SELECT kind, job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
         FROM changed_jobs
-        CROSS JOIN jobs USING (job_id)
-        CROSS JOIN job_summaries
-            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+        {LISTED}
     )
     {GROUP_PAIRS}
     """,
