@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from answers import answering
+from answers import answering, serving
 from brokers import publish
 from commands import jobindex
 from fleets import QUEUED_AT, THING, served_fleet
@@ -144,14 +143,8 @@ def refusing(refusals: list[tuple[int, str, bytes]]) -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             """Stay quiet."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Answer) as url:
+        yield url
 
 
 def test_a_refusal_once_it_has_watched_is_no_end(tmp_path: Path) -> None:
