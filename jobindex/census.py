@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from jobindex.index import ExecutionState, Namespace
 from jobindex.jobs import JobStatus
-from jobindex.store import Store
+from jobindex.reader import Reader
 
 NAMESPACES_MAXIMUM = 50
 """Namespaces that have series of their own, besides the jobs that have none."""
@@ -44,7 +44,7 @@ class Census:
     """Executions that have been pending too long, STUCK_MAXIMUM at most."""
 
 
-async def read_census(store: Store, *, stuck_after: timedelta, now: datetime) -> Census:
+async def read_census(reader: Reader, *, stuck_after: timedelta, now: datetime) -> Census:
     """Count what is in the index; an execution is stuck once it has been pending for `stuck_after`.
 
     Raises:
@@ -54,7 +54,7 @@ async def read_census(store: Store, *, stuck_after: timedelta, now: datetime) ->
     executions: dict[str, Counter[ExecutionState]] = {}
     after: str | None = None
     while True:
-        page = await store.namespaces(after=after, limit=_PAGE, now=now)
+        page = await reader.namespaces(after=after, limit=_PAGE, now=now)
         for namespace in page:
             label = _label(namespace)
             jobs.setdefault(label, Counter()).update(namespace.jobs)
@@ -63,7 +63,7 @@ async def read_census(store: Store, *, stuck_after: timedelta, now: datetime) ->
         if len(page) < _PAGE:
             break
         after = page[-1].namespace_id
-    stuck = await store.count_waiting(since=now - stuck_after, maximum=STUCK_MAXIMUM)
+    stuck = await reader.count_waiting(since=now - stuck_after, maximum=STUCK_MAXIMUM)
     return Census(jobs=jobs, executions=executions, stuck=stuck)
 
 

@@ -13,7 +13,8 @@ from jobindex.events import parse_message
 from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Changed, Store
+from jobindex.reader import CHANGES_MAXIMUM
+from jobindex.store import NAMED_MAXIMUM, Changed, Store
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,

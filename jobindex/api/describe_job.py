@@ -7,7 +7,7 @@ from jobindex.api.operations import Operation, Served
 from jobindex.index import ExecutionState
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.parameters import JOB_ID, Choice, Values
-from jobindex.store import Store
+from jobindex.reader import Reader
 
 _COUNTS = {
     state: f"numberOf{''.join(word.capitalize() for word in state.split('_'))}Things"
@@ -44,8 +44,8 @@ DESCRIBE_JOB = Operation(
 )
 
 
-async def _describe_job(store: Store, values: Values) -> object:
-    job = await store.job(values.text("jobId"))
+async def _describe_job(reader: Reader, values: Values) -> object:
+    job = await reader.job(values.text("jobId"))
     return {
         "job": known(
             jobArn=job.job_arn,

@@ -10,7 +10,7 @@ from jobindex.api.operations import Operation, Served
 from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState, JobExecution
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, PAGE_SIZE, THING_NAME, Choice, Integer, Schema, Values
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.tokens import NEXT_TOKEN, seal_text, unseal_text
 
 STATUSES = tuple(state for state in ExecutionState if state is not ExecutionState.ENDED)
@@ -66,10 +66,10 @@ DESCRIBE_JOB_EXECUTION = Operation(
 )
 
 
-async def _list_for_job(thing_arn_prefix: str, store: Store, values: Values) -> object:
+async def _list_for_job(thing_arn_prefix: str, reader: Reader, values: Values) -> object:
     job_id, status = values.text("jobId"), values.choice("status", ExecutionState)
     bound = (f"/jobs/{job_id}/things", status)
-    page = await store.executions_of_job(
+    page = await reader.executions_of_job(
         job_id, state=status, after=unseal_text(values.optional("nextToken"), bound), limit=values.integer("maxResults")
     )
     return {
@@ -81,11 +81,11 @@ async def _list_for_job(thing_arn_prefix: str, store: Store, values: Values) -> 
     }
 
 
-async def _list_for_thing(store: Store, values: Values) -> object:
+async def _list_for_thing(reader: Reader, values: Values) -> object:
     thing_name, status = values.text("thingName"), values.choice("status", ExecutionState)
     namespace_id, job_id = values.optional("namespaceId"), values.optional("jobId")
     bound = (f"/things/{thing_name}/jobs", status, namespace_id, job_id)
-    page = await store.executions_of_thing(
+    page = await reader.executions_of_thing(
         thing_name,
         namespace_id=namespace_id,
         state=status,
@@ -101,9 +101,9 @@ async def _list_for_thing(store: Store, values: Values) -> object:
     }
 
 
-async def _describe(thing_arn_prefix: str, store: Store, values: Values) -> object:
+async def _describe(thing_arn_prefix: str, reader: Reader, values: Values) -> object:
     job_id, thing_name, number = values.text("jobId"), values.text("thingName"), values.optional("executionNumber")
-    execution = await store.job_execution(job_id, thing_name)
+    execution = await reader.job_execution(job_id, thing_name)
     if number is not None and int(number) != execution.execution_number:
         raise ResourceNotFoundException(f"Job execution {int(number)} of {job_id} on {thing_name} cannot be found.")
     return {

@@ -6,7 +6,7 @@ from jobindex.api.members import NUMBER, TEXT, TIME, an_array, an_object, known,
 from jobindex.api.operations import Operation, Served, page_limit
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, Integer, Values
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.tokens import AFTER, seal_text, unseal_text
 
 LONGEST_SECONDS = 999_999_999
@@ -61,19 +61,19 @@ def list_waiting_executions(stuck_after: timedelta) -> Operation:
     )
 
 
-async def _list_of_job(store: Store, values: Values) -> object:
+async def _list_of_job(reader: Reader, values: Values) -> object:
     job_id, state = values.text("jobId"), values.choice("state", ExecutionState)
     bound = (f"/index/jobs/{job_id}/executions", state)
     after = unseal_text(values.text("after"), bound, "after")
     return _encode(
-        await store.executions_of_job(job_id, state=state, after=after, limit=values.integer("limit")), bound
+        await reader.executions_of_job(job_id, state=state, after=after, limit=values.integer("limit")), bound
     )
 
 
-async def _list_waiting(store: Store, values: Values) -> object:
+async def _list_waiting(reader: Reader, values: Values) -> object:
     namespace_id = values.optional("namespaceId")
     bound = ("/index/executions/waiting", namespace_id)
-    page = await store.waiting_executions(
+    page = await reader.waiting_executions(
         since=datetime.now(UTC) - timedelta(seconds=values.integer("longerThan")),
         namespace_id=namespace_id,
         after=unseal_text(values.text("after"), bound, "after"),

@@ -19,7 +19,7 @@ from jobindex.errors import InvalidRequestException, ServiceUnavailableException
 from jobindex.index import ExecutionState, Namespace, Thing
 from jobindex.jobs import JobStatus
 from jobindex.parameters import THING_NAME, Text, Values
-from jobindex.store import Store
+from jobindex.reader import Reader
 
 _PART_OF_NAME = Text(pattern="[a-zA-Z0-9:_-]*", greatest_length=128)
 _BEHIND_NONE = "!"
@@ -76,10 +76,10 @@ GET_THING = Operation(
 )
 
 
-async def _list_namespaces(store: Store, values: Values) -> object:
+async def _list_namespaces(reader: Reader, values: Values) -> object:
     limit, after = values.integer("limit"), values.text("after")
     behind = "" if after == _BEHIND_NONE else after or None
-    found = await store.namespaces(after=behind, limit=limit + 1, now=datetime.now(UTC))
+    found = await reader.namespaces(after=behind, limit=limit + 1, now=datetime.now(UTC))
     page = found[:limit]
     return {
         "namespaces": [_namespace(namespace) for namespace in page],
@@ -87,14 +87,14 @@ async def _list_namespaces(store: Store, values: Values) -> object:
     }
 
 
-async def _list_things(store: Store, values: Values) -> object:
+async def _list_things(reader: Reader, values: Values) -> object:
     limit = values.integer("limit")
-    found = await store.things(prefix=values.text("prefix"), after=values.text("after"), limit=limit + 1)
+    found = await reader.things(prefix=values.text("prefix"), after=values.text("after"), limit=limit + 1)
     return {"things": found[:limit], "next": found[limit - 1] if found[limit:] else None}
 
 
-async def _get_thing(store: Store, values: Values) -> object:
-    return _thing(await store.thing(values.text("thingName")))
+async def _get_thing(reader: Reader, values: Values) -> object:
+    return _thing(await reader.thing(values.text("thingName")))
 
 
 def _namespace(namespace: Namespace) -> dict[str, object]:

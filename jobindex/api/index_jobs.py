@@ -22,7 +22,7 @@ from jobindex.index import ExecutionState, Job, JobChange
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import FILTERS, filters_of
 from jobindex.parameters import JOB_ID, Text, Values
-from jobindex.store import CHANGES_MAXIMUM, Store
+from jobindex.reader import CHANGES_MAXIMUM, Reader
 
 _PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
 
@@ -90,19 +90,19 @@ LIST_JOB_CHANGES = Operation(
 )
 
 
-async def _search_jobs(store: Store, values: Values) -> object:
-    found = await store.jobs_by_id(
+async def _search_jobs(reader: Reader, values: Values) -> object:
+    found = await reader.jobs_by_id(
         values.text("prefix"), filters_of(values), after=values.text("after"), limit=values.integer("limit")
     )
     return b"".join((b'{"jobs":[', found.jobs, b'],"next":', orjson.dumps(found.next_position), b"}"))
 
 
-async def _get_job(store: Store, values: Values) -> object:
-    return _job(await store.job(values.text("jobId")))
+async def _get_job(reader: Reader, values: Values) -> object:
+    return _job(await reader.job(values.text("jobId")))
 
 
-async def _list_job_changes(store: Store, values: Values) -> object:
-    changes = await store.job_changes(values.text("jobId"), limit=values.integer("limit"))
+async def _list_job_changes(reader: Reader, values: Values) -> object:
+    changes = await reader.job_changes(values.text("jobId"), limit=values.integer("limit"))
     return {"changes": [_change(change) for change in changes]}
 
 

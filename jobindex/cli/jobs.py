@@ -25,7 +25,7 @@ from jobindex.cli.progress import progress
 from jobindex.cli.values import count
 from jobindex.errors import ResourceNotFoundException
 from jobindex.parameters import MAX_RESULTS
-from jobindex.store import CHANGES_MAXIMUM
+from jobindex.reader import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
 SHOW_EXAMPLE = "Example: jobindex show update-7"

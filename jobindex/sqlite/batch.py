@@ -18,6 +18,7 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
+from jobindex.reader import CHANGES_MAXIMUM
 from jobindex.sqlite import merge, readings, retention
 from jobindex.sqlite.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
 from jobindex.sqlite.rows import (
@@ -28,7 +29,7 @@ from jobindex.sqlite.rows import (
     sighting_rows,
     thing_group_row,
 )
-from jobindex.store import CHANGES_MAXIMUM, NAMED_MAXIMUM, Applied, Changed, RejectedLimits, Retried
+from jobindex.store import NAMED_MAXIMUM, Applied, Changed, RejectedLimits, Retried
 
 
 def apply(

@@ -18,10 +18,10 @@ from pathlib import Path
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
+from jobindex.reader import CHANGES_MAXIMUM
 from jobindex.sqlite import readings
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
 from jobindex.sqlite.pages import Key, page_parameters, page_statement
-from jobindex.store import CHANGES_MAXIMUM
 
 _SHOWN = 5
 """How much of what is wrong a line tells."""

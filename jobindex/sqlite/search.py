@@ -8,8 +8,8 @@ from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from jobindex.listing import Filters
+from jobindex.reader import JobsById
 from jobindex.sqlite.pages import Known, kinds_of, read_keys, read_marks
-from jobindex.store import JobsById
 
 LOOKED_AT_MAXIMUM = 5000
 """Ids that a page looks at, up to twice as many."""

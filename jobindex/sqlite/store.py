@@ -30,6 +30,7 @@ from jobindex.jobs import (
 )
 from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
+from jobindex.reader import JobsById
 from jobindex.sqlite import executions, index, readings, retention
 from jobindex.sqlite.batch import apply, retry
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
@@ -45,7 +46,7 @@ from jobindex.sqlite.rejected import (
 )
 from jobindex.sqlite.search import read_jobs_by_id
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import Applied, JobsById, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
+from jobindex.store import Applied, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
 

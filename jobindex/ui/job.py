@@ -3,7 +3,7 @@
 from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState
 from jobindex.parameters import Choice, Constraints
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 from jobindex.ui.words import created_reason, status_reason
 
@@ -11,7 +11,7 @@ PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 CHANGES_SHOWN = 20
 
 
-async def job_page(store: Store, question: Question, job_id: str) -> Page:
+async def job_page(reader: Reader, question: Question, job_id: str) -> Page:
     """Return a job; of one that was deleted, or that never was, what history there is.
 
     Raises:
@@ -19,10 +19,10 @@ async def job_page(store: Store, question: Question, job_id: str) -> Page:
     """
     state = question.parse(PARAMETERS).choice("state", ExecutionState)
     after = question.position()
-    changes = await store.job_changes(job_id, limit=CHANGES_SHOWN)
+    changes = await reader.job_changes(job_id, limit=CHANGES_SHOWN)
     try:
-        job = await store.job(job_id)
-        executions = await store.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
+        job = await reader.job(job_id)
+        executions = await reader.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
     except ResourceNotFoundException as problem:
         return Page(
             template="no_job.html",

@@ -10,7 +10,7 @@ from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import FILTERS, Filters, ListJobsQuery, Position, decode_token, encode_token, filters_of
 from jobindex.parameters import Constraints, Text
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.ui.page import PAGE_SIZE, POSITIONS, Page, Pager, Question, forward_pager
 
 PARAMETERS: Constraints = {"prefix": Text(), **FILTERS, **POSITIONS}
@@ -38,11 +38,11 @@ class _Listed:
     pager: Pager = field(default_factory=Pager)
 
 
-async def jobs_page(store: Store, question: Question) -> Page:
+async def jobs_page(reader: Reader, question: Question) -> Page:
     """Return the jobs that pass the filters; what is wrong with these stands in the page, beside the form."""
     listed, error, status = _Listed(), None, 200
     try:
-        listed = await _listed(store, question)
+        listed = await _listed(reader, question)
     except InvalidRequestException as problem:
         error, status = str(problem), 400
     except ResourceNotFoundException as problem:
@@ -66,34 +66,34 @@ async def jobs_page(store: Store, question: Question) -> Page:
     )
 
 
-async def _listed(store: Store, question: Question) -> _Listed:
+async def _listed(reader: Reader, question: Question) -> _Listed:
     values = question.parse(PARAMETERS)
     filters = filters_of(values)
     prefix = values.optional("prefix")
     if prefix:
-        return await _found(store, question, prefix.strip(), filters)
+        return await _found(reader, question, prefix.strip(), filters)
     before, after = values.optional("before"), values.optional("after")
     if before:
         query = ListJobsQuery(
             filters=filters, max_results=PAGE_SIZE, after=decode_token(before, filters), is_backwards=True
         )
-        page = await store.list_jobs(query)
+        page = await reader.list_jobs(query)
         # With nothing newer before it the page is the first, whole and without a gap to its left.
         if page.next_position is not None:
-            rows = await _rows(store, page.jobs)
+            rows = await _rows(reader, page.jobs)
             return _Listed(rows=rows, pager=_pager(question, filters, rows, has_next=True))
         after = None
     query = ListJobsQuery(filters=filters, max_results=PAGE_SIZE, after=decode_token(after, filters) if after else None)
-    page = await store.list_jobs(query)
-    rows = await _rows(store, page.jobs)
+    page = await reader.list_jobs(query)
+    rows = await _rows(reader, page.jobs)
     pager = _pager(question, filters, rows, has_next=page.next_position is not None, has_previous=after is not None)
     return _Listed(rows=rows, pager=pager)
 
 
-async def _found(store: Store, question: Question, prefix: str, filters: Filters) -> _Listed:
+async def _found(reader: Reader, question: Question, prefix: str, filters: Filters) -> _Listed:
     """Return jobs by the beginning of their ids, in the order of these."""
-    found = await store.jobs_by_id(prefix, filters, after=question.position() or "", limit=PAGE_SIZE)
-    return _Listed(rows=await _rows(store, found.jobs), pager=forward_pager(question, found.next_position))
+    found = await reader.jobs_by_id(prefix, filters, after=question.position() or "", limit=PAGE_SIZE)
+    return _Listed(rows=await _rows(reader, found.jobs), pager=forward_pager(question, found.next_position))
 
 
 def _pager(
@@ -112,9 +112,9 @@ def _pager(
     )
 
 
-async def _rows(store: Store, jobs: bytes) -> Sequence[JobRow]:
+async def _rows(reader: Reader, jobs: bytes) -> Sequence[JobRow]:
     summaries: list[Mapping[str, object]] = orjson.loads(b"[%s]" % jobs)
-    namespaces = await store.job_namespaces([str(summary["jobId"]) for summary in summaries])
+    namespaces = await reader.job_namespaces([str(summary["jobId"]) for summary in summaries])
     return [_row(summary, namespaces) for summary in summaries]
 
 

@@ -1,19 +1,19 @@
 """The page of the namespaces."""
 
 from jobindex.parameters import Constraints
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 
 PARAMETERS: Constraints = {"after": POSITION}
 
 
-async def namespaces_page(store: Store, question: Question) -> Page:
+async def namespaces_page(reader: Reader, question: Question) -> Page:
     """Return the namespaces, each with its counts and what happened lately.
 
     Raises:
         InvalidRequestException: `after` leads nowhere.
     """
-    found = await store.namespaces(after=question.position(), limit=PAGE_SIZE + 1, now=question.now)
+    found = await reader.namespaces(after=question.position(), limit=PAGE_SIZE + 1, now=question.now)
     page = found[:PAGE_SIZE]
     return Page(
         template="namespaces.html",

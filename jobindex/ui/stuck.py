@@ -7,7 +7,7 @@ from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.index import ExecutionPage
 from jobindex.parameters import NAMESPACE_ID, Constraints, Text
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 from jobindex.ui.times import parse_limit
 
@@ -24,13 +24,13 @@ class _Wanted:
     namespace_id: str | None
 
 
-async def stuck_page(store: Store, question: Question, stuck_after: timedelta) -> Page:
+async def stuck_page(reader: Reader, question: Question, stuck_after: timedelta) -> Page:
     """Return the executions that wait for longer than is asked, those that wait longest first."""
     given = {name: value for name, value in question.parameters if name in PARAMETERS}
     error, found, wanted = None, ExecutionPage(executions=(), next_position=None), None
     try:
         wanted = _read(question, stuck_after)
-        found = await store.waiting_executions(
+        found = await reader.waiting_executions(
             since=question.now - wanted.limit,
             namespace_id=wanted.namespace_id,
             after=question.position(),

@@ -5,7 +5,7 @@ from datetime import timedelta
 from jobindex.errors import ResourceNotFoundException
 from jobindex.index import ExecutionState
 from jobindex.parameters import Choice, Constraints, Text
-from jobindex.store import Store
+from jobindex.reader import Reader
 from jobindex.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 
 PARAMETERS: Constraints = {"prefix": Text(), "after": POSITION}
@@ -14,14 +14,14 @@ THING_PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSIT
 _NAMES_SHOWN = 120
 
 
-async def things_page(store: Store, question: Question) -> Page:
+async def things_page(reader: Reader, question: Question) -> Page:
     """Return the things whose names begin as asked.
 
     Raises:
         InvalidRequestException: `after` leads nowhere.
     """
     prefix = question.parse(PARAMETERS).text("prefix").strip()
-    found = await store.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
+    found = await reader.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
     page = found[:_NAMES_SHOWN]
     return Page(
         template="things.html",
@@ -35,7 +35,7 @@ async def things_page(store: Store, question: Question) -> Page:
     )
 
 
-async def thing_page(store: Store, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
+async def thing_page(reader: Reader, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
     """Return a thing with its executions; of one that no message told of, that, until one does.
 
     Raises:
@@ -44,7 +44,7 @@ async def thing_page(store: Store, question: Question, thing_name: str, stuck_af
     state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
     watched = {"thingName": thing_name}
     try:
-        thing = await store.thing(thing_name)
+        thing = await reader.thing(thing_name)
     except ResourceNotFoundException as problem:
         return Page(
             template="no_thing.html",
@@ -54,7 +54,7 @@ async def thing_page(store: Store, question: Question, thing_name: str, stuck_af
             watched=watched,
             status=404,
         )
-    executions = await store.executions_of_thing(
+    executions = await reader.executions_of_thing(
         thing_name,
         namespace_id=None,
         state=state,
