@@ -6,6 +6,10 @@
     ├── ThrottlingException
     ├── ServiceUnavailableException
     ├── AccessDeniedException         a change asked for without the header that a web page cannot send
+    ├── MissingAuthenticationTokenException   AWS's four errors of signatures, see `signatures.py`
+    ├── IncompleteSignatureException
+    ├── UnrecognizedClientException
+    ├── InvalidSignatureException
     ├── MessageError                  a message from the broker that cannot be understood
     ├── SettingsError                 settings that are wrong, all of them
     ├── DatabaseRefusedError          a file that this version will not work with
@@ -16,7 +20,7 @@
     └── ServiceError                  a service that refuses what a command asks
         └── ServiceUnreachableError   a service that does not answer it
 
-The first five bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
+The first nine bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence
@@ -44,6 +48,22 @@ class ServiceUnavailableException(JobindexError):
 
 class AccessDeniedException(JobindexError):
     """The request is not one that may change something."""
+
+
+class MissingAuthenticationTokenException(JobindexError):
+    """The request is not signed."""
+
+
+class IncompleteSignatureException(JobindexError):
+    """The request's signature lacks a part, or one is malformed."""
+
+
+class UnrecognizedClientException(JobindexError):
+    """The request is signed by nobody known."""
+
+
+class InvalidSignatureException(JobindexError):
+    """The request's signature is not right for it, here and now."""
 
 
 class MessageError(JobindexError):

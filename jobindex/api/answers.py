@@ -7,10 +7,14 @@ from starlette.responses import Response
 
 from jobindex.errors import (
     AccessDeniedException,
+    IncompleteSignatureException,
     InvalidRequestException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
     ResourceNotFoundException,
     ServiceUnavailableException,
     ThrottlingException,
+    UnrecognizedClientException,
 )
 
 STATUS: dict[type[Exception], int] = {
@@ -19,6 +23,10 @@ STATUS: dict[type[Exception], int] = {
     ThrottlingException: 400,
     ServiceUnavailableException: 503,
     AccessDeniedException: 403,
+    MissingAuthenticationTokenException: 403,
+    IncompleteSignatureException: 403,
+    UnrecognizedClientException: 403,
+    InvalidSignatureException: 403,
 }
 ERROR_TYPE = "x-amzn-ErrorType"
 

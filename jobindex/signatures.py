@@ -1,0 +1,263 @@
+"""AWS Signature Version 4: who signed a request, and that it arrived as it was signed.
+
+What is compared is what the service reads. The query is parsed as operations parse it, and written anew from that, so
+whatever would change a parameter on its way breaks the signature, and another spelling of the same does not. Not
+chosen: the query's text as it was sent, as which other texts read the same; nor botocore's signer, which takes the text
+of a URL for encoded already, and is a client's whole library.
+
+Clients may rely on this: who signs as AWS says is recognized, also through a proxy that has a host and a base path of
+its own. As at AWS, whoever reads a request on its way can send it again until SKEW has passed.
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
+"""
+
+import hmac
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from urllib.parse import parse_qsl, quote
+
+from jobindex.errors import (
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    MissingAuthenticationTokenException,
+    UnrecognizedClientException,
+    shown,
+)
+
+SERVICE = "iot"
+SKEW = timedelta(minutes=5)
+"""How far a client's clock may be from ours, either way."""
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_TERMINATOR = "aws4_request"
+_PARAMETERS = ("Credential", "Signature", "SignedHeaders")
+_AMZ_DATE = re.compile(r"[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z")
+_HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, ([0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?:GMT|[+-]0000)")
+_MISMATCH = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRequest:
+    """A request as it arrived."""
+
+    method: str
+    path: bytes
+    """As it was sent, with its percent-encoding, without the query."""
+    query_string: bytes
+    headers: Sequence[tuple[bytes, bytes]]
+    """The names are in lower case, and may repeat."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicUrl:
+    """Where clients ask, when a proxy stands before the service."""
+
+    host: str
+    """With the port, unless it is the scheme's own: as clients write it into `Host`."""
+    base_path: str = ""
+    """What the proxy takes away from the front of the path, such as `/iot`, with its percent-encoding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claim:
+    """What a request says of its signature."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    terminator: str
+    signed_headers: Sequence[str]
+    signature: str
+    time: datetime
+    timestamp: str
+    """The time as it is signed."""
+
+
+def verify(
+    request: SignedRequest,
+    secrets: Mapping[str, str],
+    *,
+    region: str,
+    service: str = SERVICE,
+    now: datetime,
+    public: PublicUrl | None = None,
+) -> str:
+    """Return the access key id whose secret signed a request.
+
+    `secrets` holds the secrets by these ids; `now` is in UTC. With `public`, the client may have signed its host in
+    place of the one that arrived, and its base path too.
+
+    Raises:
+        MissingAuthenticationTokenException: nothing is signed.
+        IncompleteSignatureException: a part of the signature is missing or malformed.
+        UnrecognizedClientException: the access key id is unknown, or a session token came with it: ours have none.
+        InvalidSignatureException: it is not right for this request, here and now.
+    """
+    headers = _joined(request.headers)
+    claim = _parse_claim(headers)
+    secret = secrets.get(claim.access_key_id)
+    if secret is None or "x-amz-security-token" in headers:
+        raise UnrecognizedClientException("The security token included in the request is invalid.")
+    problems = " ".join(_scope_problems(claim, region, service))
+    if problems:
+        raise InvalidSignatureException(problems)
+    _check_time(claim.time, now)
+    _check_headers(claim.signed_headers, headers)
+    payload_hash = sha256(request.body).hexdigest()
+    if headers.get("x-amz-content-sha256", payload_hash) != payload_hash:
+        raise InvalidSignatureException("The provided 'x-amz-content-sha256' header does not match what was computed.")
+    query = _canonical_query(request.query_string)
+    for host, base_path in _addresses(headers["host"], public):
+        signed = {**headers, "host": host}
+        canonical = (
+            request.method,
+            _canonical_path(base_path.encode() + request.path),
+            query,
+            *(f"{name}:{signed[name]}" for name in claim.signed_headers),
+            "",
+            ";".join(claim.signed_headers),
+            payload_hash,
+        )
+        if hmac.compare_digest(_sign("\n".join(canonical), claim, secret).encode(), claim.signature.encode("latin-1")):
+            return claim.access_key_id
+    raise InvalidSignatureException(_MISMATCH)
+
+
+def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by their names, in canonical form; latin-1 is what clients write of the text that they sign."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.decode("latin-1"), []).append(" ".join(value.decode("latin-1").split()))
+    return {name: ",".join(repeated) for name, repeated in values.items()}
+
+
+def _parse_claim(headers: Mapping[str, str]) -> _Claim:
+    if "authorization" not in headers:
+        raise MissingAuthenticationTokenException("Missing Authentication Token")
+    algorithm, _, parameters = headers["authorization"].partition(" ")
+    if algorithm.startswith("AWS4-") and algorithm != _ALGORITHM:
+        raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': {shown(algorithm)}.")
+    given: dict[str, str] = {}
+    if algorithm == _ALGORITHM:
+        for parameter in parameters.split(","):
+            name, _, value = parameter.strip().partition("=")
+            given[name] = value
+    # What was given is not told back: it may be a secret that stands in the wrong place.
+    problems = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
+    sent_at = headers.get("x-amz-date") or headers.get("date") or ""
+    if not sent_at:
+        problems.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if problems:
+        raise IncompleteSignatureException(" ".join(problems))
+    credential = given["Credential"].split("/")
+    if len(credential) != 5:
+        raise IncompleteSignatureException(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
+        )
+    access_key_id, date, region, service, terminator = credential
+    time = _parse_time(sent_at)
+    return _Claim(
+        access_key_id=access_key_id,
+        date=date,
+        region=region,
+        service=service,
+        terminator=terminator,
+        signed_headers=sorted(set(given["SignedHeaders"].split(";"))),
+        signature=given["Signature"],
+        time=time,
+        timestamp=_basic(time),
+    )
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        if _AMZ_DATE.fullmatch(text):
+            return datetime.fromisoformat(text)
+        if match := _HTTP_DATE.fullmatch(text):
+            return datetime.strptime(match[1], "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:  # no such day, or no such time
+        pass
+    raise IncompleteSignatureException(f"Date must be in ISO-8601 'basic format'. Got {shown(text)}.")
+
+
+def _scope_problems(claim: _Claim, region: str, service: str) -> Iterator[str]:
+    if claim.region != region:
+        yield f"Credential should be scoped to a valid Region, not {shown(claim.region)}."
+    if claim.service != service:
+        yield f"Credential should be scoped to correct service: '{service}'."
+    if claim.terminator != _TERMINATOR:
+        yield f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not {shown(claim.terminator)}."
+    if claim.date != claim.timestamp[:8]:
+        yield (
+            "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+            f"{shown(claim.date)} != '{claim.timestamp[:8]}', from '{claim.timestamp}'."
+        )
+
+
+def _check_time(time: datetime, now: datetime) -> None:
+    minutes = f"{SKEW // timedelta(minutes=1)} min."
+    if time < now - SKEW:
+        raise InvalidSignatureException(
+            f"Signature expired: {_basic(time)} is now earlier than {_basic(now - SKEW)} ({_basic(now)} - {minutes})"
+        )
+    if time > now + SKEW:
+        raise InvalidSignatureException(
+            f"Signature not yet current: {_basic(time)} is still later than {_basic(now + SKEW)} "
+            f"({_basic(now)} + {minutes})"
+        )
+
+
+def _check_headers(signed: Sequence[str], headers: Mapping[str, str]) -> None:
+    if "host" not in signed:
+        raise InvalidSignatureException("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+    for name in signed:
+        if name not in headers:
+            raise InvalidSignatureException(f"The signed header {shown(name)} is not in the request.")
+
+
+def _addresses(host: str, public: PublicUrl | None) -> Iterator[tuple[str, str]]:
+    """Yield each host that the client may have asked, with what stood in front of the path there."""
+    yield host, ""
+    if public is not None:
+        yield public.host, ""
+        yield public.host, public.base_path
+
+
+def _canonical_path(path: bytes) -> str:
+    """Return a path without dot segments and empty ones, encoded once more, as every service but S3 has it."""
+    segments: list[bytes] = []
+    for segment in path.split(b"/"):
+        if segment == b"..":
+            del segments[-1:]
+        elif segment not in {b"", b"."}:
+            segments.append(segment)
+    end = "/" if segments and path.endswith(b"/") else ""
+    return f"/{quote(b'/'.join(segments))}{end}"
+
+
+def _canonical_query(query_string: bytes) -> str:
+    # Read as operations read it, but that no two values which they would tell apart become one.
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+    encoded = ([quote(part, safe="", errors="surrogateescape") for part in pair] for pair in pairs)
+    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
+
+
+def _sign(canonical: str, claim: _Claim, secret: str) -> str:
+    key = f"AWS4{secret}".encode()
+    scope = (claim.date, claim.region, claim.service, claim.terminator)
+    for part in scope:
+        key = hmac.digest(key, part.encode(), "sha256")
+    digest = sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+    return hmac.digest(key, "\n".join((_ALGORITHM, claim.timestamp, "/".join(scope), digest)).encode(), "sha256").hex()
+
+
+def _basic(time: datetime) -> str:
+    """Return a time in ISO 8601's basic format; `strftime` gives years of less than four digits."""
+    return f"{time.isoformat(timespec='seconds')[:19].replace('-', '').replace(':', '')}Z"
