@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
-from signing import ACCESS_KEY_ID, REGION, SECRET, Caller, signed
+from signing import ACCESS_KEY_ID, MISMATCH, REGION, SECRET, Caller, signed
 
 from jobindex.api.answers import refusal
 from jobindex.errors import (
@@ -33,10 +33,6 @@ ERRORS = (
     IncompleteSignatureException,
     UnrecognizedClientException,
     InvalidSignatureException,
-)
-MISMATCH = (
-    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
-    "and signing method. Consult the service documentation for details."
 )
 BASIC = "%Y%m%dT%H%M%SZ"
 PUBLIC = PublicUrl(host="example.org", base_path="/iot")
