@@ -1,9 +1,9 @@
 """AWS Signature Version 4: who signed a request, and that it arrived as it was signed.
 
-What is compared is what the service reads. The query is parsed as operations parse it, and written anew from that, so
-whatever would change a parameter on its way breaks the signature, and another spelling of the same does not. Not
-chosen: the query's text as it was sent, as which other texts read the same; nor botocore's signer, which takes the text
-of a URL for encoded already, and is a client's whole library.
+What is compared is what the service reads: the query is parsed as operations parse it, and written anew from that. So
+who changes a parameter on its way breaks the signature, who only spells it in another way does not. Not chosen: a
+reading of the query of our own, which `%2B` and `+` could part from that of operations; and botocore's signer, which is
+a client's whole library and takes the text of a query for encoded already.
 
 Clients may rely on this: who signs as AWS says is recognized, also through a proxy that has a host and a base path of
 its own. As at AWS, whoever reads a request on its way can send it again until SKEW has passed.
@@ -59,7 +59,7 @@ class PublicUrl:
     """Where clients ask, when a proxy stands before the service."""
 
     host: str
-    """With the port, unless it is the scheme's own: as clients write it into `Host`."""
+    """As clients write it into `Host`: in lower case, with the port, unless that is the scheme's own."""
     base_path: str = ""
     """What the proxy takes away from the front of the path, such as `/iot`, with its percent-encoding."""
 
@@ -243,10 +243,9 @@ def _canonical_path(path: bytes) -> str:
 
 
 def _canonical_query(query_string: bytes) -> str:
-    # Read as operations read it, but that no two values which they would tell apart become one.
-    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
-    encoded = ([quote(part, safe="", errors="surrogateescape") for part in pair] for pair in pairs)
-    return "&".join(f"{name}={value}" for name, value in sorted(encoded))
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)  # as operations read it
+    encoded = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
 
 
 def _sign(canonical: str, claim: _Claim, secret: str) -> str:

@@ -140,6 +140,11 @@ def test_what_botocore_signs_is_recognized(
     assert ACCESS_KEY_ID == signer(request)
 
 
+def test_parameters_are_in_the_order_of_their_names() -> None:
+    """A name comes before those that begin with it, whatever stands behind it there; then their values count."""
+    assert ACCESS_KEY_ID == signer(signed(target="/jobs?a1=1&a-=1&a%20=1&a=2&a=1&a=&A=1&~=1"))
+
+
 @pytest.mark.parametrize(
     ("method", "target", "headers", "body", "signature"),
     [
@@ -253,6 +258,7 @@ def test_headers_come_in_any_order() -> None:
     ("part", "sent"),
     [
         ("method", "GET"),
+        ("method", "\ud800"),
         ("path", b"/things/a%3Ac/jobs"),
         ("path", b"/things/a:b/jobs"),
         ("path", b"/things/a%3ab/jobs"),
@@ -358,12 +364,10 @@ def test_a_signed_query_keeps_its_meaning(
     arrived = b"".join(data.draw(st.sampled_from(row)) for row in rows)
     request = signed(target=f"/jobs?{urlencode(_read(query), quote_via=quote, safe='~')}")
     is_same = Counter(_read(query)) == Counter(_read(arrived))
-    try:
+    if is_same:
         assert ACCESS_KEY_ID == signer(replace(request, query_string=arrived))
-        assert is_same
-    except InvalidSignatureException:
-        # What is no UTF-8 is read as U+FFFD, but is not what was signed.
-        assert not is_same or "\ufffd" in str(_read(arrived))
+    else:
+        assert (InvalidSignatureException, MISMATCH) == refused(replace(request, query_string=arrived))
 
 
 def _read(query: bytes) -> list[tuple[str, str]]:
@@ -442,7 +446,10 @@ NO_SCOPE = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/
         ("", f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}"),
         ("AWS4-HMAC-SHA256", f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}"),
         ("AWS4-HMAC-SHA256 Credential, Signature", f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}"),
-        ("Basic c2VjcmV0Credential=a", f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}"),
+        (
+            "Basic Credential=a/b/c/d/e,SignedHeaders=host,Signature=x",
+            f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}",
+        ),
         ("AWS4-HMAC-SHA256 SignedHeaders=host,Signature=x", NO_CREDENTIAL),
         ("AWS4-HMAC-SHA256 Credential=,SignedHeaders=host,Signature=x", NO_CREDENTIAL),
         ("AWS4-HMAC-SHA256 Credential=a/b/c/d/e,SignedHeaders=host", NO_SIGNATURE),
