@@ -14,7 +14,8 @@ from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.jobs import to_milliseconds
 from jobindex.sqlite.counts import STATE
-from jobindex.sqlite.index import check_heard_of, check_listed, time_of
+from jobindex.sqlite.index import check_listed, time_of
+from jobindex.sqlite.things import check_heard_of
 
 _Key = Callable[[sqlite3.Row], Sequence[object]]
 

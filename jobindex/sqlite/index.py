@@ -1,4 +1,4 @@
-"""What the index tells of a job, a thing, a namespace, read on a connection in a transaction of its own."""
+"""What the index tells of a job and of a namespace, read on a connection in a transaction of its own."""
 
 import json
 import sqlite3
@@ -12,7 +12,6 @@ from jobindex.index import (
     Job,
     JobChange,
     Namespace,
-    Thing,
 )
 from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
 from jobindex.sqlite.counts import STATE
@@ -65,35 +64,6 @@ WHERE job_summaries.created_at = listed_created_at
 AND job_summaries.namespace_id IS NOT NULL
 """
 
-# The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
-_NEXT_THING = """(
-        SELECT min(thing_name)
-        FROM (
-            SELECT min(thing_name) AS thing_name
-            FROM executions
-            WHERE {condition}
-            AND thing_name < :prefix || '~'
-            UNION ALL
-            SELECT min(thing_name)
-            FROM pending_lists
-            WHERE {condition}
-            AND thing_name < :prefix || '~'
-        )
-    )"""
-_THINGS = f"""
-WITH RECURSIVE names (name) AS (
-    SELECT {_NEXT_THING.format(condition="thing_name >= max(:prefix, :after) AND thing_name <> :after")}
-    UNION ALL
-    SELECT {_NEXT_THING.format(condition="thing_name > names.name")}
-    FROM names
-    WHERE name IS NOT NULL
-)
-SELECT name
-FROM names
-WHERE name IS NOT NULL
-LIMIT :limit
-"""
-
 _NAMESPACES = """
 WITH RECURSIVE ids (namespace_id) AS (
     SELECT min(namespace_id)
@@ -115,7 +85,7 @@ def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) ->
     """Return a job; ResourceNotFoundException where it is not listed."""
     row = connection.execute(_JOB, {"job_id": job_id}).fetchone()
     if row is None:
-        raise _not_found("Job", job_id)
+        raise not_found("Job", job_id)
     listed = json.loads(row["listed"].encode() % _Marks())
     told = json.loads(f"[{row['told_groups'] or ''}]")
     names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
@@ -137,14 +107,14 @@ def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) ->
         last_updated_at=from_milliseconds(round(listed["lastUpdatedAt"] * 1000)),
         completed_at=from_milliseconds(round(listed["completedAt"] * 1000)) if "completedAt" in listed else None,
         first_heard_at=from_milliseconds(row["arrived_at"]),
-        executions=_counts(connection, "executions.job_id = :key", job_id),
+        executions=counts(connection, "executions.job_id = :key", job_id),
     )
 
 
 def check_listed(connection: sqlite3.Connection, job_id: str) -> None:
     """Raise ResourceNotFoundException where a job is not listed."""
     if connection.execute(_JOB, {"job_id": job_id}).fetchone() is None:
-        raise _not_found("Job", job_id)
+        raise not_found("Job", job_id)
 
 
 def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int) -> Sequence[JobChange]:
@@ -165,36 +135,6 @@ def read_job_namespaces(connection: sqlite3.Connection, *, job_ids: Iterable[str
     """Return the namespaces of these jobs."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
     return dict(rows.fetchall())
-
-
-def read_things(connection: sqlite3.Connection, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-    """Return names of things that begin with `prefix`."""
-    rows = connection.execute(_THINGS, {"prefix": prefix, "after": after, "limit": limit})
-    return [name for (name,) in rows]
-
-
-def read_thing(connection: sqlite3.Connection, *, thing_name: str) -> Thing:
-    """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
-    check_heard_of(connection, thing_name)
-    lists = connection.execute(
-        "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = ?", (thing_name,)
-    ).fetchall()
-    (waiting_since,) = connection.execute(
-        """
-        SELECT min(waiting_since)
-        FROM executions INDEXED BY executions_pending
-        WHERE thing_name = ?
-        AND has_ended = 0
-        """,
-        (thing_name,),
-    ).fetchone()
-    return Thing(
-        thing_name=thing_name,
-        executions=_counts(connection, "executions.thing_name = :key", thing_name),
-        waiting_since=time_of(waiting_since),
-        last_heard_at=time_of(_last_heard_at(connection, thing_name)),
-        pending_lists={row["namespace_id"] or None: from_milliseconds(row["listed_at"]) for row in lists},
-    )
 
 
 def read_namespaces(
@@ -236,7 +176,8 @@ class _Marks(dict[bytes, bytes]):
         return b""
 
 
-def _counts(connection: sqlite3.Connection, condition: str, key: str) -> Mapping[ExecutionState, int]:
+def counts(connection: sqlite3.Connection, condition: str, key: str) -> Mapping[ExecutionState, int]:
+    """Return how many of the executions that meet a condition on `:key` are in each state."""
     rows = connection.execute(_COUNT_EXECUTIONS.format(condition=condition), {"key": key})
     return _in_order(dict(rows.fetchall()))
 
@@ -245,36 +186,11 @@ def _in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
     return {state: counts[state] for state in ExecutionState if state in counts}
 
 
-def check_heard_of(connection: sqlite3.Connection, thing_name: str) -> None:
-    """Raise ResourceNotFoundException where nothing was ever told of a thing."""
-    (is_known,) = connection.execute(
-        """
-        SELECT EXISTS (SELECT 1 FROM executions WHERE thing_name = :thing_name)
-        OR EXISTS (SELECT 1 FROM pending_lists WHERE thing_name = :thing_name)
-        """,
-        {"thing_name": thing_name},
-    ).fetchone()
-    if not is_known:
-        raise _not_found("Thing", thing_name)
-
-
-def _last_heard_at(connection: sqlite3.Connection, thing_name: str) -> int:
-    """Return the greatest time told of a thing."""
-    times = connection.execute(
-        """
-        SELECT max(max(status_at, pending_at, queued_at, started_at)) FROM executions WHERE thing_name = :thing_name
-        UNION ALL
-        SELECT max(listed_at) FROM pending_lists WHERE thing_name = :thing_name
-        """,
-        {"thing_name": thing_name},
-    ).fetchall()
-    return max((time for (time,) in times if time is not None), default=NEVER)
-
-
 def time_of(milliseconds: int | None) -> datetime | None:
     """Return a time as it is stored; None where it is not known."""
     return None if milliseconds is None or milliseconds in {NEVER, UNTIMED} else from_milliseconds(milliseconds)
 
 
-def _not_found(what: str, name: str) -> ResourceNotFoundException:
+def not_found(what: str, name: str) -> ResourceNotFoundException:
+    """Return the error that tells of what is unknown."""
     return ResourceNotFoundException(f"{what} {name} cannot be found.")

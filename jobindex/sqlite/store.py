@@ -10,32 +10,28 @@ would wait for the batch being written).
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import aiosqlite
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
-from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.jobs import (
     RejectedMessage,
     Report,
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.migrations import Migration, load_migrations
-from jobindex.reader import JobsById
-from jobindex.sqlite import executions, index, readings, retention
+from jobindex.sqlite import readings, retention
 from jobindex.sqlite.batch import apply, retry
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
-from jobindex.sqlite.pages import known_of, read_page
 from jobindex.sqlite.quick import QuickReader
+from jobindex.sqlite.reader import Source, SqliteReader, code, in_its_thread, unavailable
 from jobindex.sqlite.rejected import (
     FORGET_ALL_REJECTED,
     FORGET_REJECTED,
@@ -44,7 +40,6 @@ from jobindex.sqlite.rejected import (
     kept_message,
     rejected_summary,
 )
-from jobindex.sqlite.search import read_jobs_by_id
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
 from jobindex.store import Applied, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
@@ -56,9 +51,6 @@ _WRITER_CACHE_KIB = 16_000
 
 # What another process or the disk may mend while the service waits; anything else refuses the start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
-
-# What a reader that may take its time gets through.
-_WORTH_WAITING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
 
 
 @asynccontextmanager
@@ -80,13 +72,13 @@ async def open_store(
             writer = await stack.enter_async_context(_connect(path, "rwc"))
             await _migrate(writer, path, load_migrations("sqlite"))
             await writer.executescript(readings.CREATE_CHANGED)
-            connections = _Connections(
-                writer=writer,
-                readers=[await stack.enter_async_context(_connect(path, "ro")) for _ in range(READERS)],
-                prober=await stack.enter_async_context(_connect(path, "ro")),
-                quick=stack.enter_context(closing(QuickReader(path, arn_prefix))),
-            )
-        yield SqliteStore(path, connections, limits or RejectedLimits(), arn_prefix=arn_prefix)
+            idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+            for _ in range(READERS):
+                idle_readers.put_nowait(await stack.enter_async_context(_connect(path, "ro")))
+            prober = await stack.enter_async_context(_connect(path, "ro"))
+            quick = stack.enter_context(closing(QuickReader(path, arn_prefix)))
+            source = Source(quick=quick, idle_readers=idle_readers, arn_prefix=arn_prefix)
+        yield SqliteStore(path, source, writer, prober, limits or RejectedLimits())
 
 
 async def migrate(path: Path) -> None:
@@ -99,132 +91,34 @@ async def migrate(path: Path) -> None:
         pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Connections:
-    """What a store reads and writes by."""
-
-    writer: aiosqlite.Connection
-    readers: Sequence[aiosqlite.Connection]
-    prober: aiosqlite.Connection
-    quick: QuickReader
-
-
-class SqliteStore:
+class SqliteStore(SqliteReader):
     """A Store on one SQLite file; `open_store` makes it."""
 
-    def __init__(self, path: Path, connections: _Connections, limits: RejectedLimits, *, arn_prefix: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: Source,
+        writer: aiosqlite.Connection,
+        prober: aiosqlite.Connection,
+        limits: RejectedLimits,
+    ) -> None:
+        super().__init__(source)
         self._path = path
         self._wal_limit = WalLimit()
         self._limits = limits
-        self._arn_prefix = arn_prefix
-        self._writer = connections.writer
-        self._prober = connections.prober
-        self._quick = connections.quick
-        self.version = 0
-        """See Store. The writer's thread counts it, at once behind a commit, or what was to become one."""
+        self._writer = writer
+        self._prober = prober
         self.rewrites = 0
         """See Store."""
-        self._idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
-        for reader in connections.readers:
-            self._idle_readers.put_nowait(reader)
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
         """See Store."""
         return await self._write(partial(apply, reports, rejected, now, self._limits))
 
-    async def list_jobs(self, query: ListJobsQuery) -> JobPage:
-        """See Store."""
-        with _unavailable("read"):
-            try:
-                return self._quick.read(query)
-            except sqlite3.OperationalError as error:
-                if _code(error) not in _WORTH_WAITING:
-                    raise
-        async with self._reading() as reader:
-            return await _read_in_thread(reader, read_page(query, known_of(self._arn_prefix)))
-
-    async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
-        """See Store."""
-        async with self._reading() as reader:
-            return await _read_in_thread(
-                reader, read_jobs_by_id(prefix, filters, after, limit, known_of(self._arn_prefix))
-            )
-
-    async def job(self, job_id: str) -> Job:
-        """See Store."""
-        return await self._read(partial(index.read_job, job_id=job_id, arn_prefix=self._arn_prefix))
-
-    async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        """See Store."""
-        return await self._read(partial(index.read_changes, job_id=job_id, limit=limit))
-
-    async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        """See Store."""
-        return await self._read(partial(index.read_job_namespaces, job_ids=job_ids))
-
-    async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
-        """See Store."""
-        return await self._read(partial(executions.read_execution, job_id=job_id, thing_name=thing_name))
-
-    async def executions_of_job(
-        self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
-    ) -> ExecutionPage:
-        """See Store."""
-        return await self._read(
-            partial(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
-        )
-
-    async def executions_of_thing(
-        self,
-        thing_name: str,
-        *,
-        namespace_id: str | None,
-        state: ExecutionState | None,
-        job_id: str | None,
-        after: str | None,
-        limit: int,
-    ) -> ExecutionPage:
-        """See Store."""
-        return await self._read(
-            partial(
-                executions.read_executions_of_thing,
-                thing_name=thing_name,
-                namespace_id=namespace_id,
-                state=state,
-                job_id=job_id,
-                after=after,
-                limit=limit,
-            )
-        )
-
-    async def waiting_executions(
-        self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
-    ) -> ExecutionPage:
-        """See Store."""
-        return await self._read(
-            partial(executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit)
-        )
-
-    async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        """See Store."""
-        return await self._read(partial(executions.count_waiting, since=since, maximum=maximum))
-
-    async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """See Store."""
-        return await self._read(partial(index.read_things, prefix=prefix, after=after, limit=limit))
-
-    async def thing(self, thing_name: str) -> Thing:
-        """See Store."""
-        return await self._read(partial(index.read_thing, thing_name=thing_name))
-
-    async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
-        """See Store."""
-        return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
-
     async def check(self) -> None:
         """See Store."""
         # A connection of its own: it does not wait behind the pages that others ask for.
-        with _unavailable("read"):
+        with unavailable("read"):
             await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")
 
     async def session(self) -> Session:
@@ -300,10 +194,10 @@ class SqliteStore:
                 return done
             finally:
                 writer.rollback()
-                self.version += 1
+                self._source.version += 1
 
-        with _unavailable("written"):
-            done = await _in_its_thread(self._writer, write)
+        with unavailable("written"):
+            done = await in_its_thread(self._writer, write)
         await self._shorten_wal()
         return done
 
@@ -319,41 +213,6 @@ class SqliteStore:
             )
         except sqlite3.Error:
             await self._writer.executescript(reset)
-
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Read something in one snapshot, in a reader's thread."""
-        async with self._reading() as reader:
-            return await _in_its_thread(reader, read)
-
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        reader = await self._idle_readers.get()
-        try:
-            with _unavailable("read"):
-                try:
-                    await reader.execute("BEGIN")
-                    yield reader
-                finally:
-                    await asyncio.shield(reader.rollback())
-        finally:
-            self._idle_readers.put_nowait(reader)
-
-
-async def _read_in_thread(
-    reader: aiosqlite.Connection, steps: Generator[tuple[str, Mapping[str, object]], Sequence[Any], T]
-) -> T:
-    try:
-        step = next(steps)
-        while True:
-            cursor = await reader.execute(*step)
-            step = steps.send(list(await cursor.fetchall()))
-    except StopIteration as end:
-        return cast("T", end.value)
-
-
-async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Run many statements in the connection's thread; one at a time, each waits for the event loop on its way back."""
-    return cast("T", await connection._execute(work, connection._conn))  # noqa: SLF001
 
 
 @asynccontextmanager
@@ -403,19 +262,6 @@ def _opening(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DatabaseRefusedError(f"{path}: {error.strerror}") from error
     except sqlite3.Error as error:
-        if _code(error) in _PASSING:
+        if code(error) in _PASSING:
             raise DatabaseUnavailableError(f"{path}: {error}") from error
         raise DatabaseRefusedError(f"{path}: {error}") from error
-
-
-@contextmanager
-def _unavailable(done: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise DatabaseUnavailableError(f"The index cannot be {done}: {error}") from error
-
-
-def _code(error: sqlite3.Error) -> int:
-    # The primary result code: the low byte of the extended one.
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
