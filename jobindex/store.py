@@ -103,6 +103,20 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def seen_by(self, namespace_ids: frozenset[str]) -> Reader:
+        """Return a reader that answers as if nothing had ever been told of jobs outside these namespaces.
+
+        Jobs without a namespace are outside, too. Its `version` is this store's. To it
+
+        - a thing group is known when a listed job of these namespaces was told with it, by its name or by its id
+          (whoever tied the two); else it is one that no message ever named;
+        - a thing is known by the executions of such jobs, and by the complete pending lists of these namespaces: what
+          is counted of it, and when it was last heard of, comes from these alone;
+        - a job came to be when it came to these namespaces, and was deleted when it left them;
+        - a page is short only where it is the last one, and no position names what is outside.
+        """
+        ...
+
     @property
     def rewrites(self) -> int:
         """How often jobs or rejected messages were changed otherwise than by `apply`."""

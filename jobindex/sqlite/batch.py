@@ -18,8 +18,8 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
-from jobindex.reader import CHANGES_MAXIMUM
 from jobindex.sqlite import merge, readings, retention
+from jobindex.sqlite.counts import CHANGES_KEPT
 from jobindex.sqlite.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
 from jobindex.sqlite.rows import (
     execution_row,
@@ -94,7 +94,7 @@ def _merge(
         "listed_things": _json({report.thing_name for report in lists}),
         "now": to_milliseconds(now),
         "told_since": horizon,
-        "changes_maximum": CHANGES_MAXIMUM,
+        "changes_maximum": CHANGES_KEPT,
     }
     for told, rows in job_rows(jobs).items():
         writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})

@@ -18,8 +18,8 @@ from pathlib import Path
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
-from jobindex.reader import CHANGES_MAXIMUM
 from jobindex.sqlite import readings
+from jobindex.sqlite.counts import CHANGES_KEPT
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
 from jobindex.sqlite.pages import Key, page_parameters, page_statement
 
@@ -191,7 +191,7 @@ def _read_again(connection: _Connection) -> None:
     connection.execute("INSERT INTO changed_jobs SELECT job_id FROM main.jobs")
     connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name, NULL FROM main.executions")
     for statement in readings.READ_AGAIN:
-        connection.execute(statement, {"now": 0, "changes_maximum": CHANGES_MAXIMUM})
+        connection.execute(statement, {"now": 0, "changes_maximum": CHANGES_KEPT})
     # When a job that bears no time was read cannot be said again.
     connection.execute(
         """

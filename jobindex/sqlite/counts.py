@@ -5,6 +5,11 @@ Counted by a batch's own differences, so that a namespace of a million jobs is c
 work on the temporary tables that these fill.
 """
 
+from jobindex.reader import CHANGES_MAXIMUM
+
+CHANGES_KEPT = CHANGES_MAXIMUM + 1
+"""Changes that are kept of each job: one more than are told, as that says where the job was before the others."""
+
 # How an execution reads: null where it is none, or was deleted.
 STATE = """CASE
         WHEN executions.status = 'DELETED' THEN NULL

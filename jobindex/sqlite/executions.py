@@ -15,6 +15,7 @@ from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.jobs import to_milliseconds
 from jobindex.sqlite.counts import STATE
 from jobindex.sqlite.index import check_listed, time_of
+from jobindex.sqlite.seen import OF_SEEN, Seen, encoded, is_seen
 from jobindex.sqlite.things import check_heard_of
 
 _Key = Callable[[sqlite3.Row], Sequence[object]]
@@ -58,20 +59,34 @@ class _Wanted:
         self.parameters.update(parameters)
 
 
-def read_execution(connection: sqlite3.Connection, *, job_id: str, thing_name: str) -> JobExecution:
-    """Return an execution; ResourceNotFoundException without one."""
+def _wanted(condition: str, seen: Seen, **parameters: object) -> _Wanted:
+    """Ask for the executions that meet a condition, of the jobs that are seen."""
+    wanted = _Wanted([condition], parameters)
+    if seen is not None:
+        wanted.add(f"job_summaries.namespace_id {OF_SEEN}", seen=encoded(seen))
+    return wanted
+
+
+def read_execution(connection: sqlite3.Connection, *, job_id: str, thing_name: str, seen: Seen = None) -> JobExecution:
+    """Return an execution; ResourceNotFoundException without one, or where its job is not seen."""
     statement = _EXECUTIONS.format(conditions="executions.job_id = :job_id AND executions.thing_name = :thing_name")
     row = connection.execute(statement, {"job_id": job_id, "thing_name": thing_name}).fetchone()
-    if row is None:
+    if row is None or not is_seen(row["job_namespace_id"], seen):
         raise ResourceNotFoundException(f"Job execution of {job_id} on {thing_name} cannot be found.")
     return _execution(row)
 
 
 def read_executions_of_job(
-    connection: sqlite3.Connection, *, job_id: str, state: ExecutionState | None, after: str | None, limit: int
+    connection: sqlite3.Connection,
+    *,
+    job_id: str,
+    state: ExecutionState | None,
+    after: str | None,
+    limit: int,
+    seen: Seen = None,
 ) -> ExecutionPage:
     """Return executions of a job by the names of their things; ResourceNotFoundException where it is not listed."""
-    check_listed(connection, job_id)
+    check_listed(connection, job_id, seen)
     wanted = _Wanted(["executions.job_id = :job_id"], {"job_id": job_id})
     if state is not None:
         wanted.add(f"({STATE}) = :state", state=state)
@@ -90,10 +105,11 @@ def read_executions_of_thing(
     job_id: str | None,
     after: str | None,
     limit: int,
+    seen: Seen = None,
 ) -> ExecutionPage:
     """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
-    check_heard_of(connection, thing_name)
-    wanted = _Wanted(["executions.thing_name = :thing_name"], {"thing_name": thing_name})
+    check_heard_of(connection, thing_name, seen)
+    wanted = _wanted("executions.thing_name = :thing_name", seen, thing_name=thing_name)
     if state is not None:
         wanted.add(f"({STATE}) = :state", state=state)
     if namespace_id is not None:
@@ -112,22 +128,31 @@ def read_executions_of_thing(
 
 
 def read_waiting(
-    connection: sqlite3.Connection, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
+    connection: sqlite3.Connection,
+    *,
+    since: datetime,
+    namespace_id: str | None,
+    after: str | None,
+    limit: int,
+    seen: Seen = None,
 ) -> ExecutionPage:
-    """Return executions pending since before `since`, those that wait longest first."""
-    wanted = _Wanted(["executions.waiting_since < :since"], {"since": to_milliseconds(since)})
+    """Return executions pending since before `since`, those that wait longest first.
+
+    Who sees some namespaces alone has a page looked for until it is full: a shorter one, and the position where it
+    ends, would tell of the others.
+    """
+    wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
     if after is not None:
         waiting_since, job_id, thing_name = _decode(after, int, str, str)
         wanted.add(
             f"{_WAITING} > (:after, :job_id, :thing_name)", after=waiting_since, job_id=job_id, thing_name=thing_name
         )
     last = None
-    if namespace_id is not None:
+    if namespace_id is not None and seen is None:
         last = connection.execute(
             _LAST_LOOKED_AT.format(conditions=" AND ".join(wanted.conditions)),
             {**wanted.parameters, "maximum": LOOKED_AT_MAXIMUM},
         ).fetchone()
-        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
         if last is not None:
             wanted.add(
                 f"{_WAITING} <= (:last_since, :last_job_id, :last_thing_name)",
@@ -135,6 +160,8 @@ def read_waiting(
                 last_job_id=last["job_id"],
                 last_thing_name=last["thing_name"],
             )
+    if namespace_id is not None:
+        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
     order = "executions.waiting_since, executions.job_id, executions.thing_name"
     page = _page(connection, wanted, order, limit, _waiting_key)
     if page.next_position is None and last is not None:
@@ -146,10 +173,11 @@ def _waiting_key(row: sqlite3.Row) -> Sequence[object]:
     return row["waiting_since"], row["job_id"], row["thing_name"]
 
 
-def count_waiting(connection: sqlite3.Connection, *, since: datetime, maximum: int) -> int:
+def count_waiting(connection: sqlite3.Connection, *, since: datetime, maximum: int, seen: Seen = None) -> int:
     """Return how many executions have been pending since before `since`, at most `maximum`."""
-    statement = _EXECUTIONS.format(conditions="executions.waiting_since < :since") + "LIMIT :maximum"
-    parameters = {"since": to_milliseconds(since), "maximum": maximum}
+    wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
+    statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
+    parameters = {**wanted.parameters, "maximum": maximum}
     (count,) = connection.execute(f"SELECT count(*) FROM ({statement})", parameters).fetchone()
     return int(count)
 

@@ -10,17 +10,16 @@ from jobindex.index import (
     ACTIVITY_HOURS,
     ExecutionState,
     Job,
-    JobChange,
     Namespace,
 )
 from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
 from jobindex.sqlite.counts import STATE
 from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
+from jobindex.sqlite.seen import Seen, encoded, is_seen
 
-_STATUSES = {
-    kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()
-}
+STATUSES = {kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()}
+"""The status in each kind."""
 
 _JOB = """
 SELECT
@@ -41,18 +40,10 @@ AND thing_group_id > ''
 
 _COUNT_EXECUTIONS = f"""
 SELECT {STATE} AS state, count(*)
-FROM executions
-WHERE {{condition}}
+FROM executions {{joined}}
+WHERE {{conditions}}
 AND executions.status <> 'DELETED'
 GROUP BY 1
-"""
-
-_CHANGES = """
-SELECT *
-FROM job_changes
-WHERE job_id = :job_id
-ORDER BY changed_at DESC
-LIMIT :limit
 """
 
 _NAMESPACES_OF_JOBS = """
@@ -81,11 +72,19 @@ LIMIT :limit
 """
 
 
-def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) -> Job:
-    """Return a job; ResourceNotFoundException where it is not listed."""
-    row = connection.execute(_JOB, {"job_id": job_id}).fetchone()
-    if row is None:
-        raise not_found("Job", job_id)
+_SEEN_NAMESPACES = """
+SELECT seen.value
+FROM json_each(:seen) AS seen
+WHERE {condition}
+AND EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = seen.value)
+ORDER BY seen.value
+LIMIT :limit
+"""
+
+
+def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str, seen: Seen = None) -> Job:
+    """Return a job; ResourceNotFoundException where it is not listed, or not seen."""
+    row = _listed(connection, job_id, seen)
     listed = json.loads(row["listed"].encode() % _Marks())
     told = json.loads(f"[{row['told_groups'] or ''}]")
     names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
@@ -96,7 +95,7 @@ def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) ->
         job_id=job_id,
         job_arn=row["job_arn"] or arn_prefix + job_id,
         namespace_id=row["namespace_id"],
-        status=_STATUSES[row["kind"]],
+        status=STATUSES[row["kind"]],
         is_status_reported=row["status"] is not None,
         target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
         thing_group_ids=sorted(ids),
@@ -107,42 +106,41 @@ def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str) ->
         last_updated_at=from_milliseconds(round(listed["lastUpdatedAt"] * 1000)),
         completed_at=from_milliseconds(round(listed["completedAt"] * 1000)) if "completedAt" in listed else None,
         first_heard_at=from_milliseconds(row["arrived_at"]),
-        executions=counts(connection, "executions.job_id = :key", job_id),
+        executions=counts(connection, "", "executions.job_id = :job_id", {"job_id": job_id}),
     )
 
 
-def check_listed(connection: sqlite3.Connection, job_id: str) -> None:
-    """Raise ResourceNotFoundException where a job is not listed."""
-    if connection.execute(_JOB, {"job_id": job_id}).fetchone() is None:
+def check_listed(connection: sqlite3.Connection, job_id: str, seen: Seen = None) -> None:
+    """Raise ResourceNotFoundException where a job is not listed, or not seen."""
+    _listed(connection, job_id, seen)
+
+
+def _listed(connection: sqlite3.Connection, job_id: str, seen: Seen) -> sqlite3.Row:
+    row: sqlite3.Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
+    if row is None or not is_seen(row["namespace_id"], seen):
         raise not_found("Job", job_id)
+    return row
 
 
-def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int) -> Sequence[JobChange]:
-    """Return the last changes of a job, newest first."""
-    return [
-        JobChange(
-            changed_at=from_milliseconds(row["changed_at"]),
-            status=_STATUSES.get(row["status"]),
-            former_status=_STATUSES.get(row["former_status"]),
-            namespace_id=row["namespace_id"],
-            is_status_reported=bool(row["is_status_reported"]),
-        )
-        for row in connection.execute(_CHANGES, {"job_id": job_id, "limit": limit})
-    ]
-
-
-def read_job_namespaces(connection: sqlite3.Connection, *, job_ids: Iterable[str]) -> Mapping[str, str]:
-    """Return the namespaces of these jobs."""
+def read_job_namespaces(
+    connection: sqlite3.Connection, *, job_ids: Iterable[str], seen: Seen = None
+) -> Mapping[str, str]:
+    """Return the namespaces of those of these jobs that are seen."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
-    return dict(rows.fetchall())
+    return {job_id: namespace_id for job_id, namespace_id in rows if is_seen(namespace_id, seen)}
 
 
 def read_namespaces(
-    connection: sqlite3.Connection, *, after: str | None, limit: int, now: datetime
+    connection: sqlite3.Connection, *, after: str | None, limit: int, now: datetime, seen: Seen = None
 ) -> Sequence[Namespace]:
-    """Return namespaces in their order."""
-    statement = _NAMESPACES.format(condition="true" if after is None else "namespace_id > :after")
-    rows = connection.execute(statement, {"after": after, "limit": limit}).fetchall()
+    """Return the namespaces that are seen, in their order."""
+    parameters = {"after": after, "limit": limit}
+    if seen is None:
+        statement = _NAMESPACES.format(condition="true" if after is None else "namespace_id > :after")
+    else:
+        statement = _SEEN_NAMESPACES.format(condition="true" if after is None else "seen.value > :after")
+        parameters["seen"] = encoded(seen)
+    rows = connection.execute(statement, parameters).fetchall()
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
 
 
@@ -151,7 +149,7 @@ def _namespace(connection: sqlite3.Connection, namespace_id: str, now: datetime)
     for kind, count in connection.execute(
         "SELECT kind, jobs FROM namespace_jobs WHERE namespace_id = ?", (namespace_id,)
     ):
-        jobs[_STATUSES[kind]] += count
+        jobs[STATUSES[kind]] += count
     executions = connection.execute(
         "SELECT state, executions FROM namespace_executions WHERE namespace_id = ?", (namespace_id,)
     ).fetchall()
@@ -176,9 +174,11 @@ class _Marks(dict[bytes, bytes]):
         return b""
 
 
-def counts(connection: sqlite3.Connection, condition: str, key: str) -> Mapping[ExecutionState, int]:
-    """Return how many of the executions that meet a condition on `:key` are in each state."""
-    rows = connection.execute(_COUNT_EXECUTIONS.format(condition=condition), {"key": key})
+def counts(
+    connection: sqlite3.Connection, joined: str, conditions: str, parameters: Mapping[str, object]
+) -> Mapping[ExecutionState, int]:
+    """Return how many executions, joined with what the conditions are about, are in each state."""
+    rows = connection.execute(_COUNT_EXECUTIONS.format(joined=joined, conditions=conditions), parameters)
     return _in_order(dict(rows.fetchall()))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.sqlite.file import uri
 from jobindex.sqlite.pages import known_of, read_page
+from jobindex.sqlite.seen import Seen
 
 INSTRUCTIONS_MAXIMUM = 100_000
 """Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""
@@ -36,18 +37,18 @@ class QuickReader:
         """Close the connection."""
         self._connection.close()
 
-    def read(self, query: ListJobsQuery) -> JobPage:
-        """Return a page, from one snapshot.
+    def read(self, query: ListJobsQuery, seen: Seen = None) -> JobPage:
+        """Return a page of the jobs that are seen, from one snapshot.
 
         Raises:
-            ResourceNotFoundException: no message ever named a thing group that a filter names.
+            ResourceNotFoundException: as `read_page` raises it.
             sqlite3.OperationalError: it took too long (SQLITE_INTERRUPT), or would have to wait (SQLITE_BUSY).
         """
         self._halts = 0
         self._connection.execute("BEGIN")
         try:
             self._forget()
-            steps = read_page(query, self._known)
+            steps = read_page(query, self._known, seen)
             statement, parameters = next(steps)
             while True:
                 statement, parameters = steps.send(self._connection.execute(statement, parameters).fetchall())

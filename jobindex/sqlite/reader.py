@@ -15,10 +15,11 @@ from jobindex.errors import DatabaseUnavailableError
 from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.reader import JobsById
-from jobindex.sqlite import executions, index, things
+from jobindex.sqlite import changes, executions, index, things
 from jobindex.sqlite.pages import known_of, read_page
 from jobindex.sqlite.quick import QuickReader
 from jobindex.sqlite.search import read_jobs_by_id
+from jobindex.sqlite.seen import Seen
 
 T = TypeVar("T")
 
@@ -38,10 +39,11 @@ class Source:
 
 
 class SqliteReader:
-    """A Reader of one SQLite file."""
+    """A Reader of one SQLite file, or of the jobs of some namespaces in it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, seen: Seen = None) -> None:
         self._source = source
+        self._seen = seen
         self._quick = source.quick
         self._idle_readers = source.idle_readers
         self._arn_prefix = source.arn_prefix
@@ -55,18 +57,19 @@ class SqliteReader:
         """See Reader."""
         with unavailable("read"):
             try:
-                return self._quick.read(query)
+                return self._quick.read(query, self._seen)
             except sqlite3.OperationalError as error:
                 if code(error) not in _WORTH_WAITING:
                     raise
         async with self._reading() as reader:
-            return await _read_in_thread(reader, read_page(query, known_of(self._arn_prefix)))
+            return await _read_in_thread(reader, read_page(query, known_of(self._arn_prefix), self._seen))
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         """See Reader."""
         async with self._reading() as reader:
             return await _read_in_thread(
-                reader, read_jobs_by_id(prefix, filters, after, limit, known_of(self._arn_prefix))
+                reader,
+                read_jobs_by_id(prefix, filters, after, limit, known=known_of(self._arn_prefix), seen=self._seen),
             )
 
     async def job(self, job_id: str) -> Job:
@@ -75,7 +78,7 @@ class SqliteReader:
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
         """See Reader."""
-        return await self._read(partial(index.read_changes, job_id=job_id, limit=limit))
+        return await self._read(partial(changes.read_changes, job_id=job_id, limit=limit))
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
         """See Reader."""
@@ -140,10 +143,10 @@ class SqliteReader:
         """See Reader."""
         return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
 
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        """Read something in one snapshot, in a reader's thread."""
+    async def _read(self, read: Callable[..., T]) -> T:
+        """Read what is seen of something in one snapshot, in a reader's thread."""
         async with self._reading() as reader:
-            return await in_its_thread(reader, read)
+            return await in_its_thread(reader, partial(read, seen=self._seen))
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:

@@ -1,7 +1,8 @@
 """Jobs by the beginning of their ids, in the order of ids.
 
 Filters are held against each id in turn, and a page looks at a bounded number of ids: however few jobs pass, it costs
-the same, and says where to go on.
+the same, and says where to go on. Who sees some namespaces alone must not learn from a short page how many ids there
+are of others: where as many ids were looked at, the rest of the page is found among all jobs that are seen.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 from jobindex.listing import Filters
 from jobindex.reader import JobsById
 from jobindex.sqlite.pages import Known, kinds_of, read_keys, read_marks
+from jobindex.sqlite.seen import OF_SEEN, Seen, encoded
 
 LOOKED_AT_MAXIMUM = 5000
 """Ids that a page looks at, up to twice as many."""
@@ -30,6 +32,23 @@ LEFT JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.listed_c
 ORDER BY found.job_id
 """
 
+# The same among the jobs that are seen, in whatever order they are, of which the least ids are kept.
+_LOOK_AMONG_SEEN = """
+SELECT found.job_id, job.listed
+FROM (
+    SELECT job_id, created_at
+    FROM job_summaries AS job
+    WHERE {conditions}
+    AND job_id >= max(:prefix, :after)
+    AND job_id < :prefix || '~'
+    AND job_id <> :after
+    ORDER BY job_id
+    LIMIT :maximum
+) AS found
+CROSS JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.created_at, found.job_id)
+ORDER BY found.job_id
+"""
+
 _IN_GROUP = """EXISTS (
     SELECT 1
     FROM job_thing_groups AS member
@@ -41,19 +60,22 @@ _IN_GROUP = """EXISTS (
 
 
 def read_jobs_by_id(
-    prefix: str, filters: Filters, after: str, limit: int, known: Known
+    prefix: str, filters: Filters, after: str, limit: int, *, known: Known, seen: Seen = None
 ) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobsById]:
     """Read jobs whose ids begin with `prefix`, in steps as `read_page` does.
 
     Raises:
-        ResourceNotFoundException: no message ever named a thing group that a filter names.
+        ResourceNotFoundException: as `read_page` does.
     """
-    keys = yield from read_keys(filters)
+    keys = yield from read_keys(filters, seen)
     conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
     parameters: dict[str, object] = {"prefix": prefix}
     if filters.namespace_id is not None:
         conditions.append("job.namespace_id = :namespace_id")
         parameters["namespace_id"] = filters.namespace_id
+    if seen is not None:
+        conditions.append(f"job.namespace_id {OF_SEEN}")
+        parameters["seen"] = encoded(seen)
     if keys is not None:
         ways = []
         for number, key in enumerate(keys):
@@ -61,7 +83,8 @@ def read_jobs_by_id(
             ways.append(" AND ".join(_IN_GROUP.format(parameter=parameter) for parameter in groups))
             parameters |= groups
         conditions.append(f"({' OR '.join(ways) or 'false'})")
-    look = _LOOK.format(conditions=" AND ".join(conditions))
+    passes = " AND ".join(conditions)
+    look = _LOOK.format(conditions=passes)
     found: list[tuple[str, str]] = []
     looked_at, is_more = 0, True
     while is_more and len(found) <= limit and looked_at < LOOKED_AT_MAXIMUM:
@@ -71,6 +94,9 @@ def read_jobs_by_id(
         looked_at += maximum
         is_more = len(rows) == maximum
         after = rows[-1][0] if rows else after
+    if seen is not None and is_more and len(found) <= limit:
+        found += yield _LOOK_AMONG_SEEN.format(conditions=passes), {**parameters, "after": after, "maximum": limit + 1}
+        is_more = False
     if found[limit:]:
         after, is_more = found[limit - 1][0], True
     jobs = yield from read_marks(",".join(listed for _, listed in found[:limit]).encode(), known)

@@ -115,6 +115,10 @@ class SqliteStore(SqliteReader):
         """See Store."""
         return await self._write(partial(apply, reports, rejected, now, self._limits))
 
+    def seen_by(self, namespace_ids: frozenset[str]) -> SqliteReader:
+        """See Store."""
+        return SqliteReader(self._source, namespace_ids - {""})  # which stands for no namespace
+
     async def check(self) -> None:
         """See Store."""
         # A connection of its own: it does not wait behind the pages that others ask for.
