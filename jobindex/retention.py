@@ -29,9 +29,9 @@ async def retain(
         await asyncio.sleep(round_seconds)
         forgotten = 0
         try:
-            async for jobs in store.retain(age, now=clock()):
-                metrics.forgotten.inc(jobs)
-                forgotten += jobs
+            async for step in store.retain(age, now=clock()):
+                metrics.forgotten.inc(step.jobs)
+                forgotten += step.jobs
                 await asyncio.sleep(_STEP_SECONDS)
         except DatabaseUnavailableError as error:
             _log.warning("%s; retention goes on next round", error)

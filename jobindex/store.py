@@ -39,18 +39,6 @@ class KeptMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
-    """What became of rejected messages that were parsed again."""
-
-    applied: tuple[int, ...]
-    """The ids of those that are understood now; they are kept no longer."""
-    rejected: Mapping[int, str]
-    """Why the others are still rejected, by their ids."""
-    missing: tuple[int, ...]
-    """The ids under which none is kept."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What is known of the session that the broker keeps for us."""
 
@@ -62,12 +50,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What reads otherwise after a batch; None where there is too much of it to name, or it is not known."""
+    """What reads otherwise than before; None where there is too much of it to name, or it is not known."""
 
     job_ids: frozenset[str] | None
     """Jobs that do themselves, or an execution of which does."""
     namespace_ids: frozenset[str] | None
-    """Where these jobs are, and where they were."""
+    """Where all that reads otherwise is, and where it was, however much it is; None where it is not known."""
     thing_names: frozenset[str] | None
     """Things on which an execution does."""
 
@@ -78,6 +66,28 @@ class Applied:
 
     discarded: int
     """How many rejected messages, the oldest, had to go to keep the others within their limits."""
+    changed: Changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What became of rejected messages that were parsed again."""
+
+    applied: tuple[int, ...]
+    """The ids of those that are understood now; they are kept no longer."""
+    rejected: Mapping[int, str]
+    """Why the others are still rejected, by their ids."""
+    missing: tuple[int, ...]
+    """The ids under which none is kept."""
+    changed: Changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What a step of retention has forgotten."""
+
+    jobs: int
+    """How many jobs, those that were deleted before among them."""
     changed: Changed
 
 
@@ -130,10 +140,10 @@ class Store(Reader, Protocol):
         """
         ...
 
-    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
+    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
         """Forget jobs that ended, and deletions, last told of longer than `age` before `now`, with their executions.
 
-        Each step is one short transaction that yields how many jobs it forgot. From the first step on, what
+        Each step is one short transaction that yields what it forgot. From the first step on, what
         is stamped before then makes no job that the index does not know, whatever else is applied or retained.
 
         Raises:

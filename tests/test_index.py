@@ -466,20 +466,42 @@ async def test_a_batch_names_what_it_has_changed(store: Store) -> None:
         (_named("j1", "n1 n2", "t1"), job("j1", "n2", lastUpdatedAt=250)),
         (_named("j1", "n2", "t1 t2"), event("deleted", "j1", timestamp=300)),
         (_named(), group("g")),
-        (Changed(job_ids=None, namespace_ids=None, thing_names=frozenset()), group("g", "id")),
+        (Changed(job_ids=None, namespace_ids=frozenset(), thing_names=frozenset()), group("g", "id")),
         (_named(), group("g", "id")),
     ):
         assert expected == await _changed(store, *messages)
 
 
 async def test_a_batch_that_changes_too_much_names_none_of_it(store: Store) -> None:
-    """Nothing grows with the batch."""
+    """Nothing grows with the batch but the namespaces: who may see no other is told by these alone."""
     few = await _changed(store, *(job(f"few-{number}") for number in range(NAMED_MAXIMUM)))
     assert NAMED_MAXIMUM == len(few.job_ids or ())
-    many = await _changed(store, *(job(f"many-{number}") for number in range(NAMED_MAXIMUM + 1)))
-    assert Changed(job_ids=None, namespace_ids=None, thing_names=frozenset()) == many
+    jobs = [job(f"many-{number}", f"n{number}") for number in range(NAMED_MAXIMUM + 1)]
+    everywhere = frozenset(f"n{number}" for number in range(NAMED_MAXIMUM + 1))
+    many = await _changed(store, *jobs)
+    assert Changed(job_ids=None, namespace_ids=everywhere, thing_names=frozenset()) == many
+    moved = [job(f"many-{number}", "zoo") for number in range(NAMED_MAXIMUM + 1)]
+    assert everywhere | {"zoo"} == (await _changed(store, *moved)).namespace_ids
     things = (execution("QUEUED", thing=f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1))
-    assert Changed(job_ids=None, namespace_ids=None, thing_names=None) == await _changed(store, *things)
+    assert Changed(job_ids=None, namespace_ids=frozenset(), thing_names=None) == await _changed(store, *things)
+    things = (execution("QUEUED", "many-0", f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1))
+    of_one = Changed(job_ids=None, namespace_ids=frozenset({"zoo"}), thing_names=None)
+    assert of_one == await _changed(store, *things)
+
+
+async def test_a_group_tied_to_its_id_changes_where_its_jobs_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its jobs, however they were told with it, are found otherwise now; which ones is not said."""
+    told = [job("j1", "n1", thingGroupName="g"), job("j2", "n2", thingGroupId="id"), job("j3", "n3")]
+    await _changed(store, *told, job("j4", "n1", thingGroupName="g"), event("completed", "j5", thingGroupName="g"))
+    everywhere = Changed(job_ids=None, namespace_ids=frozenset({"n1", "n2"}), thing_names=frozenset())
+    assert everywhere == await _changed(store, group("g", "id"))
+    assert _named() == await _changed(store, group("g", "id"))
+    of_name = Changed(job_ids=None, namespace_ids=frozenset({"n1"}), thing_names=frozenset())
+    monkeypatch.setattr("jobindex.sqlite.batch.PLACES_MAXIMUM", 2)
+    assert of_name == await _changed(store, group("g", "id-2"))
+    unknown = Changed(job_ids=None, namespace_ids=None, thing_names=frozenset())
+    monkeypatch.setattr("jobindex.sqlite.batch.PLACES_MAXIMUM", 1)
+    assert unknown == await _changed(store, group("g", "id-3"))
 
 
 async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store: Store) -> None:

@@ -140,7 +140,7 @@ class Index:
             await self._store.apply(reports, rejected, now=NOW + number * later)
 
     async def _retain(self, horizon: datetime) -> int:
-        return sum([forgotten async for forgotten in self._store.retain(NOW - horizon, now=NOW)])
+        return sum([step.jobs async for step in self._store.retain(NOW - horizon, now=NOW)])
 
     async def _pages(self, filters: Filters, max_results: int) -> list[JobSummary]:
         jobs: list[JobSummary] = []

@@ -27,7 +27,7 @@ from jobindex.errors import MessageError, ResourceNotFoundException
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.listing import ListJobsQuery
-from jobindex.store import KeptMessage, RejectedSummary, Retried, Store
+from jobindex.store import Changed, KeptMessage, RejectedSummary, Retried, Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
@@ -66,12 +66,13 @@ async def test_a_rejected_message_is_read_whole(store: Store) -> None:
 
 
 async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store) -> None:
-    """The applied leave the list, the others have their new reason."""
+    """The applied leave the list, the others have their new reason; what has changed is told."""
     await store.apply((), [rejected("a"), rejected("b", b"bad"), rejected("c")], now=NOW)
     retried = await store.retry_rejected([3, 2, 1, 9], parse_message, now=LATER)
     left = await store.rejected_messages(after=0, limit=9)
     assert [2] == [message.id for message in left]
-    assert Retried(applied=(1, 3), rejected={2: left[0].reason}, missing=(9,)) == retried
+    changed = Changed(job_ids=frozenset("ac"), namespace_ids=frozenset("n"), thing_names=frozenset())
+    assert Retried(applied=(1, 3), rejected={2: left[0].reason}, missing=(9,), changed=changed) == retried
     assert left[0].reason != "old"
     assert {"a", "c"} == {job.job_id for job in summaries(await store.list_jobs(ListJobsQuery()))}
 

@@ -21,7 +21,7 @@ from jobindex.retention import retain as rounds
 from jobindex.sqlite import readings, retention
 from jobindex.sqlite.store import migrate, open_store
 from jobindex.state import State
-from jobindex.store import Store
+from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten, Store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def index(store: Store) -> Index:
 
 async def retain(store: Store, horizon: int, now: datetime = NOW) -> int:
     """Forget what is past a horizon, given as messages give times; return how many jobs went."""
-    return sum([forgotten async for forgotten in store.retain(now - at(horizon), now=now)])
+    return sum([step.jobs async for step in store.retain(now - at(horizon), now=now)])
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"])
@@ -156,7 +156,7 @@ async def test_a_message_without_time_makes_a_job_as_before(store: Store, index:
     assert JobStatus.COMPLETED == (await index.job()).status
     assert 0 == await retain(store, 30)
     later = NOW + timedelta(days=2)
-    assert 1 == sum([forgotten async for forgotten in store.retain(timedelta(days=1), now=later)])
+    assert 1 == sum([step.jobs async for step in store.retain(timedelta(days=1), now=later)])
 
 
 async def test_deletion_marks_are_forgotten(store: Store, tmp_path: Path, index: Index) -> None:
@@ -207,6 +207,33 @@ async def test_a_horizon_in_the_future_does_not_count(store: Store, index: Index
     assert {"j1", "j3"} == await index.job_ids()
 
 
+async def test_a_step_tells_what_it_has_forgotten(store: Store, index: Index) -> None:
+    """Jobs, where they were, and the things of their executions; of a job deleted before no place is known."""
+    await index.tell(
+        job("j1", status="COMPLETED", lastUpdatedAt=10),
+        job("j2", "n2", status="COMPLETED", lastUpdatedAt=11),
+        execution("SUCCEEDED", "j2", "t2", lastUpdatedAt=11),
+        event("completed", "j3", timestamp=12),
+        event("deleted", "gone", timestamp=5),
+        job("stays", "n3", lastUpdatedAt=1),
+    )
+    steps = [step async for step in store.retain(NOW - at(20), now=NOW)]
+    jobs = Changed(
+        job_ids=frozenset({"j1", "j2", "j3"}), namespace_ids=frozenset({"n1", "n2"}), thing_names=frozenset({"t2"})
+    )
+    gone = Changed(job_ids=frozenset({"gone"}), namespace_ids=frozenset(), thing_names=frozenset())
+    assert [Forgotten(jobs=3, changed=jobs), Forgotten(jobs=1, changed=gone)] == steps
+
+
+async def test_a_step_that_forgets_much_names_none_of_it(store: Store, index: Index) -> None:
+    """But where it was."""
+    ended = [execution("SUCCEEDED", f"j{number}", f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1)]
+    await index.tell(*ended, job("j0", "n1"), job("j1", "n2"))
+    [step] = [step async for step in store.retain(NOW - at(20), now=NOW)]
+    changed = Changed(job_ids=None, namespace_ids=frozenset({"n1", "n2"}), thing_names=None)
+    assert Forgotten(jobs=NAMED_MAXIMUM + 1, changed=changed) == step
+
+
 @pytest.mark.parametrize(("jobs", "executions"), [(2, 100), (500, 3), (1, 1)])
 async def test_jobs_are_forgotten_a_few_at_a_time(
     store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, jobs: int, executions: int
@@ -219,8 +246,8 @@ async def test_jobs_are_forgotten_a_few_at_a_time(
         await index.tell(*things)
     await index.tell(*(event("deleted", f"m{number}", timestamp=5) for number in range(10)))
     forgotten = []
-    async for count in store.retain(NOW - at(10), now=NOW):
-        forgotten.append(count)
+    async for step in store.retain(NOW - at(10), now=NOW):
+        forgotten.append(step.jobs)
         await index.tell(job("running", lastUpdatedAt=20 + len(forgotten)))
     assert 20 == sum(forgotten)
     assert max(forgotten) <= jobs

@@ -31,6 +31,9 @@ from jobindex.sqlite.rows import (
 )
 from jobindex.store import NAMED_MAXIMUM, Applied, Changed, RejectedLimits, Retried
 
+PLACES_MAXIMUM = 1000
+"""Namespaces of groups tied by one batch that are looked at, to say where jobs read otherwise."""
+
 
 def apply(
     reports: Sequence[Report],
@@ -65,11 +68,11 @@ def retry(
             applied.append(kept.id)
         except MessageError as error:
             rejected[kept.id] = str(error)
-    _merge(reports, (), now, writer)
+    changed = _merge(reports, (), now, writer)
     writer.execute(FORGET_REJECTED, {"ids": json.dumps(applied)})
     writer.executemany(REJECT_AGAIN, [{"id": id_, "reason": why} for id_, why in rejected.items()])
     missing = tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied)
-    return Retried(applied=tuple(applied), rejected=rejected, missing=missing)
+    return Retried(applied=tuple(applied), rejected=rejected, missing=missing, changed=changed)
 
 
 def _merge(
@@ -99,29 +102,37 @@ def _merge(
     for told, rows in job_rows(jobs).items():
         writer.execute(merge.merge_job(told), batch | {"jobs": _json(rows)})
     writer.executemany(merge.KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
-    has_tied = writer.execute(merge.MERGE_THING_GROUP, batch).rowcount > 0 and any(
-        report.thing_group_name and report.thing_group_id for report in groups
-    )
+    tied = writer.execute(merge.NEWLY_TIED, batch).fetchall()
+    writer.execute(merge.MERGE_THING_GROUP, batch)
     for statement in (readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN):
         writer.execute(statement, batch)
-    changed = _changed(writer, has_tied=has_tied)
+    changed = _changed(writer, tied)
     for statement in readings.CLEAR:
         writer.execute(statement)
     return changed
 
 
-def _changed(writer: sqlite3.Connection, *, has_tied: bool) -> Changed:
-    """Name what reads otherwise; a thing group that was tied to its id does so in any job."""
+def _changed(writer: sqlite3.Connection, tied: Sequence[tuple[str, str]]) -> Changed:
+    """Name what reads otherwise; a thing group that was tied to its id now does so in any of its jobs."""
     limit = {"named_maximum": NAMED_MAXIMUM + 1}
-    jobs = writer.execute(readings.CHANGED_READINGS, limit).fetchall()
+    job_ids = [job_id for (job_id,) in writer.execute(readings.CHANGED_READINGS, limit)]
     states = writer.execute(readings.CHANGED_STATES, limit).fetchall()
-    are_many = len(jobs) > NAMED_MAXIMUM or len(states) > NAMED_MAXIMUM
-    namespace_ids = {*(namespace for _, *both in jobs for namespace in both), *(namespace for *_, namespace in states)}
+    are_many = len(job_ids) > NAMED_MAXIMUM or len(states) > NAMED_MAXIMUM
+    namespace_ids = {namespace_id for (namespace_id,) in writer.execute(readings.CHANGED_NAMESPACES)} - {None}
+    of_groups = _namespaces_of_groups(writer, tied)
     return Changed(
-        job_ids=None if are_many or has_tied else frozenset(job_id for job_id, *_ in (*jobs, *states)),
-        namespace_ids=None if are_many or has_tied else frozenset(namespace_ids - {None}),
-        thing_names=None if len(states) > NAMED_MAXIMUM else frozenset(thing_name for _, thing_name, _ in states),
+        job_ids=None if are_many or tied else frozenset((*job_ids, *(job_id for job_id, _ in states))),
+        namespace_ids=None if of_groups is None else frozenset(namespace_ids | of_groups),
+        thing_names=None if len(states) > NAMED_MAXIMUM else frozenset(thing_name for _, thing_name in states),
     )
+
+
+def _namespaces_of_groups(writer: sqlite3.Connection, tied: Sequence[tuple[str, str]]) -> set[str] | None:
+    """Return where the jobs of tied groups are; None where there are too many places to look at."""
+    thing_groups = [key for name, id_ in tied for key in (f"name:{name}", f"id:{id_}")]
+    places = {"thing_groups": _json(thing_groups), "maximum": PLACES_MAXIMUM + 1}
+    found = [namespace_id for (namespace_id,) in writer.execute(readings.NAMESPACES_OF_GROUPS, places)]
+    return None if len(found) > PLACES_MAXIMUM else set(found) - {""}
 
 
 def _json(values: Collection[object]) -> str:

@@ -161,6 +161,20 @@ ON CONFLICT (thing_name, namespace_id) DO UPDATE SET listed_at = excluded.listed
 WHERE excluded.listed_at > pending_lists.listed_at
 """
 
+# The names and ids that are tied now and were not before; asked before MERGE_THING_GROUP.
+NEWLY_TIED = """
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
+FROM json_each(:groups)
+WHERE json_extract(value, '$[0]') > ''
+AND json_extract(value, '$[1]') > ''
+AND NOT EXISTS (
+    SELECT 1
+    FROM thing_groups
+    WHERE thing_group_name = json_extract(value, '$[0]')
+    AND thing_group_id = json_extract(value, '$[1]')
+)
+"""
+
 MERGE_THING_GROUP = """
 INSERT OR IGNORE INTO thing_groups (thing_group_name, thing_group_id)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')

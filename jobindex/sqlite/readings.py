@@ -395,14 +395,27 @@ READ_AGAIN = (
     *COUNT_JOBS,
 )
 
-# The jobs that read otherwise now, with the namespaces where they are and were; the executions that do.
+# The jobs that read otherwise now, and the executions that do.
 CHANGED_READINGS = """
-SELECT job_id, CASE WHEN is_visible THEN namespace_id END, former_namespace_id
+SELECT job_id
 FROM readings
 LIMIT :named_maximum
 """
 CHANGED_STATES = f"""
-SELECT changed_executions.job_id, thing_name, (
+SELECT changed_executions.job_id, thing_name
+FROM changed_executions
+LEFT JOIN executions USING (job_id, thing_name)
+WHERE {STATE} IS NOT former_state
+LIMIT :named_maximum
+"""
+
+# Where all of these are, and where they were.
+CHANGED_NAMESPACES = f"""
+SELECT CASE WHEN is_visible THEN namespace_id END
+FROM readings
+UNION SELECT former_namespace_id
+FROM readings
+UNION SELECT (
     SELECT CASE WHEN is_visible THEN namespace_id END
     FROM counted_jobs
     WHERE counted_jobs.job_id = changed_executions.job_id
@@ -410,7 +423,27 @@ SELECT changed_executions.job_id, thing_name, (
 FROM changed_executions
 LEFT JOIN executions USING (job_id, thing_name)
 WHERE {STATE} IS NOT former_state
-LIMIT :named_maximum
+"""
+
+# Where the jobs of thing groups are: the next namespace is looked up from the one before it.
+NAMESPACES_OF_GROUPS = """
+WITH RECURSIVE places (thing_group, namespace_id) AS (
+    SELECT value, (SELECT min(namespace_id) FROM job_thing_groups WHERE job_thing_groups.thing_group = value)
+    FROM json_each(:thing_groups)
+    UNION ALL
+    SELECT thing_group, (
+        SELECT min(namespace_id)
+        FROM job_thing_groups
+        WHERE job_thing_groups.thing_group = places.thing_group
+        AND job_thing_groups.namespace_id > places.namespace_id
+    )
+    FROM places
+    WHERE namespace_id IS NOT NULL
+)
+SELECT namespace_id
+FROM places
+WHERE namespace_id IS NOT NULL
+LIMIT :maximum
 """
 
 CLEAR = ("DELETE FROM readings", "DELETE FROM changed_jobs", "DELETE FROM changed_executions")

@@ -37,6 +37,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Protocol, TypeVar
 
 import aiosqlite
 
@@ -52,16 +53,18 @@ from jobindex.jobs import (
 from jobindex.sqlite.counts import FORGET_COUNTS, LISTED
 from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
 from jobindex.sqlite.rows import NEVER, UNTIMED
+from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten
 
 JOBS_MAXIMUM = 500
 """Jobs forgotten in one transaction."""
 EXECUTIONS_MAXIMUM = 5000
 """Executions forgotten in one transaction, unless a single job has more."""
 
+T = TypeVar("T")
+
 _OF_A_JOB = (JobReport, JobExecutionReport, JobDeletion)
 
 _Reading = Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]]
-_Writing = Callable[[Callable[[sqlite3.Connection], int]], Awaitable[int]]
 
 _HORIZON = "SELECT horizon FROM retention WHERE horizon <= :now"
 
@@ -82,6 +85,12 @@ WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 _SEEN_PENDING = """
     SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND executions.pending_at >= :horizon
 """
+
+
+class _Writing(Protocol):
+    """Does some work in one transaction."""
+
+    def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +166,21 @@ AND {is_past}
 AND NOT EXISTS ({seen_pending})
 """
 
+# What is to be forgotten, and where it is.
+_FORGOTTEN_JOBS = "SELECT job_id FROM changed_jobs"
+_FORGOTTEN_NAMESPACES = f"""
+SELECT DISTINCT job_summaries.namespace_id
+FROM changed_jobs
+{LISTED}
+WHERE job_summaries.namespace_id IS NOT NULL
+"""
+_FORGOTTEN_THINGS = """
+SELECT DISTINCT thing_name
+FROM changed_jobs
+CROSS JOIN executions USING (job_id)
+LIMIT :named_maximum
+"""
+
 _FORGET = (
     *FORGET_COUNTS,
     f"""
@@ -198,8 +222,8 @@ def statements() -> Iterator[tuple[str, str]]:
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
-async def retain(reading: _Reading, write: _Writing, age: timedelta, now: datetime) -> AsyncIterator[int]:
-    """Forget what is past the horizon, `age` before `now`; yield after each transaction how many jobs went.
+async def retain(reading: _Reading, write: _Writing, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
+    """Forget what is past the horizon, `age` before `now`; yield after each transaction what went.
 
     `reading` opens a transaction, `write` does some work in one: pages are read beside the writer, and what a
     page shows is looked at again when it is forgotten.
@@ -223,10 +247,27 @@ def _raise_horizon(horizon: int, now: datetime, writer: sqlite3.Connection) -> i
     return writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)}).rowcount
 
 
-def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: sqlite3.Connection) -> int:
+def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: sqlite3.Connection) -> Forgotten:
     writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
-    counts = [writer.execute(statement).rowcount for statement in _FORGET]
-    return counts[-2]
+    forgotten = _forgotten(writer)
+    for statement in _FORGET:
+        writer.execute(statement)
+    return forgotten
+
+
+def _forgotten(writer: sqlite3.Connection) -> Forgotten:
+    """Name what is to be forgotten."""
+    job_ids = {job_id for (job_id,) in writer.execute(_FORGOTTEN_JOBS)}
+    namespace_ids = {namespace_id for (namespace_id,) in writer.execute(_FORGOTTEN_NAMESPACES)}
+    things = writer.execute(_FORGOTTEN_THINGS, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
+    return Forgotten(
+        jobs=len(job_ids),
+        changed=Changed(
+            job_ids=None if len(job_ids) > NAMED_MAXIMUM else frozenset(job_ids),
+            namespace_ids=frozenset(namespace_ids),
+            thing_names=None if len(things) > NAMED_MAXIMUM else frozenset(thing_name for (thing_name,) in things),
+        ),
+    )
 
 
 def _batches(rows: Iterable[sqlite3.Row]) -> Iterator[list[str]]:

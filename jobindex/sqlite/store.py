@@ -41,7 +41,7 @@ from jobindex.sqlite.rejected import (
     rejected_summary,
 )
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import Applied, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
+from jobindex.store import Applied, Forgotten, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class SqliteStore(SqliteReader):
 
         await self._write(remember)
 
-    async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[int]:
+    async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
         """See Store."""
         async for forgotten in retention.retain(self._reading, self._write, age, now):
             self.rewrites += 1
