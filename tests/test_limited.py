@@ -4,10 +4,11 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,9 +28,14 @@ from streams import (
     streams,
     streams_of,
 )
+from telling import Message as Telling
+from telling import entry, event, execution, group, job, pending
 from test_order import ARRIVALS, TABLES
+from test_sqlite import is_cheap, plan
 
-from jobindex.errors import JobindexError
+from jobindex.errors import JobindexError, ResourceNotFoundException
+from jobindex.events import parse_message
+from jobindex.index import JobChange
 from jobindex.jobs import (
     JobDeletion,
     JobExecutionReport,
@@ -40,10 +46,17 @@ from jobindex.jobs import (
     TargetSelection,
     ThingGroupReport,
 )
-from jobindex.listing import Filters, ListJobsQuery
-from jobindex.reader import Reader
-from jobindex.sqlite import executions, pages, search, things
-from jobindex.sqlite.store import SqliteStore, open_store
+from jobindex.listing import Filters, ListJobsQuery, Position
+from jobindex.reader import CHANGES_MAXIMUM, Reader
+from jobindex.sqlite import changes, executions, index, keys, pages, quick, search, seen_pages, things
+from jobindex.sqlite.keys import Key
+from jobindex.sqlite.seen_pages import Place, seen_parameters, seen_statement
+from jobindex.sqlite.store import SqliteStore, migrate, open_store
+from jobindex.store import Store
+
+N1 = frozenset({"n1"})
+NONE = frozenset({"n9"})
+"""A namespace that no message names."""
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 
@@ -270,9 +283,9 @@ class Index:
         if seen is None:
             return self._runner.run(asking.answers(self._store))
         with pytest.MonkeyPatch.context() as patch:
-            for module, maximum in ((search, 2), (things, 1), (executions, 1)):
-                patch.setattr(module, "LOOKED_AT_MAXIMUM", maximum)
-            patch.setattr(pages, "STREAMS_MAXIMUM", 3)
+            patch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 2)
+            patch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
+            patch.setattr(executions, "LOOKED_AT_MAXIMUM", 1)
             return self._runner.run(asking.answers(self._store.seen_by(seen)))
 
 
@@ -371,3 +384,341 @@ def _whether_known(answers: dict[str, object]) -> dict[str, object]:
     } | {
         question: answer for question, answer in answers.items() if not question.startswith(("list_jobs", "jobs_by_id"))
     }
+
+
+# By example
+
+
+async def tell(store: Store, *messages: Telling, minute: int = 0) -> None:
+    """Apply messages in one batch."""
+    reports = [report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())]
+    await store.apply(reports, (), now=NOW + timedelta(minutes=minute))
+
+
+def change(minute: int, status: JobStatus | None, former: JobStatus | None, *, is_told: bool = True) -> JobChange:
+    """Return a change of a job of namespace n1."""
+    return JobChange(
+        changed_at=NOW + timedelta(minutes=minute),
+        status=status,
+        former_status=former,
+        namespace_id="n1",
+        is_status_reported=is_told,
+    )
+
+
+CANCELED, COMPLETED, SCHEDULED = JobStatus.CANCELED, JobStatus.COMPLETED, JobStatus.SCHEDULED
+
+
+async def test_a_job_that_comes_and_goes_is_listed_and_deleted(store: Store) -> None:
+    """What it was elsewhere shows neither before it came, nor while it was away, nor when it went."""
+    for minute, (namespace, status) in enumerate(
+        [
+            ("n2", "SCHEDULED"),
+            ("n1", "COMPLETED"),
+            ("n1", "CANCELED"),
+            ("n2", "COMPLETED"),
+            ("n2", "CANCELED"),
+            ("n1", "SCHEDULED"),
+        ]
+    ):
+        await tell(store, job("j1", namespace, status=status, createdAt=1, lastUpdatedAt=minute + 2), minute=minute)
+    await tell(store, event("deleted", timestamp=100), minute=6)
+    reader = store.seen_by(N1)
+    expected = [
+        change(6, None, SCHEDULED, is_told=False),
+        change(5, SCHEDULED, None),
+        change(3, None, CANCELED, is_told=False),
+        change(2, CANCELED, COMPLETED),
+        change(1, COMPLETED, None),
+    ]
+    assert expected == await reader.job_changes("j1", limit=100)
+    assert expected[:2] == await reader.job_changes("j1", limit=2)
+    assert [] == await store.seen_by(NONE).job_changes("j1", limit=100)
+    assert 5 == len(await store.seen_by(frozenset({"n2"})).job_changes("j1", limit=100))
+    assert await store.job_changes("j1", limit=100) == await store.seen_by(N1 | {"n2"}).job_changes("j1", limit=100)
+
+
+async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
+    """A job that went was deleted when it went, whatever status was told of it after a deletion."""
+    await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
+    await tell(store, job("j1", "n2", status="CANCELED", lastUpdatedAt=3), minute=1)
+    await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=2)
+    gone = [change(1, None, COMPLETED, is_told=False), change(0, COMPLETED, None)]
+    assert gone == await store.seen_by(N1).job_changes("j1", limit=100)
+
+
+async def test_what_a_deletion_tells_is_told(store: Store) -> None:
+    """As it is to who sees everything."""
+    await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
+    await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=1)
+    expected = [change(1, None, COMPLETED), change(0, COMPLETED, None)]
+    assert expected == await store.seen_by(N1).job_changes("j1", limit=100)
+    assert expected == await store.job_changes("j1", limit=100)
+
+
+async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(store: Store) -> None:
+    """The kept ones begin in the middle of the job's life."""
+    for minute in range(CHANGES_MAXIMUM + 5):
+        status = "IN_PROGRESS" if minute % 2 else "CANCELED"
+        await tell(store, job("j1", "n1", status=status, createdAt=1, lastUpdatedAt=minute + 1), minute=minute)
+    everything = await store.job_changes("j1", limit=1000)
+    assert CHANGES_MAXIMUM == len(everything)
+    assert everything == await store.seen_by(N1).job_changes("j1", limit=1000)
+
+
+async def test_a_job_that_came_before_all_changes_that_are_kept(store: Store) -> None:
+    """Where it was before is not known: it reads as if it had been listed first."""
+    await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=1))
+    for minute in range(1, CHANGES_MAXIMUM + 2):
+        status = "IN_PROGRESS" if minute % 2 else "CANCELED"
+        await tell(store, job("j1", "n2", status=status, lastUpdatedAt=minute + 1), minute=minute)
+    assert [] == await store.seen_by(N1).job_changes("j1", limit=1000)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda reader, name: reader.job(name),
+        lambda reader, name: reader.executions_of_job(name, state=None, after=None, limit=1),
+        lambda reader, name: reader.job_execution(name, "t1"),
+        lambda reader, name: reader.job_execution("j1", name),
+        lambda reader, name: reader.thing(name),
+        lambda reader, name: reader.executions_of_thing(
+            name, namespace_id=None, state=None, job_id=None, after=None, limit=1
+        ),
+        lambda reader, name: reader.list_jobs(ListJobsQuery(filters=Filters(thing_group_name=name))),
+        lambda reader, name: reader.list_jobs(ListJobsQuery(filters=Filters(thing_group_id=name))),
+        lambda reader, name: reader.jobs_by_id("", Filters(thing_group_name=name), after="", limit=1),
+    ],
+    ids=[
+        "a job",
+        "executions of a job",
+        "an execution of a job",
+        "an execution on a thing",
+        "a thing",
+        "executions of a thing",
+        "a group",
+        "a group by id",
+        "jobs of a group",
+    ],
+)
+async def test_what_is_of_others_is_as_unknown_as_what_never_was(
+    store: Store, ask: Callable[[Reader, str], Awaitable[object]]
+) -> None:
+    """The error is the same, to the letter."""
+    await tell(
+        store,
+        job("j1", "n1", createdAt=1, thingGroupName="g1"),
+        job("others", "n2", createdAt=1, thingGroupName="others", thingGroupId="others"),
+        execution("QUEUED", "others", "others", queuedAt=1, lastUpdatedAt=1),
+        job("g2", "n2", createdAt=1, thingGroupName="others", thingGroupId="g2"),
+        pending(2, thing="others", namespace="n2"),
+        pending(2, thing="others", namespace=None),
+    )
+    unknown = await asked(ask(store, "unknown"))
+    assert "ResourceNotFoundException" in str(unknown)
+    for seen in (N1, NONE, frozenset[str]()):
+        reader = store.seen_by(seen)
+        assert str(unknown) == str(await asked(ask(reader, "unknown")))
+        assert str(unknown).replace("unknown", "others") == str(await asked(ask(reader, "others")))
+
+
+async def test_of_two_groups_each_must_be_known(store: Store) -> None:
+    """The one that is not is named, be the other known or not."""
+    await tell(store, job("j1", "n1", thingGroupName="g1"), job("j2", "n2", thingGroupName="g2", thingGroupId="id"))
+    both = ListJobsQuery(filters=Filters(thing_group_name="g1", thing_group_id="id"))
+    assert [] == await job_ids(store, both)
+    for namespace_id, unknown in (("n1", "id"), ("n2", "g1"), ("n9", "g1")):
+        with pytest.raises(ResourceNotFoundException, match=f"^Thing group {unknown} cannot be found.$"):
+            await store.seen_by(frozenset({namespace_id})).list_jobs(both)
+
+
+async def test_a_group_is_known_by_a_job_that_was_told_with_what_it_is_tied_to(store: Store) -> None:
+    """Whoever tied its name to its id, the jobs of the one are those of the other."""
+    await tell(store, job("j1", "n1", createdAt=1, thingGroupName="g"), job("j2", "n2", createdAt=2, thingGroupId="id"))
+    by_id = ListJobsQuery(filters=Filters(thing_group_id="id"))
+    assert "cannot be found" in str(await asked(store.seen_by(N1).list_jobs(by_id)))
+    await tell(store, group("g", "id"))
+    assert ["j1"] == await job_ids(store.seen_by(N1), by_id)
+    assert ["j2", "j1"] == await job_ids(store, by_id)
+
+
+async def job_ids(reader: Reader, query: ListJobsQuery) -> list[str]:
+    """Return the ids of the jobs of a page."""
+    return [one["jobId"] for one in json.loads(b"[" + (await reader.list_jobs(query)).jobs + b"]")]
+
+
+async def test_a_page_that_takes_long_is_of_the_same_namespaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read in a thread is no more than what is read at once."""
+    monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 1)
+    async with open_store(tmp_path / "jobindex.db") as store:
+        await tell(store, *(job(f"j{number}", "n1" if number % 2 else "n2", createdAt=number) for number in range(99)))
+        reader = store.seen_by(N1)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            reader._quick.read(ListJobsQuery(), N1)
+        assert [f"j{number}" for number in range(97, 0, -2)] == await job_ids(reader, ListJobsQuery())
+
+
+async def test_a_limited_reader_has_the_version_of_its_store(store: Store) -> None:
+    """Also when what was written is of others."""
+    reader = store.seen_by(N1)
+    version = reader.version
+    await tell(store, job("j1", "n2"))
+    assert version < reader.version == store.version
+
+
+async def test_jobs_without_a_namespace_are_seen_by_none(store: Store) -> None:
+    """There is no name for the jobs that have no namespace."""
+    await tell(store, execution("QUEUED", queuedAt=1, lastUpdatedAt=1), pending(2, entry(), namespace=None))
+    reader = store.seen_by(frozenset({""}))
+    assert [] == await reader.namespaces(after=None, limit=10, now=NOW)
+    assert [] == await reader.things(prefix="", after="", limit=10)
+    assert [] == await job_ids(reader, ListJobsQuery())
+
+
+async def test_things_are_found_beyond_those_of_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is full, and each thing comes once, however many there are of others before it."""
+    monkeypatch.setattr(things, "LOOKED_AT_MAXIMUM", 2)
+    await tell(store, *(execution("QUEUED", "other", f"a{number}", lastUpdatedAt=1) for number in range(9)))
+    mine = [execution("QUEUED", job_id, thing, lastUpdatedAt=1) for job_id in ("j1", "j2") for thing in ("b", "c")]
+    await tell(store, *mine, job("j1", "n1"), job("j2", "n1"), pending(2, thing="b"), pending(2, thing="d"))
+    reader = store.seen_by(N1)
+    assert ["b", "c"] == await reader.things(prefix="", after="", limit=2)
+    assert ["b", "c", "d"] == await reader.things(prefix="", after="", limit=4)
+    assert ["d"] == await reader.things(prefix="", after="c", limit=2)
+
+
+# Query plans
+
+
+@pytest.fixture
+async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Open a migrated file."""
+    await migrate(tmp_path / "jobindex.db")
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def told(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Open a file that knows of an execution and of a few jobs."""
+    path = tmp_path / "jobindex.db"
+    async with open_store(path) as store:
+        await tell(store, execution("QUEUED", lastUpdatedAt=1), job("j1", "n1", thingGroupName="g"))
+        await tell(store, *(job(f"j{number}", "n2") for number in range(10, 19)))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        yield connection
+
+
+SEEN = json.dumps(["n1", "n2"])
+
+
+@pytest.mark.parametrize("after", [None, Position(created_at=NOW, job_id="j1")], ids=["first page", "next page"])
+@pytest.mark.parametrize("is_backwards", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("keys", [None, [Key("name:g"), Key("name:g", "name:h")]], ids=["all", "of a group"])
+def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
+    migrated: sqlite3.Connection, keys: Sequence[Key] | None, after: Position | None, *, is_backwards: bool
+) -> None:
+    """The next job of each namespace and kind is the next in an index; what is sorted is the page."""
+    query = ListJobsQuery(after=after, is_backwards=is_backwards)
+    places = [Place("n", kind, None if keys is None else keys[kind]) for kind in range(2)]
+    steps = plan(migrated, seen_statement(query, keys), seen_parameters(query, places))
+    lookups = [step for step in steps if step.startswith("SEARCH behind")]
+    comparison = ">" if is_backwards else "<"
+    behind = [step for step in lookups if step.endswith(f"kind=? AND (created_at,job_id){comparison}(?,?))")]
+    assert (4, 2 if after is None else 4) == (len(lookups), len(behind))
+    assert all("_by_namespace (" in step for step in lookups)
+    allowed = ("SCAN json_each VIRTUAL", "SCAN places", "SCAN queue", "SCAN page", "SCAN (subquery")
+    sorts = ["USE TEMP B-TREE FOR DISTINCT", *(["USE TEMP B-TREE FOR ORDER BY"] if is_backwards else [])]
+    assert sorts == [step for step in steps if not is_cheap(step, allowed)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [seen_pages._PLACES, seen_pages._PLACES_IN_GROUP, keys._IS_SEEN_IN_GROUP],
+    ids=["all", "of a group", "whether of a group"],
+)
+def test_where_jobs_are_is_looked_up(migrated: sqlite3.Connection, statement: str) -> None:
+    """For each namespace and each kind that there is, by an index."""
+    steps = plan(migrated, statement, {"keys": '["name:g"]', "seen": SEEN})
+    allowed = ("SCAN json_each VIRTUAL", "SCAN key VIRTUAL", "SCAN seen VIRTUAL", "SCAN CONSTANT ROW")
+    assert [] == [step for step in steps if not is_cheap(step, allowed)]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        partial(executions.read_executions_of_job, job_id="j1", state=None, after=None, limit=1),
+        partial(
+            executions.read_executions_of_thing,
+            thing_name="t1",
+            namespace_id="n1",
+            state=None,
+            job_id=None,
+            after=None,
+            limit=1,
+        ),
+        partial(executions.read_waiting, since=NOW, namespace_id="n1", after='[1,"j","t"]', limit=1),
+        partial(executions.count_waiting, since=NOW, maximum=1),
+        partial(things.read_thing, thing_name="t1"),
+        partial(things.read_things, prefix="t", after="t0", limit=10),
+        partial(index.read_job, job_id="j1", arn_prefix=""),
+        partial(index.read_namespaces, after=None, limit=1, now=NOW),
+        partial(changes.read_changes, job_id="j1", limit=1),
+    ],
+    ids=lambda ask: ask.func.__name__,
+)
+async def test_nothing_is_looked_for_in_a_whole_table(
+    told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., object]
+) -> None:
+    """Whatever a reader of some namespaces is asked, each statement finds what it reads by an index."""
+    monkeypatch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
+    statements: list[str] = []
+    told.set_trace_callback(statements.append)
+    ask(told, seen=frozenset({"n1", "n2"}))
+    told.set_trace_callback(None)
+    allowed = ("SCAN names", "SCAN (subquery", "SCAN CONSTANT ROW", "SCAN json_each VIRTUAL", "SCAN seen VIRTUAL")
+    sorts = ("USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR GROUP BY")  # of one job, one thing, or the namespaces
+    steps = [step for statement in statements for step in plan(told, statement, {})]
+    assert steps
+    assert [] == [step for step in steps if not is_cheap(step, allowed) and step not in sorts]
+
+
+@pytest.mark.parametrize("thing_group", [None, "g"])
+async def test_jobs_by_id_are_found_by_namespace(
+    told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, thing_group: str | None
+) -> None:
+    """Where the ids in their order are of others, those that are seen are read, and no more of them is sorted."""
+    monkeypatch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 1)
+    filters = Filters(thing_group_name=thing_group)
+    reading = search.read_jobs_by_id("j", filters, "", 1, known=pages.known_of(""), seen=frozenset({"n1"}))
+    plans: list[list[str]] = []
+    try:
+        statement, parameters = next(reading)
+        while True:
+            plans.append(plan(told, statement, parameters))
+            statement, parameters = reading.send(told.execute(statement, parameters).fetchall())
+    except StopIteration:
+        pass
+    steps = [step for one in plans for step in one]
+    assert "SEARCH job USING COVERING INDEX job_summaries_by_namespace (namespace_id=? AND kind=?)" in steps
+    given = [step for step in steps if "VIRTUAL TABLE" in step]  # json_each
+    allowed = ("SCAN found", "SCAN CONSTANT ROW")
+    assert [] == [
+        step for step in steps if step.startswith("SCAN") and not step.startswith(allowed) and step not in given
+    ]
+
+
+def test_things_are_found_by_namespace(migrated: sqlite3.Connection) -> None:
+    """From the jobs that are seen, and from the pending lists of the things asked for."""
+    steps = plan(migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "after": "", "limit": 1, "seen": SEEN})
+    searches = [step for step in steps if step.startswith("SEARCH")]
+    assert [
+        "SEARCH job_summaries USING COVERING INDEX job_summaries_by_namespace (namespace_id=?)",
+        "SEARCH executions USING PRIMARY KEY (job_id=? AND thing_name>? AND thing_name<?)",
+        "SEARCH pending_lists USING PRIMARY KEY (thing_name>? AND thing_name<?)",
+    ] == searches
+    assert [] == [step for step in steps if step.startswith("SCAN") and not step.startswith("SCAN json_each VIRTUAL")]

@@ -24,7 +24,8 @@ from jobindex.migrations import Migration, load_migrations
 from jobindex.sqlite import merge, pages, quick, readings
 from jobindex.sqlite import store as sqlite
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
-from jobindex.sqlite.pages import Key, page_parameters, page_statement
+from jobindex.sqlite.keys import Key
+from jobindex.sqlite.pages import page_parameters, page_statement
 from jobindex.sqlite.store import SqliteStore, migrate, open_store
 from jobindex.store import RejectedLimits, Session
 

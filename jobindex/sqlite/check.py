@@ -21,7 +21,8 @@ from jobindex.migrations import load_migrations
 from jobindex.sqlite import readings
 from jobindex.sqlite.counts import CHANGES_KEPT
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
-from jobindex.sqlite.pages import Key, page_parameters, page_statement
+from jobindex.sqlite.keys import Key
+from jobindex.sqlite.pages import page_parameters, page_statement
 
 _SHOWN = 5
 """How much of what is wrong a line tells."""

@@ -10,11 +10,14 @@ from typing import Any
 
 from jobindex.listing import Filters
 from jobindex.reader import JobsById
-from jobindex.sqlite.pages import Known, kinds_of, read_keys, read_marks
+from jobindex.sqlite.keys import kinds_of, read_keys
+from jobindex.sqlite.pages import Known, read_marks
 from jobindex.sqlite.seen import OF_SEEN, Seen, encoded
 
 LOOKED_AT_MAXIMUM = 5000
 """Ids that a page looks at, up to twice as many."""
+LOOKED_AT_FIRST_MAXIMUM = 500
+"""The same of who sees some namespaces alone, before the rest of the page is found among all jobs that are seen."""
 
 # No sign of a job id is behind '~'.
 _LOOK = """
@@ -87,7 +90,8 @@ def read_jobs_by_id(
     look = _LOOK.format(conditions=passes)
     found: list[tuple[str, str]] = []
     looked_at, is_more = 0, True
-    while is_more and len(found) <= limit and looked_at < LOOKED_AT_MAXIMUM:
+    looked_at_maximum = LOOKED_AT_MAXIMUM if seen is None else LOOKED_AT_FIRST_MAXIMUM
+    while is_more and len(found) <= limit and looked_at < looked_at_maximum:
         maximum = max(limit + 1, looked_at)  # twice as many each time
         rows = yield look, {**parameters, "after": after, "maximum": maximum}
         found += [(job_id, listed) for job_id, listed in rows if listed is not None]
