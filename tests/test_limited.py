@@ -29,7 +29,7 @@ from streams import (
     streams_of,
 )
 from telling import Message as Telling
-from telling import entry, event, execution, group, job, pending
+from telling import arn, entry, event, execution, group, job, pending
 from test_order import ARRIVALS, TABLES
 from test_sqlite import is_cheap, plan
 
@@ -448,12 +448,14 @@ async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
 
 
 async def test_what_a_deletion_tells_is_told(store: Store) -> None:
-    """As it is to who sees everything."""
+    """As it is to who sees everything; what its id is used for elsewhere is not."""
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=1)
     expected = [change(1, None, COMPLETED), change(0, COMPLETED, None)]
     assert expected == await store.seen_by(N1).job_changes("j1", limit=100)
     assert expected == await store.job_changes("j1", limit=100)
+    await tell(store, job("j1", "n2", createdAt=30, lastUpdatedAt=30), minute=2)
+    assert expected == await store.seen_by(N1).job_changes("j1", limit=100)
 
 
 async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(store: Store) -> None:
@@ -546,6 +548,19 @@ async def test_a_group_is_known_by_a_job_that_was_told_with_what_it_is_tied_to(s
 async def job_ids(reader: Reader, query: ListJobsQuery) -> list[str]:
     """Return the ids of the jobs of a page."""
     return [one["jobId"] for one in json.loads(b"[" + (await reader.list_jobs(query)).jobs + b"]")]
+
+
+@pytest.mark.parametrize("count", [2, 12], ids=["few", "many"])
+async def test_two_groups_find_the_jobs_of_both(store: Store, count: int) -> None:
+    """However many groups a job has, and page after page."""
+    targets = [arn(f"thinggroup/g{number}") for number in range(count)]
+    jobs = [job(f"both-{number}", f"n{number % 2}", createdAt=number, targets=targets) for number in range(6)]
+    others = [arn(f"thinggroup/other-{number}") for number in range(count)]
+    await tell(store, *jobs, job("one", "n1", createdAt=2, targets=[targets[0], *others]), group("g1", "id"))
+    query = ListJobsQuery(filters=Filters(thing_group_name="g0", thing_group_id="id"), max_results=2)
+    page = await store.seen_by(N1).list_jobs(query)
+    assert ["both-5", "both-3"] == [one["jobId"] for one in json.loads(b"[" + page.jobs + b"]")]
+    assert ["both-1"] == await job_ids(store.seen_by(N1), replace(query, after=page.next_position))
 
 
 async def test_a_page_that_takes_long_is_of_the_same_namespaces(

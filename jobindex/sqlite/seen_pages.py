@@ -45,13 +45,14 @@ WHERE EXISTS (
 
 _PAGE = """
 WITH RECURSIVE
-    places AS MATERIALIZED (
+    places AS (
         SELECT
             json_extract(value, '$[0]') AS namespace_id,
             json_extract(value, '$[1]') AS kind,
             json_extract(value, '$[2]') AS thing_group,
             json_extract(value, '$[3]') AS other
         FROM json_each(:places)
+        LIMIT -1
     ),
     queue AS (
         SELECT namespace_id, kind, thing_group, other, {first_created_at} AS created_at, {first_job_id} AS job_id
