@@ -38,6 +38,13 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def stop(self) -> None:
+        """End the process in order, so that it saves what it holds, and wait until it is gone."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+        self._process = None
+
     def send_signal(self, number: signal.Signals) -> None:
         """Send the process a signal."""
         assert self._process is not None
@@ -94,11 +101,13 @@ def _running(broker: Broker) -> Iterator[Broker]:
         broker.kill()
 
 
-def publish(port: int, messages: Iterable[Message], *, qos: int = 1, username: str | None = None) -> None:
+def publish(
+    port: int, messages: Iterable[Message], *, qos: int = 1, username: str | None = None, password: str | None = None
+) -> None:
     """Publish messages in their order, and return once the broker has acknowledged all (QoS 1)."""
     client = Client(CallbackAPIVersion.VERSION2)
     client.max_inflight_messages_set(100)
-    client.username_pw_set(username, "secret" if username else None)
+    client.username_pw_set(username, password)
     connected = threading.Event()
     client.on_connect = lambda *_: connected.set()
     client.connect("127.0.0.1", port)

@@ -156,9 +156,13 @@ def test_credentials_and_rights_are_told_apart(tmp_path: Path, protocol: str) ->
     rights = f"user sub\ntopic read {FILTER}\ntopic read $aws/events/#\n"
     settings = {"MQTT_PROTOCOL": protocol, "HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
     with secured(tmp_path, rights) as port:
-        for credentials in ("", "sub:wrong@"):
-            _, _, wrong = examined(MQTT_URL=f"mqtt://{credentials}127.0.0.1:{port}", **settings)
-            assert wrong[0].startswith("broker: the broker refuses the connection: ")
+        for credentials, advice in (
+            ("", "It wants a user and a password"),
+            ("sub:wrong@", "Correct JOBINDEX_MQTT_USER"),
+        ):
+            told = jobindex("doctor", MQTT_URL=f"mqtt://{credentials}127.0.0.1:{port}", **settings).stdout
+            assert "WRONG   broker: the broker refuses the connection: " in told
+            assert f"-> {advice}" in told
         _, well, _ = examined(MQTT_URL=f"mqtt://sub:secret@127.0.0.1:{port}", **settings)
         assert f"broker: MQTT {protocol} by user 'sub' is accepted" in well
         assert f"broker: {FILTER} is granted" in well

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,17 @@ class Stack:
         topic = f"$aws/things/thing/jobs/{job_id}/notify-namespace-{job_id}"
         self.compose("exec", "-T", "mosquitto", "mosquitto_pub", "-q", "1", "-t", topic, "-m", payload)
 
+    def publisher(self) -> tuple[str, str]:
+        """Return the user who may publish, and its password, as the README tells to find it."""
+        told = self.compose("exec", "-T", "mosquitto", "cat", "/mosquitto/credentials/mosquitto_pub").split()
+        assert ["-u", "-P"] == told[::2]
+        return told[1], told[3]
+
+    def client(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a client of mosquitto's in its container with these arguments alone: without the publisher's password."""
+        bare = ["exec", "-T", "--env=XDG_CONFIG_HOME=/none", "mosquitto", program, "-V", "5", "-q", "1"]
+        return self.attempt(*bare, *arguments)
+
     def wait_for_jobs(self, *job_ids: str) -> None:
         """Wait until jobindex is connected, for which it pauses up to 30 s an attempt, and tells the host of jobs."""
         check = ["exec", "-T", "jobindex", "jobindex", "healthcheck"]
@@ -92,7 +103,11 @@ def test_compose(stack: Stack) -> None:
     the_host_is_answered(stack)
     for service in USERS:
         containers_have_no_rights(stack, service)
+    the_one_that_makes_passwords_had_no_rights(stack)
     build_tools_stay_out_of_the_image(stack)
+    nobody_is_let_in_without_a_password(stack)
+    each_user_has_only_its_rights(stack)
+    the_doctor_finds_nothing(stack)
     the_health_check_misses_the_service(stack)
     restarts_lose_nothing(stack)
     a_killed_broker_keeps_what_it_has_saved(stack)
@@ -121,6 +136,59 @@ def containers_have_no_rights(stack: Stack, service: str) -> None:
     assert json.loads(stack.inspect(service, "{{range .HostConfig.PortBindings}}{{json .}}{{end}}")) == published
 
 
+def the_one_that_makes_passwords_had_no_rights(stack: Stack) -> None:
+    """It has ended well, was not root, had no capability and no network, and mosquitto has nothing to warn of."""
+    assert stack.inspect("credentials", "{{.State.Status}} {{.State.ExitCode}}") == "exited 0"
+    limits = "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} "
+    limits += "{{.HostConfig.SecurityOpt}} {{.HostConfig.NetworkMode}}"
+    assert stack.inspect("credentials", limits) == "1883:1883 true [ALL] [] [no-new-privileges:true] none"
+    assert "Warning" not in stack.compose("logs", "mosquitto")
+
+
+def nobody_is_let_in_without_a_password(stack: Stack) -> None:
+    """Neither who names no user, nor who guesses a password."""
+    for who in ((), ("-u", "publisher", "-P", "guessed")):
+        ended = stack.client(
+            "mosquitto_pub", *who, "-t", "$aws/things/thing/jobs/denied/notify-namespace-n", "-m", "{}"
+        )
+        assert (ended.returncode != 0, "Not authorized" in ended.stderr) == (True, True)
+
+
+def each_user_has_only_its_rights(stack: Stack) -> None:
+    """The reader publishes nothing and has no other password; who publishes hears nothing, and writes to `$aws`."""
+    assert stack.compose("exec", "-T", "jobindex", "ls", "/credentials").split() == ["mqtt-password"]
+    password = stack.compose("exec", "-T", "jobindex", "cat", "/credentials/mqtt-password").strip()
+    jobindex, publisher = (("-u", user, "-P", word) for user, word in (("jobindex", password), stack.publisher()))
+    refused = [(jobindex, "$aws/things/thing/jobs/denied/notify-namespace-n"), (jobindex, "x"), (publisher, "x")]
+    for who, topic in refused:
+        assert "Not authorized" in stack.client("mosquitto_pub", *who, "-t", topic, "-m", "{}").stderr
+    stack.publish("heard")
+    stack.wait_for_jobs("heard")
+    assert "denied" not in stack.jobs()
+    with ThreadPoolExecutor() as executor:
+        filters = ("-t", "#", "-t", "$aws/#", "-t", "$SYS/#")
+        hearing = executor.submit(stack.client, "mosquitto_sub", *publisher, *filters, "-W", "3", "-d")
+        reading = executor.submit(stack.client, "mosquitto_sub", *jobindex, *filters, "-C", "1", "-W", "30")
+        publish_until(stack, lambda: reading.done() and hearing.done())
+    assert (reading.result().stdout, "Subscribed" in hearing.result().stdout) == ("{}\n", True)
+    assert "PUBLISH" not in hearing.result().stdout
+
+
+def publish_until(stack: Stack, is_enough: Callable[[], bool]) -> None:
+    """Publish to `$aws` from the host, with the publisher's password, again and again."""
+    username, password = stack.publisher()
+    while not is_enough():
+        topic = "$aws/things/thing/jobs/again/notify-namespace-n"
+        publish(stack.ports["mosquitto"], [(topic, "{}")], username=username, password=password)
+
+
+def the_doctor_finds_nothing(stack: Stack) -> None:
+    """`jobindex doctor` in the container, with the container's settings, is content with broker and service."""
+    ended = stack.attempt("exec", "-T", "jobindex", "jobindex", "doctor")
+    assert (ended.returncode, {line[:2] for line in ended.stdout.splitlines()}) == (0, {"ok"}), ended.stdout
+    assert "MQTT 5 by user 'jobindex' is accepted" in ended.stdout
+
+
 def build_tools_stay_out_of_the_image(stack: Stack) -> None:
     """Neither a compiler nor what made the wheel is in the image."""
     programs = "filter(shutil.which, ['cc', 'gcc', 'make', 'hatchling'])"
@@ -136,9 +204,10 @@ def the_health_check_misses_the_service(stack: Stack) -> None:
 
 
 def restarts_lose_nothing(stack: Stack) -> None:
-    """The index, and the messages that wait for jobindex, outlive a restart of either service, and `down`."""
+    """The index, messages that wait for jobindex and passwords outlive a restart of either service, and `down`."""
+    publisher = stack.publisher()
     running = ["start jobindex", "restart mosquitto", "restart jobindex"]
-    for number, commands in enumerate((["restart mosquitto"], running, ["down", "up --detach"])):
+    for number, commands in enumerate((["restart mosquitto"], running, ["up --wait"], ["down", "up --wait"])):
         indexed, waiting = f"indexed-{number}", f"waiting-{number}"
         stack.publish(indexed)
         stack.wait_for_jobs(indexed)
@@ -147,6 +216,7 @@ def restarts_lose_nothing(stack: Stack) -> None:
         for command in [*commands, "start jobindex"]:
             stack.compose(*command.split())
         stack.wait_for_jobs("inside", indexed, waiting)
+        assert stack.publisher() == publisher
 
 
 def a_killed_broker_keeps_what_it_has_saved(stack: Stack) -> None:
@@ -162,6 +232,7 @@ def a_killed_broker_keeps_what_it_has_saved(stack: Stack) -> None:
 
 def stopping_under_load_is_orderly(stack: Stack) -> None:
     """`docker compose stop jobindex` amid messages ends it with 0 in time, and what was acknowledged is not lost."""
+    username, password = stack.publisher()
     acknowledged: list[str] = []
     enough = threading.Event()
 
@@ -169,7 +240,8 @@ def stopping_under_load_is_orderly(stack: Stack) -> None:
         while not enough.is_set():
             job_ids = [f"load-{len(acknowledged) + number}" for number in range(100)]
             topics = [f"$aws/things/thing/jobs/{job_id}/notify-namespace-n" for job_id in job_ids]
-            publish(stack.ports["mosquitto"], [(topic, "{}") for topic in topics])
+            messages = [(topic, "{}") for topic in topics]
+            publish(stack.ports["mosquitto"], messages, username=username, password=password)
             acknowledged.extend(job_ids)
 
     with ThreadPoolExecutor() as executor:

@@ -22,6 +22,14 @@ _ACL_ADVICE = (
     "Let the broker's access rules allow this user to subscribe to exactly this filter, or leave it out of "
     "JOBINDEX_MQTT_TOPICS."
 )
+_NO_LOGIN_ADVICE = (
+    "It wants a user and a password, as a rule: set JOBINDEX_MQTT_USERNAME, and JOBINDEX_MQTT_PASSWORD or "
+    "JOBINDEX_MQTT_PASSWORD_FILE (or the two in JOBINDEX_MQTT_URL)."
+)
+_LOGIN_ADVICE = (
+    "Correct JOBINDEX_MQTT_USERNAME, and JOBINDEX_MQTT_PASSWORD or the content of JOBINDEX_MQTT_PASSWORD_FILE (or the "
+    "two in JOBINDEX_MQTT_URL), and see that it is this broker that they are for."
+)
 
 
 def examine_broker(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
@@ -120,11 +128,11 @@ def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str)
                 f"the broker does not speak MQTT {broker.protocol}: {error}; {_UNTRIED}",
                 f"Set JOBINDEX_MQTT_PROTOCOL={other}.",
             )
+        advice = _NO_LOGIN_ADVICE if broker.username is None else _LOGIN_ADVICE
         return _BROKER.bad(
             f"the broker refuses the connection: {error}; {_UNTRIED}",
-            "Correct JOBINDEX_MQTT_USERNAME and JOBINDEX_MQTT_PASSWORD (or the two in JOBINDEX_MQTT_URL), and see that "
-            "it is this broker that they are for. Where its access rules let this user in under certain client ids "
-            f"alone, let them take those that begin with {own_id[:100] + _SUFFIX!r} too, to have this checked.",
+            f"{advice} Where its access rules let this user in under certain client ids alone, let them take those "
+            f"that begin with {own_id[:100] + _SUFFIX!r} too, to have this checked.",
         )
     return _BROKER.bad(
         f"no MQTT connection comes about: {error}; {_UNTRIED}",
