@@ -30,6 +30,7 @@ SETTINGS = (
     "MQTT_CA_FILE",
     "MQTT_CERT_FILE",
     "MQTT_KEY_FILE",
+    "MQTT_ALPN",
     "DATABASE_URL",
     "REJECTED_MAX_MESSAGES",
     "REJECTED_MAX_BYTES",
@@ -49,6 +50,12 @@ _LIMITS = RejectedLimits()
 _LOG_SETTINGS = ("LOG_FORMAT", "LOG_LEVEL")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_HTTPS_PORT = 443
+_AWS_ALPN = "x-amzn-mqtt-ca"
+"""What AWS IoT Core wants to be asked for on port 443, where it serves HTTPS too, by who shows a certificate.
+
+https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+"""
 
 ChoiceT = TypeVar("ChoiceT", bound=str)
 
@@ -228,13 +235,14 @@ def _read_broker(reader: _Reader) -> Broker:
     password = reader.value("MQTT_PASSWORD") or (unquote(parts.password) if parts.password else None)
     if password is not None and username is None:
         reader.problem("MQTT_PASSWORD", "is set without a user name")
+    port = port or _MQTT_PORTS.get(parts.scheme, 1883)
     return Broker(
         host=parts.hostname or "",
-        port=port or _MQTT_PORTS.get(parts.scheme, 1883),
+        port=port,
         client_id=reader.text("MQTT_CLIENT_ID", "jobindex", r"[^\0]{1,128}", "a client id of 1 to 128 characters"),
         username=username,
         password=password,
-        tls=_read_tls(reader, is_wanted=parts.scheme == "mqtts"),
+        tls=_read_tls(reader, port, is_wanted=parts.scheme == "mqtts"),
         protocol=cast("Protocol", reader.choice("MQTT_PROTOCOL", "5", get_args(Protocol))),
     )
 
@@ -246,11 +254,11 @@ def _check_host(reader: _Reader, host: str) -> None:
         reader.problem("MQTT_URL", f"the host {host!r} is no host name")
 
 
-def _read_tls(reader: _Reader, *, is_wanted: bool) -> ssl.SSLContext | None:
+def _read_tls(reader: _Reader, port: int, *, is_wanted: bool) -> ssl.SSLContext | None:
     names = ("MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE")
     ca_file, cert_file, key_file = (reader.value(name) for name in names)
     if not is_wanted:
-        for name in names:
+        for name in (*names, "MQTT_ALPN"):
             if reader.value(name):
                 reader.problem(name, "is set, but JOBINDEX_MQTT_URL is not mqtts://")
         return None
@@ -267,7 +275,20 @@ def _read_tls(reader: _Reader, *, is_wanted: bool) -> ssl.SSLContext | None:
             context.load_cert_chain(cert_file, key_file)
         except (OSError, ssl.SSLError) as error:
             reader.problem("MQTT_CERT_FILE", f"{cert_file!r} with key {key_file!r} cannot be used: {error}")
+    if protocols := _read_alpn(reader, port):
+        context.set_alpn_protocols(protocols)
     return context
+
+
+def _read_alpn(reader: _Reader, port: int) -> list[str]:
+    value = reader.value("MQTT_ALPN")
+    if value is None:
+        return [_AWS_ALPN] if port == _HTTPS_PORT else []
+    protocols = list(dict.fromkeys(part.strip() for part in value.split(",")))
+    wrong = [protocol for protocol in protocols if not (protocol.isascii() and 1 <= len(protocol) <= 255)]
+    for protocol in wrong:
+        reader.problem("MQTT_ALPN", f"{protocol!r} is not a protocol's name of 1 to 255 ASCII characters")
+    return [] if wrong else protocols
 
 
 def _read_topic_filters(reader: _Reader) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from brokers import mosquitto, publish
 from certificates import make_certificates
 from commands import jobindex
 from fleets import THING, served_fleet
+from fronts import alpn_front
 from services import Service, running
 from waiting import require, wait_until
 
@@ -228,6 +229,52 @@ def test_a_filter_that_is_refused_is_named(tmp_path: Path) -> None:
         url = f"mqtt://127.0.0.1:{broker.port}"
         _, _, wrong = examined(MQTT_URL=url, HTTP_PORT=1, DATABASE_URL=f"sqlite:///{tmp_path}/none.db")
     assert [f"broker: {one} is not granted at QoS 1" for one in DEFAULT_FILTERS] == wrong[:-1]
+
+
+def test_the_broker_is_asked_by_alpn(tmp_path: Path) -> None:
+    """As the service asks it; who asks for another protocol is not understood."""
+    made = make_certificates(tmp_path)
+    with mosquitto(tmp_path) as broker, alpn_front(made, broker.port, "x-amzn-mqtt-ca") as port:
+        settings = {
+            "MQTT_URL": f"mqtts://127.0.0.1:{port}",
+            "MQTT_CA_FILE": made.ca,
+            "MQTT_CERT_FILE": made.client,
+            "MQTT_KEY_FILE": made.client_key,
+            "HTTP_PORT": 1,
+            "DATABASE_URL": f"sqlite:///{tmp_path}/none.db",
+        }
+        _, well, _ = examined(**settings, MQTT_ALPN="x-amzn-mqtt-ca")
+        assert "broker: TLSv1.3, x-amzn-mqtt-ca by ALPN, with a certificate that is trusted" in well
+        assert f"broker: {FILTER} is granted" in well
+        told = jobindex("doctor", **settings).stdout
+        assert "WRONG   broker: no MQTT connection comes about: " in told
+        assert "JOBINDEX_MQTT_ALPN must name the one for MQTT" in told
+
+
+def test_a_broker_that_knows_no_such_protocol_is_told(tmp_path: Path) -> None:
+    """It says so in an alert of its own, while TLS is all right."""
+    made = make_certificates(tmp_path)
+    port = free_port()
+    files = ("-cert", made.server, "-key", made.server_key)
+    server = subprocess.Popen(
+        ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", *files, "-alpn", "mqtt", "-quiet"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        settings = {"MQTT_URL": f"mqtts://127.0.0.1:{port}", "MQTT_CA_FILE": made.ca, "MQTT_ALPN": "x-amzn-mqtt-ca"}
+        others = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
+
+        def told() -> str:
+            told = jobindex("doctor", **settings, **others).stdout
+            return "" if "takes no connection" in told else told
+
+        assert "the broker speaks none of the protocols that it is asked for by ALPN\n" in wait_until(
+            told, "the server"
+        )
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def test_faults_of_tls_are_told_apart(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings: read from the environment, and all that is wrong with them told at once."""
 
+import ssl
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -194,6 +195,47 @@ def test_tls_verifies_by_default() -> None:
     assert broker.tls is not None
     assert broker.tls.check_hostname
     assert ("mqtts://host:8883", 8883) == (str(broker), broker.port)
+
+
+def client_hello(**settings: str) -> bytes:
+    """Return the first message of a TLS handshake; it is in plain."""
+    context = read(**settings).broker.tls
+    assert context is not None
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="host").do_handshake()
+    return sent.read()
+
+
+@pytest.mark.parametrize(
+    ("expected", "settings"),
+    [
+        (["x-amzn-mqtt-ca"], {"MQTT_URL": "mqtts://host:443"}),
+        (["mqtt"], {"MQTT_URL": "mqtts://host:443", "MQTT_ALPN": "mqtt"}),
+        (["x-amzn-mqtt-ca", "mqtt"], {"MQTT_URL": "mqtts://host", "MQTT_ALPN": "x-amzn-mqtt-ca, mqtt,mqtt"}),
+    ],
+)
+def test_protocols_are_asked_for_by_alpn(expected: list[str], settings: dict[str, str]) -> None:
+    """Those that are set, and on port 443 AWS's when nothing is (RFC 7301, 3.1)."""
+    names = b"".join(bytes([len(name)]) + name.encode() for name in expected)
+    extension = b"\x00\x10" + (len(names) + 2).to_bytes(2, "big") + len(names).to_bytes(2, "big") + names
+    assert extension in client_hello(**settings)
+
+
+@pytest.mark.parametrize("url", ["mqtts://host", "mqtts://host:8443"])
+def test_other_ports_are_asked_for_no_protocol(url: str) -> None:
+    """Unless it is set."""
+    assert b"mqtt" not in client_hello(MQTT_URL=url)
+
+
+def test_protocols_to_ask_for_need_tls_and_must_have_names() -> None:
+    """A name is 1 to 255 bytes of ASCII."""
+    assert ("JOBINDEX_MQTT_ALPN: is set, but JOBINDEX_MQTT_URL is not mqtts://",) == problems(MQTT_ALPN="mqtt")
+    wrong = ["", "ü", "x" * 256]
+    assert tuple(
+        f"JOBINDEX_MQTT_ALPN: {name!r} is not a protocol's name of 1 to 255 ASCII characters" for name in wrong
+    ) == problems(MQTT_URL="mqtts://host", MQTT_ALPN=",".join(["mqtt", *wrong]))
+    read(MQTT_URL="mqtts://host", MQTT_ALPN="x" * 255)
 
 
 def test_misspelt_settings_are_found() -> None:

@@ -14,6 +14,7 @@ import pytest
 from brokers import mosquitto, nats, publish
 from certificates import make_certificates
 from commands import jobindex
+from fronts import alpn_front
 from services import Service, running
 from waiting import wait_until
 
@@ -238,6 +239,26 @@ def test_tls_with_a_client_certificate(tmp_path: Path, protocol: str) -> None:
         with running(service):
             told = service.readyz()
             assert (True, "connected") == (told["ready"], told["ingestion"])
+
+
+def test_a_broker_that_shares_its_port_is_asked_by_alpn(tmp_path: Path) -> None:
+    """As AWS IoT Core on port 443: it ends the connection of who does not ask for its protocol."""
+    files = make_certificates(tmp_path)
+    with mosquitto(tmp_path) as broker, alpn_front(files, broker.port, "x-amzn-mqtt-ca") as port:
+        settings = {
+            "MQTT_URL": f"mqtts://127.0.0.1:{port}",
+            "MQTT_CA_FILE": str(files.ca),
+            "MQTT_CERT_FILE": str(files.client),
+            "MQTT_KEY_FILE": str(files.client_key),
+        }
+        service = Service(tmp_path, **settings, MQTT_ALPN="x-amzn-mqtt-ca")
+        with running(service):
+            publish(broker.port, [NOTIFICATION])
+            wait_until(service.jobs, "the job")
+            service.stop()
+            other = Service(tmp_path, **settings, MQTT_ALPN="mqtt")
+            with running(other, until="connecting"):
+                wait_until(lambda: "ingestionReason" in other.readyz(), "the reason")
 
 
 def test_a_refused_password_is_told(tmp_path: Path) -> None:

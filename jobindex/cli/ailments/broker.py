@@ -18,6 +18,7 @@ _SUFFIX = "-doctor-"
 _UNTRIED = "so the topic filters were not tried"
 _UNSUPPORTED_PROTOCOL_VERSION = 132
 _CLIENT_ID_NOT_VALID = 133
+_NO_PROTOCOL = "no application protocol"  # OpenSSL's words; Python has no name for this alert
 _ACL_ADVICE = (
     "Let the broker's access rules allow this user to subscribe to exactly this filter, or leave it out of "
     "JOBINDEX_MQTT_TOPICS."
@@ -67,7 +68,9 @@ def examine_broker(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Fin
 
 def _tls(broker: Broker, context: ssl.SSLContext, connection: socket.socket) -> Finding:
     with context.wrap_socket(connection, server_hostname=broker.host) as secured:
-        return _BROKER.well(f"{secured.version()}, with a certificate that is trusted")
+        protocol = secured.selected_alpn_protocol()
+        agreed = f", {protocol} by ALPN" if protocol else ""
+        return _BROKER.well(f"{secured.version()}{agreed}, with a certificate that is trusted")
 
 
 def _tcp_fault(broker: Broker, error: OSError) -> Finding:
@@ -88,6 +91,11 @@ def _tls_fault(error: OSError) -> Finding:
             else "Name the authority that signed the broker's certificate in JOBINDEX_MQTT_CA_FILE."
         )
         return _BROKER.bad(f"the broker's certificate is not trusted: {error.verify_message}", advice)
+    if _NO_PROTOCOL in str(error):
+        return _BROKER.bad(
+            "the broker speaks none of the protocols that it is asked for by ALPN",
+            "Correct JOBINDEX_MQTT_ALPN; where it is not set, port 443 is asked for x-amzn-mqtt-ca, as AWS wants it.",
+        )
     return _BROKER.bad(
         f"TLS with the broker fails: {error.strerror or error}",
         "A port that speaks no TLS wants mqtt:// in JOBINDEX_MQTT_URL; the TLS port of a broker is 8883 as a rule.",
@@ -137,5 +145,6 @@ def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str)
     return _BROKER.bad(
         f"no MQTT connection comes about: {error}; {_UNTRIED}",
         "See that it is the MQTT port of a broker, and look into the broker's log. If it speaks only MQTT 3.1.1, set "
-        "JOBINDEX_MQTT_PROTOCOL=3.1.1; if it speaks TLS there, JOBINDEX_MQTT_URL must begin with mqtts://.",
+        "JOBINDEX_MQTT_PROTOCOL=3.1.1; if it speaks TLS there, JOBINDEX_MQTT_URL must begin with mqtts://; if it "
+        "speaks other protocols there too, JOBINDEX_MQTT_ALPN must name the one for MQTT.",
     )
