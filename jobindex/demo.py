@@ -24,7 +24,7 @@ _STEP_SECONDS = 0.25
 
 _WELCOME = """\
 A simulated Greengrass fleet is running; see it in a browser: {url}/ui/
-It speaks to a broker at {broker}; the index is in {database} until it ends.
+It speaks to a broker at {broker}, which lets in nobody else; the index is in {database} until it ends.
 Now and then it publishes something that cannot be understood, to be seen among the rejected messages.
 
 Try, in another terminal:
@@ -56,11 +56,10 @@ async def demo(settings: Settings, seconds: float | None) -> None:
     stop_on_signals(stopping)
     with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:
         directory = Path(temporary)
-        async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as port:
-            broker = Broker(host="127.0.0.1", port=port, client_id="jobindex", protocol="3.1.1")
-            settings = replace(settings, broker=broker, database_path=directory / "jobindex.db")
+        async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as (reader, publisher):
+            settings = replace(settings, broker=reader, database_path=directory / "jobindex.db")
             state = State()
-            async with _fleet(settings, state), _time_limit(stopping, seconds):
+            async with _fleet(settings, publisher, state), _time_limit(stopping, seconds):
                 await serve(settings, stopping, state)
 
 
@@ -84,9 +83,9 @@ def _program(name: str) -> str:
 
 
 @asynccontextmanager
-async def _fleet(settings: Settings, state: State) -> AsyncIterator[None]:
+async def _fleet(settings: Settings, publisher: Broker, state: State) -> AsyncIterator[None]:
     """Publish what a fleet publishes while the context is open."""
-    publishing = asyncio.create_task(_publish(settings, state), name="fleet")
+    publishing = asyncio.create_task(_publish(settings, publisher, state), name="fleet")
     try:
         yield
     finally:
@@ -94,12 +93,12 @@ async def _fleet(settings: Settings, state: State) -> AsyncIterator[None]:
         await asyncio.wait((publishing,))
 
 
-async def _publish(settings: Settings, state: State) -> None:
+async def _publish(settings: Settings, publisher: Broker, state: State) -> None:
     # A new session knows nothing older than itself.
     while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the service need not know who watches)
         await asyncio.sleep(0.05)
     fleet = Fleet(seed=1)
-    async with connect_publisher(replace(settings.broker, client_id="fleet")) as publish:
+    async with connect_publisher(publisher) as publish:
         for topic, payload in fleet.start(datetime.now(UTC)):
             await publish(topic, payload)
         _welcome(settings, str(state.url))

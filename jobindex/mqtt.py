@@ -460,7 +460,13 @@ async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, byte
     `publish` raises TimeoutError where no acknowledgement comes within ten seconds.
     """
     async with aiomqtt.Client(
-        broker.host, broker.port, identifier=broker.client_id, protocol=_PROTOCOLS[broker.protocol]
+        broker.host,
+        broker.port,
+        identifier=broker.client_id,
+        username=broker.username,
+        password=broker.password,
+        tls_context=broker.tls,
+        protocol=_PROTOCOLS[broker.protocol],
     ) as client:
 
         async def publish(topic: str, payload: bytes) -> None:

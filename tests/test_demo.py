@@ -1,5 +1,6 @@
 """`jobindex demo`, as someone who has only Python runs it."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -7,14 +8,24 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
 from services import Service
 from waiting import require, wait_until
 
-from jobindex.nats import find_nats_server, free_port
+from jobindex.broker import Broker
+from jobindex.mqtt import connect_probe, connect_publisher
+from jobindex.nats import find_nats_server, free_port, nats_broker
+from jobindex.topics import DEFAULT_FILTERS
 
 
 @pytest.fixture
@@ -45,6 +56,59 @@ def commands(printed: str, url: str) -> dict[str, str]:
     return found
 
 
+def answer_to_anonymous(port: int) -> str:
+    """Return what a broker answers to who names no user."""
+    answers: SimpleQueue[str] = SimpleQueue()
+    client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+    client.on_connect = lambda _client, _data, _flags, reason, _properties: answers.put(str(reason))
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        return answers.get(timeout=10)
+    finally:
+        client.loop_stop()
+
+
+async def test_the_broker_of_the_demo_gives_each_half_of_the_rights(tmp_path: Path) -> None:
+    """Who reads can make up no job, and who publishes hears of none; neither leaves `$aws`."""
+    require("nats-server", found=find_nats_server() is not None)
+    denied, told, outside = "$aws/things/t/jobs/denied/notify", "$aws/things/t/jobs/told/notify", "things/t"
+    async with nats_broker(tmp_path, ack_wait_seconds=5) as (reader, publisher):
+        for broker, expected in ((reader, [True] * 4 + [False] * 2), (publisher, [False] * 6)):
+            async with connect_probe(broker) as is_granted:
+                assert expected == [await is_granted(asked) for asked in (*DEFAULT_FILTERS, "#", outside)]
+        received: SimpleQueue[str] = SimpleQueue()
+        async with receiving(reader, received):
+            for broker, topic in ((reader, denied), (publisher, outside), (publisher, told)):
+                async with connect_publisher(replace(broker, client_id=f"{broker.client_id}-2")) as publish:
+                    await publish(topic, b"{}")
+            assert told == await asyncio.to_thread(received.get, timeout=10)
+        assert received.empty()
+        log = (tmp_path / "nats.log").read_text()
+        assert ["$aws.things.t.jobs.denied.notify", "things.t"] == re.findall(
+            r'Publish Violation - Subject "(.*)"', log
+        )
+
+
+@asynccontextmanager
+async def receiving(broker: Broker, received: "SimpleQueue[str]") -> AsyncIterator[None]:
+    """Put the topics of what is published for things into a queue."""
+    client = Client(CallbackAPIVersion.VERSION2, client_id="receiving")
+    client.username_pw_set(broker.username, broker.password)
+    client.on_message = lambda _client, _data, message: received.put(message.topic)
+    subscribed = threading.Event()
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.connect(broker.host, broker.port)
+    client.loop_start()
+    try:
+        client.subscribe("$aws/things/+/jobs/#", 1)
+        assert await asyncio.to_thread(subscribed.wait, 10)
+        yield
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
 def test_the_demo_shows_a_fleet(environment: dict[str, str], tmp_path: Path) -> None:
     """Within 15 seconds it lists jobs of the namespace, the printed commands work, and Ctrl-C ends it cleanly."""
     service = Service(tmp_path)
@@ -57,6 +121,10 @@ def test_the_demo_shows_a_fleet(environment: dict[str, str], tmp_path: Path) -> 
         listed = wait_until(lambda: service.jobs(namespaceId="aws-gg-deployment"), "jobs of the namespace")
         wait_until(lambda: len(service.jobs()) > len(listed), "jobs of other namespaces")
         wait_until(lambda: "Ctrl-C ends it" in log.read_text(), "what to try")
+        port = re.search(r"a broker at mqtt://127\.0\.0\.1:(\d+)", log.read_text())
+        assert port is not None
+        assert "Not authorized" == answer_to_anonymous(int(port[1]))
+        assert service.metric("messages_redelivered_total") == 0
 
         for name, command in commands(log.read_text(), service.url).items():
             program = next(word for word in shlex.split(command) if "=" not in word)
