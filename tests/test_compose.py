@@ -36,7 +36,8 @@ class Stack:
         self.jobs = client.jobs
         file = Path(__file__).parents[1] / "compose.yaml"
         # Neither compose.override.yaml nor .env: they are the developer's own.
-        self._options = [f"--project-name=jobindex-{uuid4().hex[:8]}", f"--file={file}", f"--env-file={os.devnull}"]
+        self.project = f"jobindex-{uuid4().hex[:8]}"
+        self._options = [f"--project-name={self.project}", f"--file={file}", f"--env-file={os.devnull}"]
         ports = {f"{service.upper()}_PORT": str(port) for service, port in self.ports.items()}
         account = {"JOBINDEX_AWS_REGION": "eu-west-1", "JOBINDEX_AWS_ACCOUNT_ID": "123456789012"}
         self._settings = {**os.environ, **ports, **account}
@@ -112,6 +113,7 @@ def test_compose(stack: Stack) -> None:
     restarts_lose_nothing(stack)
     a_killed_broker_keeps_what_it_has_saved(stack)
     stopping_under_load_is_orderly(stack)
+    passwords_can_be_changed(stack)
 
 
 def the_host_is_answered(stack: Stack) -> None:
@@ -258,3 +260,16 @@ def stopping_under_load_is_orderly(stack: Stack) -> None:
         publishing.result()
     stack.compose("start", "jobindex")
     stack.wait_for_jobs(*acknowledged)
+
+
+def passwords_can_be_changed(stack: Stack) -> None:
+    """Without the volume that holds them, the next start makes new ones, for jobindex too, and jobs are kept."""
+    publisher = stack.publisher()
+    stack.compose("down")
+    subprocess.run(
+        ["docker", "volume", "rm", f"{stack.project}_mosquitto-credentials"], check=True, capture_output=True
+    )
+    stack.compose("up", "--wait")
+    assert stack.publisher() != publisher
+    stack.publish("changed")
+    stack.wait_for_jobs("inside", "changed")

@@ -246,7 +246,7 @@ def compose() -> Any:
 def test_the_profile_adds_two_services_without_rights(compose: Any) -> None:
     """Prometheus and Grafana start only when asked for, reach no further than this host and change nothing."""
     services = compose["services"]
-    assert {"mosquitto", "jobindex", "prometheus", "grafana"} == set(services)
+    assert {"credentials", "mosquitto", "jobindex", "prometheus", "grafana"} == set(services)
     added = {name for name, service in services.items() if service.get("profiles") == ["monitoring"]}
     assert {"prometheus", "grafana"} == added
     for name in added:

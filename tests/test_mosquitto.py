@@ -34,10 +34,6 @@ class Secured:
     directory: Path
     passwords: dict[str, str]
 
-    def url(self, username: str) -> str:
-        """Return its URL for a user."""
-        return f"mqtt://{username}:{self.passwords[username]}@127.0.0.1:{self.broker.port}"
-
 
 def make_passwords(for_mosquitto: Path, for_jobindex: Path) -> dict[str, str]:
     """Run the script that makes the passwords, and return them by their users."""

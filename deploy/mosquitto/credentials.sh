@@ -11,7 +11,7 @@
 # FOR_JOBINDEX, a directory, gets
 #   mqtt-password  the password of the user `jobindex`, and no other
 #
-# To have new ones, remove the file `passwords` and restart both services.
+# Where the file `passwords`, or jobindex's, is missing, all are made anew; mosquitto and jobindex must then be started again.
 set -eu
 # mosquitto warns of files that others may read, and means to refuse them in future.
 umask 077
@@ -41,7 +41,7 @@ printf '%s\n' "-u publisher" "-P $publisher" >"$for_mosquitto/mosquitto_pub"
 printf '%s\n' "-u healthcheck" "-P $healthcheck" >"$for_mosquitto/mosquitto_sub"
 printf '%s\n' "$jobindex" >"$for_jobindex/mqtt-password"
 # Another user reads it there, who alone has this directory mounted.
-chmod 444 "$for_jobindex/mqtt-password"
+chmod 644 "$for_jobindex/mqtt-password"
 
 printf '%s\n' "jobindex:$jobindex" "publisher:$publisher" "healthcheck:$healthcheck" >"$for_mosquitto/passwords.new"
 # -U makes hashes of them; as arguments they would stand in the list of processes.
