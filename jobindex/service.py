@@ -9,9 +9,11 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import uvicorn
@@ -21,7 +23,9 @@ from jobindex.api.app import App, create_app
 from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.backoff import Backoff
 from jobindex.config import Settings
+from jobindex.connections import LIMITS, Limits, allowed_connections
 from jobindex.errors import DatabaseUnavailableError, SettingsError
+from jobindex.http_protocol import HttpConfig
 from jobindex.ingestion import Ingestor
 from jobindex.live import Live
 from jobindex.metrics import Metrics
@@ -124,22 +128,16 @@ async def _retain(settings: Settings, store: Store, metrics: Metrics) -> None:
         await retain(store, settings.retention, metrics=metrics, clock=_now, round_seconds=ROUND_SECONDS)
 
 
-def http_config(app: App) -> uvicorn.Config:
+def http_config(app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None) -> HttpConfig:
     """Return how HTTP is served."""
-    return uvicorn.Config(
-        app,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_HTTP_SECONDS,
-    )
+    return HttpConfig(app, shutdown_seconds=_HTTP_SECONDS, limits=limits, tls=tls)
 
 
 @asynccontextmanager
 async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event) -> AsyncIterator[None]:
     """Serve HTTP on a bound socket while the context is open; its failure sets `stopping`."""
-    server = _Server(http_config(app))
+    limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
+    server = _Server(http_config(app, limits=limits))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     serving.add_done_callback(lambda _: stopping.set())
     try:

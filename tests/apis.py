@@ -17,6 +17,7 @@ from botocore.config import Config
 
 from jobindex.api.app import create_app
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
+from jobindex.connections import LIMITS, Limits
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
@@ -83,7 +84,11 @@ class Api:
 
 @contextmanager
 def serving(
-    directory: Path, *, concurrency_maximum: int = CONCURRENCY_MAXIMUM, pages_maximum: int = PAGES_MAXIMUM
+    directory: Path,
+    *,
+    concurrency_maximum: int = CONCURRENCY_MAXIMUM,
+    pages_maximum: int = PAGES_MAXIMUM,
+    limits: Limits = LIMITS,
 ) -> Iterator[Api]:
     """Serve an empty index while the context is open."""
     state = State()
@@ -99,7 +104,7 @@ def serving(
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(http_config(app))
+        server = uvicorn.Server(http_config(app, limits=limits))
 
         async def serve() -> None:
             async with open_store(directory / "jobindex.db", arn_prefix=ARN_PREFIX) as store:

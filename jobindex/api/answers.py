@@ -1,6 +1,7 @@
 """Answers in JSON; an error is AWS IoT's, `{"message": …}` under the header `x-amzn-ErrorType`."""
 
 from http import HTTPStatus
+from random import getrandbits
 
 import orjson
 from starlette.responses import Response
@@ -52,3 +53,9 @@ def refusal(error: Exception) -> Response:
 def failure() -> Response:
     """Return the answer to an error that nobody foresaw, without its details."""
     return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailureException", "The service failed.")
+
+
+def request_id() -> bytes:
+    """Return an id in the form of AWS's, a UUID of version 4; `uuid4` takes three times as long."""
+    digits = f"{getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
