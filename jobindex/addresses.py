@@ -6,6 +6,11 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def local_url(host: str, port: int) -> str:
+def url(host: str, port: int, *, is_secure: bool) -> str:
+    """Return the URL of a service, by HTTPS where it `is_secure`."""
+    return f"{'https' if is_secure else 'http'}://{authority(host, port)}"
+
+
+def local_url(host: str, port: int, *, is_secure: bool) -> str:
     """Return where this machine reaches a service that listens on `host`."""
-    return f"http://{authority({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host), port)}"  # noqa: S104
+    return url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, is_secure=is_secure)  # noqa: S104

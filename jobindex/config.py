@@ -17,6 +17,7 @@ from jobindex.errors import SettingsError
 from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
 from jobindex.store import RejectedLimits
+from jobindex.tls import pinned_context, server_context, verifying_context
 from jobindex.topics import DEFAULT_FILTERS, filter_problem
 
 PREFIX = "JOBINDEX_"
@@ -38,6 +39,9 @@ SETTINGS = (
     "STUCK_SECONDS",
     "HTTP_HOST",
     "HTTP_PORT",
+    "HTTP_CERT_FILE",
+    "HTTP_KEY_FILE",
+    "HTTP_CA_FILE",
     "AWS_REGION",
     "AWS_ACCOUNT_ID",
     "LOG_FORMAT",
@@ -74,6 +78,14 @@ class Settings:
     """How long an execution may be pending before it counts as stuck."""
     http_host: str
     http_port: int
+    http_cert_file: Path | None
+    """The certificate of the service, with those that lead to its authority; HTTP is HTTPS where it is set."""
+    http_key_file: Path | None
+    """Its key; None where that stands in the same file."""
+    http_tls: ssl.SSLContext | None
+    """What HTTPS is served with."""
+    http_ca_file: Path | None
+    """The authorities of an endpoint that a command is given; None is the system's."""
     aws_region: str
     aws_account_id: str
     log_format: LogFormat
@@ -103,6 +115,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
         SettingsError: one or more are wrong; a line for each names the variable and the value.
     """
     reader = _Reader(environment, {*needed, *_LOG_SETTINGS})
+    http_cert_file, http_key_file = reader.path("HTTP_CERT_FILE"), reader.path("HTTP_KEY_FILE")
     settings = Settings(
         broker=_read_broker(reader),
         topic_filters=_read_topic_filters(reader),
@@ -115,6 +128,10 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
         stuck_after=reader.seconds("STUCK_SECONDS", STUCK_AFTER),
         http_host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
         http_port=reader.port("HTTP_PORT", 8080),
+        http_cert_file=http_cert_file,
+        http_key_file=http_key_file,
+        http_tls=_read_http_tls(reader, http_cert_file, http_key_file),
+        http_ca_file=_read_http_ca_file(reader),
         aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
         aws_account_id=reader.text("AWS_ACCOUNT_ID", "000000000000", r"[0-9]{12}", "twelve digits"),
         log_format=cast(
@@ -141,8 +158,11 @@ class _Reader:
         self._needed = needed
         self.problems: list[str] = []
 
+    def needs(self, name: str) -> bool:
+        return name in self._needed or name.removesuffix("_FILE") in self._needed
+
     def problem(self, name: str, problem: str) -> None:
-        if name in self._needed or name.removesuffix("_FILE") in self._needed:
+        if self.needs(name):
             self.problems.append(f"{PREFIX}{name}: {problem}")
 
     def value(self, name: str) -> str | None:
@@ -202,6 +222,10 @@ class _Reader:
             self.problem(name, f"{value!r} is not a number of seconds from 1 to 999999999")
             return default
         return timedelta(seconds=int(value))
+
+    def path(self, name: str) -> Path | None:
+        value = self.value(name)
+        return None if value is None else Path(value)
 
     def port(self, name: str, default: int) -> int:
         value = self.value(name) or str(default)
@@ -289,6 +313,33 @@ def _read_alpn(reader: _Reader, port: int) -> list[str]:
     for protocol in wrong:
         reader.problem("MQTT_ALPN", f"{protocol!r} is not a protocol's name of 1 to 255 ASCII characters")
     return [] if wrong else protocols
+
+
+def _read_http_tls(reader: _Reader, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
+    if cert_file is None:
+        if key_file is not None:
+            reader.problem("HTTP_KEY_FILE", "is set without JOBINDEX_HTTP_CERT_FILE")
+        return None
+    try:
+        # All that a client needs, which may have no right to read the key.
+        pinned_context(cert_file)
+        return server_context(cert_file, key_file) if reader.needs("HTTP_KEY_FILE") else None
+    except OSError as error:
+        key = "" if key_file is None else f" with key {str(key_file)!r}"
+        reader.problem("HTTP_CERT_FILE", f"{str(cert_file)!r}{key} cannot be used: {error}")
+        return None
+
+
+def _read_http_ca_file(reader: _Reader) -> Path | None:
+    ca_file = reader.path("HTTP_CA_FILE")
+    if ca_file is None:
+        return None
+    try:
+        verifying_context(ca_file)
+    except OSError as error:
+        reader.problem("HTTP_CA_FILE", f"{str(ca_file)!r} cannot be used: {error}")
+        return None
+    return ca_file
 
 
 def _read_topic_filters(reader: _Reader) -> tuple[str, ...]:

@@ -268,7 +268,7 @@ class TlsProtocol(asyncio.Protocol):
         self._connections = config.open_connections
         self._server_state = server_state
         self._address = ""
-        self._securing: asyncio.Task[None] | None = None
+        self._securing: asyncio.Task[asyncio.Transport | None] | None = None
         self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -282,6 +282,8 @@ class TlsProtocol(asyncio.Protocol):
         # uvicorn calls shutdown() of what is in this set, and waits until it is empty.
         self._server_state.connections.add(cast("HttpToolsProtocol", self))
         self._securing = asyncio.get_running_loop().create_task(self._secure(transport), name="tls")
+        # Not at the end of the task: one that is cancelled early never begins.
+        self._securing.add_done_callback(partial(self._hand_over, transport))
 
     def data_received(self, data: bytes) -> None:
         """Keep what has come with the end of the handshake."""
@@ -299,26 +301,25 @@ class TlsProtocol(asyncio.Protocol):
         if self._securing is not None:
             self._securing.cancel()
 
-    async def _secure(self, transport: asyncio.Transport) -> None:
-        limits = self._connections.limits
-        secured = None
+    async def _secure(self, transport: asyncio.Transport) -> asyncio.Transport | None:
         try:
-            secured = await asyncio.get_running_loop().start_tls(
+            return await asyncio.get_running_loop().start_tls(
                 transport,
                 self,
                 cast("ssl.SSLContext", self._config.tls),
                 server_side=True,
-                ssl_handshake_timeout=limits.handshake_seconds,
+                ssl_handshake_timeout=self._connections.limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
         except OSError:
-            return  # no TLS, or none in time
-        finally:
-            if secured is None:
-                transport.abort()
-            self._connections.leave(self, self._address)
-            self._server_state.connections.discard(cast("HttpToolsProtocol", self))
+            return None  # no TLS, or none in time
+
+    def _hand_over(self, transport: asyncio.Transport, securing: "asyncio.Task[asyncio.Transport | None]") -> None:
+        self._connections.leave(self, self._address)
+        self._server_state.connections.discard(cast("HttpToolsProtocol", self))
+        secured = None if securing.cancelled() else securing.result()
         if secured is None or secured.is_closing():
+            transport.abort()
             return
         http = self._make_http()
         http.below = transport

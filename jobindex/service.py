@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 import uvicorn
 
-from jobindex.addresses import authority
+from jobindex.addresses import authority, url
 from jobindex.api.app import App, create_app
 from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.backoff import Backoff
@@ -35,6 +35,7 @@ from jobindex.sqlite.store import open_store
 from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
+from jobindex.tls import renew_certificate
 from jobindex.ui.routes import ui_routes
 
 _DRAIN_SECONDS = 4
@@ -70,8 +71,12 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     )
     with bound_socket(settings.http_host, settings.http_port) as listener:
         # The database is left last: it is still read while HTTP ends.
-        async with AsyncExitStack() as database, _serve_http(app, listener, stopping), _tell(live, stopping):
-            state.url = _url(listener)
+        async with (
+            AsyncExitStack() as database,
+            _serve_http(app, listener, stopping, settings.http_tls),
+            _tell(live, stopping),
+        ):
+            state.url = url(*listener.getsockname()[:2], is_secure=settings.http_tls is not None)
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
@@ -88,6 +93,12 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+
+
+def reload_certificate(settings: Settings) -> None:
+    """Serve new connections by HTTPS with what the files of the certificate hold now; a fault is logged."""
+    if settings.http_tls is not None and settings.http_cert_file is not None:
+        renew_certificate(settings.http_tls, settings.http_cert_file, settings.http_key_file)
 
 
 async def _ingest(
@@ -134,10 +145,12 @@ def http_config(app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None
 
 
 @asynccontextmanager
-async def _serve_http(app: App, listener: socket.socket, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Serve HTTP on a bound socket while the context is open; its failure sets `stopping`."""
+async def _serve_http(
+    app: App, listener: socket.socket, stopping: asyncio.Event, tls: ssl.SSLContext | None
+) -> AsyncIterator[None]:
+    """Serve HTTP, or HTTPS by `tls`, on a bound socket while the context is open; its failure sets `stopping`."""
     limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
-    server = _Server(http_config(app, limits=limits))
+    server = _Server(http_config(app, limits=limits, tls=tls))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     serving.add_done_callback(lambda _: stopping.set())
     try:
@@ -178,11 +191,6 @@ async def _open_when_possible(
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), delay)
     return None
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{authority(host, port)}"
 
 
 @contextmanager

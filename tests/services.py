@@ -17,7 +17,7 @@ import boto3
 from botocore.config import Config
 from waiting import wait_until
 
-_LISTENING = re.compile(r"Listening on (http://\S+:\d+)(?!\S)")
+_LISTENING = re.compile(r"Listening on (https?://\S+:\d+)(?!\S)")
 
 
 class Service:

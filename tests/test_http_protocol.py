@@ -274,10 +274,11 @@ def test_idle_connections_give_way_to_a_new_client() -> None:
         busy = stack.enter_context(Wire(port))
         busy.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\n")
         assert 200 == (line := busy.answer()).status
-        idle = [stack.enter_context(Wire(port)) for _ in range(40)]
-        for _ in range(5):
-            assert b"GET /b" == stack.enter_context(Wire(port)).get("/b")
-        assert [True] * 21 == [wire.is_ended() for wire in idle[:21]]
+        idle = [stack.enter_context(Wire(port)) for _ in range(20)]
+        for _ in range(25):
+            idle.append(stack.enter_context(Wire(port)))
+            assert b"GET /b" == idle[-1].get("/b")
+        assert [True] * 26 == [wire.is_ended() for wire in idle[:26]]
         assert b"GET /b" == idle[-1].get("/b")
         assert b"0\n1\n2\nend\n" == line.read()
 

@@ -32,7 +32,7 @@ class Wire:
     def __init__(self, port: int, tls: ssl.SSLContext | None = None, *, address: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=15, source_address=(address, 0))
         if tls is not None:
-            self.socket = tls.wrap_socket(self.socket)
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._raw = self.socket.makefile("rb", buffering=0)
         self._reader = _Reader(self._raw)
 

@@ -1,5 +1,6 @@
 """A client of the running service, over HTTP and by no proxy."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.client import HTTPResponse
@@ -39,8 +40,10 @@ class ServiceClient:
     no jobindex.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         self.url = url
+        self.tls = tls
+        """Whom to trust with HTTPS; None trusts the system's authorities."""
         self.freshness = ""
         """What the last answer said of how fresh the index is."""
 
@@ -55,7 +58,7 @@ class ServiceClient:
         url = f"{self.url}{path}{'?' if query else ''}{query}"
         request = Request(url, method=method, headers={"x-jobindex": "1"})  # noqa: S310 (connect() lets http and https pass)
         try:
-            answer = open_directly(request, seconds=seconds)
+            answer = open_directly(request, seconds=seconds, tls=self.tls)
         except HTTPError as error:
             with error:
                 self.freshness = error.headers.get(_FRESHNESS, self.freshness)

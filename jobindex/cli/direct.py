@@ -1,8 +1,9 @@
 """HTTP by no proxy, whatever proxy the environment names."""
 
+import ssl
 from http.client import HTTPException, HTTPResponse
 from typing import cast
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 BROKEN = (OSError, HTTPException)
 """What is raised where an answer breaks off."""
@@ -10,11 +11,15 @@ UNANSWERED = (*BROKEN, UnicodeError)
 """What is raised where no answer comes; UnicodeError where the host's name cannot be one."""
 
 
-def open_directly(request: str | Request, *, seconds: float) -> HTTPResponse:
+def open_directly(request: str | Request, *, seconds: float, tls: ssl.SSLContext | None) -> HTTPResponse:
     """Return an answer that is still to be read; `seconds` is how long to wait for each part of it.
+
+    `tls` decides whom to trust with HTTPS; None trusts the system's authorities.
 
     Raises:
         HTTPError: it is an error; it is an OSError, and an answer too.
         OSError, HTTPException, UnicodeError: none comes, see UNANSWERED.
     """
-    return cast("HTTPResponse", build_opener(ProxyHandler({})).open(request, timeout=seconds))
+    return cast(
+        "HTTPResponse", build_opener(ProxyHandler({}), HTTPSHandler(context=tls)).open(request, timeout=seconds)
+    )

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import typer
 
-from jobindex.addresses import local_url
 from jobindex.cli.ailments.finding import Finding, Part
-from jobindex.cli.options import AsJson, Endpoint, connect
+from jobindex.cli.client import ServiceClient
+from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
 from jobindex.config import Settings, unknown_settings
@@ -35,7 +35,7 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
         for finding in _unknown_settings():
             _show(finding, json=json)
         raise typer.Exit(2) from error
-    service = local_url(settings.http_host, settings.http_port) if endpoint is None else connect(endpoint).url
+    service = local_service(settings) if endpoint is None else connect(endpoint)
     is_ill = False
     for finding in _examine(settings, service):
         _show(finding, json=json)
@@ -43,19 +43,18 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
     raise typer.Exit(int(is_ill))
 
 
-def _examine(settings: Settings, endpoint: str) -> Iterator[Finding]:
+def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     from jobindex.cli.ailments.broker import examine_broker
     from jobindex.cli.ailments.database import examine_database
     from jobindex.cli.ailments.publishers import examine_publishers
     from jobindex.cli.ailments.service import examine_service
-    from jobindex.cli.client import ServiceClient
 
     unknown = list(_unknown_settings())
     yield from unknown or [_SETTINGS.well("are valid")]
-    of_service = list(examine_service(endpoint))
+    of_service = list(examine_service(service.url, service.tls))
     yield from examine_broker(settings.broker, settings.topic_filters)
     yield from of_service
-    yield from examine_publishers(ServiceClient(endpoint), datetime.now(UTC).timestamp())
+    yield from examine_publishers(service, datetime.now(UTC).timestamp())
     # Of a service that does not answer there is nothing more to tell.
     yield from examine_database(settings.database_path, is_served=len(of_service) > 1)
 

@@ -1,5 +1,6 @@
 """What several commands take: where the service is, which jobs, in which form."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
@@ -10,7 +11,8 @@ import typer
 from jobindex.cli import values
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.output import note
-from jobindex.cli.settings import OF_HTTP, load_settings
+from jobindex.cli.settings import OF_ENDPOINT, OF_HTTP, load_settings
+from jobindex.config import Settings
 from jobindex.durations import parse_duration
 from jobindex.jobs import JobStatus, TargetSelection
 
@@ -20,7 +22,7 @@ Endpoint = Annotated[
     typer.Option(
         metavar="URL",
         help="Where the service answers.",
-        show_default="http://, JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT",
+        show_default="http[s]://, JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT",
     ),
 ]
 Prefix = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those whose names begin with it.")]
@@ -78,13 +80,21 @@ def duration(text: str | None) -> int | None:
 def connect(endpoint: str | None) -> ServiceClient:
     """Return a client of the service at `endpoint`; for None, at the address of the settings."""
     if endpoint is None:
-        from jobindex.addresses import local_url
-
-        settings = load_settings(OF_HTTP)
-        return ServiceClient(local_url(settings.http_host, settings.http_port))
+        return local_service(load_settings(OF_HTTP))
     if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")
-    return ServiceClient(endpoint.rstrip("/"))
+    return ServiceClient(endpoint.rstrip("/"), _trusted(endpoint))
+
+
+def local_service(settings: Settings) -> ServiceClient:
+    """Return a client of the service that runs by these settings on this machine."""
+    from jobindex.addresses import local_url
+    from jobindex.tls import pinned_context
+
+    cert_file = settings.http_cert_file
+    url = local_url(settings.http_host, settings.http_port, is_secure=cert_file is not None)
+    # Its certificate names it as clients elsewhere call it.
+    return ServiceClient(url, None if cert_file is None else pinned_context(cert_file))
 
 
 @contextmanager
@@ -105,6 +115,14 @@ def warn(service: ServiceClient) -> None:
         note("The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.")
     elif "complete-since=" not in service.freshness:
         note("The index is not complete: it has not been told everything. `jobindex doctor` tells more.")
+
+
+def _trusted(endpoint: str) -> ssl.SSLContext | None:
+    if not endpoint.lower().startswith("https:"):
+        return None
+    from jobindex.tls import verifying_context
+
+    return verifying_context(load_settings(OF_ENDPOINT).http_ca_file)
 
 
 def _is_address(url: str) -> bool:

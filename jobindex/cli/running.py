@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from jobindex.cli.direct import UNANSWERED, open_directly
+from jobindex.cli.options import local_service
 from jobindex.cli.output import note, printable, say
 from jobindex.cli.settings import OF_HTTP, load_settings
 
@@ -66,12 +67,10 @@ async def _run(command: Coroutine[None, None, None]) -> None:
 
 def healthcheck() -> None:
     """Exit with 0 when the service on this machine is ready, else with 1."""
-    from jobindex.addresses import local_url
-
-    settings = load_settings(OF_HTTP)
-    url = f"{local_url(settings.http_host, settings.http_port)}/readyz"
+    service = local_service(load_settings(OF_HTTP))
+    url = f"{service.url}/readyz"
     try:
-        with open_directly(url, seconds=_HEALTH_SECONDS) as answer:
+        with open_directly(url, seconds=_HEALTH_SECONDS, tls=service.tls) as answer:
             say(printable(answer.read().decode(errors="replace")))
     except UNANSWERED as error:
         note(f"{url}: {error}")

@@ -11,8 +11,10 @@ from jobindex.logs import set_up_logs
 _log = logging.getLogger("jobindex")
 
 
-OF_HTTP = ("HTTP_HOST", "HTTP_PORT")
+OF_HTTP = ("HTTP_HOST", "HTTP_PORT", "HTTP_CERT_FILE")
 """What a command needs that asks the service."""
+OF_ENDPOINT = ("HTTP_CA_FILE",)
+"""What it needs that asks one elsewhere, by HTTPS."""
 OF_DATABASE = ("DATABASE_URL",)
 """What a command needs that works with the file."""
 

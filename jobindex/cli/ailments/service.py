@@ -1,5 +1,6 @@
 """What the running service says of itself, and whether its clock is ours."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -21,10 +22,10 @@ _CLOCK_SECONDS = 5
 _BEHIND_SECONDS = 30
 
 
-def examine_service(url: str) -> Iterator[Finding]:
-    """Yield what is found of the service at `url`."""
+def examine_service(url: str, tls: ssl.SSLContext | None = None) -> Iterator[Finding]:
+    """Yield what is found of the service at `url`; `tls` decides whom to trust with HTTPS."""
     try:
-        with closing(_open(f"{url}/readyz")) as answer:
+        with closing(_open(f"{url}/readyz", tls)) as answer:
             told = dict(orjson.loads(answer.read()))
             date = answer.headers.get("date")
             is_ours = "ready" in told
@@ -48,9 +49,9 @@ def examine_service(url: str) -> Iterator[Finding]:
     yield from _messages(told, now)
 
 
-def _open(url: str) -> HTTPResponse | HTTPError:
+def _open(url: str, tls: ssl.SSLContext | None) -> HTTPResponse | HTTPError:
     try:
-        return open_directly(url, seconds=_SECONDS)
+        return open_directly(url, seconds=_SECONDS, tls=tls)
     except HTTPError as error:
         return error  # 503 tells too
 
