@@ -42,6 +42,7 @@ SETTINGS = (
     "HTTP_CERT_FILE",
     "HTTP_KEY_FILE",
     "HTTP_CA_FILE",
+    "HTTP_RATE",
     "AWS_REGION",
     "AWS_ACCOUNT_ID",
     "LOG_FORMAT",
@@ -86,6 +87,8 @@ class Settings:
     """What HTTPS is served with."""
     http_ca_file: Path | None
     """The authorities of an endpoint that a command is given; None is the system's."""
+    http_rate: float | None
+    """Requests a second that each key, or address, may send; None does not limit them."""
     aws_region: str
     aws_account_id: str
     log_format: LogFormat
@@ -132,6 +135,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
         http_key_file=http_key_file,
         http_tls=_read_http_tls(reader, http_cert_file, http_key_file),
         http_ca_file=_read_http_ca_file(reader),
+        http_rate=reader.rate("HTTP_RATE"),
         aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
         aws_account_id=reader.text("AWS_ACCOUNT_ID", "000000000000", r"[0-9]{12}", "twelve digits"),
         log_format=cast(
@@ -226,6 +230,15 @@ class _Reader:
     def path(self, name: str) -> Path | None:
         value = self.value(name)
         return None if value is None else Path(value)
+
+    def rate(self, name: str) -> float | None:
+        value = self.value(name)
+        if value is None:
+            return None
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) is None or float(value) == 0:
+            self.problem(name, f"{value!r} is not a number from 0.001 to 999999, such as 50 or 0.5")
+            return None
+        return float(value)
 
     def port(self, name: str, default: int) -> int:
         value = self.value(name) or str(default)
