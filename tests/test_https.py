@@ -72,12 +72,14 @@ def test_requests_follow_each_other_on_a_connection(port: int, client: ssl.SSLCo
 
 def test_limits_hold_within_tls(port: int, client: ssl.SSLContext) -> None:
     """A head that does not end, one that is too large, and an answer that is not read."""
-    with Wire(port, client) as slow, Wire(port, client) as large, Wire(port, client) as deaf:
-        deaf.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
-        large.send(b"GET / HTTP/1.1\r\nx: " + b"y" * 20_000)
-        assert 431 == large.error()[0]
+    with Wire(port, client) as slow:
         slow.send(b"GET / HTTP/1.1\r\n")
         assert 408 == slow.error()[0]
+    with Wire(port, client) as large:
+        large.send(b"GET / HTTP/1.1\r\nx: " + b"y" * 20_000)
+        assert 431 == large.error()[0]
+    with Wire(port, client) as deaf:
+        deaf.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
         time.sleep(1)
         with pytest.raises((ssl.SSLError, OSError)):  # noqa: PT012 (any of the reads raises)
             read = 0
@@ -128,7 +130,7 @@ def test_handshakes_that_do_not_end_stop_no_client(files: Certificates, client: 
 
 def test_idle_clients_do_not_hold_the_stop(files: Certificates, client: ssl.SSLContext) -> None:
     """Nor do those whose handshake has not ended: nobody waits for what they might still send."""
-    limits = replace(HURRIED, handshake_seconds=60)
+    limits = replace(HURRIED, handshake_seconds=60, look_seconds=60)
     with ExitStack() as stack:
         with wired(app, limits, server_context(files.server, files.server_key)) as port:
             idle, slow = stack.enter_context(Wire(port, client)), stack.enter_context(Wire(port))
@@ -137,6 +139,17 @@ def test_idle_clients_do_not_hold_the_stop(files: Certificates, client: ssl.SSLC
         assert time.monotonic() - began < 1.5
         assert idle.is_ended()
         assert slow.is_ended()
+
+
+def test_a_connection_is_closed_whether_or_not_the_client_closes_it(port: int, client: ssl.SSLContext) -> None:
+    """TLS would have both say so; here nobody answers the server."""
+    with Wire(port, client) as wire:
+        wire.send(b"GET /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert b"GET /b" == wire.answer().read()
+        with socket.fromfd(wire.socket.fileno(), socket.AF_INET, socket.SOCK_STREAM) as below:
+            below.settimeout(5)
+            while below.recv(1000):
+                pass
 
 
 def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Certificates) -> None:
@@ -226,7 +239,7 @@ def test_the_commands_ask_by_https(tmp_path: Path, files: Certificates) -> None:
         # No client needs the key, which others must not read.
         local = {"HTTP_CERT_FILE": files.server, "HTTP_PORT": port, "HTTP_KEY_FILE": tmp_path / "unreadable"}
         wait_until(lambda: jobindex("healthcheck", **local, HTTP_HOST="0.0.0.0").returncode == 0, "a ready service")
-        assert 0 == jobindex("list", **local).returncode
+        assert 0 == jobindex("list", **local, HTTP_HOST="127.0.0.2").returncode  # not in the certificate
         assert 0 == jobindex("rejected", "list", **local).returncode
         told = jobindex("doctor", "--json", **{**local, "HTTP_KEY_FILE": files.server_key}).stdout.splitlines()
         expected = {"part": "service", "ok": True, "told": f"https://127.0.0.1:{port} is ready"}
