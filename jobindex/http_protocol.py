@@ -9,6 +9,7 @@ changes.
 """
 
 import asyncio
+import asyncio.sslproto
 import math
 import ssl
 from functools import partial
@@ -26,6 +27,8 @@ from jobindex.connections import LIMITS, Connections, Limits
 from jobindex.errors import InvalidRequestException, ServiceUnavailableException
 
 _NEVER = math.inf
+_TLS_BUFFER_BYTES = 16 * 1024
+"""A record of TLS."""
 _SHUTDOWN_SECONDS = 3600
 """HttpProtocol ends a connection that is closed and not read, long before."""
 
@@ -48,6 +51,9 @@ class HttpConfig(uvicorn.Config):
         )
         self.open_connections = Connections(limits)
         self.tls = tls
+        if tls is not None:
+            # asyncio has a buffer of 256 KiB for each connection before its handshake even begins: 600 MB for all.
+            asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
 
 
 class _Refusal(Exception):

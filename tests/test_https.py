@@ -5,6 +5,7 @@ import shutil
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -126,6 +127,19 @@ def test_handshakes_that_do_not_end_stop_no_client(files: Certificates, client: 
         for _ in range(10):
             assert b"GET /b" == stack.enter_context(Wire(port, client)).get("/b")
         assert [True] * 160 == [wire.is_ended() for wire in slow[:160]]
+
+
+def test_handshakes_that_do_not_end_take_little_memory(port: int) -> None:
+    """As many as there may be are not to take hundreds of megabytes."""
+    tracemalloc.start()
+    try:
+        with ExitStack() as stack:
+            slow = [stack.enter_context(Wire(port)) for _ in range(100)]
+            assert [True] * 100 == [wire.is_ended() for wire in slow]
+            assert 100 * 16_000 < tracemalloc.get_traced_memory()[1]
+            assert tracemalloc.get_traced_memory()[1] < 100 * 64_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_idle_clients_do_not_hold_the_stop(files: Certificates, client: ssl.SSLContext) -> None:
