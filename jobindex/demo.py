@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobindex.broker import Broker
-from jobindex.config import Settings
+from jobindex.config.settings import Settings
 from jobindex.fleet import NAMESPACES, Fleet
 from jobindex.mqtt import connect_publisher
 from jobindex.nats import nats_broker

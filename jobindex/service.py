@@ -8,24 +8,15 @@ watches; end HTTP; close the database. Each step has a limit, ten seconds in all
 import asyncio
 import logging
 import signal
-import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
-import uvicorn
-
-from jobindex.addresses import authority, url
-from jobindex.api.app import App, create_app
-from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
+from jobindex.addresses import url
 from jobindex.backoff import Backoff
-from jobindex.config import Settings
-from jobindex.connections import LIMITS, Limits, allowed_connections
-from jobindex.errors import DatabaseUnavailableError, SettingsError
-from jobindex.http_protocol import HttpConfig
+from jobindex.config.settings import Settings
+from jobindex.errors import DatabaseUnavailableError
 from jobindex.ingestion import Ingestor
 from jobindex.live import Live
 from jobindex.metrics import Metrics
@@ -35,12 +26,9 @@ from jobindex.sqlite.store import open_store
 from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
-from jobindex.tls import renew_certificate
-from jobindex.ui.routes import ui_routes
+from jobindex.web import bound_socket, make_app, serving_http
 
 _DRAIN_SECONDS = 4
-_HTTP_SECONDS = 2
-_BACKLOG = 2048
 # A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from
 # each of thirty statements; with Python's own 5 ms it waited 150 ms while messages were parsed.
 _SWITCH_SECONDS = 0.00002
@@ -61,22 +49,15 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
     live = Live(state)
     metrics.watchers.set_function(lambda: live.watchers)
-    app = create_app(
-        state,
-        metrics,
-        live,
-        pages=ui_routes(state, Throttle(metrics, PAGES_MAXIMUM), stuck_after=settings.stuck_after),
-        thing_arn_prefix=settings.thing_arn_prefix,
-        stuck_after=settings.stuck_after,
-    )
-    with bound_socket(settings.http_host, settings.http_port) as listener:
+    app = make_app(settings, state, metrics, live)
+    with bound_socket(settings.http.host, settings.http.port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with (
             AsyncExitStack() as database,
-            _serve_http(app, listener, stopping, settings.http_tls),
+            serving_http(app, listener, stopping, settings.http.tls),
             _tell(live, stopping),
         ):
-            state.url = url(*listener.getsockname()[:2], is_secure=settings.http_tls is not None)
+            state.url = url(*listener.getsockname()[:2], is_secure=settings.http.tls is not None)
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
@@ -93,12 +74,6 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-
-
-def reload_certificate(settings: Settings) -> None:
-    """Serve new connections by HTTPS with what the files of the certificate hold now; a fault is logged."""
-    if settings.http_tls is not None and settings.http_cert_file is not None:
-        renew_certificate(settings.http_tls, settings.http_cert_file, settings.http_key_file)
 
 
 async def _ingest(
@@ -139,27 +114,6 @@ async def _retain(settings: Settings, store: Store, metrics: Metrics) -> None:
         await retain(store, settings.retention, metrics=metrics, clock=_now, round_seconds=ROUND_SECONDS)
 
 
-def http_config(app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None) -> HttpConfig:
-    """Return how HTTP is served."""
-    return HttpConfig(app, shutdown_seconds=_HTTP_SECONDS, limits=limits, tls=tls)
-
-
-@asynccontextmanager
-async def _serve_http(
-    app: App, listener: socket.socket, stopping: asyncio.Event, tls: ssl.SSLContext | None
-) -> AsyncIterator[None]:
-    """Serve HTTP, or HTTPS by `tls`, on a bound socket while the context is open; its failure sets `stopping`."""
-    limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
-    server = _Server(http_config(app, limits=limits, tls=tls))
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-    serving.add_done_callback(lambda _: stopping.set())
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await serving
-
-
 @asynccontextmanager
 async def _tell(live: Live, stopping: asyncio.Event) -> AsyncIterator[None]:
     """Tell watchers what changes while the context is open, and end their lines then; its failure sets `stopping`."""
@@ -191,37 +145,3 @@ async def _open_when_possible(
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), delay)
     return None
-
-
-@contextmanager
-def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen on an address.
-
-    Raises:
-        SettingsError: the address cannot be bound.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-        )[0]
-        # asyncio turns Nagle's delay off only for sockets that name their protocol: 40 ms an answer.
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise SettingsError([f"JOBINDEX_HTTP_HOST: {host!r}: {error.strerror}"]) from error
-    with listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise SettingsError([f"JOBINDEX_HTTP_PORT: {authority(host, port)}: {error.strerror}"]) from error
-        yield listener
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals alone: it would stop before the messages in hand are committed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield

@@ -22,10 +22,10 @@ from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
 from jobindex.metrics import Metrics
-from jobindex.service import bound_socket, http_config
 from jobindex.sqlite.store import open_store
 from jobindex.state import State
 from jobindex.ui.routes import ui_routes
+from jobindex.web import bound_socket, http_config
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"

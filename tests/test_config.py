@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobindex.broker import Broker
-from jobindex.config import Settings, read_settings, unknown_settings
+from jobindex.config.http import Http
+from jobindex.config.settings import Settings, read_settings, unknown_settings
 from jobindex.errors import SettingsError
 from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS
@@ -35,13 +36,15 @@ def test_without_settings_the_defaults_hold() -> None:
         rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
         retention=None,
         stuck_after=timedelta(hours=1),
-        http_host="127.0.0.1",
-        http_port=8080,
-        http_cert_file=None,
-        http_key_file=None,
-        http_tls=None,
-        http_ca_file=None,
-        http_rate=None,
+        http=Http(
+            host="127.0.0.1",
+            port=8080,
+            cert_file=None,
+            key_file=None,
+            tls=None,
+            ca_file=None,
+            rate=None,
+        ),
         aws_region="us-east-1",
         aws_account_id="000000000000",
         log_format="json",
@@ -62,13 +65,15 @@ def test_every_setting_is_read() -> None:
         rejected_limits=RejectedLimits(max_messages=5, max_bytes=0),
         retention=timedelta(days=30),
         stuck_after=timedelta(minutes=10),
-        http_host="0.0.0.0",
-        http_port=0,
-        http_cert_file=None,
-        http_key_file=None,
-        http_tls=None,
-        http_ca_file=None,
-        http_rate=0.5,
+        http=Http(
+            host="0.0.0.0",
+            port=0,
+            cert_file=None,
+            key_file=None,
+            tls=None,
+            ca_file=None,
+            rate=0.5,
+        ),
         aws_region="eu-central-1",
         aws_account_id="123456789012",
         log_format="text",

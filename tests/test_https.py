@@ -20,10 +20,10 @@ from test_http_protocol import HURRIED, LARGE, app
 from waiting import wait_until
 from wires import Wire, wired
 
-from jobindex.config import Settings, read_settings
+from jobindex.config.settings import Settings, read_settings
 from jobindex.errors import SettingsError
-from jobindex.service import reload_certificate
 from jobindex.tls import pinned_context, server_context, verifying_context
+from jobindex.web import reload_certificate
 
 ASKED = b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -175,7 +175,7 @@ def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Cer
     shutil.copy(files.server_key, key)
     settings = read(HTTP_CERT_FILE=cert, HTTP_KEY_FILE=key)
     old_client, new_client = pinned_context(files.server), pinned_context(new.server)
-    with wired(app, HURRIED, settings.http_tls) as port, Wire(port, old_client) as standing:
+    with wired(app, HURRIED, settings.http.tls) as port, Wire(port, old_client) as standing:
         for broken in ("no certificate", new.server.read_text()):  # the second is not the key's
             cert.write_text(broken)
             reload_certificate(settings)
@@ -207,9 +207,9 @@ def test_the_key_may_stand_in_the_file_of_the_certificate(tmp_path: Path, files:
     both = tmp_path / "both.pem"
     both.write_text(files.server_key.read_text() + files.server.read_text())
     settings = read(HTTP_CERT_FILE=both)
-    assert (both, None) == (settings.http_cert_file, settings.http_key_file)
-    assert settings.http_tls is not None
-    assert ssl.TLSVersion.TLSv1_2 == settings.http_tls.minimum_version
+    assert (both, None) == (settings.http.cert_file, settings.http.key_file)
+    assert settings.http.tls is not None
+    assert ssl.TLSVersion.TLSv1_2 == settings.http.tls.minimum_version
 
 
 def test_wrong_files_are_told_with_all_that_is_wrong(tmp_path: Path, files: Certificates) -> None:

@@ -10,7 +10,7 @@ from typer.main import get_group
 
 from jobindex.api.app import create_app
 from jobindex.cli.app import app
-from jobindex.config import PREFIX, SECRETS, SETTINGS
+from jobindex.config.names import PREFIX, SECRETS, SETTINGS
 from jobindex.jobs import JobStatus
 from jobindex.live import Live
 from jobindex.metrics import Metrics

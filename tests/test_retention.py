@@ -13,7 +13,7 @@ from telling import Index, at, entry, event, execution, execution_event, job, pe
 from test_sqlite import is_cheap, plan
 
 from jobindex import service
-from jobindex.config import read_settings
+from jobindex.config.settings import read_settings
 from jobindex.events import parse_message
 from jobindex.jobs import JobStatus
 from jobindex.metrics import Metrics

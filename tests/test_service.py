@@ -18,7 +18,7 @@ from fronts import alpn_front
 from services import Service, running
 from waiting import wait_until
 
-from jobindex.config import read_settings
+from jobindex.config.settings import read_settings
 from jobindex.live import Live
 from jobindex.service import serve
 

@@ -16,7 +16,7 @@ import uvicorn
 
 from jobindex.api.app import App
 from jobindex.connections import LIMITS, Limits
-from jobindex.service import bound_socket, http_config
+from jobindex.web import bound_socket, http_config
 
 
 class _Reader(BufferedReader):

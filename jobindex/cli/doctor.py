@@ -11,7 +11,7 @@ from jobindex.cli.client import ServiceClient
 from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
-from jobindex.config import Settings, unknown_settings
+from jobindex.config.settings import Settings, unknown_settings
 from jobindex.errors import SettingsError
 
 _SETTINGS = Part("settings")

@@ -12,7 +12,7 @@ from jobindex.cli import values
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.output import note
 from jobindex.cli.settings import OF_ENDPOINT, OF_HTTP, load_settings
-from jobindex.config import Settings
+from jobindex.config.settings import Settings
 from jobindex.durations import parse_duration
 from jobindex.jobs import JobStatus, TargetSelection
 
@@ -91,8 +91,8 @@ def local_service(settings: Settings) -> ServiceClient:
     from jobindex.addresses import local_url
     from jobindex.tls import pinned_context
 
-    cert_file = settings.http_cert_file
-    url = local_url(settings.http_host, settings.http_port, is_secure=cert_file is not None)
+    cert_file = settings.http.cert_file
+    url = local_url(settings.http.host, settings.http.port, is_secure=cert_file is not None)
     # Its certificate names it as clients elsewhere call it.
     return ServiceClient(url, None if cert_file is None else pinned_context(cert_file))
 
@@ -122,7 +122,7 @@ def _trusted(endpoint: str) -> ssl.SSLContext | None:
         return None
     from jobindex.tls import verifying_context
 
-    return verifying_context(load_settings(OF_ENDPOINT).http_ca_file)
+    return verifying_context(load_settings(OF_ENDPOINT).http.ca_file)
 
 
 def _is_address(url: str) -> bool:

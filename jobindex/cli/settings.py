@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Collection
 
-from jobindex.config import SETTINGS, Settings, read_settings, unknown_settings
+from jobindex.config.names import SETTINGS
+from jobindex.config.settings import Settings, read_settings, unknown_settings
 from jobindex.logs import set_up_logs
 
 _log = logging.getLogger("jobindex")
