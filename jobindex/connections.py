@@ -30,7 +30,7 @@ class Limits:
     body_seconds: float = 10
     body_bytes: int = 64 * 1024
     """As it is sent, with the frames of its chunks. No operation reads a body."""
-    ahead: int = 128
+    ahead: int = 16
     """Requests sent before the one under way is answered."""
     send_seconds: float = 30
     """For a client to read some more of an answer."""

@@ -24,6 +24,7 @@ from jobindex.ui.routes import ui_routes
 
 _HTTP_SECONDS = 2
 _BACKLOG = 2048
+_SEND_BUFFER_BYTES = 128 * 1024
 
 
 def make_app(settings: Settings, state: State, metrics: Metrics, live: Live) -> App:
@@ -82,6 +83,9 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         raise SettingsError([f"JOBINDEX_HTTP_HOST: {host!r}: {error.strerror}"]) from error
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. The system would take up to 4 MB for each client that reads nothing, and keep that
+        # for minutes after the connection is closed.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         try:
             listener.bind(address)
             listener.listen(_BACKLOG)

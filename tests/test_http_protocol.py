@@ -1,6 +1,7 @@
 """What a connection may take: clients that send too much, too slowly or too often, and those that do not read."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -16,6 +17,7 @@ from wires import Wire, wired
 
 from jobindex.connections import LIMITS, Limits, allowed_connections
 from jobindex.http_protocol import HttpProtocol
+from jobindex.web import bound_socket
 
 HURRIED = Limits(
     head_seconds=0.5, body_seconds=0.5, send_seconds=0.5, handshake_seconds=0.5, linger_seconds=0.3, look_seconds=0.05
@@ -214,6 +216,21 @@ def test_a_client_that_reads_slowly_is_served(port: int) -> None:
             read += len(piece)
             time.sleep(0.1)
         assert LARGE == read
+
+
+def test_the_system_keeps_little_for_a_client_that_reads_nothing() -> None:
+    """What is sent on a connection waits in its buffer, which the client does not make larger."""
+    with bound_socket("127.0.0.1", 0) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(listener.getsockname())
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(0)
+            sent = 0
+            with suppress(BlockingIOError):
+                while sent < LARGE:
+                    sent += connection.send(bytes(16 * 1024))
+    assert 100_000 < sent < 300_000
 
 
 def test_a_line_of_events_stays_open(port: int) -> None:
