@@ -2,8 +2,9 @@
 
 A connection waits until a whole request has come, and again once that is answered. Where there are too many, the one
 that has waited longest gives way, of the address with the most that wait: a thousand slow ones from elsewhere close
-each other, and not a client that is about to ask. Deadlines are kept in the connections and looked at once in a while.
-Not chosen: a timer for each request, which costs more than reading a kept answer does.
+each other, and not a client that is about to ask. Where none waits, the address with the most connections gives way to
+one with fewer, so that no crowds share all connections among themselves. Deadlines are kept in the connections and
+looked at once in a while. Not chosen: a timer for each request, which costs more than reading a kept answer does.
 """
 
 import asyncio
@@ -101,17 +102,10 @@ class Connections:
 
     def has_room_for(self, address: str) -> bool:
         """Tell whether a new connection can be served, once another one has given way where that must be."""
-        if self._count < self.limits.connections:
-            return True
-        crowd = max(self._addresses.values(), key=lambda some: len(some.waiting))
-        if crowd.waiting:
-            self._end_first(crowd, crowd.waiting)
-            return True
-        # All are at work. Who holds more than half of them is not let go on for ever.
-        crowd = max(self._addresses.values(), key=lambda some: len(some.open))
-        if crowd.name == address or len(crowd.open) <= self.limits.connections // 2:
-            return False
-        self._end_first(crowd, crowd.open)
+        # Those that were refused a moment ago are counted too, and may have to go besides one that is served.
+        while self._count >= self.limits.connections:
+            if not self._end_one_for(address):
+                return False
         return True
 
     def enter(self, connection: Connection, address: str) -> Place:
@@ -133,6 +127,20 @@ class Connections:
         some.waiting.pop(connection, None)
         if not some.open:
             del self._addresses[address]
+
+    def _end_one_for(self, address: str) -> bool:
+        own = self._addresses.get(address)
+        held = len(own.open) if own else 0
+        crowd = max(self._addresses.values(), key=lambda some: len(some.waiting))
+        if crowd.waiting:
+            self._end_first(crowd, crowd.waiting)
+            return True
+        # All are at work. Who holds the most gives way until a new address holds as many, and not back and forth.
+        crowd = max(self._addresses.values(), key=lambda some: len(some.open))
+        if len(crowd.open) <= held + 1:
+            return False
+        self._end_first(crowd, crowd.open)
+        return True
 
     def _end_first(self, address: _Address, connections: dict[Connection, None]) -> None:
         first = next(iter(connections))

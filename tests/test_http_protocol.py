@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,7 @@ def test_the_address_with_most_idle_connections_gives_way() -> None:
 
 
 def test_a_new_client_is_refused_where_all_connections_are_at_work() -> None:
-    """SDKs know this error, and try again; whoever holds more than half gives way to another address."""
+    """SDKs know this error, and try again; whoever holds the most gives way to another address."""
     with ExitStack() as stack, wired(app, replace(HURRIED, connections=4)) as port:
         busy = [stack.enter_context(Wire(port)) for _ in range(4)]
         for wire in busy:
@@ -320,6 +321,23 @@ def test_a_new_client_is_refused_where_all_connections_are_at_work() -> None:
         expected = (503, "ServiceUnavailableException", "Too many connections are open.")
         assert [expected] * 3 == [stack.enter_context(Wire(port)).error() for _ in range(3)]
         assert b"GET /b" == stack.enter_context(Wire(port, address="127.0.0.2")).get("/b")
+
+
+def test_crowds_that_share_all_connections_lock_nobody_out() -> None:
+    """None of them has more than half; who comes gets as many as they have left, of those that began first."""
+    with ExitStack() as stack, wired(app, replace(HURRIED, connections=6)) as port:
+
+        def line_from(address: str) -> HTTPResponse:
+            wire = stack.enter_context(Wire(port, address=address))
+            wire.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\n")
+            return wire.answer()
+
+        crowds = [line_from(f"127.0.0.{number}") for number in (2, 3, 4) for _ in range(2)]
+        others = [line_from("127.0.0.1") for _ in range(3)]
+        assert [200, 503, 503] == [line.status for line in others]
+        assert [b"0\n1\n2\nend\n"] * 6 == [line.read() for line in (*crowds[1:], others[0])]
+        with pytest.raises((IncompleteRead, ConnectionError)):
+            crowds[0].read()
 
 
 def test_what_is_overridden_of_uvicorn_is_there() -> None:
