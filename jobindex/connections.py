@@ -2,9 +2,10 @@
 
 A connection waits until a whole request has come, and again once that is answered. Where there are too many, the one
 that has waited longest gives way, of the address with the most that wait: a thousand slow ones from elsewhere close
-each other, and not a client that is about to ask. Where none waits, the address with the most connections gives way to
-one with fewer, so that no crowds share all connections among themselves. Deadlines are kept in the connections and
-looked at once in a while. Not chosen: a timer for each request, which costs more than reading a kept answer does.
+each other, and not a client that is about to ask. None goes for an address that has more. Where none waits, the address
+with the most connections gives way to one with fewer, so that no crowds share all connections among themselves.
+Deadlines are kept in the connections and looked at once in a while. Not chosen: a timer for each request, which costs
+more than reading a kept answer does.
 """
 
 import asyncio
@@ -131,7 +132,10 @@ class Connections:
     def _end_one_for(self, address: str) -> bool:
         own = self._addresses.get(address)
         held = len(own.open) if own else 0
-        crowd = max(self._addresses.values(), key=lambda some: len(some.waiting))
+        # Who has fewer waits in peace: it may have been let in just now, at the cost of this address.
+        crowd = max(
+            (some for some in self._addresses.values() if len(some.open) >= held), key=lambda some: len(some.waiting)
+        )
         if crowd.waiting:
             self._end_first(crowd, crowd.waiting)
             return True

@@ -340,6 +340,19 @@ def test_crowds_that_share_all_connections_lock_nobody_out() -> None:
             crowds[0].read()
 
 
+def test_a_crowd_at_work_takes_no_connection_from_who_has_fewer() -> None:
+    """A client that was let in at its cost, and is about to ask, does not go for it; nor does one that asked before."""
+    with ExitStack() as stack, wired(app, replace(HURRIED, head_seconds=60, connections=6)) as port:
+        crowd = [stack.enter_context(Wire(port, address="127.0.0.2")) for _ in range(6)]
+        for wire in crowd:
+            wire.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert 200 == wire.answer().status
+        client = stack.enter_context(Wire(port))
+        for _ in range(2):
+            assert 503 == stack.enter_context(Wire(port, address="127.0.0.2")).error()[0]
+            assert b"GET /b" == client.get("/b")
+
+
 def test_what_is_overridden_of_uvicorn_is_there() -> None:
     """A callback of another name would never be called."""
     asyncio_has = set(dir(asyncio.Protocol))
