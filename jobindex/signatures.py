@@ -1,9 +1,10 @@
 """AWS Signature Version 4: who signed a request, and that it arrived as it was signed.
 
 What is compared is what the service reads: the query is parsed as operations parse it, and written anew from that. So
-who changes a parameter on its way breaks the signature, who only spells it in another way does not. Not chosen: a
-reading of the query of our own, which `%2B` and `+` could part from that of operations; and botocore's signer, which is
-a client's whole library and takes the text of a query for encoded already.
+who changes a parameter on its way breaks the signature, who only spells it in another way does not. A path counts as it
+came, which is what AWS signs, or else as SDKs spell the names in it. Not chosen: a reading of the query of our own,
+which `%2B` and `+` could part from that of operations; and botocore's signer, which is a client's whole library and
+takes the text of a query for encoded already.
 
 Clients may rely on this: who signs as AWS says is recognized, also through a proxy that has a host and a base path of
 its own. As at AWS, whoever reads a request on its way can send it again until SKEW has passed.
@@ -16,7 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from urllib.parse import parse_qsl, quote
+from itertools import product
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from jobindex.errors import (
     IncompleteSignatureException,
@@ -31,6 +33,7 @@ SKEW = timedelta(minutes=5)
 """How far a client's clock may be from ours, either way."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_SPACES = " \t"
 _TERMINATOR = "aws4_request"
 _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
 _AMZ_DATE = re.compile(r"[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z")
@@ -60,6 +63,8 @@ class PublicUrl:
 
     host: str
     """As clients write it into `Host`: in lower case, with the port, unless that is the scheme's own."""
+    is_secure: bool = False
+    """Whether by HTTPS."""
     base_path: str = ""
     """What the proxy takes away from the front of the path, such as `/iot`, with its percent-encoding."""
 
@@ -101,7 +106,7 @@ def verify(
         InvalidSignatureException: it is not right for this request, here and now.
     """
     headers = _joined(request.headers)
-    claim = _parse_claim(headers)
+    claim = _parse_claim(headers, [value for name, value in request.headers if name == b"authorization"])
     secret = secrets.get(claim.access_key_id)
     if secret is None or "x-amz-security-token" in headers:
         raise UnrecognizedClientException("The security token included in the request is invalid.")
@@ -114,11 +119,12 @@ def verify(
     if headers.get("x-amz-content-sha256", payload_hash) != payload_hash:
         raise InvalidSignatureException("The provided 'x-amz-content-sha256' header does not match what was computed.")
     query = _canonical_query(request.query_string)
-    for host, base_path in _addresses(headers["host"], public):
+    spellings = dict.fromkeys((request.path, _as_sdks_spell(request.path)))
+    for (host, base_path), path in product(_addresses(headers["host"], public), spellings):
         signed = {**headers, "host": host}
         canonical = (
             request.method,
-            _canonical_path(base_path.encode() + request.path),
+            _canonical_path(base_path.encode() + path),
             query,
             *(f"{name}:{signed[name]}" for name in claim.signed_headers),
             "",
@@ -138,16 +144,17 @@ def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name: ",".join(repeated) for name, repeated in values.items()}
 
 
-def _parse_claim(headers: Mapping[str, str]) -> _Claim:
-    if "authorization" not in headers:
+def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> _Claim:
+    if not authorization:
         raise MissingAuthenticationTokenException("Missing Authentication Token")
-    algorithm, _, parameters = headers["authorization"].partition(" ")
+    # Not by what else Unicode calls a space: whether a body is read goes by the scheme, and has to find the same one.
+    algorithm, _, parameters = b",".join(authorization).decode("latin-1").strip(_SPACES).partition(" ")
     if algorithm.startswith("AWS4-") and algorithm != _ALGORITHM:
         raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': {shown(algorithm)}.")
     given: dict[str, str] = {}
     if algorithm == _ALGORITHM:
         for parameter in parameters.split(","):
-            name, _, value = parameter.strip().partition("=")
+            name, _, value = parameter.strip(_SPACES).partition("=")
             given[name] = value
     # What was given is not told back: it may be a secret that stands in the wrong place.
     problems = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
@@ -228,6 +235,13 @@ def _addresses(host: str, public: PublicUrl | None) -> Iterator[tuple[str, str]]
     if public is not None:
         yield public.host, ""
         yield public.host, public.base_path
+
+
+def _as_sdks_spell(path: bytes) -> bytes:
+    """Return a path as SDKs spell what the service reads in it; nginx decodes what it passes on, such as `%3A`."""
+    segments = ((segment, unquote_to_bytes(segment)) for segment in path.split(b"/"))
+    # Dots that came encoded are a name, and none of the segments that are left out of what is signed.
+    return b"/".join(segment if name in {b".", b".."} else quote(name, safe="").encode() for segment, name in segments)
 
 
 def _canonical_path(path: bytes) -> str:

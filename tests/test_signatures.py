@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from time import process_time
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 import pytest
 from botocore.auth import SIGNED_HEADERS_BLACKLIST, SigV4Auth
@@ -236,6 +236,9 @@ def test_the_vectors_of_aws_are_recognized(
     [
         ("query_string", b"a=1&a=%c3%a9&&%62=%2b+"),
         ("path", b"//things/./a%3Ab/x/../jobs"),
+        ("path", b"/things/a:b/jobs"),
+        ("path", b"/things/a%3ab/jobs"),
+        ("path", b"/th%69ngs/%61:b/jobs"),
         ("x-mark", "\tone two "),
         ("x-unsigned", "new"),
         ("x-amz-content-sha256", sha256(b"{}").hexdigest()),
@@ -260,10 +263,12 @@ def test_headers_come_in_any_order() -> None:
         ("method", "GET"),
         ("method", "\ud800"),
         ("path", b"/things/a%3Ac/jobs"),
-        ("path", b"/things/a:b/jobs"),
-        ("path", b"/things/a%3ab/jobs"),
+        ("path", b"/things/a%253Ab/jobs"),
         ("path", b"/things/a%3Ab/jobs/"),
         ("path", b"/things/a%3Ab%2Fjobs"),
+        ("path", b"/things/a:b%2Fjobs"),
+        ("path", b"/things/a%3Ab/jobs/x/%2E%2E"),
+        ("path", b"/things/%2E/a:b/jobs"),
         ("path", b"/things/../a%3Ab/jobs"),
         ("path", b""),
         ("query_string", b""),
@@ -370,6 +375,44 @@ def test_a_signed_query_keeps_its_meaning(
         assert (InvalidSignatureException, MISMATCH) == refused(replace(request, query_string=arrived))
 
 
+# Spellings of one character, in a segment of a path, a row each.
+PATH_SPELLINGS = (
+    (b"a", b"%61"),
+    (b":", b"%3A", b"%3a"),
+    (b"+", b"%2B", b"%2b"),
+    (b"%20", b" "),
+    (b"~", b"%7E"),
+    (b"%2F", b"%2f"),
+    (b"%3F", b"%3f"),
+    (b"\xe9", b"%E9", b"%e9"),
+    (b"%C3%A9", b"\xc3\xa9"),
+    (b"%C3",),
+    (b"\xa9",),
+    (b"%", b"%25"),
+    (b"3A",),
+)
+
+
+@given(
+    rows=st.lists(st.sampled_from(PATH_SPELLINGS), min_size=1, max_size=6),
+    data=st.data(),
+    other=st.none() | st.sampled_from(PATH_SPELLINGS),
+)
+def test_a_signed_path_keeps_its_meaning(
+    rows: list[tuple[bytes, ...]], data: st.DataObject, other: tuple[bytes, ...] | None
+) -> None:
+    """A path that SDKs signed and a proxy spelled anew is accepted where it has the same names, and only there."""
+    name = unquote_to_bytes(b"".join(data.draw(st.sampled_from(row)) for row in rows))
+    if other is not None:
+        rows = data.draw(st.permutations([other, *rows[1:]]))
+    arrived = b"".join(data.draw(st.sampled_from(row)) for row in rows)
+    request = replace(signed(target=f"/things/{quote(name, safe='')}/jobs"), path=b"/things/%s/jobs" % arrived)
+    if name == unquote_to_bytes(arrived):
+        assert ACCESS_KEY_ID == signer(request)
+    else:
+        assert (InvalidSignatureException, MISMATCH) == refused(request)
+
+
 def _read(query: bytes) -> list[tuple[str, str]]:
     """Return a query as operations read it."""
     return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
@@ -465,6 +508,19 @@ NO_SCOPE = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/
 def test_what_is_missing_of_a_signature_is_told(authorization: str, expected: str) -> None:
     """Each missing part by its name; what was given is not told back, as it may be a secret in the wrong place."""
     assert (IncompleteSignatureException, expected) == refused(with_part(signed(), "authorization", authorization))
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\x85", "\x1c", "\v", "\f"])
+def test_only_spaces_of_http_stand_around_a_signature(space: str) -> None:
+    """Whoever decides by the scheme, such as whether a body is read, has to find the one that is verified."""
+    authorization = header(signed(), "authorization")
+    for outer in (" ", "\t", " \t "):
+        assert ACCESS_KEY_ID == signer(with_part(signed(), "authorization", f"{outer}{authorization}{outer}"))
+    expected = (IncompleteSignatureException, f"{NO_CREDENTIAL} {NO_SIGNATURE} {NO_SIGNED_HEADERS}")
+    assert expected == refused(with_part(signed(), "authorization", f"{space}{authorization}"))
+    assert (InvalidSignatureException, MISMATCH) == refused(
+        with_part(signed(), "authorization", f"{authorization}{space}")
+    )
 
 
 def test_a_signature_needs_a_time() -> None:
@@ -581,6 +637,14 @@ def test_a_proxy_may_have_a_host_and_a_base_path(asked: str, path: bytes, *, is_
             signer(request, public=PUBLIC)
     if asked != "http://inner:8080":
         assert (InvalidSignatureException, MISMATCH) == refused(request)
+
+
+@pytest.mark.parametrize("path", [b"/things/a:b/jobs", b"/things/a%3ab/jobs", b"/iot/things/a%3Ab/jobs"])
+def test_a_proxy_may_spell_a_path_anew_and_have_a_base_path(path: bytes) -> None:
+    """Both at once, as nginx does."""
+    sent = Caller("http://example.org/iot").request("list_job_executions_for_thing", thingName="a:b")
+    request = with_part(replace(sent, path=path), "host", "inner:8080")
+    assert ACCESS_KEY_ID == signer(request, public=PUBLIC)
 
 
 @given(data=st.data())
