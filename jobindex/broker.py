@@ -1,7 +1,7 @@
 """How to reach a broker, apart from what speaks to it: commands that only read the settings start at once."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jobindex.addresses import authority
@@ -17,7 +17,7 @@ class Broker:
     port: int
     client_id: str
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     protocol: Protocol = "5"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jobindex.broker import Broker
 from jobindex.config.settings import Settings
+from jobindex.errors import SettingsError
 from jobindex.fleet import NAMESPACES, Fleet
 from jobindex.mqtt import connect_publisher
 from jobindex.nats import nats_broker
@@ -50,8 +51,10 @@ async def demo(settings: Settings, seconds: float | None) -> None:
     """Run until a signal comes, or for a number of seconds.
 
     Raises:
-        SettingsError: nats-server is not installed, or the HTTP port is taken.
+        SettingsError: nats-server is not installed, the HTTP port is taken, or there are keys.
     """
+    if settings.http.keys_path is not None:
+        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is set, but the demo asks nobody for a key"])
     stopping = asyncio.Event()
     stop_on_signals(stopping)
     with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:

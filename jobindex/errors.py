@@ -5,22 +5,26 @@
     ├── ResourceNotFoundException     `str(error)` is the message for the client
     ├── ThrottlingException
     ├── ServiceUnavailableException
-    ├── AccessDeniedException         a change asked for without the header that a web page cannot send
-    ├── MissingAuthenticationTokenException   AWS's four errors of signatures, see `signatures.py`
-    ├── IncompleteSignatureException
-    ├── UnrecognizedClientException
-    ├── InvalidSignatureException
+    ├── AccessDeniedException         what who asks may not do, or not in this way
+    ├── UnknownClientError            who asks is not known, see `access.py` and `signatures.py`:
+    │   ├── MissingAuthenticationTokenException
+    │   ├── IncompleteSignatureException
+    │   ├── UnrecognizedClientException
+    │   └── InvalidSignatureException
     ├── MessageError                  a message from the broker that cannot be understood
     ├── SettingsError                 settings that are wrong, all of them
+    ├── KeysError                     a keys file that cannot be used
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
     ├── BrokerError                   a broker with which no connection stands
     │   └── BrokerRefusedError        a broker that refuses it
     ├── BackupError                   a copy that cannot be made or put back
     └── ServiceError                  a service that refuses what a command asks
-        └── ServiceUnreachableError   a service that does not answer it
+        ├── ServiceUnreachableError   a service that does not answer it
+        ├── ThrottledError            a service that is asked too often
+        └── RefusedError              a service that asks for another key
 
-The first nine bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
+Those named …Exception bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence
@@ -47,22 +51,26 @@ class ServiceUnavailableException(JobindexError):
 
 
 class AccessDeniedException(JobindexError):
-    """The request is not one that may change something."""
+    """Who asks may not do what is asked, or not in this way."""
 
 
-class MissingAuthenticationTokenException(JobindexError):
+class UnknownClientError(JobindexError):
+    """Who asks is not known."""
+
+
+class MissingAuthenticationTokenException(UnknownClientError):
     """The request is not signed."""
 
 
-class IncompleteSignatureException(JobindexError):
+class IncompleteSignatureException(UnknownClientError):
     """The request's signature lacks a part, or one is malformed."""
 
 
-class UnrecognizedClientException(JobindexError):
+class UnrecognizedClientException(UnknownClientError):
     """The request is signed by nobody known."""
 
 
-class InvalidSignatureException(JobindexError):
+class InvalidSignatureException(UnknownClientError):
     """The request's signature is not right for it, here and now."""
 
 
@@ -75,6 +83,14 @@ class MessageError(JobindexError):
 
 class SettingsError(JobindexError):
     """One or more settings are wrong; the message has a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class KeysError(JobindexError):
+    """A keys file cannot be used; the message has a line for each reason, none of which holds a secret."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -111,6 +127,18 @@ class ServiceError(JobindexError):
 
 class ServiceUnreachableError(ServiceError):
     """No service answers a command."""
+
+
+class ThrottledError(ServiceError):
+    """The service is asked too often, or has too much to do, just now."""
+
+
+class RefusedError(ServiceError):
+    """The service does not know the key of who asks, or, where it `is_known`, lets it do less."""
+
+    def __init__(self, message: str, *, is_known: bool) -> None:
+        super().__init__(message)
+        self.is_known = is_known
 
 
 def shown(value: object, limit: int = 100) -> str:

@@ -12,6 +12,7 @@ import asyncio
 import asyncio.sslproto
 import math
 import ssl
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -21,6 +22,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from jobindex.addresses import network_of
 from jobindex.api.answers import STATUS, error_answer, request_id
 from jobindex.api.app import App
 from jobindex.connections import LIMITS, Connections, Limits
@@ -37,7 +39,13 @@ class HttpConfig(uvicorn.Config):
     """How HTTP is served; uvicorn makes the protocol of a connection from this alone."""
 
     def __init__(
-        self, app: App, *, shutdown_seconds: int, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None
+        self,
+        app: App,
+        *,
+        shutdown_seconds: int,
+        limits: Limits = LIMITS,
+        tls: ssl.SSLContext | None = None,
+        proxies: Sequence[str] = (),
     ) -> None:
         super().__init__(
             app,
@@ -47,6 +55,8 @@ class HttpConfig(uvicorn.Config):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
             timeout_graceful_shutdown=shutdown_seconds,
         )
         self.open_connections = Connections(limits)
@@ -337,7 +347,7 @@ class TlsProtocol(asyncio.Protocol):
 def _address(transport: asyncio.BaseTransport) -> str:
     # None where the client is gone already.
     peer = transport.get_extra_info("peername")
-    return str(peer[0]) if peer else ""
+    return network_of(str(peer[0])) if peer else ""
 
 
 def _too_late(what: str, seconds: float) -> _Refusal:

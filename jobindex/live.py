@@ -25,6 +25,8 @@ TICK_SECONDS = 0.5
 WATCHERS_A_SECOND = 100
 """Watchers told in a second, on average, while something changes all the time."""
 WATCHERS_MAXIMUM = 1000
+WATCHERS_OF_ONE_MAXIMUM = 500
+"""Lines of one key, or address: nobody has all of them."""
 QUIET_SECONDS = 15
 """Without any change watchers are told of the freshness so often, which also keeps the line open."""
 
@@ -35,37 +37,49 @@ _UNTAKEN_MAXIMUM = 4
 class Interest:
     """What a watcher wants to be told of; None does not narrow."""
 
+    seen: frozenset[str] | None = None
+    """The namespaces that it may see. Where they are some, it is told of changes in these alone, by the names of them
+    alone: not all that is named of a batch is of a namespace."""
     job_id: str | None = None
     thing_name: str | None = None
     namespace_id: str | None = None
 
 
 class _Names:
-    """Names of what has changed; None where there were too many, or it is not known."""
+    """Names of what has changed; None where it is not known, or too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, maximum: int | None = NAMED_MAXIMUM) -> None:
         self.names: set[str] | None = set()
+        self._maximum = maximum
 
     def add(self, names: Iterable[str] | None) -> None:
         if names is None or self.names is None:
             self.names = None
         else:
             self.names |= set(names)
-            if len(self.names) > NAMED_MAXIMUM:
+            if self._maximum is not None and len(self.names) > self._maximum:
                 self.names = None
 
     def concern(self, name: str | None) -> bool:
         return name is None or self.names is None or name in self.names
 
-    def encoded(self) -> list[str] | None:
-        return None if self.names is None else sorted(self.names)
+    def concern_any(self, names: frozenset[str]) -> bool:
+        return self.names is None or not self.names.isdisjoint(names)
+
+    def encoded(self, seen: frozenset[str] | None = None) -> list[str] | None:
+        names = self.names if self.names is None or seen is None else self.names & seen
+        return None if names is None or len(names) > NAMED_MAXIMUM else sorted(names)
 
 
 class _Tick:
     """What has changed since the tick before."""
 
     def __init__(self) -> None:
-        self.jobs, self.things, self.namespaces = _Names(), _Names(), _Names()
+        self.jobs, self.things = _Names(), _Names()
+        # All of them: who may see some must not be told that there were too many of others.
+        self.namespaces = _Names(maximum=None)
+        self.is_rewritten = False
+        """Whether something was changed of which it is not known where."""
         self.is_empty = True
 
     def add(self, reports: Sequence[Report], changed: Changed) -> None:
@@ -78,18 +92,25 @@ class _Tick:
         )
         self.is_empty = False
 
-    def add_all(self) -> None:
-        for names in (self.jobs, self.things, self.namespaces):
-            names.add(None)
+    def add_rewrite(self) -> None:
+        self.jobs.add(None)
+        self.things.add(None)
+        self.is_rewritten = True
         self.is_empty = False
 
     def concerns(self, interest: Interest) -> bool:
+        if interest.seen is not None:
+            wanted = interest.seen if interest.namespace_id is None else frozenset({interest.namespace_id})
+            return not self.is_empty and self.namespaces.concern_any(wanted)
         return (
             not self.is_empty
             and self.jobs.concern(interest.job_id)
             and self.things.concern(interest.thing_name)
-            and self.namespaces.concern(interest.namespace_id)
+            and (self.is_rewritten or self.namespaces.concern(interest.namespace_id))
         )
+
+    def namespaces_told(self, seen: frozenset[str] | None) -> list[str] | None:
+        return None if seen is None and self.is_rewritten else self.namespaces.encoded(seen)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,6 +118,7 @@ class _Watcher:
     """Who is told."""
 
     interest: Interest
+    holder: str
     untaken: "asyncio.Queue[bytes | None]"
     told_at: float
 
@@ -118,21 +140,31 @@ class Live:
         return len(self._watchers)
 
     def note(self, reports: Sequence[Report], changed: Changed) -> None:
-        """Note what a batch, which is durable now, has told and changed."""
+        """Note what was told, and what has changed, durably."""
         if self._watchers:
             self._tick.add(reports, changed)
 
-    @contextmanager
-    def watch(self, interest: Interest) -> Iterator[AsyncIterator[bytes] | None]:
-        """Yield what is told from now on, each a JSON object; None where as many watch as can, or the service stops.
+    def is_full(self, holder: str) -> bool:
+        """Return whether as many watch as can, or as many of this holder as may."""
+        own = sum(watcher.holder == holder for watcher in self._watchers.values())
+        return len(self._watchers) >= WATCHERS_MAXIMUM or own >= WATCHERS_OF_ONE_MAXIMUM
 
-        It ends when the service stops, or when its taker is too slow.
+    @contextmanager
+    def watch(self, interest: Interest, holder: str = "") -> Iterator[AsyncIterator[bytes] | None]:
+        """Yield what is told from now on, each a JSON object; None where no more can watch, or the service stops.
+
+        It ends when the service stops, or when its taker is too slow. `holder` is who watches, a key or an address.
         """
-        if self.is_stopped or len(self._watchers) >= WATCHERS_MAXIMUM:
+        if self.is_stopped or self.is_full(holder):
             yield None
             return
-        watcher = _Watcher(interest=interest, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), told_at=time.monotonic())
-        watcher.untaken.put_nowait(self._encoded(_Tick()))
+        watcher = _Watcher(
+            interest=interest,
+            holder=holder,
+            untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1),
+            told_at=time.monotonic(),
+        )
+        watcher.untaken.put_nowait(self._encoded(_Tick(), interest.seen))
         self._watchers[id(watcher)] = watcher
         try:
             yield self._taken(watcher.untaken)
@@ -151,30 +183,41 @@ class Live:
     def stop(self) -> None:
         """End all lines; nobody can watch any longer."""
         self.is_stopped = True
+        self.end_lines()
+
+    def end_lines(self, holder: str | None = None) -> None:
+        """End the lines of a holder, for None all; who may still watch comes back."""
         for watcher in list(self._watchers.values()):
-            self._drop(watcher)
+            if holder in {None, watcher.holder}:
+                self._drop(watcher)
 
     def _standing(self) -> tuple[object, ...]:
         return self._state.ingestion, self._state.ingestion_reason, self._state.complete_since
 
     def _note_rewrites(self) -> None:
-        """Note where the index was changed otherwise: by retention, or a message tried again."""
+        """Note where something was changed otherwise, such as by a purge of rejected messages.
+
+        What changes the jobs of a namespace is noted by `note` besides: who sees some alone is not told of this.
+        """
         rewrites = self._state.store.rewrites if self._state.store else 0
         if rewrites != self._rewrites and self._watchers:
-            self._tick.add_all()
+            self._tick.add_rewrite()
         self._rewrites = rewrites
 
     def _tell(self, *, is_news_to_all: bool) -> None:
         tick, self._tick = self._tick, _Tick()
         if not self._watchers:
             return
-        news, nothing = self._encoded(tick), self._encoded(_Tick())
+        nothing = _Tick()
+        encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}  # of many watchers most are told the same
         now = time.monotonic()
         for watcher in list(self._watchers.values()):
-            if tick.concerns(watcher.interest):
-                self._put(watcher, news, now)
-            elif is_news_to_all or now - watcher.told_at > QUIET_SECONDS:
-                self._put(watcher, nothing, now)
+            is_news = tick.concerns(watcher.interest)
+            if is_news or is_news_to_all or now - watcher.told_at > QUIET_SECONDS:
+                what = is_news, watcher.interest.seen
+                if what not in encoded:
+                    encoded[what] = self._encoded(tick if is_news else nothing, watcher.interest.seen)
+                self._put(watcher, encoded[what], now)
 
     def _put(self, watcher: _Watcher, told: bytes, now: float) -> None:
         if watcher.untaken.qsize() < _UNTAKEN_MAXIMUM:
@@ -187,13 +230,14 @@ class Live:
         del self._watchers[id(watcher)]
         watcher.untaken.put_nowait(None)
 
-    def _encoded(self, tick: _Tick) -> bytes:
+    def _encoded(self, tick: _Tick, seen: frozenset[str] | None) -> bytes:
+        are_named = seen is None or tick.is_empty
         changed = {
             "at": datetime.now(UTC).timestamp(),
-            "jobs": tick.jobs.encoded(),
-            "things": tick.things.encoded(),
-            "namespaces": tick.namespaces.encoded(),
-            "freshness": described(self._state),
+            "jobs": tick.jobs.encoded() if are_named else None,
+            "things": tick.things.encoded() if are_named else None,
+            "namespaces": tick.namespaces_told(seen),
+            "freshness": described(self._state, sees_all=seen is None),
         }
         return orjson.dumps(changed)
 

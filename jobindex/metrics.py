@@ -82,7 +82,12 @@ class Metrics:
             "mqtt_sessions_lost", "Sessions that the broker had forgotten: messages may have been missed"
         )
         self.connections = self._counter("mqtt_connections", "Connections that the broker accepted")
-        self.throttled = self._counter("http_requests_throttled", "Requests turned away as too many are under way")
+        self.throttled = self._counter(
+            "http_requests_throttled", "Requests turned away as too many are under way, or came in too short a time"
+        )
+        self.unauthenticated = self._counter(
+            "http_requests_unauthenticated", "Requests turned away as they had no key, or one that is not right"
+        )
 
     def encode(self, census: Census | None = None) -> bytes:
         """Return all figures in Prometheus's text form; those of the census only where there is one."""

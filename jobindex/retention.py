@@ -7,12 +7,13 @@ before a new horizon would leave it out.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from jobindex.errors import DatabaseUnavailableError
+from jobindex.jobs import Report
 from jobindex.metrics import Metrics
-from jobindex.store import Store
+from jobindex.store import Changed, Store
 
 ROUND_SECONDS = 3600.0
 """From the start to the first round, and from the end of a round to the next."""
@@ -22,15 +23,25 @@ _log = logging.getLogger(__name__)
 
 
 async def retain(
-    store: Store, age: timedelta, *, metrics: Metrics, clock: Callable[[], datetime], round_seconds: float
+    store: Store,
+    age: timedelta,
+    *,
+    metrics: Metrics,
+    note: Callable[[Sequence[Report], Changed], None],
+    clock: Callable[[], datetime],
+    round_seconds: float,
 ) -> None:
-    """Forget again and again what was last told of longer than `age` ago; a store that cannot is tried next round."""
+    """Forget again and again what was last told of longer than `age` ago; a store that cannot is tried next round.
+
+    `note` is called with what each step has changed.
+    """
     while True:
         await asyncio.sleep(round_seconds)
         forgotten = 0
         try:
             async for step in store.retain(age, now=clock()):
                 metrics.forgotten.inc(step.jobs)
+                note((), step.changed)
                 forgotten += step.jobs
                 await asyncio.sleep(_STEP_SECONDS)
         except DatabaseUnavailableError as error:

@@ -26,7 +26,7 @@ from jobindex.sqlite.store import open_store
 from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
-from jobindex.web import bound_socket, make_app, serving_http
+from jobindex.web import bound_socket, make_access, make_app, reading_again, serving_http
 
 _DRAIN_SECONDS = 4
 # A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from
@@ -49,14 +49,16 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
     live = Live(state)
     metrics.watchers.set_function(lambda: live.watchers)
-    app = make_app(settings, state, metrics, live)
+    access = make_access(settings)
+    app = make_app(settings, state, metrics, live, access)
     with bound_socket(settings.http.host, settings.http.port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with (
             AsyncExitStack() as database,
-            serving_http(app, listener, stopping, settings.http.tls),
+            serving_http(app, listener, stopping, settings),
             _tell(live, stopping),
         ):
+            database.enter_context(reading_again(settings, access, live))
             state.url = url(*listener.getsockname()[:2], is_secure=settings.http.tls is not None)
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
@@ -86,7 +88,7 @@ async def _ingest(
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
-    retaining = asyncio.create_task(_retain(settings, store, metrics), name="retention")
+    retaining = asyncio.create_task(_retain(settings, store, metrics, live), name="retention")
     try:
         await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
         state.reason = "the service is stopping"
@@ -106,12 +108,19 @@ async def _ingest(
         await asyncio.wait(tasks)
 
 
-async def _retain(settings: Settings, store: Store, metrics: Metrics) -> None:
+async def _retain(settings: Settings, store: Store, metrics: Metrics, live: Live) -> None:
     """Forget what ended long ago until cancelled; without the setting, nothing."""
     if settings.retention is None:
         await asyncio.Event().wait()
     else:
-        await retain(store, settings.retention, metrics=metrics, clock=_now, round_seconds=ROUND_SECONDS)
+        await retain(
+            store,
+            settings.retention,
+            metrics=metrics,
+            note=live.note,
+            clock=_now,
+            round_seconds=ROUND_SECONDS,
+        )
 
 
 @asynccontextmanager

@@ -56,23 +56,23 @@ class State:
         """Return when the oldest message arrived that is not yet written; None where all are."""
         return self.in_hand[0] if self.in_hand else None
 
-    def freshness(self) -> dict[str, datetime]:
-        """Return how fresh the index is, without what is not known."""
-        times = {
-            "connected_since": self.connected_since,
-            "complete_since": self.complete_since,
-            "last_message": self.last_message_at,
-            "oldest_unwritten": self.oldest_unwritten_at(),
-        }
+    def freshness(self, *, sees_all: bool) -> dict[str, datetime]:
+        """Return how fresh the index is, without what is not known.
+
+        Who does not see all is not told when messages came: they may be of what is not seen.
+        """
+        times = {"connected_since": self.connected_since, "complete_since": self.complete_since}
+        if sees_all:
+            times |= {"last_message": self.last_message_at, "oldest_unwritten": self.oldest_unwritten_at()}
         return {name: time for name, time in times.items() if time is not None}
 
 
-def described(state: State) -> dict[str, object]:
-    """Return how ingestion fares and how fresh the index is, in JSON's terms; without what is not known."""
+def described(state: State, *, sees_all: bool) -> dict[str, object]:
+    """Return how ingestion fares and how fresh the index is, in JSON's terms, without what is not known."""
     told = {
         "ingestion": state.ingestion,
-        "ingestionReason": state.ingestion_reason,
-        **{_camel_case(name): _iso(time) for name, time in state.freshness().items()},
+        "ingestionReason": state.ingestion_reason if sees_all else None,
+        **{_camel_case(name): _iso(time) for name, time in state.freshness(sees_all=sees_all).items()},
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -1,42 +1,120 @@
-"""The HTTP side of the service: what is served, and on what socket."""
+"""The HTTP side of the service: what is served, to whom, and on what socket."""
 
 import asyncio
+import logging
+import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import uvicorn
 
+from jobindex.access import Access
 from jobindex.addresses import authority
 from jobindex.api.app import App, create_app
+from jobindex.api.front import Gate
+from jobindex.api.hosts import Hosts
 from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.config.settings import Settings
 from jobindex.connections import LIMITS, Limits, allowed_connections
-from jobindex.errors import SettingsError
+from jobindex.errors import KeysError, SettingsError
 from jobindex.http_protocol import HttpConfig
+from jobindex.keys import Keys
+from jobindex.keys_file import is_open_to_others, read_keys
 from jobindex.live import Live
 from jobindex.metrics import Metrics
+from jobindex.rates import Rates, burst
 from jobindex.state import State
 from jobindex.tls import renew_certificate
-from jobindex.ui.routes import ui_routes
+from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
 _HTTP_SECONDS = 2
 _BACKLOG = 2048
 _SEND_BUFFER_BYTES = 128 * 1024
 
+_log = logging.getLogger(__name__)
 
-def make_app(settings: Settings, state: State, metrics: Metrics, live: Live) -> App:
+
+def make_access(settings: Settings) -> Access:
+    """Return who is let in.
+
+    Raises:
+        SettingsError: the keys file is no longer what it was when the settings were read.
+    """
+    return Access(
+        None if settings.http.keys_path is None else _read_keys(settings.http.keys_path),
+        region=settings.aws_region,
+        public=settings.http.public,
+    )
+
+
+def _read_keys(path: Path) -> Keys:
+    try:
+        keys = read_keys(path)
+    except KeysError as error:
+        raise SettingsError([f"JOBINDEX_HTTP_KEYS_FILE: {problem}" for problem in error.problems]) from error
+    _tell_keys(path, keys)
+    return keys
+
+
+def _tell_keys(path: Path, keys: Keys) -> None:
+    """Log how many keys are in force, and what is wrong with how they are kept."""
+    level = logging.INFO if keys.all else logging.WARNING
+    _log.log(level, "Keys in force: %d%s", len(keys.all), "" if keys.all else ": nobody is let in")
+    if is_open_to_others(path):
+        _log.warning("%s holds secrets, and every user of this machine may read or write it: chmod o= %s", path, path)
+
+
+def make_app(settings: Settings, state: State, metrics: Metrics, live: Live, access: Access) -> App:
     """Return what is served: the API and the pages."""
+    ui = make_ui(
+        state,
+        Throttle(metrics, PAGES_MAXIMUM),
+        stuck_after=settings.stuck_after,
+        access=access,
+        refused=metrics.unauthenticated.inc,
+        signed_out=lambda principal: live.end_lines(principal.holder),
+    )
+    gate = Gate(
+        access=access,
+        hosts=Hosts(settings.http.host_names),
+        rates=None if settings.http.rate is None else Rates(settings.http.rate, burst(settings.http.rate)),
+        public_paths=PUBLIC_PATHS,
+        free=FREE,
+        refuse=ui.refuse,
+    )
     return create_app(
         state,
         metrics,
         live,
-        pages=ui_routes(state, Throttle(metrics, PAGES_MAXIMUM), stuck_after=settings.stuck_after),
+        pages=ui.routes,
         thing_arn_prefix=settings.thing_arn_prefix,
         stuck_after=settings.stuck_after,
+        gate=gate,
     )
+
+
+@contextmanager
+def reading_again(settings: Settings, access: Access, live: Live) -> Iterator[None]:
+    """While the context is open, read the keys and the certificate again whenever SIGHUP comes.
+
+    What cannot be used is logged, and changes nothing.
+    """
+
+    def read_again() -> None:
+        reload_certificate(settings)
+        if settings.http.keys_path is not None:
+            _renew_keys(settings.http.keys_path, access, live)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, read_again)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def reload_certificate(settings: Settings) -> None:
@@ -45,18 +123,32 @@ def reload_certificate(settings: Settings) -> None:
         renew_certificate(settings.http.tls, settings.http.cert_file, settings.http.key_file)
 
 
-def http_config(app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None) -> HttpConfig:
-    """Return how HTTP is served."""
-    return HttpConfig(app, shutdown_seconds=_HTTP_SECONDS, limits=limits, tls=tls)
+def _renew_keys(path: Path, access: Access, live: Live) -> None:
+    """Go by the keys in a file from now on; who watches has to ask again."""
+    try:
+        keys = read_keys(path)
+    except KeysError as error:
+        _log.error("The keys in force are kept: %s", "; ".join(error.problems))
+        return
+    access.replace(keys)
+    live.end_lines()
+    _tell_keys(path, keys)
+
+
+def http_config(
+    app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None, proxies: Sequence[str] = ()
+) -> HttpConfig:
+    """Return how HTTP is served; what `proxies` say of a client's address is taken for true."""
+    return HttpConfig(app, shutdown_seconds=_HTTP_SECONDS, limits=limits, tls=tls, proxies=proxies)
 
 
 @asynccontextmanager
 async def serving_http(
-    app: App, listener: socket.socket, stopping: asyncio.Event, tls: ssl.SSLContext | None
+    app: App, listener: socket.socket, stopping: asyncio.Event, settings: Settings
 ) -> AsyncIterator[None]:
-    """Serve HTTP, or HTTPS by `tls`, on a bound socket while the context is open; its failure sets `stopping`."""
+    """Serve HTTP, or HTTPS, on a bound socket while the context is open; its failure sets `stopping`."""
     limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
-    server = _Server(http_config(app, limits=limits, tls=tls))
+    server = _Server(http_config(app, limits=limits, tls=settings.http.tls, proxies=settings.http.proxies))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
     serving.add_done_callback(lambda _: stopping.set())
     try:

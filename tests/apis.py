@@ -14,17 +14,21 @@ from urllib.request import Request, urlopen
 import boto3
 import uvicorn
 from botocore.config import Config
+from starlette.routing import BaseRoute
 
+from jobindex.access import Access
 from jobindex.api.app import create_app
+from jobindex.api.front import Gate
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
 from jobindex.connections import LIMITS, Limits
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
 from jobindex.metrics import Metrics
+from jobindex.rates import Rates
 from jobindex.sqlite.store import open_store
 from jobindex.state import State
-from jobindex.ui.routes import ui_routes
+from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
 from jobindex.web import bound_socket, http_config
 
 REGION = "eu-central-1"
@@ -35,7 +39,15 @@ THING_ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:thing/"
 class Api:
     """A running API; `apply` puts messages into its index."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, state: State, metrics: Metrics, port: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        state: State,
+        metrics: Metrics,
+        port: int,
+        routes: Sequence[BaseRoute],
+    ) -> None:
+        self.routes = routes
         self.state = state
         self.metrics = metrics
         self.url = f"http://127.0.0.1:{port}"
@@ -88,23 +100,35 @@ def serving(
     *,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
     pages_maximum: int = PAGES_MAXIMUM,
+    access: Access | None = None,
+    rates: Rates | None = None,
+    proxies: Sequence[str] = (),
     limits: Limits = LIMITS,
 ) -> Iterator[Api]:
-    """Serve an empty index while the context is open."""
+    """Serve an empty index while the context is open, to anyone where `access` does not say otherwise."""
     state = State()
     metrics = Metrics(state)
+    access = access or Access(region=REGION)
+    ui = make_ui(state, Throttle(metrics, pages_maximum), access=access, refused=metrics.unauthenticated.inc)
     app = create_app(
         state,
         metrics,
         Live(state),
-        pages=ui_routes(state, Throttle(metrics, pages_maximum)),
+        pages=ui.routes,
         thing_arn_prefix=THING_ARN_PREFIX,
         concurrency_maximum=concurrency_maximum,
+        gate=Gate(
+            access=access,
+            rates=rates,
+            public_paths=PUBLIC_PATHS,
+            free=FREE,
+            refuse=ui.refuse,
+        ),
     )
     started: list[asyncio.AbstractEventLoop] = []
     ready = threading.Event()
     with bound_socket("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(http_config(app, limits=limits))
+        server = uvicorn.Server(http_config(app, limits=limits, proxies=proxies))
 
         async def serve() -> None:
             async with open_store(directory / "jobindex.db", arn_prefix=ARN_PREFIX) as store:
@@ -117,7 +141,7 @@ def serving(
         thread.start()
         try:
             assert ready.wait(10)
-            yield Api(started[0], state, metrics, listener.getsockname()[1])
+            yield Api(started[0], state, metrics, listener.getsockname()[1], app.routes)
         finally:
             server.should_exit = True
             thread.join()

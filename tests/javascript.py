@@ -23,11 +23,13 @@ def ask(
     region: str = "us-east-1",
     attempts: int = 1,
     clock_offset: int = 0,
+    authority: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Return the answer to each call, or `{"error": {"name": …, "status": …, "message": …}}`.
 
     Times are texts, as JSON has none. Without a secret nothing is signed. `clock_offset` is how many milliseconds the
-    client adds to what its clock says. Skips the test where the client is not installed.
+    client adds to what its clock says; `authority` is whose certificates it trusts besides the usual ones. Skips the
+    test where the client is not installed.
     """
     node = shutil.which("node")
     require("node", found=node is not None)
@@ -44,7 +46,9 @@ def ask(
     done = subprocess.run(
         [str(node), str(_FOLDER / "ask.js")],
         # Nothing that is set up for AWS on this machine counts.
-        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {"HOME": os.devnull},
+        env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        | {"HOME": os.devnull}
+        | ({} if authority is None else {"NODE_EXTRA_CA_CERTS": str(authority)}),
         input=json.dumps(question),
         capture_output=True,
         text=True,

@@ -14,11 +14,16 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
+from apis import Api, serving
 from brokers import Broker, Message, mosquitto, publish
 from services import Service, running
 from waiting import require, wait_until
 
+from jobindex.access import Access
+from jobindex.keys import Key, Keys, digest
 from jobindex.nats import free_port
+from jobindex.principals import Principal, Role
+from jobindex.signatures import PublicUrl
 
 require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
 
@@ -107,15 +112,16 @@ def _fleet() -> Iterator[Message]:
 
 
 @contextmanager
-def opened(site: Site, **options: Any) -> Iterator[Page]:
-    """Open a page that must not complain, nor ask anybody else for anything."""
-    context: BrowserContext = site.browser.new_context(base_url=site.service.url, **options)
+def opened(site: Site, *, url: str | None = None, **options: Any) -> Iterator[Page]:
+    """Open a page, of the site's service or another, that must not complain, nor ask anybody else for anything."""
+    url = url or site.service.url
+    context: BrowserContext = site.browser.new_context(base_url=url, **options)
     context.set_default_timeout(10_000)
     page = context.new_page()
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("request", lambda request: _check_origin(site, request.url, problems))
+    page.on("request", lambda request: _check_origin(url, request.url, problems))
     if options.get("java_script_enabled", True):
         page.add_init_script(_TELL_VIOLATIONS)
     try:
@@ -125,8 +131,8 @@ def opened(site: Site, **options: Any) -> Iterator[Page]:
         context.close()
 
 
-def _check_origin(site: Site, url: str, problems: list[str]) -> None:
-    if urlsplit(url).scheme != "data" and not url.startswith(site.service.url + "/"):
+def _check_origin(own: str, url: str, problems: list[str]) -> None:
+    if urlsplit(url).scheme != "data" and not url.startswith(own + "/"):
         problems.append(f"asked elsewhere: {url}")
 
 
@@ -441,4 +447,50 @@ def test_a_page_outlives_the_service(site: Site) -> None:
     expect(page.locator("#live-state")).to_have_text("Live", timeout=15_000)
     expect(stale).to_be_hidden()
     expect(page.locator("#job-missed")).to_be_visible(timeout=10_000)
+    context.close()
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[Api, Access]]:
+    """Serve a job to who has a token."""
+    principal = Principal(name="me", role=Role.READ, namespace_ids=None)
+    key = Key(principal=principal, created_at=datetime.now(UTC), token_sha256=digest("a token"))
+    access = Access(Keys([key]), public=PublicUrl(host="jobs.example", base_path="/iot"))
+    with serving(tmp_path, access=access) as api:
+        api.apply(("$aws/things/pump-1/jobs/job-1/notify-namespace-acme", {"job": {"status": "IN_PROGRESS"}}))
+        yield api, access
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_one_signs_in_and_out(site: Site, closed: tuple[Api, Access], has_script: bool) -> None:  # noqa: FBT001
+    """With and without JavaScript, under a base path: a page leads to the form, and that back to the page."""
+    with opened(site, url=closed[0].url, java_script_enabled=has_script) as page:
+        page.goto("/iot/ui/jobs?prefix=job")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        if has_script:
+            assert [] == _serious(Axe(), page)
+        page.get_by_label("Token").fill("a token")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/iot/ui/jobs?prefix=job")
+        page.get_by_role("link", name="job-1").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("job-1")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/iot/ui/sign-in")
+        page.goto("/iot/ui/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_a_page_that_is_open_leads_to_the_form_once_its_session_ends(site: Site, closed: tuple[Api, Access]) -> None:
+    """It does not go on showing what the key may no longer see."""
+    api, access = closed
+    context = site.browser.new_context(base_url=api.url)
+    page = context.new_page()
+    page.clock.install()
+    page.goto("/iot/ui/jobs")
+    page.get_by_label("Token").fill("a token")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="job-1")).to_be_visible()
+    access.replace(Keys())
+    page.clock.fast_forward(11_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     context.close()

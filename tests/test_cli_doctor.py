@@ -26,6 +26,7 @@ from waiting import require, wait_until
 
 from jobindex.cli.ailments.database import examine_database
 from jobindex.cli.ailments.service import examine_service
+from jobindex.cli.client import ServiceClient
 from jobindex.nats import free_port
 from jobindex.sqlite.file import locked
 from jobindex.sqlite.wal import LONG_BYTES
@@ -69,7 +70,7 @@ def test_a_set_up_without_faults_is_told_to_be_well(tmp_path: Path) -> None:
         status, well, wrong = examined(**settings)
         assert (0, []) == (status, wrong)
         parts = [told.partition(":")[0] for told in well]
-        assert ["settings", "broker", "service", "clock", "messages", "database"] == list(dict.fromkeys(parts))
+        assert ["settings", "keys", "broker", "service", "clock", "messages", "database"] == list(dict.fromkeys(parts))
         assert f"broker: {FILTER} is granted" in well
         assert service.process is not None
         holders = (f"database: process {service.process.pid} (", "database: a process that the system does not name")
@@ -108,7 +109,7 @@ def test_wrong_settings_are_findings() -> None:
     ended = jobindex("doctor", HTTP_PORT="high", MQTT_URL="http://host")
     assert (2, "") == (ended.returncode, ended.stderr)
     assert "WRONG   settings: JOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n" in ended.stdout
-    assert "WRONG   settings: JOBINDEX_MQTT_URL: its scheme 'http' is not mqtt or mqtts\n" in ended.stdout
+    assert "WRONG   settings: JOBINDEX_MQTT_URL: its scheme is not mqtt or mqtts\n" in ended.stdout
 
 
 def test_a_setting_that_is_none_is_a_finding(tmp_path: Path) -> None:
@@ -143,7 +144,7 @@ def test_what_a_service_was_told_ends_where_it_lost_its_broker() -> None:
     moment = "2026-11-23T10:00:00.000Z"
     readyz = {"ready": True, "ingestion": "refused", "ingestionReason": "no", "completeSince": moment}
     with answering(json.dumps({**readyz, "lastMessage": moment}).encode()) as url:
-        findings = [finding for finding in examine_service(url) if finding.part == "service"]
+        findings = [finding for finding in examine_service(ServiceClient(url)) if finding.part == "service"]
     assert [True, False] == [finding.advice is None for finding in findings]
     assert findings[1].told == (
         "it is refused: no; it was told everything from 2026-11-23T10:00:00Z until it lost the broker "
@@ -319,11 +320,11 @@ def test_clocks_that_differ_are_told() -> None:
     there = datetime.now(UTC) - timedelta(minutes=3)
     readyz = {"ready": True, "ingestion": "connected", "oldestUnwritten": there.isoformat()}
     with answering(json.dumps(readyz).encode(), date=format_datetime(there, usegmt=True)) as url:
-        told = [f"{finding.part}: {finding.told}" for finding in examine_service(url) if finding.advice]
+        told = [f"{finding.part}: {finding.told}" for finding in examine_service(ServiceClient(url)) if finding.advice]
     assert any(one.startswith("clock: the service's clock says ") for one in told)
     assert any(one.startswith("service: it is 3m 0") and "behind" in one for one in told)
     with answering(b"<html>", date=format_datetime(there, usegmt=True)) as url:
-        (finding,) = examine_service(url)
+        (finding,) = examine_service(ServiceClient(url))
     assert f"what answers at {url} is no jobindex" == finding.told
 
 
@@ -420,3 +421,22 @@ def test_a_database_that_is_not_there(tmp_path: Path) -> None:
 def test_a_service_with_another_database(database: Path) -> None:
     """Nobody works with the one of the settings."""
     assert "no jobindex works with it, though a service answers" in told_of(database, is_served=True)
+
+
+def test_keys_are_looked_at(tmp_path: Path) -> None:
+    """Whether there is one, and who could read them."""
+    file = tmp_path / "keys.json"
+    assert ["keys: none are asked for: whoever reaches the service reads all"] == [
+        finding for finding in examined()[1] if finding.startswith("keys:")
+    ]
+    file.write_text('{"keys": []}')
+    file.chmod(0o644)
+    assert [
+        f"keys: {file} has none, so nobody is let in",
+        f"keys: {file} is open to every user of this machine",
+    ] == [finding for finding in examined(HTTP_KEYS_FILE=file)[2] if finding.startswith("keys:")]
+    file.chmod(0o600)
+    jobindex("keys", "add", "ops", "--token", "--file", file)
+    assert [f"keys: {file} has 1; the service goes by them once it is started, or gets SIGHUP"] == [
+        finding for finding in examined(HTTP_KEYS_FILE=file)[1] if finding.startswith("keys:")
+    ]

@@ -14,9 +14,11 @@ from typer.main import get_group
 from jobindex.cli.app import app
 
 GROUP = get_group(app)
-REJECTED = GROUP.commands["rejected"]
-assert isinstance(REJECTED, TyperGroup)
-COMMANDS = [(name,) for name in GROUP.commands] + [("rejected", name) for name in REJECTED.commands]
+COMMANDS = [
+    (name, *inner)
+    for name, command in GROUP.commands.items()
+    for inner in [(), *((name,) for name in getattr(command, "commands", ()))]
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -11,6 +11,7 @@ from jobindex.broker import Broker
 from jobindex.config.http import Http
 from jobindex.config.settings import Settings, read_settings, unknown_settings
 from jobindex.errors import SettingsError
+from jobindex.signatures import PublicUrl
 from jobindex.store import RejectedLimits
 from jobindex.topics import DEFAULT_FILTERS
 
@@ -39,6 +40,11 @@ def test_without_settings_the_defaults_hold() -> None:
         http=Http(
             host="127.0.0.1",
             port=8080,
+            keys_path=None,
+            token=None,
+            host_names=frozenset({"127.0.0.1"}),
+            public=None,
+            proxies=(),
             cert_file=None,
             key_file=None,
             tls=None,
@@ -68,6 +74,11 @@ def test_every_setting_is_read() -> None:
         http=Http(
             host="0.0.0.0",
             port=0,
+            keys_path=None,
+            token="secret",
+            host_names=frozenset({"0.0.0.0", "jobindex", "jobs.internal", "jobs.example.com"}),
+            public=PublicUrl(host="jobs.example.com:8443", is_secure=True, base_path="/iot"),
+            proxies=("10.0.0.0/8", "::1"),
             cert_file=None,
             key_file=None,
             tls=None,
@@ -89,6 +100,11 @@ def test_every_setting_is_read() -> None:
         REJECTED_MAX_BYTES="0",
         RETENTION_DAYS="30",
         STUCK_SECONDS="600",
+        HTTP_AUTH="none",
+        HTTP_TOKEN="secret",
+        HTTP_HOSTS="jobindex, Jobs.Internal",
+        HTTP_PUBLIC_URL="https://jobs.example.com:8443/iot/",
+        HTTP_PROXIES="10.0.0.0/8, ::1",
         HTTP_HOST="0.0.0.0",
         HTTP_PORT="0",
         HTTP_RATE="0.5",
@@ -119,6 +135,9 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert ("host", "user", "secret ") == (broker.host, broker.username, broker.password)
 
 
+NOT_THERE = "cannot be read: No such file or directory; `jobindex keys add NAME` makes it"
+
+
 def test_all_problems_are_told_at_once() -> None:
     """Each line names the variable and its value."""
     assert (
@@ -133,7 +152,12 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_STUCK_SECONDS: '1h' is not a number of seconds from 1 to 999999999",
         "JOBINDEX_HTTP_HOST: 'a b' is not a host name or address",
         "JOBINDEX_HTTP_PORT: '65536' is not a port from 0 to 65535",
+        f"JOBINDEX_HTTP_KEYS_FILE: '/none' {NOT_THERE}",
+        "JOBINDEX_HTTP_TOKEN: is no token: one line of printable ASCII, without spaces",
+        "JOBINDEX_HTTP_HOSTS: 'a:80' is not a host name, without a port",
+        "JOBINDEX_HTTP_PROXIES: 'proxy' is not an address, or a network without host bits such as 10.0.0.0/8",
         "JOBINDEX_HTTP_RATE: '0.000' is not a number from 0.001 to 999999, such as 50 or 0.5",
+        "JOBINDEX_HTTP_AUTH: 'basic' is not one of keys, none",
         "JOBINDEX_AWS_REGION: 'EU' is not a region such as us-east-1",
         "JOBINDEX_AWS_ACCOUNT_ID: '12' is not twelve digits",
         "JOBINDEX_LOG_FORMAT: 'xml' is not one of text, json",
@@ -150,6 +174,11 @@ def test_all_problems_are_told_at_once() -> None:
         STUCK_SECONDS="1h",
         HTTP_HOST="a b",
         HTTP_PORT="65536",
+        HTTP_AUTH="basic",
+        HTTP_KEYS_FILE="/none",
+        HTTP_TOKEN="a b",
+        HTTP_HOSTS="a:80",
+        HTTP_PROXIES="proxy",
         HTTP_RATE="0.000",
         AWS_REGION="EU",
         AWS_ACCOUNT_ID="12",
@@ -158,21 +187,35 @@ def test_all_problems_are_told_at_once() -> None:
     )
 
 
+_NO_PORT = "is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23"
+
+
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://host", "its scheme 'http' is not mqtt or mqtts"),
+        ("http://host", "its scheme is not mqtt or mqtts"),
         ("mqtt://", "names no host"),
         ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port]"),
-        ("mqtt://[host", "Invalid IPv6 URL"),
-        ("mqtt://host..x", "the host 'host..x' is no host name"),
-        ("mqtt://host:99999", "Port out of range 0-65535"),
+        ("mqtt://[host", "is no URL"),
+        ("mqtt://host\u2100x", "is no URL"),  # normalized it holds a "/", and urllib tells the password with it
+        ("mqtt://host..x", "its host is no host name"),
+        ("mqtt://host:99999", f"its port {_NO_PORT}"),
     ],
 )
 def test_a_wrong_broker_url_is_told_without_its_password(url: str, problem: str) -> None:
     """The URL may hold a password, so it is never shown."""
     assert (f"JOBINDEX_MQTT_URL: {problem}",) == problems(MQTT_URL=url.replace("host", "user:secret@host"))[:1]
     assert not any("secret" in line for line in problems(MQTT_URL=url.replace("host", "user:secret@host")))
+
+
+@pytest.mark.parametrize("mark", ["/", "?", "#"])
+def test_a_password_that_ends_the_host_is_not_told_as_a_port(mark: str) -> None:
+    """A '/', '?' or '#' that is not encoded leaves of `user:secret` the name of a host and its port."""
+    expected = (
+        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port]",
+        f"JOBINDEX_MQTT_URL: its port {_NO_PORT}",
+    )
+    assert expected == problems(MQTT_URL=f"mqtt://user:secret{mark}more@host")
 
 
 @pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite://relative.db", "jobindex.db"])
@@ -272,3 +315,103 @@ def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
     ).broker
     assert broker.tls is not None
     assert len(broker.tls.get_ca_certs()) == 1
+
+
+LETS_ALL_IN = (
+    "JOBINDEX_HTTP_AUTH: is not set, and {} lets others in without asking for a key: set JOBINDEX_HTTP_KEYS_FILE "
+    "(`jobindex keys add NAME` makes the file), or JOBINDEX_HTTP_AUTH=none where whoever reaches the port may read all"
+)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "jobs.example.com", "127.0.0.1.example.com"])
+def test_without_keys_other_machines_are_let_in_only_where_it_is_said(tmp_path: Path, host: str) -> None:
+    """The message says what to do, and doing either works."""
+    assert (LETS_ALL_IN.format(f"JOBINDEX_HTTP_HOST={host}"),) == problems(HTTP_HOST=host)
+    assert (LETS_ALL_IN.format(f"JOBINDEX_HTTP_HOST={host}"),) == problems(HTTP_HOST=host, HTTP_AUTH="")
+    assert read(HTTP_HOST=host, HTTP_AUTH="none").http.keys_path is None
+    file = tmp_path / "keys.json"
+    file.write_text('{"keys": []}')
+    assert file == read(HTTP_HOST=host, HTTP_KEYS_FILE=str(file)).http.keys_path
+    assert file == read(HTTP_HOST=host, HTTP_KEYS_FILE=str(file), HTTP_AUTH="keys").http.keys_path
+
+
+def test_a_proxy_lets_others_in_too() -> None:
+    """That the service itself listens on loopback then says nothing."""
+    public = {"HTTP_PUBLIC_URL": "https://jobs.example"}
+    told = "a proxy, which JOBINDEX_HTTP_PUBLIC_URL tells of,"
+    assert (LETS_ALL_IN.format(told),) == problems(**public)
+    assert (LETS_ALL_IN.format(told.replace("PUBLIC_URL", "PROXIES")),) == problems(HTTP_PROXIES="127.0.0.1")
+    assert read(**public, HTTP_AUTH="none").http.keys_path is None
+
+
+@pytest.mark.parametrize("token", ["a b", "a\nb", "é", ""])
+def test_a_token_that_is_none_is_told_without_it(tmp_path: Path, token: str) -> None:
+    """It may be another secret, in the wrong place."""
+    file = tmp_path / "token"
+    file.write_text(token)
+    told = "JOBINDEX_HTTP_TOKEN: is no token: one line of printable ASCII, without spaces"
+    assert (told,) == problems(HTTP_TOKEN_FILE=str(file))
+
+
+def test_secrets_are_not_shown_with_the_settings() -> None:
+    """Nor is a password that stands in a URL where none should."""
+    settings = read(HTTP_TOKEN="hunter2", MQTT_URL="mqtt://me:hunter2@broker")
+    assert "hunter2" not in repr(settings)
+    (told,) = problems(HTTP_PUBLIC_URL="https://me:hunter2@jobs.example?x")
+    assert "JOBINDEX_HTTP_PUBLIC_URL: holds a user" == told
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.8.7", "::1"])
+def test_this_machine_alone_needs_no_keys(host: str) -> None:
+    """Nobody else reaches the port."""
+    assert read(HTTP_HOST=host).http.keys_path is None
+
+
+def test_whether_keys_are_asked_for_is_said_once(tmp_path: Path) -> None:
+    """Settings that contradict each other are told."""
+    file = tmp_path / "keys.json"
+    file.write_text('{"keys": []}')
+    assert ("JOBINDEX_HTTP_AUTH: is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set",) == problems(HTTP_AUTH="keys")
+    assert ("JOBINDEX_HTTP_AUTH: is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'",) == problems(
+        HTTP_AUTH="none", HTTP_KEYS_FILE=str(file)
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "base_path"),
+    [
+        ("https://jobs.example.com", "jobs.example.com", ""),
+        ("https://jobs.example.com:443/", "jobs.example.com", ""),
+        ("http://jobs.example.com:443/a/b", "jobs.example.com:443", "/a/b"),
+        ("http://[::1]:80/iot", "[::1]", "/iot"),
+        ("http://JOBS.example.com:8080", "jobs.example.com:8080", ""),
+    ],
+)
+def test_a_public_url_is_as_clients_write_it(url: str, host: str, base_path: str) -> None:
+    """Its port is left out where it is the scheme's own."""
+    expected = PublicUrl(host=host, is_secure=url.startswith("https"), base_path=base_path)
+    assert expected == read(HTTP_PUBLIC_URL=url, HTTP_AUTH="none").http.public
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "jobs.example.com",
+        "ftp://a",
+        "https://",
+        "https://a?b",
+        "https://a#b",
+        "https://a/b//c",
+        "https://a/../b",
+        "https://a/%41",
+        "https://a:x",
+        "https://[a",
+    ],
+)
+def test_a_public_url_that_is_none_is_told(url: str) -> None:
+    """The message names it."""
+    (problem,) = problems(HTTP_PUBLIC_URL=url, HTTP_AUTH="none")
+    assert problem in {
+        f"JOBINDEX_HTTP_PUBLIC_URL: {url!r} is not http[s]://host[:port][/path]",
+        "JOBINDEX_HTTP_PUBLIC_URL: is no URL",
+    }

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from apis import serving
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 from waiting import wait_until
 from wires import Wire, wired
 
 from jobindex.connections import LIMITS, Limits, allowed_connections
 from jobindex.http_protocol import HttpProtocol
-from jobindex.web import bound_socket
+from jobindex.web import bound_socket, http_config
 
 HURRIED = Limits(
-    head_seconds=0.5, body_seconds=0.5, send_seconds=0.5, handshake_seconds=0.5, linger_seconds=0.3, look_seconds=0.05
+    head_seconds=1, body_seconds=1, send_seconds=0.5, handshake_seconds=1, linger_seconds=0.5, look_seconds=0.05
 )
 """Limits that a test can wait for."""
 INVALID = "InvalidRequestException"
@@ -45,7 +46,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             for number in range(3):
                 await send({"type": "http.response.body", "body": b"%d\n" % number, "more_body": True})
-                await asyncio.sleep(0.7)
+                await asyncio.sleep(1.2)
             await send({"type": "http.response.body", "body": b"end\n"})
             return
     length = str(len(body)).encode()
@@ -63,12 +64,12 @@ def port() -> Iterator[int]:
 def test_a_thousand_slow_connections_stop_no_client(tmp_path: Path) -> None:
     """Heads that come header by header end in 408, and a client that asks meanwhile is answered at once."""
     allowed_connections(2000)  # both ends are in this process
-    limits = replace(HURRIED, head_seconds=2)
+    limits = replace(HURRIED, head_seconds=6)
     with ExitStack() as stack, serving(tmp_path, limits=limits) as api:
         port = int(api.url.rpartition(":")[2])
         slow = [stack.enter_context(Wire(port)) for _ in range(1000)]
         slowest, rounds = 0.0, 0
-        end = time.monotonic() + limits.head_seconds - 0.5
+        end = time.monotonic() + 1.5
         while time.monotonic() < end:
             for wire in slow:
                 wire.send(HEAD if rounds == 0 else b"x-%d: y\r\n" % rounds)
@@ -76,8 +77,8 @@ def test_a_thousand_slow_connections_stop_no_client(tmp_path: Path) -> None:
             assert 200 == api.request("/jobs")[0]
             slowest, rounds = max(slowest, time.monotonic() - began), rounds + 1
         assert rounds > 1
-        assert slowest < 1
-        expected = (408, "RequestTimeoutException", "The head of the request took longer than 2 seconds.")
+        assert slowest < 3
+        expected = (408, "RequestTimeoutException", "The head of the request took longer than 6 seconds.")
         assert {expected} == {wire.error() for wire in slow}
 
 
@@ -92,7 +93,7 @@ def test_a_head_that_begins_after_an_answer_has_its_own_time(port: int) -> None:
     with Wire(port) as wire:
         for _ in range(4):
             assert b"GET /b" == wire.get("/b")
-            time.sleep(0.2)  # together longer than a head may take
+            time.sleep(0.3)  # together longer than a head may take
         assert wire.send(HEAD)
         assert (408, "RequestTimeoutException") == wire.error()[:2]
 
@@ -181,7 +182,7 @@ def test_a_body_that_comes_too_slowly_is_refused(port: int) -> None:
     with Wire(port) as wire:
         wire.send(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         wait_until(lambda: not wire.send(b"x") or wire.has_come(), "an answer")
-        expected = (408, "RequestTimeoutException", "The body of the request took longer than 0.5 seconds.")
+        expected = (408, "RequestTimeoutException", "The body of the request took longer than 1 seconds.")
         assert expected == wire.error()
 
 
@@ -207,15 +208,15 @@ def test_a_client_that_does_not_read_is_dropped(port: int) -> None:
         assert read < LARGE
 
 
-def test_a_client_that_reads_slowly_is_served(port: int) -> None:
+def test_a_client_that_reads_slowly_is_served() -> None:
     """A large answer may take longer than the limit, as long as some of it is taken in that time."""
-    with Wire(port) as wire:
+    with wired(app, replace(HURRIED, send_seconds=2)) as port, Wire(port) as wire:
         wire.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
         answer = wire.answer()
         read = 0
         while piece := answer.read(2_500_000):
             read += len(piece)
-            time.sleep(0.1)
+            time.sleep(0.25)
         assert LARGE == read
 
 
@@ -309,6 +310,27 @@ def test_the_address_with_most_idle_connections_gives_way() -> None:
         crowd = [stack.enter_context(Wire(port)) for _ in range(60)]
         assert crowd[0].is_ended()
         assert b"GET /b" == other.get("/b")
+
+
+class _From(asyncio.Transport):
+    """A connection from an address that this machine does not have."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 1, 0, 0)})
+        self.is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+async def test_a_network_of_ipv6_is_one_address() -> None:
+    """A client has all addresses of it, and none of them is another client."""
+    config = http_config(app, limits=replace(LIMITS, connections=4))
+    addresses = ("2001:db8:0:1::1", "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:2::1", "2001:db8:0:3::1")
+    transports = [_From(address) for address in addresses]
+    for transport in transports:
+        HttpProtocol(config, ServerState(), {}).connection_made(transport)
+    assert [False, True, True, False, False, False] == [transport.is_aborted for transport in transports]
 
 
 def test_a_new_client_is_refused_where_all_connections_are_at_work() -> None:

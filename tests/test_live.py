@@ -4,6 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,14 @@ from starlette.requests import Request
 from waiting import wait_until
 
 from jobindex import live as live_module
+from jobindex.access import PRINCIPAL
 from jobindex.api import events
 from jobindex.api.throttle import Throttle
 from jobindex.errors import ServiceUnavailableException
 from jobindex.events import parse_message
 from jobindex.live import Interest, Live
 from jobindex.metrics import Metrics
+from jobindex.principals import ANYONE
 from jobindex.state import Ingestion, State
 from jobindex.store import NAMED_MAXIMUM, Changed
 
@@ -107,6 +111,80 @@ async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
         assert (await told(watching))["jobs"] is None
 
 
+FLEET = frozenset({"fleet", "fleet-2"})
+
+
+@pytest.mark.parametrize(
+    "interest",
+    [
+        Interest(seen=FLEET),
+        Interest(seen=FLEET, namespace_id="fleet"),
+        Interest(seen=FLEET, job_id="job-2"),
+        Interest(seen=FLEET, thing_name="thing-2"),
+    ],
+)
+async def test_who_sees_some_namespaces_is_told_of_these_alone(live: Live, interest: Interest) -> None:
+    """By their names alone: whether a job or a thing that is asked for is in others does not show."""
+    live._state.last_message_at = datetime.now(UTC)
+    with live.watch(interest) as watching, live.watch(Interest()) as everything:
+        assert watching is not None
+        assert everything is not None
+        first = json.loads(await anext(watching))
+        assert ([], [], [], {"ingestion": "connected"}) == (
+            first["jobs"],
+            first["things"],
+            first["namespaces"],
+            first["freshness"],
+        )
+        live.note(OTHER, OTHERS_CHANGED)
+        assert ["other"] == (await told(everything))["namespaces"]
+        live.note(TOLD, CHANGED)
+        live.note(OTHER, OTHERS_CHANGED)
+        live.note((), replace(CHANGED, namespace_ids=frozenset(f"many-{n}" for n in range(NAMED_MAXIMUM + 1))))
+        change = await told(watching)
+        assert (None, None, ["fleet"], {"ingestion": "connected"}) == (
+            change["jobs"],
+            change["things"],
+            change["namespaces"],
+            change["freshness"],
+        )
+        assert (await told(everything))["namespaces"] is None
+
+
+async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: Live) -> None:
+    """A purge of rejected messages is news to who sees all; where it is not known what changed, it is to everybody."""
+    with live.watch(Interest(seen=FLEET)) as watching, live.watch(Interest()) as everything:
+        assert watching is not None
+        assert everything is not None
+        live._tick.add_rewrite()
+        change = await told(everything)
+        assert (None, None, None) == (change["jobs"], change["things"], change["namespaces"])
+        live.note((), replace(OTHERS_CHANGED, namespace_ids=None))
+        first, change = json.loads(await anext(watching)), json.loads(await anext(watching))
+        assert ([], None) == (first["namespaces"], change["namespaces"])
+
+
+async def test_nobody_has_all_lines(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one key, or address, some; others come in nevertheless."""
+    monkeypatch.setattr(live_module, "WATCHERS_OF_ONE_MAXIMUM", 1)
+    with live.watch(Interest(), "key a") as first, live.watch(Interest(), "key a") as second:
+        assert first is not None
+        assert second is None
+        assert (True, False) == (live.is_full("key a"), live.is_full("key b"))
+        with live.watch(Interest(), "key b") as other:
+            assert other is not None
+
+
+async def test_lines_that_are_ended_may_begin_again(live: Live) -> None:
+    """When other keys are in force, who may still watch comes back."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.end_lines()
+        assert 1 == len([told async for told in watching])
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+
+
 async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
     """Nothing waits for a slow watcher: its line ends, and others are told as ever."""
     with live.watch(Interest()) as slow, live.watch(Interest()) as quick:
@@ -141,7 +219,16 @@ async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
     endpoint = events.watch(live, Throttle(Metrics(State())))
     with pytest.raises(ServiceUnavailableException, match="stopping"):
         await endpoint(
-            Request({"type": "http", "method": "GET", "path_params": {}, "query_string": b"", "headers": []})
+            Request(
+                {
+                    "type": "http",
+                    "method": "GET",
+                    "path_params": {},
+                    "query_string": b"",
+                    "headers": [],
+                    PRINCIPAL: ANYONE,
+                }
+            )
         )
 
 

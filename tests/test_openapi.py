@@ -105,7 +105,7 @@ def test_the_names_in_the_description_are_those_of_the_code(api: Api) -> None:
         if parameter["name"] == "state"
     )
     assert list(ExecutionState) == state["schema"]["enum"]
-    assert {"400", "404", "503", "200"} == set(paths["/jobs"]["get"]["responses"])
+    assert {"400", "403", "404", "503", "200"} == set(paths["/jobs"]["get"]["responses"])
     assert {"200", "503"} == set(paths["/readyz"]["get"]["responses"])
 
 

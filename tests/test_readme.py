@@ -17,7 +17,7 @@ from jobindex.metrics import Metrics
 from jobindex.parameters import MAX_RESULTS
 from jobindex.state import Ingestion, State
 from jobindex.topics import DEFAULT_FILTERS
-from jobindex.ui.routes import ui_routes
+from jobindex.ui.routes import make_ui
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,10 +51,10 @@ def test_the_readme_has_an_example_of_every_command_that_asks() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
-    app = create_app(State(), Metrics(State()), Live(State()), pages=ui_routes(State(), nullcontext()))
+    app = create_app(State(), Metrics(State()), Live(State()), pages=make_ui(State(), nullcontext()).routes)
     paths = {
         getattr(route, "path", "") + getattr(inner, "path", "")
-        for route in app._app.routes  # type: ignore[attr-defined]
+        for route in app.routes
         for inner in getattr(route, "routes", None) or [None]
     }
     # Neither what leads to the pages nor the stylesheet has an address to remember, nor has what is no page.

@@ -299,9 +299,17 @@ async def test_rounds_forget_and_count(
 ) -> None:
     """Round after round forgets what is past the age, and counts it, also after one that failed."""
     metrics = Metrics(State())
+    noted: list[Changed] = []
     await index.tell(job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10))
     retaining = asyncio.create_task(
-        rounds(store, timedelta(days=1), metrics=metrics, clock=lambda: NOW, round_seconds=0.01)
+        rounds(
+            store,
+            timedelta(days=1),
+            metrics=metrics,
+            note=lambda _, changed: noted.append(changed),
+            clock=lambda: NOW,
+            round_seconds=0.01,
+        )
     )
 
     async def failures() -> int:
@@ -316,6 +324,7 @@ async def test_rounds_forget_and_count(
     retaining.cancel()
     await asyncio.wait([retaining])
     assert b"jobindex_jobs_forgotten_total 2.0" in metrics.encode()
+    assert {"j1", "j2"} == {job_id for changed in noted for job_id in changed.job_ids or ()}
 
 
 @pytest.mark.parametrize(("days", "kept"), [("1", {"j2"}), ("", {"j1", "j2"})], ids=["with the setting", "without"])

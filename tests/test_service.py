@@ -8,6 +8,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,28 @@ def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
 
 def test_a_host_that_does_not_resolve_stops_the_start() -> None:
     """The message names the setting."""
-    ended = jobindex("serve", HTTP_HOST="no.such.host.invalid")
+    ended = jobindex("serve", HTTP_HOST="no.such.host.invalid", HTTP_AUTH="none")
     assert 2 == ended.returncode
     assert "JOBINDEX_HTTP_HOST: 'no.such.host.invalid'" in ended.stderr
+
+
+def test_the_settings_of_http_have_their_effect(tmp_path: Path) -> None:
+    """Hosts, proxies and the rate, as a service that runs keeps them; without a key, as the settings say."""
+    settings = {"HTTP_HOSTS": "jobs.internal", "HTTP_PROXIES": "127.0.0.1", "HTTP_RATE": "0.001", "HTTP_AUTH": "none"}
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", **settings)
+    with running(service, until="connecting"):
+
+        def ask(host: str, client: str) -> int:
+            connection = HTTPConnection("127.0.0.1", int(service.url.rpartition(":")[2]), timeout=10)
+            connection.request("GET", "/jobs", headers={"host": host, "x-forwarded-for": client})
+            with connection.getresponse() as answer:
+                answer.read()
+                connection.close()
+                return answer.status
+
+        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+        assert [200] * 10 + [400] == [ask("jobs.internal", "10.0.0.1") for _ in range(11)]
+        assert (200, 403) == (ask("localhost", "10.0.0.2"), ask("jobs.example", "10.0.0.3"))
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])

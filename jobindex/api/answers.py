@@ -29,6 +29,14 @@ STATUS: dict[type[Exception], int] = {
     UnrecognizedClientException: 403,
     InvalidSignatureException: 403,
 }
+OF_KEYS = (
+    MissingAuthenticationTokenException,
+    UnrecognizedClientException,
+    IncompleteSignatureException,
+    InvalidSignatureException,
+    AccessDeniedException,
+)
+"""What may be wrong with who asks."""
 ERROR_TYPE = "x-amzn-ErrorType"
 
 

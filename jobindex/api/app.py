@@ -4,19 +4,17 @@ AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amz
 `x-amzn-RequestId`.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
 from typing import cast
-from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler
 
 from jobindex.api import (
     describe_job,
@@ -28,8 +26,9 @@ from jobindex.api import (
     index_jobs,
     rejected,
 )
-from jobindex.api.answers import STATUS, error_answer, failure, json_answer, refusal, request_id
+from jobindex.api.answers import STATUS, error_answer, failure, json_answer, refusal
 from jobindex.api.freshness import Freshness
+from jobindex.api.front import Front, Gate
 from jobindex.api.list_jobs import LIST_JOBS, ListJobs
 from jobindex.api.openapi import GET_OPENAPI, describe
 from jobindex.api.operations import operation_routes
@@ -51,11 +50,12 @@ def create_app(
     thing_arn_prefix: str = "",
     stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
-) -> App:
+    gate: Gate | None = None,
+) -> Front:
     """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
 
     `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
-    before it is told as one that waits.
+    before it is told as one that waits; `gate` says who is let in: without it anyone who knows the address.
     """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(STATUS, _answer_error),
@@ -70,11 +70,10 @@ def create_app(
         *index_fleet.SERVED,
         *index_jobs.SERVED,
         *index_executions.served(stuck_after),
-        *rejected.SERVED,
     )
-    description = describe(
-        [LIST_JOBS, *(operation for operation, _ in served), events.WATCH, *health.OPERATIONS, GET_OPENAPI]
-    )
+    on_rejected = rejected.served(live.note)
+    operations = [operation for operation, _ in (*served, *on_rejected)]
+    description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001
         return json_answer(description)
@@ -82,7 +81,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
-            *operation_routes(served, state, throttle),
+            *operation_routes(served, on_rejected, state, throttle),
             *health.health_routes(state, metrics, stuck_after=stuck_after),
             Route(events.WATCH.path, events.watch(live, throttle)),
             Route(GET_OPENAPI.path, openapi),
@@ -91,7 +90,7 @@ def create_app(
         exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
-    return _Front(app, list_jobs, Freshness(state))
+    return Front(app, list_jobs, freshness=Freshness(state), throttle=throttle, metrics=metrics, gate=gate or Gate())
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -112,44 +111,3 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
     # starlette raises the error again behind this answer, so that the server logs it.
     return failure()
-
-
-class _Front:
-    """Stands before the framework's routing.
-
-    It gives every answer an id of its own, where SDKs look for it, and tells how fresh it is. It leads to ListJobs past
-    the routing, which takes as long as it takes to read a page, and keeps a slash within a name from parting the path.
-    """
-
-    def __init__(self, app: ASGIApp, list_jobs: ListJobs, freshness: Freshness) -> None:
-        self._app = app
-        self._list_jobs = list_jobs
-        self._freshness = freshness
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] += (
-                    (b"x-amzn-requestid", request_id()),
-                    (b"jobindex-freshness", self._freshness.encoded()),
-                )
-            await send(message)
-
-        if scope["type"] != "http" or scope["path"] != LIST_JOBS.path or scope["method"] != "GET":
-            await self._app(_with_slashes_kept(scope), receive, send_with_headers)
-            return
-        try:
-            await self._list_jobs(scope, receive, send_with_headers)
-        except tuple(STATUS) as error:
-            await refusal(error)(scope, receive, send_with_headers)
-        except Exception:
-            await failure()(scope, receive, send_with_headers)
-            raise  # for the server to log
-
-
-def _with_slashes_kept(scope: Scope) -> Scope:
-    """Return a scope whose path keeps an encoded slash as it was sent; no name has one, so it is refused."""
-    sent = scope.get("raw_path") or b""
-    if b"%2f" not in sent.lower():
-        return scope
-    return {**scope, "path": "%2F".join(unquote(part.decode("latin-1")) for part in re.split(b"%2[fF]", sent))}

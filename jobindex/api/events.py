@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from jobindex.access import principal_of
+from jobindex.api.holders import holder_of
 from jobindex.api.members import TEXT
 from jobindex.api.operations import Operation, parse
 from jobindex.api.throttle import Throttle
 from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
-from jobindex.live import WATCHERS_MAXIMUM, Interest, Live
+from jobindex.live import Interest, Live
 from jobindex.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
 
 WATCH = Operation(
@@ -40,7 +42,9 @@ def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Respo
 
     async def events(request: Request) -> Response:
         values = parse(WATCH, request)
+        principal = principal_of(request.scope)
         interest = Interest(
+            seen=principal.namespace_ids,
             job_id=values.optional("jobId"),
             thing_name=values.optional("thingName"),
             namespace_id=values.optional("namespaceId"),
@@ -48,17 +52,18 @@ def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Respo
         if live.is_stopped:
             # A line that ended at once would look like one that stood.
             raise ServiceUnavailableException("The service is stopping.")
-        if live.watchers >= WATCHERS_MAXIMUM:
+        holder = holder_of(request.scope)
+        if live.is_full(holder):
             throttle.refuse()
         if request.method == "HEAD":
             return Response(media_type=WATCH.media_type, headers=_HEADERS)
-        return StreamingResponse(_encoded(live, interest), media_type=WATCH.media_type, headers=_HEADERS)
+        return StreamingResponse(_encoded(live, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
 
     return events
 
 
-async def _encoded(live: Live, interest: Interest) -> AsyncIterator[bytes]:
-    with live.watch(interest) as told:
+async def _encoded(live: Live, interest: Interest, holder: str) -> AsyncIterator[bytes]:
+    with live.watch(interest, holder) as told:
         yield b"retry: %d\n\n" % RETRY_MS
         if told is not None:
             async for change in told:

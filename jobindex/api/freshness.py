@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+from jobindex.principals import Principal
 from jobindex.state import Ingestion, State
 
 HEADER = "jobindex-freshness"
+
+_Told = tuple[Ingestion, dict[str, datetime]]
 
 
 class Freshness:
@@ -12,13 +15,15 @@ class Freshness:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._told: tuple[Ingestion, dict[str, datetime]] | None = None
-        self._encoded = b""
+        self._encoded: dict[bool, tuple[_Told, bytes]] = {}
 
-    def encoded(self) -> bytes:
-        """Return the value of the header as it is now."""
-        told = (self._state.ingestion, self._state.freshness())
-        if told != self._told:
+    def encoded(self, principal: Principal) -> bytes:
+        """Return the value of the header as it is now, without what a principal may not see."""
+        sees_all = principal.namespace_ids is None
+        told = (self._state.ingestion, self._state.freshness(sees_all=sees_all))
+        former, encoded = self._encoded.get(sees_all, (None, b""))
+        if told != former:
             times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in told[1].items())
-            self._told, self._encoded = told, ", ".join((f"ingestion={told[0]}", *times)).encode()
-        return self._encoded
+            encoded = ", ".join((f"ingestion={told[0]}", *times)).encode()
+            self._encoded[sees_all] = told, encoded
+        return encoded

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from jobindex.access import principal_of
 from jobindex.api.answers import json_answer
 from jobindex.api.members import FLAG, TEXT, an_object, one_of
 from jobindex.api.metrics import metrics_endpoint
-from jobindex.api.operations import Operation
+from jobindex.api.operations import Audience, Operation, admit
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.metrics import Metrics
 from jobindex.parameters import Schema
@@ -20,12 +21,18 @@ from jobindex.state import Ingestion, State, described
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 HEALTHZ = Operation(
-    name="GetHealth", summary="The process lives", path="/healthz", answer=an_object("alive", alive=FLAG), errors=()
+    name="GetHealth",
+    summary="The process lives",
+    path="/healthz",
+    audience=Audience.ANYONE,
+    answer=an_object("alive", alive=FLAG),
+    errors=(),
 )
 READYZ = Operation(
     name="GetReadiness",
     summary="Whether the index answers, and how ingestion fares",
     path="/readyz",
+    audience=Audience.ANYONE,
     answer=an_object(
         "ready",
         "ingestion",
@@ -44,12 +51,15 @@ READYZ = Operation(
 METRICS = Operation(
     name="GetMetrics",
     summary="Figures for Prometheus",
+    audience=Audience.UNLIMITED,
     path="/metrics",
     media_type="text/plain",
     answer=TEXT,
     errors=(),
 )
 OPERATIONS = (HEALTHZ, READYZ, METRICS)
+PUBLIC = frozenset(operation.path for operation in OPERATIONS if operation.audience is Audience.ANYONE)
+"""What asks whether a process lives has no key."""
 
 
 def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> Sequence[Route]:
@@ -58,15 +68,22 @@ def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> 
     async def healthz(request: Request) -> Response:  # noqa: ARG001
         return json_answer({"alive": True})
 
-    async def readyz(request: Request) -> Response:  # noqa: ARG001
+    async def readyz(request: Request) -> Response:
+        sees_all = principal_of(request.scope).namespace_ids is None
         reason = state.reason
         try:
             if reason is None:
                 await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
-        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **described(state)}
+        told = described(state, sees_all=sees_all)
+        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **told}
         return json_answer(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    serve_metrics = metrics_endpoint(state, metrics, stuck_after=stuck_after)
+    read_metrics = metrics_endpoint(state, metrics, stuck_after=stuck_after)
+
+    async def serve_metrics(request: Request) -> Response:
+        admit(METRICS, principal_of(request.scope))
+        return await read_metrics(request)
+
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))

@@ -4,15 +4,26 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from importlib.metadata import version
 
-from jobindex.api.answers import ERROR_TYPE, STATUS
+from jobindex.api.answers import ERROR_TYPE, OF_KEYS, STATUS
 from jobindex.api.freshness import HEADER as FRESHNESS
 from jobindex.api.members import TEXT, an_object
-from jobindex.api.operations import CHANGE_HEADER, Operation
+from jobindex.api.operations import CHANGE_HEADER, Audience, Operation
+from jobindex.errors import ThrottlingException
 from jobindex.parameters import Constraint, Schema, Several
 
 GET_OPENAPI = Operation(
     name="GetOpenApi", summary="This description", path="/openapi.json", answer={"type": "object"}, errors=()
 )
+
+_SECURITY: dict[str, Schema] = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of `jobindex keys add --token`."},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "AWS Signature Version 4 of the service `iot`, as SDKs sign.",
+    },
+}
 
 _HEADERS: Schema = {
     "x-amzn-RequestId": {"description": "The id of this answer.", "required": True, "schema": TEXT},
@@ -37,7 +48,7 @@ def describe(operations: Iterable[Operation]) -> Schema:
             "summary": "AWS IoT's reading operations on jobs, and under /index/ what it has none for",
         },
         "paths": paths,
-        "components": {"schemas": {"Error": an_object("message", message=TEXT)}},
+        "components": {"schemas": {"Error": an_object("message", message=TEXT)}, "securitySchemes": _SECURITY},
     }
 
 
@@ -47,9 +58,11 @@ def _operation(operation: Operation) -> Schema:
         "summary": operation.summary,
         "parameters": [
             *(_parameter(operation, name, constraint) for name, constraint in operation.parameters.items()),
-            *([_CHANGE] if operation.is_change else []),
+            *([_CHANGE] if operation.audience is Audience.OPERATORS else []),
         ],
         "responses": {**_answers(operation), **_errors(operation)},
+        # The last one: where no keys are asked for.
+        "security": [{}] if operation.audience is Audience.ANYONE else [*({name: []} for name in _SECURITY), {}],
     }
 
 
@@ -86,7 +99,8 @@ def _answers(operation: Operation) -> Mapping[str, Schema]:
 
 def _errors(operation: Operation) -> Mapping[str, Schema]:
     names: dict[int, list[str]] = {}
-    for error in operation.errors:
+    of_keys = () if operation.audience is Audience.ANYONE else (*OF_KEYS, ThrottlingException)
+    for error in dict.fromkeys((*operation.errors, *of_keys)):
         names.setdefault(STATUS[error], []).append(error.__name__)
     return {
         str(status): {

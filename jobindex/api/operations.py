@@ -2,15 +2,16 @@
 
 What changes something needs the header `x-jobindex: 1`. A web page of another origin cannot send it: its
 browser would ask first (CORS), and nothing here grants that. A page whose name was made to lead here (DNS
-rebinding) can, but its browser says that a page asks, which is refused too. Not chosen: a password, which
-ListJobs has not either; who reaches the port is trusted, pages that happen to be open beside are not.
+rebinding) can, but its browser says that a page asks, which is refused too.
 """
 
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from http import HTTPStatus
+from typing import assert_never
 from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from jobindex.access import principal_of, seen_by
 from jobindex.api.answers import json_answer
 from jobindex.api.throttle import Throttle
 from jobindex.errors import (
@@ -30,6 +32,8 @@ from jobindex.errors import (
     ThrottlingException,
 )
 from jobindex.parameters import Constraints, Integer, Schema, Values, parse_parameters
+from jobindex.principals import Principal
+from jobindex.reader import Reader
 from jobindex.state import State
 from jobindex.store import Store
 
@@ -37,6 +41,19 @@ CHANGE_HEADER = "x-jobindex"
 LIMIT_MAXIMUM = 1000
 
 _log = logging.getLogger(__name__)
+
+
+class Audience(Enum):
+    """Who may ask for an operation."""
+
+    ANYONE = auto()
+    """Also without a key."""
+    ANY_KEY = auto()
+    """Any key; what is answered is what it may see."""
+    UNLIMITED = auto()
+    """A key that is not limited to some namespaces: what is answered is of all, or of none."""
+    OPERATORS = auto()
+    """An unlimited key of the role `operate`, by a header that a web page from elsewhere cannot send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +67,7 @@ class Operation:
     answer: Schema
     method: str = "GET"
     parameters: Constraints = field(default_factory=dict)
-    is_change: bool = False
-    """Whether it needs the header that a web page from elsewhere cannot send."""
+    audience: Audience = Audience.ANY_KEY
     errors: tuple[type[Exception], ...] = (
         InvalidRequestException,
         ResourceNotFoundException,
@@ -65,10 +81,14 @@ class Operation:
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
-Answer = Callable[[Store, Values], Awaitable[object]]
-"""Answers from a store what was asked by parameters: a value to encode as JSON, or bytes that are JSON."""
+Answer = Callable[[Reader, Values], Awaitable[object]]
+"""Answers what was asked by parameters: a value to encode as JSON, or bytes that are JSON."""
+
+StoreAnswer = Callable[[Store, Values], Awaitable[object]]
+"""The same for an operation that works on all of the store."""
 
 Served = Sequence[tuple[Operation, Answer]]
+StoreServed = Sequence[tuple[Operation, StoreAnswer]]
 
 
 def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
@@ -76,23 +96,55 @@ def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
     return Integer(least=1, greatest=greatest, default=default)
 
 
-def operation_routes(served: Served, state: State, throttle: Throttle) -> Sequence[Route]:
+def operation_routes(served: Served, store_served: StoreServed, state: State, throttle: Throttle) -> Sequence[Route]:
     """Return the routes that answer operations from the store in `state`, one for each path."""
+    answers: list[tuple[Operation, _Ask]] = [(operation, _reading(answer)) for operation, answer in served]
+    answers += [(operation, _on_all(answer)) for operation, answer in store_served]
     endpoints: dict[str, dict[str, Endpoint]] = {}
-    for operation, answer in served:
-        endpoints.setdefault(operation.path, {})[operation.method] = _endpoint(operation, answer, state, throttle)
+    for operation, ask in answers:
+        endpoints.setdefault(operation.path, {})[operation.method] = _endpoint(operation, ask, state, throttle)
     return [Route(path, _Resource(methods)) for path, methods in endpoints.items()]
 
 
-def _endpoint(operation: Operation, answer: Answer, state: State, throttle: Throttle) -> Endpoint:
+_Ask = Callable[[Store, Principal, Values], Awaitable[object]]
+
+
+def _reading(answer: Answer) -> _Ask:
+    return lambda store, principal, values: answer(seen_by(store, principal), values)
+
+
+def _on_all(answer: StoreAnswer) -> _Ask:
+    return lambda store, _, values: answer(store, values)
+
+
+def _endpoint(operation: Operation, ask: _Ask, state: State, throttle: Throttle) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        if operation.is_change:
+        principal = principal_of(request.scope)
+        admit(operation, principal)
+        if operation.audience is Audience.OPERATORS:
             _check_change(request)
         values = parse(operation, request)
         with throttle, _reaching(operation):
-            return json_answer(await answer(state.opened_store(), values))
+            return json_answer(await ask(state.opened_store(), principal, values))
 
     return endpoint
+
+
+def admit(operation: Operation, principal: Principal) -> None:
+    """Return where a principal may ask for an operation.
+
+    Raises:
+        AccessDeniedException: it may not.
+    """
+    match operation.audience:
+        case Audience.ANYONE | Audience.ANY_KEY:
+            pass
+        case Audience.UNLIMITED:
+            principal.check_all_seen(operation.name)
+        case Audience.OPERATORS:
+            principal.check_operates(operation.name)
+        case _:
+            assert_never(operation.audience)
 
 
 def _check_change(request: Request) -> None:
@@ -137,9 +189,12 @@ def parse(operation: Operation, request: Request) -> Values:
 
     Raises:
         InvalidRequestException: parameters outside their constraints, all of them in one message.
+        AccessDeniedException: it asks for a namespace that who asks may not see.
     """
     in_path = request.path_params
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     # The name of one in the path is an unknown one in the query.
     in_query = ((name, value) for name, value in query if name not in in_path)
-    return parse_parameters(operation.parameters, [*in_path.items(), *in_query])
+    values = parse_parameters(operation.parameters, [*in_path.items(), *in_query])
+    principal_of(request.scope).check_namespace(values.optional("namespaceId"), operation.name)
+    return values

@@ -2,10 +2,12 @@
 
 import logging
 from base64 import b64encode
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from jobindex.api.members import NUMBER, TEXT, TIME, an_array, an_object, or_null
-from jobindex.api.operations import Operation, Served, page_limit
+from jobindex.api.operations import Audience, Operation, StoreServed, page_limit
 from jobindex.errors import (
     AccessDeniedException,
     InvalidRequestException,
@@ -13,8 +15,9 @@ from jobindex.errors import (
     ThrottlingException,
 )
 from jobindex.events import parse_message
+from jobindex.jobs import Report
 from jobindex.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
-from jobindex.store import KeptMessage, RejectedSummary, Store
+from jobindex.store import Changed, KeptMessage, RejectedSummary, Store
 
 AT_ONCE = 100
 """Messages at most in a request to retry or purge."""
@@ -35,6 +38,7 @@ LIST_REJECTED_MESSAGES = Operation(
     name="ListRejectedMessages",
     summary="Messages that could not be understood, in the order of their ids, without their payloads",
     path="/rejected",
+    audience=Audience.UNLIMITED,
     parameters={"limit": page_limit(), "after": Integer(least=0, greatest=_ID.greatest, default=0)},
     answer=an_object("messages", "next", messages=an_array(an_object(*_MESSAGE, **_MESSAGE)), next=or_null(NUMBER)),
     errors=_COMMON_ERRORS,
@@ -43,6 +47,7 @@ GET_REJECTED_MESSAGE = Operation(
     name="GetRejectedMessage",
     summary="A rejected message with its payload in base64, and as text where it is UTF-8",
     path="/rejected/{id}",
+    audience=Audience.UNLIMITED,
     parameters={"id": _ID},
     answer=an_object(*_MESSAGE, "payload", **_MESSAGE, payload=TEXT, text=TEXT),
 )
@@ -52,7 +57,7 @@ RETRY_REJECTED_MESSAGES = Operation(
     method="POST",
     path="/rejected/retry",
     parameters={"id": _IDS},
-    is_change=True,
+    audience=Audience.OPERATORS,
     answer=an_object(
         "applied",
         "rejected",
@@ -69,10 +74,12 @@ PURGE_REJECTED_MESSAGES = Operation(
     method="DELETE",
     path="/rejected",
     parameters={"id": _IDS_OR_NONE, "all": Choice(("true", "false"))},
-    is_change=True,
+    audience=Audience.OPERATORS,
     answer=an_object("purged", purged=NUMBER),
     errors=(*_COMMON_ERRORS, AccessDeniedException),
 )
+
+Note = Callable[[Sequence[Report], Changed], None]
 
 _log = logging.getLogger(__name__)
 
@@ -88,8 +95,9 @@ async def _get(store: Store, values: Values) -> object:
     return _encode_whole(await store.rejected_message(values.integer("id")))
 
 
-async def _retry(store: Store, values: Values) -> object:
+async def _retry(note: Note, store: Store, values: Values) -> object:
     retried = await store.retry_rejected(values.integers("id"), parse_message, now=datetime.now(UTC))
+    note((), retried.changed)
     _log.info("Applied %d rejected messages; %d are still rejected", len(retried.applied), len(retried.rejected))
     return {
         "applied": retried.applied,
@@ -136,9 +144,11 @@ def _encode_whole(kept: KeptMessage) -> dict[str, object]:
         return whole
 
 
-SERVED: Served = (
-    (LIST_REJECTED_MESSAGES, _list),
-    (PURGE_REJECTED_MESSAGES, _purge),
-    (RETRY_REJECTED_MESSAGES, _retry),
-    (GET_REJECTED_MESSAGE, _get),
-)
+def served(note: Note) -> StoreServed:
+    """Return the operations; `note` is called with what they have changed."""
+    return (
+        (LIST_REJECTED_MESSAGES, _list),
+        (PURGE_REJECTED_MESSAGES, _purge),
+        (RETRY_REJECTED_MESSAGES, partial(_retry, note)),
+        (GET_REJECTED_MESSAGE, _get),
+    )

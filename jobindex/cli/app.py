@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli import database, doctor, export, jobs, rejected, running, things, watch
+from jobindex.cli import database, doctor, export, jobs, keys, rejected, running, things, watch
 from jobindex.cli.command import Command, Group
 from jobindex.cli.output import note, say
 from jobindex.errors import (
@@ -14,6 +14,7 @@ from jobindex.errors import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
     InvalidRequestException,
+    KeysError,
     ResourceNotFoundException,
     ServiceError,
     ServiceUnreachableError,
@@ -53,6 +54,7 @@ app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(d
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 
 
@@ -99,6 +101,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"jobindex {call.command}: {error}", 3)
     except InvalidRequestException as error:
         return _fail(f"jobindex {call.command}: {error}", 2)
+    except KeysError as error:
+        return _fail(f"jobindex {call.command}: the keys are as they were:", 1, error.problems)
     except (BackupError, ServiceError, ResourceNotFoundException) as error:
         return _fail(f"jobindex {call.command}: {error}", 1)
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:

@@ -13,6 +13,7 @@ class ChangedJobs:
         self._service = service
         self._job_id = job_id
         self._namespace_id = namespace_id
+        self._told: Json | None = None
 
     def told_by(self, event: Json) -> Iterator[Json | None]:
         """Yield what is known now of each job that has changed, and None where many have.
@@ -21,15 +22,24 @@ class ChangedJobs:
         filters; one that does may name other jobs too.
         """
         names = event["jobs"]
-        if self._job_id is not None:
-            names = [self._job_id] if names is None or self._job_id in names else []
-        if names is None:
-            yield None
+        if self._job_id is not None and (names is None or self._job_id in names):
+            yield from self._changed(self._job_id, is_named=names is not None)
+        elif self._job_id is not None:
             return
-        for name in names:
-            job = self._job(name)
-            if self._namespace_id in {None, job.get("namespaceId")}:
-                yield job
+        elif names is None:
+            yield None
+        else:
+            for name in names:
+                yield from self._changed(name, is_named=True)
+
+    def _changed(self, name: str, *, is_named: bool) -> Iterator[Json]:
+        """Yield a job; where the event does not name it, only if it reads otherwise than it did."""
+        job = self._job(name)
+        is_news = is_named or job != self._told
+        if self._job_id is not None:
+            self._told = job
+        if is_news and self._namespace_id in {None, job.get("namespaceId")}:
+            yield job
 
     def _job(self, name: str) -> Json:
         try:

@@ -3,7 +3,8 @@
 import ssl
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
+from time import sleep
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -11,13 +12,20 @@ from urllib.request import Request
 
 import orjson
 
+from jobindex.backoff import Backoff
 from jobindex.cli.direct import BROKEN, UNANSWERED, open_directly
 from jobindex.errors import (
+    AccessDeniedException,
     InvalidRequestException,
     JobindexError,
+    MissingAuthenticationTokenException,
+    RefusedError,
     ResourceNotFoundException,
     ServiceError,
     ServiceUnreachableError,
+    ThrottledError,
+    ThrottlingException,
+    UnrecognizedClientException,
 )
 from jobindex.parameters import MAX_RESULTS
 
@@ -26,29 +34,42 @@ Parameters = Mapping[str, object]
 """Of a query string; what is None is left out."""
 
 _SECONDS = 60
+_ATTEMPTS = 20
 _FRESHNESS = "jobindex-freshness"
 """A header that every answer of a jobindex has."""
+_UNKNOWN = {MissingAuthenticationTokenException.__name__, UnrecognizedClientException.__name__}
 _PAGE = 100
 """Of our own paths; never more than is of use, so less than the service allows."""
 
 
 class ServiceClient:
-    """Asks the service at `url`.
+    """Asks the service at `url`, with a token where keys are asked for.
 
     Every method raises ServiceUnreachableError when it does not answer, ResourceNotFoundException when it does not
     have what it is asked for, InvalidRequestException when that is not valid, and ServiceError when it refuses or is
     no jobindex.
     """
 
-    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, token: str | None = None) -> None:
         self.url = url
         self.tls = tls
         """Whom to trust with HTTPS; None trusts the system's authorities."""
+        self.headers = {"x-jobindex": "1"} | ({} if token is None else {"authorization": f"Bearer {token}"})
+        """Of every request."""
         self.freshness = ""
         """What the last answer said of how fresh the index is."""
 
     def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
-        """Return an answer."""
+        """Return an answer; while the service is asked too often, wait and ask again, as SDKs do."""
+        backoff = Backoff(first=0.5, greatest=5)
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._ask(method, path, parameters)
+            except ThrottledError:
+                sleep(backoff.next_seconds())
+        return self._ask(method, path, parameters)
+
+    def _ask(self, method: str, path: str, parameters: Parameters | None) -> Json:
         with self.open(method, path, parameters, seconds=_SECONDS) as answer:
             return self._read(answer)
 
@@ -56,21 +77,29 @@ class ServiceClient:
         """Return an answer that is still to be read; `seconds` is how long to wait for each part of it."""
         query = urlencode({name: value for name, value in (parameters or {}).items() if value is not None})
         url = f"{self.url}{path}{'?' if query else ''}{query}"
-        request = Request(url, method=method, headers={"x-jobindex": "1"})  # noqa: S310 (connect() lets http and https pass)
+        request = Request(url, method=method, headers=self.headers)  # noqa: S310 (connect() lets http and https pass)
         try:
             answer = open_directly(request, seconds=seconds, tls=self.tls)
         except HTTPError as error:
             with error:
                 self.freshness = error.headers.get(_FRESHNESS, self.freshness)
                 message = _message(error) or f"{self.url}: {error}"
+                if error.headers.get("location"):
+                    message += f"; it leads to {error.headers['location']}: name that by --endpoint"
+                refused_as = error.headers.get("x-amzn-ErrorType")
+                if refused_as in _UNKNOWN:
+                    told = f"{message} (the service asks for a key: JOBINDEX_HTTP_TOKEN is to hold its token)"
+                    raise RefusedError(told, is_known=False) from error
+                if refused_as == AccessDeniedException.__name__:
+                    raise RefusedError(message, is_known=True) from error
                 raise _refusal(error)(message) from error
         except UNANSWERED as error:
             raise self.unreachable(error) from error
-        told = answer.headers.get(_FRESHNESS)
-        if told is None:
+        freshness = answer.headers.get(_FRESHNESS)
+        if freshness is None:
             answer.close()
             raise ServiceError(f"{self.url}: this is no answer of jobindex: it has no header {_FRESHNESS}")
-        self.freshness = told
+        self.freshness = freshness
         return answer
 
     def jobs(self, parameters: Parameters) -> Iterator[Json]:
@@ -105,7 +134,15 @@ class ServiceClient:
     def unreachable(self, error: Exception) -> ServiceUnreachableError:
         """Return what to raise when the service does not answer."""
         reason = getattr(error, "reason", None) or error
-        return ServiceUnreachableError(f"{self.url}: {reason}; does the service run there?")
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            hint = "JOBINDEX_HTTP_CA_FILE names authorities to trust with --endpoint"
+        elif isinstance(reason, ssl.SSLError):
+            hint = "does it speak HTTPS?"
+        elif isinstance(reason, RemoteDisconnected) and self.url.startswith("http:"):
+            hint = "does it speak HTTPS alone?"
+        else:
+            hint = "does the service run there?"
+        return ServiceUnreachableError(f"{self.url}: {reason}; {hint}")
 
     def _read(self, answer: HTTPResponse) -> Json:
         try:
@@ -122,8 +159,11 @@ def quoted(name: str) -> str:
 
 
 def _refusal(error: HTTPError) -> type[JobindexError]:
-    if error.headers.get("x-amzn-ErrorType") == InvalidRequestException.__name__:
-        return InvalidRequestException
+    match error.headers.get("x-amzn-ErrorType"):
+        case InvalidRequestException.__name__:
+            return InvalidRequestException
+        case ThrottlingException.__name__:
+            return ThrottledError
     return ResourceNotFoundException if error.code == HTTPStatus.NOT_FOUND else ServiceError
 
 

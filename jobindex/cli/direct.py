@@ -3,7 +3,7 @@
 import ssl
 from http.client import HTTPException, HTTPResponse
 from typing import cast
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 BROKEN = (OSError, HTTPException)
 """What is raised where an answer breaks off."""
@@ -16,10 +16,16 @@ def open_directly(request: str | Request, *, seconds: float, tls: ssl.SSLContext
 
     `tls` decides whom to trust with HTTPS; None trusts the system's authorities.
 
+    What leads elsewhere is an error too: a token is for nobody else.
+
     Raises:
         HTTPError: it is an error; it is an OSError, and an answer too.
         OSError, HTTPException, UnicodeError: none comes, see UNANSWERED.
     """
-    return cast(
-        "HTTPResponse", build_opener(ProxyHandler({}), HTTPSHandler(context=tls)).open(request, timeout=seconds)
-    )
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls), _NoRedirect())
+    return cast("HTTPResponse", opener.open(request, timeout=seconds))
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: object, **__: object) -> None:
+        """Lead nowhere."""

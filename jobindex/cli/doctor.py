@@ -46,12 +46,14 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
 def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     from jobindex.cli.ailments.broker import examine_broker
     from jobindex.cli.ailments.database import examine_database
+    from jobindex.cli.ailments.keys import examine_keys
     from jobindex.cli.ailments.publishers import examine_publishers
     from jobindex.cli.ailments.service import examine_service
 
     unknown = list(_unknown_settings())
     yield from unknown or [_SETTINGS.well("are valid")]
-    of_service = list(examine_service(service.url, service.tls))
+    yield from examine_keys(settings.http.keys_path)
+    of_service = list(examine_service(service))
     yield from examine_broker(settings.broker, settings.topic_filters)
     yield from of_service
     yield from examine_publishers(service, datetime.now(UTC).timestamp())

@@ -83,7 +83,8 @@ def connect(endpoint: str | None) -> ServiceClient:
         return local_service(load_settings(OF_HTTP))
     if not _is_address(endpoint):
         raise typer.BadParameter(f"{endpoint!r} is not http://HOST:PORT", param_hint="--endpoint")
-    return ServiceClient(endpoint.rstrip("/"), _trusted(endpoint))
+    settings = load_settings(OF_ENDPOINT, are_unknown_told=False)
+    return ServiceClient(endpoint.rstrip("/"), _trusted(endpoint, settings), token=settings.http.token)
 
 
 def local_service(settings: Settings) -> ServiceClient:
@@ -94,7 +95,8 @@ def local_service(settings: Settings) -> ServiceClient:
     cert_file = settings.http.cert_file
     url = local_url(settings.http.host, settings.http.port, is_secure=cert_file is not None)
     # Its certificate names it as clients elsewhere call it.
-    return ServiceClient(url, None if cert_file is None else pinned_context(cert_file))
+    tls = None if cert_file is None else pinned_context(cert_file)
+    return ServiceClient(url, tls, token=settings.http.token)
 
 
 @contextmanager
@@ -117,12 +119,12 @@ def warn(service: ServiceClient) -> None:
         note("The index is not complete: it has not been told everything. `jobindex doctor` tells more.")
 
 
-def _trusted(endpoint: str) -> ssl.SSLContext | None:
+def _trusted(endpoint: str, settings: Settings) -> ssl.SSLContext | None:
     if not endpoint.lower().startswith("https:"):
         return None
     from jobindex.tls import verifying_context
 
-    return verifying_context(load_settings(OF_ENDPOINT).http.ca_file)
+    return verifying_context(settings.http.ca_file)
 
 
 def _is_address(url: str) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from jobindex.config.names import SETTINGS
 from jobindex.config.settings import Settings, read_settings, unknown_settings
@@ -12,10 +12,12 @@ from jobindex.logs import set_up_logs
 _log = logging.getLogger("jobindex")
 
 
-OF_HTTP = ("HTTP_HOST", "HTTP_PORT", "HTTP_CERT_FILE")
+OF_HTTP = ("HTTP_HOST", "HTTP_PORT", "HTTP_CERT_FILE", "HTTP_TOKEN")
 """What a command needs that asks the service."""
-OF_ENDPOINT = ("HTTP_CA_FILE",)
-"""What it needs that asks one elsewhere, by HTTPS."""
+OF_ENDPOINT = ("HTTP_CA_FILE", "HTTP_TOKEN")
+"""What it needs that asks one elsewhere."""
+OF_KEYS: Sequence[str] = ()
+"""What a command needs that works with the keys file: it need not be there yet."""
 OF_DATABASE = ("DATABASE_URL",)
 """What a command needs that works with the file."""
 

@@ -5,6 +5,8 @@ import re
 import typer
 
 from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.parameters import NAMESPACE_ID
+from jobindex.principals import Role
 
 
 def count(text: object) -> int:
@@ -29,6 +31,20 @@ def selection(text: str) -> TargetSelection:
     if text.upper() not in set(TargetSelection):
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(TargetSelection)}")
     return TargetSelection(text.upper())
+
+
+def namespace(text: str) -> str:
+    """Return the id of a namespace."""
+    if any(NAMESPACE_ID.problems(text)):
+        raise typer.BadParameter(f"{text!r} is no namespace: letters, digits, _ and - make one")
+    return text
+
+
+def role(text: str) -> Role:
+    """Return what a key may do."""
+    if text not in set(Role):
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(Role)}")
+    return Role(text)
 
 
 def _number(text: object, least: int) -> int:

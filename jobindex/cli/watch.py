@@ -56,7 +56,7 @@ def watch(
                         backoff.reset()
                     else:
                         for job in changed.told_by(event):
-                            say(encode(_encoded(event["at"], job)) if json else _line(event["at"], job))
+                            say(encode(_encoded(event, job)) if json else _line(event, job))
                 reason = f"{service.url}: the service ended the line"
             except (ServiceError, ResourceNotFoundException, InvalidRequestException) as error:
                 # Once it has answered, so does a proxy before it in its place, or it has too much to do.
@@ -95,14 +95,17 @@ def _events(service: ServiceClient, parameters: Json) -> Iterator[Json | None]:
             raise ServiceError(f"{service.url}: this is no answer of jobindex: {error}") from error
 
 
-def _encoded(at: float, job: Json | None) -> Json:
-    """Return a line for programs: a job that was deleted has no status, `jobId` is null where many changed."""
-    return {"at": at, **({"jobId": None} if job is None else job)}
+def _encoded(event: Json, job: Json | None) -> Json:
+    """Return a line for programs: a job that was deleted has no status, `jobId` is null where none is named."""
+    told = {"jobId": None, "namespaces": event["namespaces"]} if job is None else job
+    return {"at": event["at"], **told}
 
 
-def _line(at: float, job: Json | None) -> str:
+def _line(event: Json, job: Json | None) -> str:
+    at = event["at"]
     if job is None:
-        return f"{time(at)}  more jobs changed than can be named"
+        where = f" of {printable(', '.join(event['namespaces']))}" if event["namespaces"] else ""
+        return f"{time(at)}  jobs{where} changed, which ones is not told"
     parts = [time(at), printable(job["jobId"]), styled(printable(job.get("status", "deleted")))]
     if job.get("namespaceId"):
         parts.append(printable(job["namespaceId"]))

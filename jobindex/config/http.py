@@ -1,11 +1,19 @@
-"""The settings of HTTP: where, and by which certificates."""
+"""The settings of HTTP: where, who is let in, by which names and certificates."""
 
+import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jobindex.config.reader import Reader
+from jobindex.errors import KeysError
+from jobindex.keys_file import read_keys
+from jobindex.signatures import PublicUrl
 from jobindex.tls import pinned_context, server_context, verifying_context
+
+_HTTP_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +22,16 @@ class Http:
 
     host: str
     port: int
+    keys_path: Path | None
+    """The file of the keys; None lets everyone in."""
+    token: str | None = field(repr=False)
+    """By which commands ask the service."""
+    host_names: frozenset[str]
+    """By which clients may call it, besides addresses and `localhost`."""
+    public: PublicUrl | None
+    """Where clients ask, when a proxy stands before it."""
+    proxies: tuple[str, ...]
+    """Addresses and networks of proxies whose word on the client's address is taken."""
     cert_file: Path | None
     """The certificate of the service, with those that lead to its authority; HTTP is HTTPS where it is set."""
     key_file: Path | None
@@ -29,15 +47,126 @@ class Http:
 def read_http(reader: Reader) -> Http:
     """Return how the service is asked."""
     cert_file, key_file = reader.path("HTTP_CERT_FILE"), reader.path("HTTP_KEY_FILE")
-    return Http(
-        host=reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address"),
+    http = Http(
+        host=(host := reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address")),
         port=reader.port("HTTP_PORT", 8080),
+        keys_path=_read_keys_path(reader),
+        token=_read_token(reader),
+        public=(public := _read_public_url(reader)),
+        host_names=_read_host_names(reader, host, public),
+        proxies=_read_proxies(reader),
         cert_file=cert_file,
         key_file=key_file,
         tls=_read_http_tls(reader, cert_file, key_file),
         ca_file=_read_http_ca_file(reader),
         rate=reader.rate("HTTP_RATE"),
     )
+    _check_auth(reader, http)
+    return http
+
+
+def _read_keys_path(reader: Reader) -> Path | None:
+    value = reader.value("HTTP_KEYS_FILE")
+    if value is None:
+        return None
+    path = Path(value)
+    try:
+        read_keys(path)
+    except KeysError as error:
+        for problem in error.problems:
+            hint = "" if path.exists() else "; `jobindex keys add NAME` makes it"
+            reader.problem("HTTP_KEYS_FILE", f"{problem}{hint}")
+    return path
+
+
+def _check_auth(reader: Reader, http: Http) -> None:
+    """Note where others would be let in without a key, unless it is said in so many words that they are."""
+    value = reader.value("HTTP_AUTH")
+    if value not in {None, "keys", "none"}:
+        reader.problem("HTTP_AUTH", f"{value!r} is not one of keys, none")
+    elif http.keys_path is not None:
+        if value == "none":
+            reader.problem("HTTP_AUTH", "is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'")
+    elif value == "keys":
+        reader.problem("HTTP_AUTH", "is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set")
+    elif value is None and (way := _way_in(http)):
+        reader.problem(
+            "HTTP_AUTH",
+            f"is not set, and {way} lets others in without asking for a key: set JOBINDEX_HTTP_KEYS_FILE (`jobindex "
+            "keys add NAME` makes the file), or JOBINDEX_HTTP_AUTH=none where whoever reaches the port may read all",
+        )
+
+
+def _way_in(http: Http) -> str | None:
+    """Return by what setting others than this machine reach the service."""
+    if not _is_loopback(http.host):
+        return f"JOBINDEX_HTTP_HOST={http.host}"
+    if http.public is not None:
+        return "a proxy, which JOBINDEX_HTTP_PUBLIC_URL tells of,"
+    return "a proxy, which JOBINDEX_HTTP_PROXIES tells of," if http.proxies else None
+
+
+def _read_token(reader: Reader) -> str | None:
+    value = reader.value("HTTP_TOKEN")
+    if value is not None and re.fullmatch("[!-~]+", value) is None:
+        # It is a secret, or somebody else's.
+        reader.problem("HTTP_TOKEN", "is no token: one line of printable ASCII, without spaces")
+        return None
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name may lead anywhere
+        return False
+
+
+def _read_public_url(reader: Reader) -> PublicUrl | None:
+    url = reader.value("HTTP_PUBLIC_URL")
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        reader.problem("HTTP_PUBLIC_URL", "is no URL")
+        return None
+    if parts.username is not None:
+        reader.problem("HTTP_PUBLIC_URL", "holds a user")
+        return None
+    path = parts.path.rstrip("/")
+    is_plain = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) and not {".", ".."} & set(path.split("/"))
+    if parts.scheme not in _HTTP_PORTS or not parts.hostname or parts.query or parts.fragment or not is_plain:
+        reader.problem("HTTP_PUBLIC_URL", f"{url!r} is not http[s]://host[:port][/path]")
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    is_default = port in {None, _HTTP_PORTS[parts.scheme]}
+    return PublicUrl(host=host if is_default else f"{host}:{port}", is_secure=parts.scheme == "https", base_path=path)
+
+
+def _read_host_names(reader: Reader, host: str, public: PublicUrl | None) -> frozenset[str]:
+    names = [name.strip().lower() for name in (reader.value("HTTP_HOSTS") or "").split(",")]
+    for name in names:
+        if name and re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name) is None:
+            reader.problem("HTTP_HOSTS", f"{name!r} is not a host name, without a port")
+    known = [*names, host.lower()]
+    if public is not None:
+        known.append(re.sub(r":[0-9]+$", "", public.host))
+    return frozenset(name for name in known if name)
+
+
+def _read_proxies(reader: Reader) -> tuple[str, ...]:
+    value = reader.value("HTTP_PROXIES")
+    proxies = tuple(part.strip() for part in value.split(",")) if value else ()
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError:
+            reader.problem(
+                "HTTP_PROXIES", f"{proxy!r} is not an address, or a network without host bits such as 10.0.0.0/8"
+            )
+    return proxies
 
 
 def _read_http_tls(reader: Reader, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
@@ -51,7 +180,11 @@ def _read_http_tls(reader: Reader, cert_file: Path | None, key_file: Path | None
         return server_context(cert_file, key_file) if reader.needs("HTTP_KEY_FILE") else None
     except OSError as error:
         key = "" if key_file is None else f" with key {str(key_file)!r}"
-        reader.problem("HTTP_CERT_FILE", f"{str(cert_file)!r}{key} cannot be used: {error}")
+        hint = ""
+        if isinstance(error, ssl.SSLError):
+            own = "and JOBINDEX_HTTP_KEY_FILE names none" if key_file is None else "or one with a passphrase"
+            hint = f"; it has no key that goes with it, {own}"
+        reader.problem("HTTP_CERT_FILE", f"{str(cert_file)!r}{key} cannot be used: {error}{hint}")
         return None
 
 

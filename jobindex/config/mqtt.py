@@ -20,14 +20,14 @@ https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 def read_broker(reader: Reader) -> Broker:
     """Return how the broker is reached."""
     url = reader.value("MQTT_URL") or "mqtt://127.0.0.1:1883"
-    # The URL may hold a password, so no message shows it whole.
+    # The URL may hold a password, so no message shows any of it; what urllib says of it would.
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        reader.problem("MQTT_URL", str(error))
+    except ValueError:
+        reader.problem("MQTT_URL", "is no URL")
         parts = urlsplit("mqtt://unknown")
     if parts.scheme not in _MQTT_PORTS:
-        reader.problem("MQTT_URL", f"its scheme {parts.scheme!r} is not mqtt or mqtts")
+        reader.problem("MQTT_URL", "its scheme is not mqtt or mqtts")
     if not parts.hostname:
         reader.problem("MQTT_URL", "names no host")
     if parts.path.strip("/") or parts.query or parts.fragment:
@@ -35,8 +35,8 @@ def read_broker(reader: Reader) -> Broker:
     port = None
     try:
         port = parts.port
-    except ValueError as error:
-        reader.problem("MQTT_URL", str(error))
+    except ValueError:
+        reader.problem("MQTT_URL", "its port is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23")
     _check_host(reader, parts.hostname or "")
     username = reader.value("MQTT_USERNAME") or (unquote(parts.username) if parts.username else None)
     password = reader.value("MQTT_PASSWORD") or (unquote(parts.password) if parts.password else None)
@@ -58,7 +58,7 @@ def _check_host(reader: Reader, host: str) -> None:
     try:
         host.encode("idna")
     except UnicodeError:
-        reader.problem("MQTT_URL", f"the host {host!r} is no host name")
+        reader.problem("MQTT_URL", "its host is no host name")
 
 
 def _read_tls(reader: Reader, port: int, *, is_wanted: bool) -> ssl.SSLContext | None:

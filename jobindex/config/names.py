@@ -19,6 +19,12 @@ SETTINGS = (
     "STUCK_SECONDS",
     "HTTP_HOST",
     "HTTP_PORT",
+    "HTTP_AUTH",
+    "HTTP_KEYS_FILE",
+    "HTTP_TOKEN",
+    "HTTP_HOSTS",
+    "HTTP_PUBLIC_URL",
+    "HTTP_PROXIES",
     "HTTP_CERT_FILE",
     "HTTP_KEY_FILE",
     "HTTP_CA_FILE",
@@ -28,5 +34,5 @@ SETTINGS = (
     "LOG_FORMAT",
     "LOG_LEVEL",
 )
-SECRETS = ("MQTT_URL", "MQTT_PASSWORD")
+SECRETS = ("MQTT_URL", "MQTT_PASSWORD", "HTTP_TOKEN")
 """Settings that `…_FILE` may hold instead: the file's content without the line end behind it."""

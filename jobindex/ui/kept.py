@@ -7,7 +7,7 @@ is worked out twice a second at most. A viewer that is told of a change asks tha
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -35,12 +35,19 @@ class Kept(Generic[T]):
     """Answers by the question, the least recently made given up first."""
 
     def __init__(self, *, maximum: int = KEPT_MAXIMUM, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places: dict[str, _Place[T]] = {}
+        self._places: dict[Hashable, _Place[T]] = {}
         self._maximum = maximum
         self._clock = clock
 
-    async def get(self, key: str, version: Callable[[], int], make: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question; `make` works it out where none is kept."""
+    async def get(
+        self,
+        key: Hashable,
+        version: Callable[[], int],
+        make: Callable[[], Awaitable[T]],
+        *,
+        age_maximum: float = AGE_MAXIMUM,
+    ) -> T:
+        """Return the answer to a question; `make` works it out where none is kept, or all are older, in seconds."""
         place = self._places.get(key)
         if place is None:
             while len(self._places) >= self._maximum:
@@ -49,7 +56,7 @@ class Kept(Generic[T]):
         async with place.lock:
             age = self._clock() - place.made_at
             is_same = place.version == version()
-            if place.answer is None or age > (AGE_MAXIMUM if is_same else OVERTAKEN_MAXIMUM):
+            if place.answer is None or age > (age_maximum if is_same else OVERTAKEN_MAXIMUM):
                 # The version before: what is written meanwhile may or may not be in the answer.
                 asked = version(), self._clock()
                 place.answer = await make()

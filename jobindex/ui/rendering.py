@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from jobindex.durations import lasting
 from jobindex.index import PENDING
+from jobindex.principals import ANYONE, NOBODY, Principal
 from jobindex.ui.freshness import Freshness
 from jobindex.ui.marks import NOTHING, activity, badge, bar, dated, moment, tally, when
 from jobindex.ui.page import Page
@@ -34,6 +35,7 @@ class Frame:
     stuck: int
     """At most COUNT_MAXIMUM."""
     now: datetime
+    principal: Principal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,9 +49,10 @@ class Rendered:
 
 
 class Renderer:
-    """Renders pages; `assets` are the addresses of the static files by their names."""
+    """Renders pages; `assets` are the addresses of the static files by their names, `base_path` precedes every path."""
 
-    def __init__(self, assets: Mapping[str, str]) -> None:
+    def __init__(self, assets: Mapping[str, str], base_path: str = "") -> None:
+        self._base_path = base_path
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -62,6 +65,7 @@ class Renderer:
             assets=assets,
             badge=badge,
             bar=bar,
+            base=base_path,
             count=count,
             dated=dated,
             label=label,
@@ -85,6 +89,10 @@ class Renderer:
             title=rendered.page.title,
         )
 
+    def sign_in(self, **values: object) -> str:
+        """Return the page where a browser signs in."""
+        return self._templates.get_template("sign_in.html").render(**values)
+
     def status(self, frame: Frame) -> str:
         """Return how fresh the index is, alone."""
         return self._render("status.html", frame)
@@ -102,7 +110,7 @@ class Renderer:
             template = self._templates.get_template(page.template)
             values = {**page.values, "now": rendered.now, "title": page.title}
             if name == MAIN:
-                events = "/index/events" + (f"?{urlencode(page.watched)}" if page.watched else "")
+                events = f"{self._base_path}/index/events" + (f"?{urlencode(page.watched)}" if page.watched else "")
                 inner = template.render(values)
                 part = self._templates.get_template("main.html").render(inner=inner, events=events)
             else:
@@ -115,6 +123,11 @@ class Renderer:
             freshness=frame.freshness,
             now=frame.now,
             stuck=frame.stuck,
+            is_known=frame.principal is not NOBODY,
+            is_open=frame.principal is ANYONE,
+            name=frame.principal.name,
+            sees_all=frame.principal.namespace_ids is None,
+            seen=sorted(frame.principal.namespace_ids or ()),
             **values,
         )
 

@@ -9,6 +9,7 @@
     GET /ui/stuck                executions that wait long    ?longerThan=&namespaceId=&after=
     GET /ui/rejected             messages not understood      ?after=
     GET /ui/rejected/{id}        one of them
+    /ui/sign-in, /ui/sign-out    see `sign_in.py`
     GET /ui/static/{hash}/{name} stylesheet, script, icon
 
 HTML is made here, links and forms are all that a page needs. With `?fragment=ID,…` the answer is those sections alone:
@@ -29,23 +30,29 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from jobindex.access import Access, principal_of, seen_by
 from jobindex.errors import (
+    AccessDeniedException,
     DatabaseUnavailableError,
     InvalidRequestException,
     JobindexError,
     ResourceNotFoundException,
     ThrottlingException,
+    UnknownClientError,
 )
 from jobindex.index import STUCK_AFTER
 from jobindex.parameters import Constraints
+from jobindex.principals import Principal
+from jobindex.reader import Reader
 from jobindex.state import State
 from jobindex.store import Store
 from jobindex.ui import job, jobs, namespaces, rejected, stuck, things
 from jobindex.ui.assets import read_assets
 from jobindex.ui.freshness import read_freshness
-from jobindex.ui.kept import Kept
+from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
 from jobindex.ui.page import Page, Question
 from jobindex.ui.rendering import Frame, Rendered, Renderer
+from jobindex.ui.sign_in import SIGN_IN, SIGN_OUT, SignIn
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -66,7 +73,7 @@ _RETRY_SECONDS = "5"
 _log = logging.getLogger(__name__)
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
-_Make = Callable[[Store, Question, Request], Awaitable[Page]]
+_Make = Callable[[Store, Principal, Question, Request], Awaitable[Page]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +83,49 @@ class _Kind:
     path: str
     make: _Make
     parameters: Constraints = field(default_factory=dict)
+    of_all: str | None = None
+    """The operation that it stands for, where that is of all namespaces or of none."""
 
 
-def ui_routes(
-    state: State, throttle: AbstractContextManager[None], *, stuck_after: timedelta = STUCK_AFTER
-) -> Sequence[BaseRoute]:
-    """Return the routes of the pages of the index in `state`; what waits longer than `stuck_after` is stuck.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ui:
+    """The pages."""
 
-    A page is answered within `throttle`, which raises ThrottlingException when too many are.
+    routes: Sequence[BaseRoute]
+    refuse: Callable[[Request, JobindexError], Response | None]
+    """Answers who is not let in with a page, or leads to where one signs in; None for who asks for no page."""
+
+
+PUBLIC_PATHS = frozenset({SIGN_IN, SIGN_OUT})
+"""Paths that need no session."""
+FREE = ("/ui/static/",)
+"""What begins so needs none either, and takes nothing off what one may ask: a page has several."""
+
+
+def make_ui(
+    state: State,
+    throttle: AbstractContextManager[None],
+    *,
+    stuck_after: timedelta = STUCK_AFTER,
+    access: Access | None = None,
+    refused: Callable[[], None] = lambda: None,
+    signed_out: Callable[[Principal], None] = lambda principal: None,  # noqa: ARG005
+) -> Ui:
+    """Return the pages of the index in `state`; what waits longer than `stuck_after` is stuck.
+
+    A page is answered within `throttle`, which raises ThrottlingException when too many are; `refused` is
+    called where a token is of no key, `signed_out` where somebody has ended a session.
     """
+    access = access or Access()
+    base_path = access.base_path
     assets = read_assets()
-    renderer = Renderer({name: f"/ui/static/{asset.digest}/{name}" for name, asset in assets.items()})
-    pages = _Pages(state, renderer, throttle, stuck_after)
+    addresses = {name: f"{base_path}/ui/static/{asset.digest}/{name}" for name, asset in assets.items()}
+    renderer = Renderer(addresses, base_path)
+    pages = _Pages(state, renderer, throttle, stuck_after, base_path)
+    sign_in = SignIn(access, renderer, _HEADERS, refused=refused, signed_out=signed_out)
+
+    async def lead_to_pages(request: Request) -> Response:
+        return _lead_to_pages(request, base_path)
 
     async def serve_asset(request: Request) -> Response:
         asset = assets.get(request.path_params["name"])
@@ -100,9 +138,10 @@ def ui_routes(
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(asset.content, headers=headers, media_type=asset.media_type)
 
-    return (
-        Route("/", _lead_to_pages, methods=["GET"]),
-        Route("/ui", _Reading(_lead_to_pages, pages)),
+    routes = (
+        Route("/", lead_to_pages, methods=["GET"]),
+        Route("/ui", _Reading(lead_to_pages, pages)),
+        *sign_in.routes(),
         Mount(
             "/ui",
             routes=[
@@ -113,59 +152,75 @@ def ui_routes(
         ),
     )
 
+    def refuse(request: Request, error: JobindexError) -> Response | None:
+        return sign_in.lead_here(request) if isinstance(error, UnknownClientError) else pages.refused(request, error)
+
+    return Ui(routes=routes, refuse=refuse)
+
 
 def _kinds(stuck_after: timedelta) -> Sequence[_Kind]:
     return (
         _Kind(
             path="/",
             parameters=namespaces.PARAMETERS,
-            make=lambda store, question, _: namespaces.namespaces_page(store, question),
+            make=_of_seen(lambda reader, question, _: namespaces.namespaces_page(reader, question)),
         ),
         _Kind(
             path="/jobs",
             parameters=jobs.PARAMETERS,
-            make=lambda store, question, _: jobs.jobs_page(store, question),
+            make=_of_seen(lambda reader, question, _: jobs.jobs_page(reader, question)),
         ),
         _Kind(
             path="/jobs/{job_id}",
             parameters=job.PARAMETERS,
-            make=lambda store, question, request: job.job_page(store, question, request.path_params["job_id"]),
+            make=_of_seen(
+                lambda reader, question, request: job.job_page(reader, question, request.path_params["job_id"])
+            ),
         ),
         _Kind(
             path="/things",
             parameters=things.PARAMETERS,
-            make=lambda store, question, _: things.things_page(store, question),
+            make=_of_seen(lambda reader, question, _: things.things_page(reader, question)),
         ),
         _Kind(
             path="/things/{thing_name}",
             parameters=things.THING_PARAMETERS,
-            make=lambda store, question, request: things.thing_page(
-                store, question, request.path_params["thing_name"], stuck_after
+            make=_of_seen(
+                lambda reader, question, request: things.thing_page(
+                    reader, question, request.path_params["thing_name"], stuck_after
+                )
             ),
         ),
         _Kind(
             path="/stuck",
             parameters=stuck.PARAMETERS,
-            make=lambda store, question, _: stuck.stuck_page(store, question, stuck_after),
+            make=_of_seen(lambda reader, question, _: stuck.stuck_page(reader, question, stuck_after)),
         ),
         _Kind(
             path="/rejected",
             parameters=rejected.PARAMETERS,
-            make=lambda store, question, _: rejected.rejected_page(store, question),
+            make=lambda store, _, question, __: rejected.rejected_page(store, question),
+            of_all="ListRejectedMessages",
         ),
         _Kind(
             path="/rejected/{id}",
-            make=lambda store, _, request: rejected.rejected_message_page(store, request.path_params["id"]),
+            make=lambda store, _, __, request: rejected.rejected_message_page(store, request.path_params["id"]),
+            of_all="GetRejectedMessage",
         ),
     )
 
 
-async def _lead_to_pages(request: Request) -> Response:
+def _of_seen(make: Callable[[Reader, Question, Request], Awaitable[Page]]) -> _Make:
+    """Make pages of what who asks may see."""
+    return lambda store, principal, question, request: make(seen_by(store, principal), question, request)
+
+
+def _lead_to_pages(request: Request, base_path: str) -> Response:
     """Lead who takes HTML rather than JSON to the pages."""
     accepted = request.headers.get("accept", "")
     if request.url.path == "/" and not _quality(accepted, "text/html") > _quality(accepted, "application/json"):
         raise HTTPException(HTTPStatus.NOT_FOUND, headers=_BY_ACCEPT)
-    return RedirectResponse("/ui/", headers=_BY_ACCEPT)
+    return RedirectResponse(f"{base_path}/ui/", headers=_BY_ACCEPT)
 
 
 def _quality(accepted: str, media_type: str) -> float:
@@ -185,14 +240,20 @@ class _Pages:
     """Answers requests for pages."""
 
     def __init__(
-        self, state: State, renderer: Renderer, throttle: AbstractContextManager[None], stuck_after: timedelta
+        self,
+        state: State,
+        renderer: Renderer,
+        throttle: AbstractContextManager[None],
+        stuck_after: timedelta,
+        base_path: str,
     ) -> None:
         self._state = state
         self._renderer = renderer
         self._throttle = throttle
         self._stuck_after = stuck_after
+        self._base_path = base_path
         self._rendered: Kept[Rendered] = Kept()
-        self._stuck: Kept[int] = Kept(maximum=1)
+        self._stuck: Kept[int] = Kept()
 
     def endpoint(self, kind: _Kind) -> _Endpoint:
         """Return the endpoint of the pages of a kind."""
@@ -201,12 +262,14 @@ class _Pages:
             sections = request.query_params.get(_FRAGMENT)
             given = [item for item in request.query_params.multi_items() if item[0] in kind.parameters]
             question = Question(
-                path=request.url.path, parameters=[item for item in given if item[1]], now=datetime.now(UTC)
+                path=self._base_path + request.url.path,
+                parameters=[item for item in given if item[1]],
+                now=datetime.now(UTC),
             )
             if len(question.parameters) < len(given):
                 return RedirectResponse(question.whole_address(), HTTPStatus.FOUND, headers=_HEADERS)
             return await self._answer(
-                kind.make,
+                kind,
                 question,
                 request,
                 None if sections is None else [name for name in sections.split(",") if name],
@@ -220,7 +283,15 @@ class _Pages:
 
     def missing(self, request: Request) -> Response:
         """Return a page that says that there is none."""
-        return self._refusal(ResourceNotFoundException(f"There is no page at {request.url.path}"))
+        error = ResourceNotFoundException(f"There is no page at {request.url.path}")
+        return self._refusal(error, principal_of(request.scope))
+
+    def refused(self, request: Request, error: JobindexError) -> Response | None:
+        """Return a page that says why a request for one is not taken; None for who asks for anything else."""
+        if type(error) not in _ERRORS or not request.url.path.startswith("/ui/"):
+            return None
+        headers = {"retry-after": _RETRY_SECONDS} if isinstance(error, ThrottlingException) else {}
+        return self._refusal(error, principal_of(request.scope), headers)
 
     def not_allowed(self, request: Request) -> Response:
         """Return a page that says that pages are only read."""
@@ -234,31 +305,42 @@ class _Pages:
         )
         now = datetime.now(UTC)
         headers = {**_HEADERS, "allow": ", ".join(_METHODS)}
-        return self._shown(Rendered(page=page, now=now), self._frame(now), headers)
+        return self._shown(Rendered(page=page, now=now), self._frame(now, principal_of(request.scope)), headers)
 
     async def _answer(
-        self, make: _Make, question: Question, request: Request, sections: Sequence[str] | None
+        self, kind: _Kind, question: Question, request: Request, sections: Sequence[str] | None
     ) -> Response:
         """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
+        principal = principal_of(request.scope)
         try:
+            # Before what is kept, which is for all that may see the same.
+            _check(principal, kind, question)
             with self._throttle:
-                stuck = await self._count_stuck(question.now)
-                rendered = await self._page(make, question, request) if sections is None or sections else None
+                stuck = await self._count_stuck(question.now, principal)
+                rendered = await self._page(kind.make, question, request) if sections is None or sections else None
+        except AccessDeniedException as error:
+            return self._refusal(error, principal, sections=sections)
         except (DatabaseUnavailableError, ThrottlingException) as error:
             if isinstance(error, DatabaseUnavailableError):
                 _log.warning("%s: %s", question.path, error)
-            return self._refusal(error, {"retry-after": _RETRY_SECONDS}, sections)
-        frame = self._frame(question.now, stuck)
+            return self._refusal(error, principal, {"retry-after": _RETRY_SECONDS}, sections)
+        frame = self._frame(question.now, principal, stuck)
         if rendered is None:
             return Response(self._renderer.status(frame), headers=_HEADERS, media_type="text/html")
         return self._shown(rendered, frame, _HEADERS, sections)
 
     def _refusal(
-        self, error: JobindexError, headers: Mapping[str, str] | None = None, sections: Sequence[str] | None = None
+        self,
+        error: JobindexError,
+        principal: Principal,
+        headers: Mapping[str, str] | None = None,
+        sections: Sequence[str] | None = None,
     ) -> Response:
         """Return the page of an error that has nothing to do with what the index holds."""
         now = datetime.now(UTC)
-        return self._shown(_error_page(error, now), self._frame(now), {**_HEADERS, **(headers or {})}, sections)
+        return self._shown(
+            _error_page(error, now), self._frame(now, principal), {**_HEADERS, **(headers or {})}, sections
+        )
 
     def _shown(
         self, rendered: Rendered, frame: Frame, headers: Mapping[str, str], sections: Sequence[str] | None = None
@@ -272,27 +354,45 @@ class _Pages:
             status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
         return Response(content, status, headers, media_type="text/html")
 
-    def _frame(self, now: datetime, stuck: int = 0) -> Frame:
-        return Frame(freshness=read_freshness(self._state, now), stuck=stuck, now=now)
+    def _frame(self, now: datetime, principal: Principal, stuck: int = 0) -> Frame:
+        freshness = read_freshness(self._state, now, sees_all=principal.namespace_ids is None)
+        return Frame(freshness=freshness, stuck=stuck, now=now, principal=principal)
 
     async def _page(self, make: _Make, question: Question, request: Request) -> Rendered:
-        store = self._state.opened_store()
+        store, principal = self._state.opened_store(), principal_of(request.scope)
 
         async def render() -> Rendered:
             try:
-                page = await make(store, question, request)
+                page = await make(store, principal, question, request)
             except (InvalidRequestException, ResourceNotFoundException) as error:
                 return _error_page(error, question.now)
             return Rendered(page=page, now=question.now)
 
-        return await self._rendered.get(question.whole_address(), lambda: store.version, render)
+        asked = principal.namespace_ids, question.whole_address()
+        return await self._rendered.get(asked, lambda: store.version, render, age_maximum=_age_maximum(principal))
 
-    async def _count_stuck(self, now: datetime) -> int:
-        store = self._state.opened_store()
+    async def _count_stuck(self, now: datetime, principal: Principal) -> int:
+        reader = seen_by(self._state.opened_store(), principal)
         since = now - self._stuck_after
         return await self._stuck.get(
-            "", lambda: store.version, lambda: store.count_waiting(since=since, maximum=stuck.COUNT_MAXIMUM)
+            principal.namespace_ids,
+            lambda: reader.version,
+            lambda: reader.count_waiting(since=since, maximum=stuck.COUNT_MAXIMUM),
+            age_maximum=_age_maximum(principal),
         )
+
+
+def _check(principal: Principal, kind: _Kind, question: Question) -> None:
+    """Raise AccessDeniedException where a principal may not see what is asked."""
+    if kind.of_all is not None:
+        principal.check_all_seen(kind.of_all)
+    for name, value in question.parameters:
+        principal.check_namespace(value if name == "namespaceId" else None, "ListJobs")
+
+
+def _age_maximum(principal: Principal) -> float:
+    """Return how long an answer is kept: to who sees some namespaces it must not show whether others change."""
+    return AGE_MAXIMUM if principal.namespace_ids is None else OVERTAKEN_MAXIMUM
 
 
 def _error_page(error: JobindexError, now: datetime) -> Rendered:
@@ -316,6 +416,7 @@ class _Reading:
 
 
 _ERRORS: dict[type[JobindexError], tuple[str, int]] = {
+    AccessDeniedException: ("This is not yours to see", 403),
     InvalidRequestException: ("This cannot be asked", 400),
     ResourceNotFoundException: ("Nothing is known of this", 404),
     DatabaseUnavailableError: ("The index cannot be read just now", 503),

@@ -1,20 +1,21 @@
 """What the running service says of itself, and whether its clock is ours."""
 
-import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from urllib.error import HTTPError
+from urllib.request import Request
 
 import orjson
 
 from jobindex.cli.ailments.finding import Finding, Part
-from jobindex.cli.client import Json
+from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import time
 from jobindex.durations import show_duration
+from jobindex.errors import RefusedError, ServiceError
 
 _SERVICE, _CLOCK, _MESSAGES = Part("service"), Part("clock"), Part("messages")
 _SECONDS = 8
@@ -22,10 +23,11 @@ _CLOCK_SECONDS = 5
 _BEHIND_SECONDS = 30
 
 
-def examine_service(url: str, tls: ssl.SSLContext | None = None) -> Iterator[Finding]:
-    """Yield what is found of the service at `url`; `tls` decides whom to trust with HTTPS."""
+def examine_service(service: ServiceClient) -> Iterator[Finding]:
+    """Yield what is found of a service."""
+    url = service.url
     try:
-        with closing(_open(f"{url}/readyz", tls)) as answer:
+        with closing(_open(service)) as answer:
             told = dict(orjson.loads(answer.read()))
             date = answer.headers.get("date")
             is_ours = "ready" in told
@@ -46,12 +48,20 @@ def examine_service(url: str, tls: ssl.SSLContext | None = None) -> Iterator[Fin
     yield from _session(told, now)
     if date is not None:
         yield _clock(parsedate_to_datetime(date), now)
-    yield from _messages(told, now)
-
-
-def _open(url: str, tls: ssl.SSLContext | None) -> HTTPResponse | HTTPError:
     try:
-        return open_directly(url, seconds=_SECONDS, tls=tls)
+        service.ask("GET", "/rejected", {"limit": 1})
+    except RefusedError as error:
+        yield _key(error)
+    except ServiceError:
+        pass  # its readiness tells why
+    else:
+        yield from _messages(told, now)
+
+
+def _open(service: ServiceClient) -> HTTPResponse | HTTPError:
+    request = Request(f"{service.url}/readyz", headers=service.headers)  # noqa: S310 (connect() lets http and https pass)
+    try:
+        return open_directly(request, seconds=_SECONDS, tls=service.tls)
     except HTTPError as error:
         return error  # 503 tells too
 
@@ -104,6 +114,18 @@ def _clock(there: datetime, now: datetime) -> Finding:
     return _CLOCK.bad(
         f"the service's clock says {there:%Y-%m-%dT%H:%M:%SZ}, this machine's {now:%Y-%m-%dT%H:%M:%SZ}",
         "Set both by NTP: what has no time of its own gets that of its arrival.",
+    )
+
+
+def _key(error: RefusedError) -> Finding:
+    if error.is_known:
+        return _SERVICE.well(
+            "the key of JOBINDEX_HTTP_TOKEN is limited to namespaces, and is not told when messages came"
+        )
+    return _SERVICE.bad(
+        f"it does not know who asks: {error}",
+        "Set JOBINDEX_HTTP_TOKEN to a token of `jobindex keys add NAME --token`; a new key counts once the service "
+        "got SIGHUP.",
     )
 
 

@@ -301,6 +301,7 @@
       const signal = AbortSignal.timeout(ANSWER_WITHIN);
       const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" }, signal });
       const html = await answer.text();
+      if (answer.status === 403) location.reload(); // the session has ended: this leads to where one begins
       if (!answer.ok) throw new Refusal(answer.statusText);
       if (this.#isWatching()) this.#put(html);
     }

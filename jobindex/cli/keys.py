@@ -1,0 +1,166 @@
+"""`jobindex keys`: who may ask the service, in the file that JOBINDEX_HTTP_KEYS_FILE names."""
+
+import secrets
+from base64 import b32encode
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobindex.cli import values
+from jobindex.cli.command import Command, Group
+from jobindex.cli.options import AsJson
+from jobindex.cli.output import encode, note, say, show_found
+from jobindex.cli.settings import OF_KEYS, load_settings
+from jobindex.errors import KeysError, ResourceNotFoundException, SettingsError
+from jobindex.keys import NAME, AccessKey, Key, Keys, digest
+from jobindex.keys_file import change_keys, read_keys
+from jobindex.principals import Principal, Role
+
+ADD_EXAMPLE = "Example: jobindex keys add reports --namespace-id acme"
+_COLUMNS = ("NAME", "ROLE", "NAMESPACES", "CREDENTIAL", "CREATED")
+_AGAIN = "A service that runs goes by it once it gets SIGHUP."
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    help="Add, list and revoke the keys by which clients may ask.\n\n"
+    "They stand in the file that JOBINDEX_HTTP_KEYS_FILE names, or --file. A service that runs reads it again when "
+    "it gets SIGHUP.",
+    epilog=ADD_EXAMPLE,
+)
+
+_File = Annotated[
+    Path | None, typer.Option("--file", metavar="FILE", help="The keys file.", show_default="JOBINDEX_HTTP_KEYS_FILE")
+]
+
+
+def _name(text: str) -> str:
+    if NAME.fullmatch(text) is None:
+        raise typer.BadParameter(f"{text!r} is not 1 to 64 letters, digits or _.@-")
+    return text
+
+
+_Name = Annotated[str, typer.Argument(parser=_name, metavar="NAME", help="What the key is called.")]
+
+
+@app.command(cls=Command, epilog=ADD_EXAMPLE)
+def add(
+    *,
+    name: _Name,
+    token: Annotated[
+        bool, typer.Option("--token", help="A token, for curl, scripts and browsers, in place of an access key.")
+    ] = False,
+    namespace_ids: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace-id",
+            parser=values.namespace,
+            metavar="NAME",
+            help="It sees this namespace alone; may be given more than once.",
+            show_default="all",
+        ),
+    ] = None,
+    role: Annotated[
+        Role,
+        typer.Option(parser=values.role, metavar="ROLE", help="read; or operate, which also retries and purges."),
+    ] = Role.READ,
+    json: AsJson = False,
+    file: _File = None,
+) -> None:
+    """Add a key and show its secret, which is shown this once.
+
+    An access key is what SDKs and the AWS CLI sign with.
+    """
+    if role is Role.OPERATE and namespace_ids:
+        raise typer.BadParameter("who operates sees all namespaces", param_hint="--role, --namespace-id")
+    principal = Principal(name=name, role=role, namespace_ids=frozenset(namespace_ids) if namespace_ids else None)
+    key, told = _new_key(principal, is_token=token)
+
+    def added(keys: Keys) -> Keys:
+        if any(other.principal.name == name for other in keys.all):
+            raise KeysError([f"there is a key {name} already; revoke it first, or choose another name"])
+        return Keys((*keys.all, key))
+
+    change_keys(_path(file), added)
+    if json:
+        say(encode({"name": name, **told}))
+    elif token:
+        say(told["token"])
+    else:  # as ~/.aws/credentials has them
+        say("\n".join(f"{what} = {value}" for what, value in told.items()))
+    kept = "it holds the secret" if key.access_key else "of the token it holds a hash"
+    note(f"This is not shown again. Guard the keys file: {kept}. {_AGAIN}")
+
+
+@app.command("list", cls=Command, epilog="Example: jobindex keys list")
+def list_(*, json: AsJson = False, file: _File = None) -> None:
+    """A line for each key: its name, its role, what it sees, its credential without the secret. JSON with --json."""
+    keys = read_keys(_path(file))
+    if json:
+        for key in keys.all:
+            say(encode(_described(key)))
+    else:
+        show_found(_COLUMNS, [_row(key) for key in keys.all], "There is no key.")
+
+
+@app.command(cls=Command, epilog="Example: jobindex keys revoke reports")
+def revoke(*, name: _Name, file: _File = None) -> None:
+    """Take a key away. Exits with 1 without one of this name."""
+
+    def revoked(keys: Keys) -> Keys:
+        kept = [key for key in keys.all if key.principal.name != name]
+        if len(kept) == len(keys.all):
+            raise ResourceNotFoundException(f"There is no key {name}")
+        return Keys(kept)
+
+    path = _path(file)
+    read_keys(path)  # without a file there is nothing to take from
+    change_keys(path, revoked)
+    say(f"{name} revoked")
+    note(_AGAIN)
+
+
+def _path(file: Path | None) -> Path:
+    path = file or load_settings(OF_KEYS).http.keys_path
+    if path is None:
+        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is not set; it names the keys file, as --file does"])
+    return path
+
+
+def _new_key(principal: Principal, *, is_token: bool) -> tuple[Key, dict[str, str]]:
+    """Return a key, and what is told of its credential."""
+    created_at = datetime.now(UTC).replace(microsecond=0)
+    if is_token:
+        token = f"jobindex_{secrets.token_urlsafe(32)}"
+        return Key(principal=principal, created_at=created_at, token_sha256=digest(token)), {"token": token}
+    access_key = AccessKey(
+        id=f"JOBX{b32encode(secrets.token_bytes(10)).decode()}",  # as long as AWS's
+        secret=secrets.token_urlsafe(30),
+    )
+    told = {"aws_access_key_id": access_key.id, "aws_secret_access_key": access_key.secret}
+    return Key(principal=principal, created_at=created_at, access_key=access_key), told
+
+
+def _described(key: Key) -> dict[str, object]:
+    principal = key.principal
+    return {
+        "name": principal.name,
+        "role": principal.role,
+        "namespaces": None if principal.namespace_ids is None else sorted(principal.namespace_ids),
+        "accessKeyId": key.access_key.id if key.access_key else None,
+        "createdAt": key.created_at.timestamp(),
+    }
+
+
+def _row(key: Key) -> Sequence[str]:
+    principal = key.principal
+    return (
+        principal.name,
+        principal.role,
+        "all" if principal.namespace_ids is None else ", ".join(sorted(principal.namespace_ids)),
+        key.access_key.id if key.access_key else "token",
+        f"{key.created_at:%Y-%m-%dT%H:%M:%SZ}",
+    )
