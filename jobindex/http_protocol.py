@@ -95,6 +95,7 @@ class HttpProtocol(HttpToolsProtocol):
         # Bytes that may still come before the head, or the body, is complete.
         self._room = self._limits.head_bytes
         self._is_in_body = False
+        self._body_bytes = 0
         self._is_refused = False
         # When the head, or the body, has to be complete; none while nothing of either has come.
         self._deadline = _NEVER
@@ -151,6 +152,11 @@ class HttpProtocol(HttpToolsProtocol):
             seconds = self._limits.body_seconds if self._is_in_body else self._limits.head_seconds
             self._deadline = self.loop.time() + seconds
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what stands behind a body is none, though the parser calls it so."""
+        if not self._is_in_body:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """Begin a request whose head is within the limits; the parser calls it."""
         if len(self.url) > self._limits.path_bytes:
@@ -160,10 +166,21 @@ class HttpProtocol(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"content-length" and int(value) > self._limits.body_bytes:
                 raise self._too_much_of_a_body()
+        # What came in one piece with the end of the request before took no room.
+        if len(self.url) + sum(len(name) + len(value) + 3 for name, value in self.headers) > self._limits.head_bytes:
+            raise self._too_long_a_head()
         super().on_headers_complete()
         self._is_in_body = True
+        self._body_bytes = 0
         self._room = self._limits.body_bytes
         self._deadline = _NEVER
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body; one that came in one piece with its head took no room."""
+        self._body_bytes += len(body)
+        if self._body_bytes > self._limits.body_bytes:
+            raise self._too_much_of_a_body()
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Note that a request has come whole; the parser calls it."""
@@ -250,6 +267,9 @@ class HttpProtocol(HttpToolsProtocol):
             return self._too_much_of_a_body()
         if len(self.url) > self._limits.path_bytes + self._limits.query_bytes:
             return self._too_long_a_line()
+        return self._too_long_a_head()
+
+    def _too_long_a_head(self) -> _Refusal:
         return _Refusal(
             HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
             f"The request line and the headers have more than {self._limits.head_bytes} bytes.",

@@ -36,6 +36,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     match scope["path"]:
         case "/large":
             body = bytes(LARGE)
+        case "/headers":
+            body = b" ".join(name for name, _ in scope["headers"])
         case "/read":
             while (message := await receive()).get("more_body"):
                 body += message["body"]
@@ -127,6 +129,25 @@ def test_a_head_that_is_too_large_is_refused(port: int, sent: bytes) -> None:
         assert (431, INVALID, "The request line and the headers have more than 16384 bytes.") == wire.error()
 
 
+def test_a_head_that_is_too_large_is_not_taken_behind_another_request(port: int) -> None:
+    """Where its beginning comes in one piece with that, which the connection ends without an answer to then."""
+    rest = LIMITS.head_bytes - len(HEAD) - len(b"x: \r\n\r\n")
+    for more, answers in ((0, [b"POST /read1", b"GET /a"]), (100, [])):
+        with Wire(port) as wire:
+            head = HEAD + b"x: " + b"y" * (rest + more) + b"\r\n\r\n"
+            wire.send(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\n1" + head)
+            assert answers == [wire.answer().read() for _ in answers]
+            assert not answers or b"GET /b" == wire.get("/b")
+            assert answers or wire.is_ended()
+
+
+def test_trailers_are_no_headers(port: int) -> None:
+    """What stands behind a body is not taken for what stands before it, and would be only where it came in time."""
+    with Wire(port) as wire:
+        wire.send(HEAD.replace(b"/a", b"/headers") + b"transfer-encoding: chunked\r\n\r\n0\r\nauthorization: x\r\n\r\n")
+        assert b"host transfer-encoding" == wire.answer().read()
+
+
 @pytest.mark.parametrize(
     "target",
     [b"/" + b"p" * 4096, b"/?" + b"q" * 8193, b"/" + b"p" * 100_000, b"/" + b"p" * 4096 + b"?" + b"q" * 8192],
@@ -155,9 +176,10 @@ CHUNK = b"%x\r\n%s\r\n" % (4096, bytes(4096))
         (b"content-length: 65537\r\n\r\n", b"/read"),
         (b"content-length: 99999999999\r\nexpect: 100-continue\r\n\r\n", b"/read"),
         (b"transfer-encoding: chunked\r\n\r\n" + CHUNK * 30, b"/read"),
+        (b"transfer-encoding: chunked\r\n\r\n" + CHUNK * 17 + b"0\r\n\r\n", b"/read"),
         (b"transfer-encoding: chunked\r\n\r\n" + b"0\r\n" + b"x: y\r\n" * 30_000, b"/read"),
     ],
-    ids=["by its length", "by its length, before it is sent", "chunked", "by its trailers"],
+    ids=["by its length", "by its length, before it is sent", "chunked", "in one piece", "by its trailers"],
 )
 def test_a_body_that_is_too_large_is_refused(port: int, sent: bytes, path: bytes) -> None:
     """Its length is believed, and counted where none is told."""
@@ -379,6 +401,13 @@ def test_what_is_overridden_of_uvicorn_is_there() -> None:
     """A callback of another name would never be called."""
     asyncio_has = set(dir(asyncio.Protocol))
     ours = {name for name, value in vars(HttpProtocol).items() if callable(value) and not name.startswith("_")}
-    expected = {"on_headers_complete", "on_message_complete", "on_response_complete", "shutdown"}
+    expected = {
+        "on_header",
+        "on_headers_complete",
+        "on_body",
+        "on_message_complete",
+        "on_response_complete",
+        "shutdown",
+    }
     assert expected == ours - asyncio_has - {"end_overdue", "give_way"}
     assert expected | {"_unset_keepalive_if_required"} <= set(vars(HttpToolsProtocol))
