@@ -1,0 +1,54 @@
+"""A small fleet in an index: two namespaces that a key may see, and what is hidden from it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from jobindex.events import parse_message
+from jobindex.jobs import RejectedMessage
+from jobindex.store import Store
+
+NAMESPACES = ("acme", "next-acme")
+"""Those that may be seen."""
+JOBS = ("job-1", "job-2", "job-3")
+THINGS = ("pump-1", "pump-2")
+GROUPS = ("blue", "green")
+HIDDEN = "zeta9"
+"""Stands in every name that is of another namespace alone."""
+NEVER = "zeta8"
+"""Stands in names that nothing has."""
+HIDDEN_NAMESPACE, HIDDEN_JOB, HIDDEN_THING, HIDDEN_GROUP = HIDDEN, f"{HIDDEN}-job", f"{HIDDEN}-pump", f"{HIDDEN}-group"
+
+_SECONDS = 1_790_000_000
+
+
+def _messages() -> Iterator[tuple[str, object]]:
+    places = [(namespace, f"{job}{suffix}", THINGS) for namespace, suffix in zip(NAMESPACES, ("", "b")) for job in JOBS]  # noqa: B905
+    places += [(HIDDEN_NAMESPACE, f"{HIDDEN_JOB}{number or ''}", (HIDDEN_THING, THINGS[0])) for number in range(3)]
+    for number, (namespace, job, things) in enumerate(places):
+        group = HIDDEN_GROUP if namespace == HIDDEN_NAMESPACE else GROUPS[number % 2]
+        for thing in things:
+            queued = {"status": "QUEUED", "queuedAt": _SECONDS + number, "executionNumber": number}
+            job_members = {
+                "createdAt": _SECONDS + number,
+                "targetSelection": ("SNAPSHOT", "CONTINUOUS")[number % 2],
+                "thingGroupName": group,
+                **({"thingGroupId": "1-a"} if group == GROUPS[0] else {}),
+            }
+            topic = f"$aws/things/{thing}/jobs/{job}/notify-namespace-{namespace}"
+            yield topic, {"job": job_members, "execution": queued}
+    yield f"$aws/events/job/{JOBS[2]}/completed", {"lastUpdatedAt": _SECONDS + 99, "completedAt": _SECONDS + 99}
+
+
+REJECTED: Sequence[RejectedMessage] = [
+    RejectedMessage(
+        topic=f"$aws/things/{HIDDEN_THING}/jobs/notify", payload=payload, reason="<script>alert(1)</script>"
+    )
+    for payload in (b"", b"<script>alert(1)</script>", b"\xff")
+]
+
+
+async def tell(store: Store) -> None:
+    """Tell an index of the fleet."""
+    reports = [report for topic, told in _messages() for report in parse_message(topic, json.dumps(told).encode())]
+    await store.apply(reports, REJECTED, now=datetime(2026, 11, 24, tzinfo=UTC))
