@@ -20,7 +20,7 @@ a framework in the browser; there would be two of each word, and a build.
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -41,15 +41,13 @@ from jobindex.errors import (
     UnknownClientError,
 )
 from jobindex.index import STUCK_AFTER
-from jobindex.parameters import Constraints
 from jobindex.principals import Principal
-from jobindex.reader import Reader
 from jobindex.state import State
-from jobindex.store import Store
-from jobindex.ui import job, jobs, namespaces, rejected, stuck, things
+from jobindex.ui import stuck
 from jobindex.ui.assets import read_assets
 from jobindex.ui.freshness import read_freshness
 from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
+from jobindex.ui.kinds import Kind, Make, kinds
 from jobindex.ui.page import Page, Question
 from jobindex.ui.rendering import Frame, Rendered, Renderer
 from jobindex.ui.sign_in import SIGN_IN, SIGN_OUT, SignIn
@@ -73,18 +71,6 @@ _RETRY_SECONDS = "5"
 _log = logging.getLogger(__name__)
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
-_Make = Callable[[Store, Principal, Question, Request], Awaitable[Page]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    """Pages of a kind: where they are, who makes one, and what it may be asked."""
-
-    path: str
-    make: _Make
-    parameters: Constraints = field(default_factory=dict)
-    of_all: str | None = None
-    """The operation that it stands for, where that is of all namespaces or of none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +132,7 @@ def make_ui(
             "/ui",
             routes=[
                 Route("/static/{digest}/{name}", _Reading(serve_asset, pages)),
-                *(Route(kind.path, _Reading(pages.endpoint(kind), pages)) for kind in _kinds(stuck_after)),
+                *(Route(kind.path, _Reading(pages.endpoint(kind), pages)) for kind in kinds(stuck_after)),
                 Route("/{rest:path}", _Reading(pages.no_page, pages)),
             ],
         ),
@@ -156,63 +142,6 @@ def make_ui(
         return sign_in.lead_here(request) if isinstance(error, UnknownClientError) else pages.refused(request, error)
 
     return Ui(routes=routes, refuse=refuse)
-
-
-def _kinds(stuck_after: timedelta) -> Sequence[_Kind]:
-    return (
-        _Kind(
-            path="/",
-            parameters=namespaces.PARAMETERS,
-            make=_of_seen(lambda reader, question, _: namespaces.namespaces_page(reader, question)),
-        ),
-        _Kind(
-            path="/jobs",
-            parameters=jobs.PARAMETERS,
-            make=_of_seen(lambda reader, question, _: jobs.jobs_page(reader, question)),
-        ),
-        _Kind(
-            path="/jobs/{job_id}",
-            parameters=job.PARAMETERS,
-            make=_of_seen(
-                lambda reader, question, request: job.job_page(reader, question, request.path_params["job_id"])
-            ),
-        ),
-        _Kind(
-            path="/things",
-            parameters=things.PARAMETERS,
-            make=_of_seen(lambda reader, question, _: things.things_page(reader, question)),
-        ),
-        _Kind(
-            path="/things/{thing_name}",
-            parameters=things.THING_PARAMETERS,
-            make=_of_seen(
-                lambda reader, question, request: things.thing_page(
-                    reader, question, request.path_params["thing_name"], stuck_after
-                )
-            ),
-        ),
-        _Kind(
-            path="/stuck",
-            parameters=stuck.PARAMETERS,
-            make=_of_seen(lambda reader, question, _: stuck.stuck_page(reader, question, stuck_after)),
-        ),
-        _Kind(
-            path="/rejected",
-            parameters=rejected.PARAMETERS,
-            make=lambda store, _, question, __: rejected.rejected_page(store, question),
-            of_all="ListRejectedMessages",
-        ),
-        _Kind(
-            path="/rejected/{id}",
-            make=lambda store, _, __, request: rejected.rejected_message_page(store, request.path_params["id"]),
-            of_all="GetRejectedMessage",
-        ),
-    )
-
-
-def _of_seen(make: Callable[[Reader, Question, Request], Awaitable[Page]]) -> _Make:
-    """Make pages of what who asks may see."""
-    return lambda store, principal, question, request: make(seen_by(store, principal), question, request)
 
 
 def _lead_to_pages(request: Request, base_path: str) -> Response:
@@ -255,7 +184,7 @@ class _Pages:
         self._rendered: Kept[Rendered] = Kept()
         self._stuck: Kept[int] = Kept()
 
-    def endpoint(self, kind: _Kind) -> _Endpoint:
+    def endpoint(self, kind: Kind) -> _Endpoint:
         """Return the endpoint of the pages of a kind."""
 
         async def answer(request: Request) -> Response:
@@ -308,7 +237,7 @@ class _Pages:
         return self._shown(Rendered(page=page, now=now), self._frame(now, principal_of(request.scope)), headers)
 
     async def _answer(
-        self, kind: _Kind, question: Question, request: Request, sections: Sequence[str] | None
+        self, kind: Kind, question: Question, request: Request, sections: Sequence[str] | None
     ) -> Response:
         """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
         principal = principal_of(request.scope)
@@ -358,7 +287,7 @@ class _Pages:
         freshness = read_freshness(self._state, now, sees_all=principal.namespace_ids is None)
         return Frame(freshness=freshness, stuck=stuck, now=now, principal=principal)
 
-    async def _page(self, make: _Make, question: Question, request: Request) -> Rendered:
+    async def _page(self, make: Make, question: Question, request: Request) -> Rendered:
         store, principal = self._state.opened_store(), principal_of(request.scope)
 
         async def render() -> Rendered:
@@ -382,7 +311,7 @@ class _Pages:
         )
 
 
-def _check(principal: Principal, kind: _Kind, question: Question) -> None:
+def _check(principal: Principal, kind: Kind, question: Question) -> None:
     """Raise AccessDeniedException where a principal may not see what is asked."""
     if kind.of_all is not None:
         principal.check_all_seen(kind.of_all)
