@@ -266,14 +266,8 @@ class Subscriber:
 async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.Client, bool]]:
     """Connect with the persistent session, and yield whether the broker had kept it; deliveries go to the inbox."""
     is_v5 = broker.protocol == "5"
-    client = aiomqtt.Client(
-        broker.host,
-        broker.port,
-        identifier=broker.client_id,
-        username=broker.username,
-        password=broker.password,
-        tls_context=broker.tls,
-        protocol=_PROTOCOLS[broker.protocol],
+    client = _client(
+        broker,
         keepalive=_KEEPALIVE_SECONDS,
         clean_session=None if is_v5 else False,
         clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
@@ -445,6 +439,20 @@ async def _subscribe(client: aiomqtt.Client, topic_filters: Sequence[str]) -> Se
     return refused
 
 
+def _client(broker: Broker, **session: Any) -> aiomqtt.Client:  # noqa: ANN401 (aiomqtt's own keywords)
+    """Return a client of a broker, with aiomqtt's keywords for its session."""
+    return aiomqtt.Client(
+        broker.host,
+        broker.port,
+        identifier=broker.client_id,
+        username=broker.username,
+        password=broker.password,
+        tls_context=broker.tls,
+        protocol=_PROTOCOLS[broker.protocol],
+        **session,
+    )
+
+
 def _paho(client: aiomqtt.Client) -> PahoClient:
     return client._client  # noqa: SLF001
 
@@ -459,15 +467,7 @@ async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, byte
 
     `publish` raises TimeoutError where no acknowledgement comes within ten seconds.
     """
-    async with aiomqtt.Client(
-        broker.host,
-        broker.port,
-        identifier=broker.client_id,
-        username=broker.username,
-        password=broker.password,
-        tls_context=broker.tls,
-        protocol=_PROTOCOLS[broker.protocol],
-    ) as client:
+    async with _client(broker) as client:
 
         async def publish(topic: str, payload: bytes) -> None:
             # With a limit of its own aiomqtt waits by `asyncio.wait_for`, which Python 3.11 lets forget that it is
@@ -488,15 +488,7 @@ async def connect_probe(broker: Broker) -> AsyncIterator[Callable[[str], Awaitab
         BrokerRefusedError: the broker refuses the connection.
         BrokerError: it cannot be reached, or ends the connection.
     """
-    client = aiomqtt.Client(
-        broker.host,
-        broker.port,
-        identifier=broker.client_id,
-        username=broker.username,
-        password=broker.password,
-        tls_context=broker.tls,
-        protocol=_PROTOCOLS[broker.protocol],
-    )
+    client = _client(broker)
     _paho(client).on_message = lambda *_: None
     _notice_loss_before_connack(client)
 
