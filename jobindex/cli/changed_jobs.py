@@ -22,10 +22,9 @@ class ChangedJobs:
         filters; one that does may name other jobs too.
         """
         names = event["jobs"]
-        if self._job_id is not None and (names is None or self._job_id in names):
-            yield from self._changed(self._job_id, is_named=names is not None)
-        elif self._job_id is not None:
-            return
+        if self._job_id is not None:
+            if names is None or self._job_id in names:
+                yield from self._changed(self._job_id, is_named=names is not None)
         elif names is None:
             yield None
         else:
