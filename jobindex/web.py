@@ -39,25 +39,11 @@ _log = logging.getLogger(__name__)
 
 
 def make_access(settings: Settings) -> Access:
-    """Return who is let in.
-
-    Raises:
-        SettingsError: the keys file is no longer what it was when the settings were read.
-    """
-    return Access(
-        None if settings.http.keys_path is None else _read_keys(settings.http.keys_path),
-        region=settings.aws_region,
-        public=settings.http.public,
-    )
-
-
-def _read_keys(path: Path) -> Keys:
-    try:
-        keys = read_keys(path)
-    except KeysError as error:
-        raise SettingsError([f"JOBINDEX_HTTP_KEYS_FILE: {problem}" for problem in error.problems]) from error
-    _tell_keys(path, keys)
-    return keys
+    """Return who is let in."""
+    http = settings.http
+    if http.keys_path is not None and http.keys is not None:
+        _tell_keys(http.keys_path, http.keys)
+    return Access(http.keys, region=settings.aws_region, public=http.public)
 
 
 def _tell_keys(path: Path, keys: Keys) -> None:

@@ -52,7 +52,7 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
 
     unknown = list(_unknown_settings())
     yield from unknown or [_SETTINGS.well("are valid")]
-    yield from examine_keys(settings.http.keys_path)
+    yield from examine_keys(settings.http.keys_path, settings.http.keys)
     of_service = list(examine_service(service))
     yield from examine_broker(settings.broker, settings.topic_filters)
     yield from of_service

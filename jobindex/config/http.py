@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from jobindex.config.reader import Reader
 from jobindex.errors import KeysError
+from jobindex.keys import Keys
 from jobindex.keys_file import read_keys
 from jobindex.signatures import PublicUrl
 from jobindex.tls import pinned_context, server_context, verifying_context
@@ -23,7 +24,9 @@ class Http:
     host: str
     port: int
     keys_path: Path | None
-    """The file of the keys; None lets everyone in."""
+    """The file of the keys."""
+    keys: Keys | None
+    """Those that it held; None, without a file, lets everyone in."""
     token: str | None = field(repr=False)
     """By which commands ask the service."""
     host_names: frozenset[str]
@@ -50,7 +53,8 @@ def read_http(reader: Reader) -> Http:
     http = Http(
         host=(host := reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address")),
         port=reader.port("HTTP_PORT", 8080),
-        keys_path=_read_keys_path(reader),
+        keys_path=(keys_path := reader.path("HTTP_KEYS_FILE")),
+        keys=None if keys_path is None else _read_keys(reader, keys_path),
         token=_read_token(reader),
         public=(public := _read_public_url(reader)),
         host_names=_read_host_names(reader, host, public),
@@ -65,18 +69,14 @@ def read_http(reader: Reader) -> Http:
     return http
 
 
-def _read_keys_path(reader: Reader) -> Path | None:
-    value = reader.value("HTTP_KEYS_FILE")
-    if value is None:
-        return None
-    path = Path(value)
+def _read_keys(reader: Reader, path: Path) -> Keys:
     try:
-        read_keys(path)
+        return read_keys(path)
     except KeysError as error:
+        hint = "" if path.exists() else "; `jobindex keys add NAME` makes it"
         for problem in error.problems:
-            hint = "" if path.exists() else "; `jobindex keys add NAME` makes it"
             reader.problem("HTTP_KEYS_FILE", f"{problem}{hint}")
-    return path
+        return Keys()  # which lets nobody in
 
 
 def _check_auth(reader: Reader, http: Http) -> None:

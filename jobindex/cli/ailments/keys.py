@@ -4,19 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jobindex.cli.ailments.finding import Finding, Part
-from jobindex.keys_file import is_open_to_others, read_keys
+from jobindex.keys import Keys
+from jobindex.keys_file import is_open_to_others
 
 _KEYS = Part("keys")
 
 
-def examine_keys(path: Path | None) -> Iterator[Finding]:
+def examine_keys(path: Path | None, keys: Keys | None) -> Iterator[Finding]:
     """Yield what is found of the keys file; None where nobody is asked for a key."""
-    if path is None:
+    if path is None or keys is None:
         yield _KEYS.well("none are asked for: whoever reaches the service reads all")
         return
-    keys = read_keys(path).all
-    if keys:
-        yield _KEYS.well(f"{path} has {len(keys)}; the service goes by them once it is started, or gets SIGHUP")
+    if keys.all:
+        yield _KEYS.well(f"{path} has {len(keys.all)}; the service goes by them once it is started, or gets SIGHUP")
     else:
         yield _KEYS.bad(f"{path} has none, so nobody is let in", "Add one by `jobindex keys add NAME`.")
     if is_open_to_others(path):
