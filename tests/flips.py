@@ -172,7 +172,7 @@ def _opening(text: str, closing: int) -> int:
 
 def find() -> list[Flip]:
     """Return every flip."""
-    regions = [region for name in MODULES for region in _of_module(ROOT / "jobindex" / "sqlite" / f"{name}.py")]
+    regions = [region for name in MODULES for region in _of_module(ROOT / "jobindex" / "sql" / f"{name}.py")]
     views: dict[str, _Region] = {}
     for path in sorted((ROOT / "migrations" / "sqlite").iterdir()):
         text = path.read_text("latin-1")

@@ -48,9 +48,10 @@ from jobindex.jobs import (
 )
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.reader import CHANGES_MAXIMUM, Reader
-from jobindex.sqlite import changes, executions, index, keys, pages, quick, search, seen_pages, things
-from jobindex.sqlite.keys import Key
-from jobindex.sqlite.seen_pages import Place, seen_parameters, seen_statement
+from jobindex.sql import changes, executions, index, keys, pages, search, seen_pages, things
+from jobindex.sql.keys import Key
+from jobindex.sql.seen_pages import Place, seen_parameters, seen_statement
+from jobindex.sqlite import quick
 from jobindex.sqlite.store import SqliteStore, migrate, open_store
 from jobindex.store import Store
 
@@ -309,7 +310,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, I
 
 
 async def _hurry(store: SqliteStore) -> None:
-    await store._writer.execute("PRAGMA synchronous = OFF")
+    await store._engine._writer.execute("PRAGMA synchronous = OFF")
 
 
 def _batches(data: st.DataObject, reports: Sequence[Report]) -> list[Batch]:
@@ -572,7 +573,7 @@ async def test_a_page_that_takes_long_is_of_the_same_namespaces(
         await tell(store, *(job(f"j{number}", "n1" if number % 2 else "n2", createdAt=number) for number in range(99)))
         reader = store.seen_by(N1)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            reader._quick.read(ListJobsQuery(), N1)
+            store._engine._quick.read(ListJobsQuery(), N1)
         assert [f"j{number}" for number in range(97, 0, -2)] == await job_ids(reader, ListJobsQuery())
 
 

@@ -43,7 +43,7 @@ from jobindex.jobs import (
     ThingGroupReport,
 )
 from jobindex.listing import Filters, ListJobsQuery
-from jobindex.sqlite import retention
+from jobindex.sql import retention
 from jobindex.sqlite.store import SqliteStore, open_store
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
@@ -180,7 +180,7 @@ def _opened(runner: asyncio.Runner, path: Path) -> Iterator[SqliteStore]:
 
 
 async def _pragma(store: SqliteStore, pragma: str) -> None:
-    await store._writer.execute(f"PRAGMA {pragma}")
+    await store._engine._writer.execute(f"PRAGMA {pragma}")
 
 
 def _at_once(messages: Sequence[Message]) -> Arrival:

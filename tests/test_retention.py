@@ -18,7 +18,7 @@ from jobindex.events import parse_message
 from jobindex.jobs import JobStatus
 from jobindex.metrics import Metrics
 from jobindex.retention import retain as rounds
-from jobindex.sqlite import readings, retention
+from jobindex.sql import readings, retention
 from jobindex.sqlite.store import migrate, open_store
 from jobindex.state import State
 from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten, Store

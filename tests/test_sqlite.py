@@ -21,11 +21,12 @@ from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import merge, pages, quick, readings
+from jobindex.sql import merge, pages, readings
+from jobindex.sql.keys import Key
+from jobindex.sql.pages import page_parameters, page_statement
+from jobindex.sqlite import quick
 from jobindex.sqlite import store as sqlite
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
-from jobindex.sqlite.keys import Key
-from jobindex.sqlite.pages import page_parameters, page_statement
 from jobindex.sqlite.store import SqliteStore, migrate, open_store
 from jobindex.store import RejectedLimits, Session
 
@@ -78,7 +79,7 @@ async def opened(path: Path) -> AsyncIterator[SqliteStore]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for another's lock only briefly."""
-    monkeypatch.setattr(sqlite, "_BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
 
 
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
@@ -299,7 +300,7 @@ async def test_a_batch_that_is_canceled_is_another_version(opened: SqliteStore) 
 
 async def test_a_question_that_is_canceled_leaves_the_store_working(opened: SqliteStore) -> None:
     """Whenever a question that is read in a thread is canceled, the next ones are answered."""
-    opened._quick._connection.set_progress_handler(lambda: True, 1)
+    opened._engine._quick._connection.set_progress_handler(lambda: True, 1)
     for steps in range(20):
         task = asyncio.create_task(opened.list_jobs(ListJobsQuery()))
         for _ in range(steps):
@@ -335,7 +336,7 @@ async def test_a_commit_survives_a_loss_of_power(opened: SqliteStore) -> None:
     pragmas = [
         tuple(row)
         for pragma in ("journal_mode", "synchronous")
-        for row in await opened._writer.execute_fetchall(f"PRAGMA {pragma}")
+        for row in await opened._engine._writer.execute_fetchall(f"PRAGMA {pragma}")
     ]
     assert [("wal",), (2,)] == pragmas
 
@@ -343,10 +344,10 @@ async def test_a_commit_survives_a_loss_of_power(opened: SqliteStore) -> None:
 async def test_readers_cannot_write(opened: SqliteStore) -> None:
     """A reading connection is refused every change."""
     for _ in range(sqlite.READERS):
-        async with opened._reading() as reader:
+        async with opened._engine._reading() as reader:
             with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
                 await reader.execute("DELETE FROM jobs")
-            opened._idle_readers.put_nowait(opened._idle_readers.get_nowait())
+            opened._engine._idle_readers.put_nowait(opened._engine._idle_readers.get_nowait())
 
 
 # Pages
@@ -358,7 +359,7 @@ async def test_a_page_that_takes_long_is_read_in_a_thread(path: Path, monkeypatc
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            store._quick.read(ListJobsQuery())
+            store._engine._quick.read(ListJobsQuery())
         page = await store.list_jobs(ListJobsQuery())
         rest = await store.list_jobs(ListJobsQuery(after=page.next_position))
     assert {f"j{number}" for number in range(300)} == {job.job_id for job in (*summaries(page), *summaries(rest))}
@@ -371,7 +372,7 @@ async def test_pages_asked_for_again_and_again_are_still_read_at_once(
     monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 10_000)
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
-        pages = [store._quick.read(ListJobsQuery()) for _ in range(50)]
+        pages = [store._engine._quick.read(ListJobsQuery()) for _ in range(50)]
     assert 250 == len(summaries(pages[0]))
     assert [pages[0]] * 50 == pages
 

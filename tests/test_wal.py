@@ -77,8 +77,8 @@ async def test_the_log_is_bounded_while_readers_never_stop(
     monkeypatch.setattr(wal, "LONG_BYTES", 1 * MIB)
     bound = 2 * MIB
     async with open_store(path) as store:
-        await store._writer.execute("PRAGMA journal_size_limit = 0")
-        await store._writer.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
+        await store._engine._writer.execute("PRAGMA journal_size_limit = 0")
+        await store._engine._writer.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
         asking = [asyncio.create_task(ask(store)) for _ in range(4)]
         with ExitStack() as stack:
             if lives is not None:
@@ -102,7 +102,7 @@ async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypa
     monkeypatch.setattr(wal, "LONG_BYTES", 512 * KIB)
     monkeypatch.setattr(wal, "_WHILE_MS", 100)
     async with open_store(path) as store:
-        await store._writer.execute("PRAGMA journal_size_limit = 0")  # else the file keeps some of its length
+        await store._engine._writer.execute("PRAGMA journal_size_limit = 0")  # else the file keeps some of its length
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN")
             other.execute("SELECT count(*) FROM jobs").fetchone()
@@ -115,7 +115,7 @@ async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypa
             await store.apply(batch(number), (), now=NOW)
             number += 1
         assert wal_bytes(path) < 512 * KIB
-        assert [(1000,)] == [tuple(row) for row in await store._writer.execute_fetchall("PRAGMA busy_timeout")]
+        assert [(1000,)] == [tuple(row) for row in await store._engine._writer.execute_fetchall("PRAGMA busy_timeout")]
 
 
 async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,11 +18,11 @@ from pathlib import Path
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
-from jobindex.sqlite import readings
-from jobindex.sqlite.counts import CHANGES_KEPT
+from jobindex.sql import readings
+from jobindex.sql.counts import CHANGES_KEPT
+from jobindex.sql.keys import Key
+from jobindex.sql.pages import page_parameters, page_statement
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
-from jobindex.sqlite.keys import Key
-from jobindex.sqlite.pages import page_parameters, page_statement
 
 _SHOWN = 5
 """How much of what is wrong a line tells."""

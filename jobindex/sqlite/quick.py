@@ -9,9 +9,10 @@ import sqlite3
 from pathlib import Path
 
 from jobindex.listing import JobPage, ListJobsQuery
+from jobindex.sql.connection import run
+from jobindex.sql.pages import known_of, read_page
+from jobindex.sql.seen import Seen
 from jobindex.sqlite.file import uri
-from jobindex.sqlite.pages import known_of, read_page
-from jobindex.sqlite.seen import Seen
 
 INSTRUCTIONS_MAXIMUM = 100_000
 """Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""
@@ -48,13 +49,7 @@ class QuickReader:
         self._connection.execute("BEGIN")
         try:
             self._forget()
-            steps = read_page(query, self._known, seen)
-            statement, parameters = next(steps)
-            while True:
-                statement, parameters = steps.send(self._connection.execute(statement, parameters).fetchall())
-        except StopIteration as end:
-            page: JobPage = end.value
-            return page
+            return run(read_page(query, self._known, seen), self._connection)
         finally:
             self._connection.rollback()
 

@@ -8,45 +8,24 @@ would wait for the batch being written).
 """
 
 import asyncio
-import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import aiosqlite
 
-from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, ResourceNotFoundException
-from jobindex.jobs import (
-    RejectedMessage,
-    Report,
-    from_milliseconds,
-    to_milliseconds,
-)
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.migrations import Migration, load_migrations
-from jobindex.sqlite import readings, retention
-from jobindex.sqlite.batch import apply, retry
+from jobindex.sql import readings
+from jobindex.sql.store import SqlStore
+from jobindex.sqlite.engine import BUSY_TIMEOUT_MS, SqliteEngine, code, unavailable
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
 from jobindex.sqlite.quick import QuickReader
-from jobindex.sqlite.reader import Source, SqliteReader, code, in_its_thread, unavailable
-from jobindex.sqlite.rejected import (
-    FORGET_ALL_REJECTED,
-    FORGET_REJECTED,
-    LIST_REJECTED,
-    READ_REJECTED,
-    kept_message,
-    rejected_summary,
-)
-from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES, WalLimit, wal_bytes
-from jobindex.store import Applied, Forgotten, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
-
-T = TypeVar("T")
+from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES
+from jobindex.store import RejectedLimits
 
 READERS = 2
-_BUSY_TIMEOUT_MS = 1000
 _WRITER_CACHE_KIB = 16_000
 
 # What another process or the disk may mend while the service waits; anything else refuses the start.
@@ -77,8 +56,8 @@ async def open_store(
                 idle_readers.put_nowait(await stack.enter_async_context(_connect(path, "ro")))
             prober = await stack.enter_async_context(_connect(path, "ro"))
             quick = stack.enter_context(closing(QuickReader(path, arn_prefix)))
-            source = Source(quick=quick, idle_readers=idle_readers, arn_prefix=arn_prefix)
-        yield SqliteStore(path, source, writer, prober, limits or RejectedLimits())
+            engine = SqliteEngine(path, writer, idle_readers, quick, arn_prefix=arn_prefix)
+        yield SqliteStore(engine, prober, limits or RejectedLimits())
 
 
 async def migrate(path: Path) -> None:
@@ -91,33 +70,14 @@ async def migrate(path: Path) -> None:
         pass
 
 
-class SqliteStore(SqliteReader):
+class SqliteStore(SqlStore):
     """A Store on one SQLite file; `open_store` makes it."""
 
-    def __init__(
-        self,
-        path: Path,
-        source: Source,
-        writer: aiosqlite.Connection,
-        prober: aiosqlite.Connection,
-        limits: RejectedLimits,
-    ) -> None:
-        super().__init__(source)
-        self._path = path
-        self._wal_limit = WalLimit()
-        self._limits = limits
-        self._writer = writer
+    _engine: SqliteEngine
+
+    def __init__(self, engine: SqliteEngine, prober: aiosqlite.Connection, limits: RejectedLimits) -> None:
+        super().__init__(engine, limits)
         self._prober = prober
-        self.rewrites = 0
-        """See Store."""
-
-    async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
-        """See Store."""
-        return await self._write(partial(apply, reports, rejected, now, self._limits))
-
-    def seen_by(self, namespace_ids: frozenset[str]) -> SqliteReader:
-        """See Store."""
-        return SqliteReader(self._source, namespace_ids - {""})  # which stands for no namespace
 
     async def check(self) -> None:
         """See Store."""
@@ -125,105 +85,12 @@ class SqliteStore(SqliteReader):
         with unavailable("read"):
             await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")
 
-    async def session(self) -> Session:
-        """See Store."""
-        async with self._reading() as reader:
-            filters = await reader.execute_fetchall("SELECT topic_filter FROM subscriptions")
-            times = [row["complete_since"] for row in await reader.execute_fetchall("SELECT * FROM session")]
-        return Session(
-            topic_filters=frozenset(row["topic_filter"] for row in filters),
-            complete_since=next((from_milliseconds(time) for time in times if time is not None), None),
-        )
-
-    async def remember_session(self, session: Session) -> None:
-        """See Store."""
-        since = None if session.complete_since is None else to_milliseconds(session.complete_since)
-        filters = [(topic_filter,) for topic_filter in session.topic_filters]
-
-        def remember(writer: sqlite3.Connection) -> None:
-            writer.execute("DELETE FROM subscriptions")
-            writer.executemany("INSERT INTO subscriptions (topic_filter) VALUES (?)", filters)
-            writer.execute("INSERT OR REPLACE INTO session (the_one, complete_since) VALUES (1, ?)", (since,))
-
-        await self._write(remember)
-
-    async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
-        """See Store."""
-        async for forgotten in retention.retain(self._reading, self._write, age, now):
-            self.rewrites += 1
-            yield forgotten
-
-    async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
-        """See Store."""
-        async with self._reading() as reader:
-            rows = await reader.execute_fetchall(LIST_REJECTED, {"after": after, "limit": limit})
-        return [rejected_summary(row) for row in rows]
-
-    async def rejected_message(self, id_: int) -> KeptMessage:
-        """See Store."""
-        async with self._reading() as reader:
-            rows = await reader.execute_fetchall(READ_REJECTED, {"ids": json.dumps([id_])})
-        for row in rows:
-            return kept_message(row)
-        raise ResourceNotFoundException(f"Rejected message {id_} cannot be found.")
-
-    async def retry_rejected(
-        self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
-    ) -> Retried:
-        """See Store."""
-        retried = await self._write(partial(retry, ids, parse, now))
-        self.rewrites += 1
-        return retried
-
-    async def purge_rejected(self, ids: Collection[int] | None) -> int:
-        """See Store."""
-
-        def purge(writer: sqlite3.Connection) -> int:
-            if ids is None:
-                return writer.execute(FORGET_ALL_REJECTED).rowcount
-            return writer.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))}).rowcount
-
-        purged = await self._write(purge)
-        self.rewrites += 1
-        return purged
-
-    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do some work in one durable transaction; canceled, it is done all the same."""
-
-        def write(writer: sqlite3.Connection) -> T:
-            writer.execute("BEGIN IMMEDIATE")
-            try:
-                done = work(writer)
-                writer.execute("COMMIT")
-                return done
-            finally:
-                writer.rollback()
-                self._source.version += 1
-
-        with unavailable("written"):
-            done = await in_its_thread(self._writer, write)
-        await self._shorten_wal()
-        return done
-
-    async def _shorten_wal(self) -> None:
-        """Empty the write-ahead log where it is too long; what was committed stays so, whatever comes of it."""
-        patience_ms = self._wal_limit.patience_ms(wal_bytes(self._path))
-        if patience_ms is None:
-            return
-        reset = f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS};"
-        try:
-            await self._writer.executescript(
-                f"PRAGMA busy_timeout = {patience_ms}; PRAGMA wal_checkpoint(TRUNCATE); {reset}"
-            )
-        except sqlite3.Error:
-            await self._writer.executescript(reset)
-
 
 @asynccontextmanager
 async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]:
     async with aiosqlite.connect(uri(path, mode), uri=True, isolation_level=None) as connection:
         connection.row_factory = sqlite3.Row
-        await connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         if mode != "ro":
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")

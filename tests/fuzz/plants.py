@@ -14,7 +14,7 @@ from jobindex.config import http as http_settings
 from jobindex.config import mqtt as mqtt_settings
 from jobindex.config.reader import Reader
 from jobindex.http_protocol import HttpProtocol
-from jobindex.sqlite import batch, executions
+from jobindex.sql import batch, executions
 from jobindex.ui import rendering, sign_in
 
 

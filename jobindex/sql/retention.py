@@ -31,15 +31,11 @@ broker's queue would be lost, and the job would stay IN_PROGRESS for good); a ma
 """
 
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
-
-import aiosqlite
 
 from jobindex.jobs import (
     JobDeletion,
@@ -50,9 +46,10 @@ from jobindex.jobs import (
     from_milliseconds,
     to_milliseconds,
 )
-from jobindex.sqlite.counts import FORGET_COUNTS, LISTED
-from jobindex.sqlite.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
-from jobindex.sqlite.rows import NEVER, UNTIMED
+from jobindex.sql.connection import Connection, Row
+from jobindex.sql.counts import FORGET_COUNTS, LISTED
+from jobindex.sql.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
+from jobindex.sql.rows import NEVER, UNTIMED
 from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten
 
 JOBS_MAXIMUM = 500
@@ -63,8 +60,6 @@ EXECUTIONS_MAXIMUM = 5000
 T = TypeVar("T")
 
 _OF_A_JOB = (JobReport, JobExecutionReport, JobDeletion)
-
-_Reading = Callable[[], AbstractAsyncContextManager[aiosqlite.Connection]]
 
 _HORIZON = "SELECT horizon FROM retention WHERE horizon <= :now"
 
@@ -87,10 +82,10 @@ _SEEN_PENDING = """
 """
 
 
-class _Writing(Protocol):
+class _Transaction(Protocol):
     """Does some work in one transaction."""
 
-    def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> Awaitable[T]: ...
+    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,11 +217,10 @@ def statements() -> Iterator[tuple[str, str]]:
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
-async def retain(reading: _Reading, write: _Writing, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
+async def retain(read: _Transaction, write: _Transaction, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
     """Forget what is past the horizon, `age` before `now`; yield after each transaction what went.
 
-    `reading` opens a transaction, `write` does some work in one: pages are read beside the writer, and what a
-    page shows is looked at again when it is forgotten.
+    Pages are read beside the writer, and what a page shows is looked at again when it is forgotten.
     """
     horizon = to_milliseconds(now - age)
     await write(partial(_raise_horizon, horizon, now))
@@ -234,8 +228,7 @@ async def retain(reading: _Reading, write: _Writing, age: timedelta, now: dateti
         time, job_id = NEVER, ""
         while True:
             parameters = {"horizon": horizon, "time": time, "job_id": job_id, "limit": JOBS_MAXIMUM}
-            async with reading() as reader:
-                rows = list(await reader.execute_fetchall(page, parameters))
+            rows = await read(partial(_read, page, parameters))
             for job_ids in _batches(rows):
                 yield await write(partial(_forget, select, horizon, job_ids))
             if len(rows) < JOBS_MAXIMUM:
@@ -243,11 +236,15 @@ async def retain(reading: _Reading, write: _Writing, age: timedelta, now: dateti
             time, job_id = rows[-1]["time"], rows[-1]["job_id"]
 
 
-def _raise_horizon(horizon: int, now: datetime, writer: sqlite3.Connection) -> int:
+def _read(page: str, parameters: Mapping[str, object], connection: Connection) -> Sequence[Row]:
+    return connection.execute(page, parameters).fetchall()
+
+
+def _raise_horizon(horizon: int, now: datetime, writer: Connection) -> int:
     return writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)}).rowcount
 
 
-def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: sqlite3.Connection) -> Forgotten:
+def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: Connection) -> Forgotten:
     writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
     forgotten = _forgotten(writer)
     for statement in _FORGET:
@@ -255,7 +252,7 @@ def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: sqlite3.C
     return forgotten
 
 
-def _forgotten(writer: sqlite3.Connection) -> Forgotten:
+def _forgotten(writer: Connection) -> Forgotten:
     """Name what is to be forgotten."""
     job_ids = {job_id for (job_id,) in writer.execute(_FORGOTTEN_JOBS)}
     namespace_ids = {namespace_id for (namespace_id,) in writer.execute(_FORGOTTEN_NAMESPACES)}
@@ -270,7 +267,7 @@ def _forgotten(writer: sqlite3.Connection) -> Forgotten:
     )
 
 
-def _batches(rows: Iterable[sqlite3.Row]) -> Iterator[list[str]]:
+def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
     """Yield the ids of what is old enough, so many at a time as one short transaction forgets."""
     job_ids: list[str] = []
     executions = 0
@@ -286,7 +283,7 @@ def _batches(rows: Iterable[sqlite3.Row]) -> Iterator[list[str]]:
         yield job_ids
 
 
-def counted(writer: sqlite3.Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
+def counted(writer: Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
     """Return the reports that count at a horizon: all but those stamped before their job is told."""
     if horizon == NEVER:
         return reports
@@ -312,7 +309,7 @@ def counted(writer: sqlite3.Connection, reports: Sequence[Report], horizon: int)
     ]
 
 
-def horizon_in_force(writer: sqlite3.Connection, now: datetime) -> int:
+def horizon_in_force(writer: Connection, now: datetime) -> int:
     """Return the horizon before which no stamp makes a job, NEVER where there is none."""
     rows = writer.execute(_HORIZON, {"now": to_milliseconds(now)})
     return next((row["horizon"] for row in rows), NEVER)

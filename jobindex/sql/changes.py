@@ -4,16 +4,16 @@ A row tells where the job was once it had changed; where it was before, the row 
 always seen only so much is told as if there had been nothing before it came, and as if it were deleted when it went.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from jobindex.index import JobChange
 from jobindex.jobs import from_milliseconds
 from jobindex.reader import CHANGES_MAXIMUM
-from jobindex.sqlite.counts import CHANGES_KEPT
-from jobindex.sqlite.index import STATUSES
-from jobindex.sqlite.seen import Seen, is_seen
+from jobindex.sql.connection import Connection, Row
+from jobindex.sql.counts import CHANGES_KEPT
+from jobindex.sql.index import STATUSES
+from jobindex.sql.seen import Seen, is_seen
 
 _CHANGES = """
 SELECT *
@@ -24,7 +24,7 @@ LIMIT :limit
 """
 
 
-def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int, seen: Seen = None) -> Sequence[JobChange]:
+def read_changes(connection: Connection, *, job_id: str, limit: int, seen: Seen = None) -> Sequence[JobChange]:
     """Return the last changes of a job as far as it was seen, newest first."""
     limit = min(limit, CHANGES_MAXIMUM)
     read = limit if seen is None else CHANGES_KEPT
@@ -34,7 +34,7 @@ def read_changes(connection: sqlite3.Connection, *, job_id: str, limit: int, see
     return list(_seen_changes(reversed(rows), seen))[::-1][:limit]
 
 
-def _seen_changes(rows: Iterable[sqlite3.Row], seen: frozenset[str]) -> Iterator[JobChange]:
+def _seen_changes(rows: Iterable[Row], seen: frozenset[str]) -> Iterator[JobChange]:
     """Yield the changes that are seen, oldest first as the rows."""
     former: str | None = None
     for row in rows:
@@ -48,7 +48,7 @@ def _seen_changes(rows: Iterable[sqlite3.Row], seen: frozenset[str]) -> Iterator
         former = change.namespace_id if is_there else None
 
 
-def _change(row: sqlite3.Row) -> JobChange:
+def _change(row: Row) -> JobChange:
     return JobChange(
         changed_at=from_milliseconds(row["changed_at"]),
         status=STATUSES.get(row["status"]),

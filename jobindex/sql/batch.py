@@ -1,7 +1,6 @@
 """A batch of reports, merged in an open transaction by the statements of `merge.py` and `readings.py`."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
@@ -18,10 +17,11 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
-from jobindex.sqlite import merge, readings, retention
-from jobindex.sqlite.counts import CHANGES_KEPT
-from jobindex.sqlite.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
-from jobindex.sqlite.rows import (
+from jobindex.sql import merge, readings, retention
+from jobindex.sql.connection import Connection
+from jobindex.sql.counts import CHANGES_KEPT
+from jobindex.sql.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
+from jobindex.sql.rows import (
     execution_row,
     job_rows,
     pending_list_row,
@@ -40,7 +40,7 @@ def apply(
     rejected: Sequence[RejectedMessage],
     now: datetime,
     limits: RejectedLimits,
-    writer: sqlite3.Connection,
+    writer: Connection,
 ) -> Applied:
     """Merge reports and keep rejected messages; tell what changed, and how many of these had to go for the limits."""
     changed = _merge(reports, rejected, now, writer)
@@ -55,7 +55,7 @@ def retry(
     ids: Collection[int],
     parse: Callable[[str, bytes], Sequence[Report]],
     now: datetime,
-    writer: sqlite3.Connection,
+    writer: Connection,
 ) -> Retried:
     """Parse rejected messages again, and merge what is understood now."""
     reports: list[Report] = []
@@ -76,7 +76,7 @@ def retry(
 
 
 def _merge(
-    reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, writer: sqlite3.Connection
+    reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, writer: Connection
 ) -> Changed:
     """Merge what counts of the reports, read again what they change, and keep rejected messages; tell what changed."""
     horizon = retention.horizon_in_force(writer, now)
@@ -112,7 +112,7 @@ def _merge(
     return changed
 
 
-def _changed(writer: sqlite3.Connection, tied: Sequence[tuple[str, str]]) -> Changed:
+def _changed(writer: Connection, tied: Sequence[tuple[str, str]]) -> Changed:
     """Name what reads otherwise; a thing group that was tied to its id now does so in any of its jobs."""
     limit = {"named_maximum": NAMED_MAXIMUM + 1}
     job_ids = [job_id for (job_id,) in writer.execute(readings.CHANGED_READINGS, limit)]
@@ -127,7 +127,7 @@ def _changed(writer: sqlite3.Connection, tied: Sequence[tuple[str, str]]) -> Cha
     )
 
 
-def _namespaces_of_groups(writer: sqlite3.Connection, tied: Sequence[tuple[str, str]]) -> set[str] | None:
+def _namespaces_of_groups(writer: Connection, tied: Sequence[tuple[str, str]]) -> set[str] | None:
     """Return where the jobs of tied groups are; None where there are too many places to look at."""
     thing_groups = [key for name, id_ in tied for key in (f"name:{name}", f"id:{id_}")]
     places = {"thing_groups": _json(thing_groups), "maximum": PLACES_MAXIMUM + 1}

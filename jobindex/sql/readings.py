@@ -10,7 +10,7 @@ subquery once, not wherever it is named.)
 """
 
 from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.sqlite.counts import COUNT_EXECUTIONS, COUNT_JOBS, STATE
+from jobindex.sql.counts import COUNT_EXECUTIONS, COUNT_JOBS, STATE
 
 STATUS_KINDS = {
     JobStatus.SCHEDULED: 0,

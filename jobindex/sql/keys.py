@@ -1,15 +1,15 @@
 """What the filters of ListJobs are in the tables: the keys of the jobs of thing groups, and the kinds of job."""
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.listing import Filters
-from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
-from jobindex.sqlite.seen import Seen, encoded
+from jobindex.sql.connection import Steps
+from jobindex.sql.readings import SELECTION_KINDS, STATUS_KINDS
+from jobindex.sql.seen import Seen, encoded
 
 # The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
 _KEYS_OF_GROUP_NAME = """
@@ -57,9 +57,7 @@ def kinds_of(filters: Filters) -> list[int]:
     ]
 
 
-def read_keys(
-    filters: Filters, seen: Seen = None
-) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], Sequence[Key] | None]:
+def read_keys(filters: Filters, seen: Seen = None) -> Steps[Sequence[Key] | None]:
     """Read the keys of the jobs that the two group filters accept together, None without them.
 
     Raises:
@@ -84,9 +82,7 @@ def read_keys(
             return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
 
 
-def _is_seen_in_group(
-    keys: Sequence[str], seen: frozenset[str]
-) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], bool]:
+def _is_seen_in_group(keys: Sequence[str], seen: frozenset[str]) -> Steps[bool]:
     """Tell whether a job that is seen was told with a group, which has these keys."""
     [(is_known,)] = yield _IS_SEEN_IN_GROUP, {"keys": json.dumps(keys), "seen": encoded(seen)}
     return bool(is_known)

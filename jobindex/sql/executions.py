@@ -4,7 +4,6 @@ Positions of pages are opaque to who holds them: the key of the last row in JSON
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,12 +12,13 @@ from typing import Any
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.index import ExecutionPage, ExecutionState, JobExecution
 from jobindex.jobs import to_milliseconds
-from jobindex.sqlite.counts import STATE
-from jobindex.sqlite.index import check_listed, time_of
-from jobindex.sqlite.seen import OF_SEEN, Seen, encoded, is_seen
-from jobindex.sqlite.things import check_heard_of
+from jobindex.sql.connection import Connection, Row
+from jobindex.sql.counts import STATE
+from jobindex.sql.index import check_listed, time_of
+from jobindex.sql.seen import OF_SEEN, Seen, encoded, is_seen
+from jobindex.sql.things import check_heard_of
 
-_Key = Callable[[sqlite3.Row], Sequence[object]]
+_Key = Callable[[Row], Sequence[object]]
 
 _EXECUTIONS = f"""
 SELECT
@@ -67,7 +67,7 @@ def _wanted(condition: str, seen: Seen, **parameters: object) -> _Wanted:
     return wanted
 
 
-def read_execution(connection: sqlite3.Connection, *, job_id: str, thing_name: str, seen: Seen = None) -> JobExecution:
+def read_execution(connection: Connection, *, job_id: str, thing_name: str, seen: Seen = None) -> JobExecution:
     """Return an execution; ResourceNotFoundException without one, or where its job is not seen."""
     statement = _EXECUTIONS.format(conditions="executions.job_id = :job_id AND executions.thing_name = :thing_name")
     row = connection.execute(statement, {"job_id": job_id, "thing_name": thing_name}).fetchone()
@@ -77,7 +77,7 @@ def read_execution(connection: sqlite3.Connection, *, job_id: str, thing_name: s
 
 
 def read_executions_of_job(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     job_id: str,
     state: ExecutionState | None,
@@ -97,7 +97,7 @@ def read_executions_of_job(
 
 
 def read_executions_of_thing(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     thing_name: str,
     namespace_id: str | None,
@@ -128,7 +128,7 @@ def read_executions_of_thing(
 
 
 def read_waiting(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     since: datetime,
     namespace_id: str | None,
@@ -169,11 +169,11 @@ def read_waiting(
     return page
 
 
-def _waiting_key(row: sqlite3.Row) -> Sequence[object]:
+def _waiting_key(row: Row) -> Sequence[object]:
     return row["waiting_since"], row["job_id"], row["thing_name"]
 
 
-def count_waiting(connection: sqlite3.Connection, *, since: datetime, maximum: int, seen: Seen = None) -> int:
+def count_waiting(connection: Connection, *, since: datetime, maximum: int, seen: Seen = None) -> int:
     """Return how many executions have been pending since before `since`, at most `maximum`."""
     wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
     statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
@@ -182,7 +182,7 @@ def count_waiting(connection: sqlite3.Connection, *, since: datetime, maximum: i
     return int(count)
 
 
-def _page(connection: sqlite3.Connection, wanted: _Wanted, order: str, limit: int, key: _Key) -> ExecutionPage:
+def _page(connection: Connection, wanted: _Wanted, order: str, limit: int, key: _Key) -> ExecutionPage:
     statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + f"ORDER BY {order} LIMIT :limit"
     rows = connection.execute(statement, {**wanted.parameters, "limit": limit + 1}).fetchall()
     page = rows[:limit]
@@ -206,7 +206,7 @@ def _decode(position: str, *types: type) -> Sequence[Any]:
     return key
 
 
-def _execution(row: sqlite3.Row) -> JobExecution:
+def _execution(row: Row) -> JobExecution:
     queued_at, started_at = time_of(row["queued_at"]), time_of(row["started_at"])
     return JobExecution(
         job_id=row["job_id"],

@@ -1,8 +1,7 @@
 """The messages that could not be understood, in SQL: listed, read, and kept no longer."""
 
-import sqlite3
-
 from jobindex.jobs import RejectedMessage, from_milliseconds
+from jobindex.sql.connection import Row
 from jobindex.store import KeptMessage, RejectedSummary
 
 LIST_REJECTED = """
@@ -34,7 +33,7 @@ WHERE rejected_message_id IN (SELECT value FROM json_each(:ids))
 FORGET_ALL_REJECTED = "DELETE FROM rejected_messages"
 
 
-def rejected_summary(row: sqlite3.Row) -> RejectedSummary:
+def rejected_summary(row: Row) -> RejectedSummary:
     """Return the message in a row of LIST_REJECTED."""
     return RejectedSummary(
         id=row["rejected_message_id"],
@@ -45,7 +44,7 @@ def rejected_summary(row: sqlite3.Row) -> RejectedSummary:
     )
 
 
-def kept_message(row: sqlite3.Row) -> KeptMessage:
+def kept_message(row: Row) -> KeptMessage:
     """Return the message in a row of READ_REJECTED."""
     return KeptMessage(
         id=row["rejected_message_id"],

@@ -1,7 +1,6 @@
 """What the index tells of a job and of a namespace, read on a connection in a transaction of its own."""
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -13,10 +12,11 @@ from jobindex.index import (
     Namespace,
 )
 from jobindex.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.sqlite.counts import STATE
-from jobindex.sqlite.readings import SELECTION_KINDS, STATUS_KINDS
-from jobindex.sqlite.rows import NEVER, UNTIMED
-from jobindex.sqlite.seen import Seen, encoded, is_seen
+from jobindex.sql.connection import Connection, Row
+from jobindex.sql.counts import STATE
+from jobindex.sql.readings import SELECTION_KINDS, STATUS_KINDS
+from jobindex.sql.rows import NEVER, UNTIMED
+from jobindex.sql.seen import Seen, encoded, is_seen
 
 STATUSES = {kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()}
 """The status in each kind."""
@@ -82,7 +82,7 @@ LIMIT :limit
 """
 
 
-def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str, seen: Seen = None) -> Job:
+def read_job(connection: Connection, *, job_id: str, arn_prefix: str, seen: Seen = None) -> Job:
     """Return a job; ResourceNotFoundException where it is not listed, or not seen."""
     row = _listed(connection, job_id, seen)
     listed = json.loads(row["listed"].encode() % _Marks())
@@ -110,28 +110,26 @@ def read_job(connection: sqlite3.Connection, *, job_id: str, arn_prefix: str, se
     )
 
 
-def check_listed(connection: sqlite3.Connection, job_id: str, seen: Seen = None) -> None:
+def check_listed(connection: Connection, job_id: str, seen: Seen = None) -> None:
     """Raise ResourceNotFoundException where a job is not listed, or not seen."""
     _listed(connection, job_id, seen)
 
 
-def _listed(connection: sqlite3.Connection, job_id: str, seen: Seen) -> sqlite3.Row:
-    row: sqlite3.Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
+def _listed(connection: Connection, job_id: str, seen: Seen) -> Row:
+    row: Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
     if row is None or not is_seen(row["namespace_id"], seen):
         raise not_found("Job", job_id)
     return row
 
 
-def read_job_namespaces(
-    connection: sqlite3.Connection, *, job_ids: Iterable[str], seen: Seen = None
-) -> Mapping[str, str]:
+def read_job_namespaces(connection: Connection, *, job_ids: Iterable[str], seen: Seen = None) -> Mapping[str, str]:
     """Return the namespaces of those of these jobs that are seen."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
     return {job_id: namespace_id for job_id, namespace_id in rows if is_seen(namespace_id, seen)}
 
 
 def read_namespaces(
-    connection: sqlite3.Connection, *, after: str | None, limit: int, now: datetime, seen: Seen = None
+    connection: Connection, *, after: str | None, limit: int, now: datetime, seen: Seen = None
 ) -> Sequence[Namespace]:
     """Return the namespaces that are seen, in their order."""
     parameters = {"after": after, "limit": limit}
@@ -144,18 +142,19 @@ def read_namespaces(
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
 
 
-def _namespace(connection: sqlite3.Connection, namespace_id: str, now: datetime) -> Namespace:
+def _namespace(connection: Connection, namespace_id: str, now: datetime) -> Namespace:
     jobs: dict[JobStatus, int] = dict.fromkeys(JobStatus, 0)
+    of_namespace = {"namespace_id": namespace_id}
     for kind, count in connection.execute(
-        "SELECT kind, jobs FROM namespace_jobs WHERE namespace_id = ?", (namespace_id,)
+        "SELECT kind, jobs FROM namespace_jobs WHERE namespace_id = :namespace_id", of_namespace
     ):
         jobs[STATUSES[kind]] += count
     executions = connection.execute(
-        "SELECT state, executions FROM namespace_executions WHERE namespace_id = ?", (namespace_id,)
+        "SELECT state, executions FROM namespace_executions WHERE namespace_id = :namespace_id", of_namespace
     ).fetchall()
     hour = to_milliseconds(now) // 3_600_000
     hours = connection.execute(
-        "SELECT hour, changes, changed_at FROM namespace_activity WHERE namespace_id = ?", (namespace_id,)
+        "SELECT hour, changes, changed_at FROM namespace_activity WHERE namespace_id = :namespace_id", of_namespace
     ).fetchall()
     activity = {row["hour"]: row["changes"] for row in hours}
     return Namespace(
@@ -175,7 +174,7 @@ class _Marks(dict[bytes, bytes]):
 
 
 def counts(
-    connection: sqlite3.Connection, joined: str, conditions: str, parameters: Mapping[str, object]
+    connection: Connection, joined: str, conditions: str, parameters: Mapping[str, object]
 ) -> Mapping[ExecutionState, int]:
     """Return how many executions, joined with what the conditions are about, are in each state."""
     rows = connection.execute(_COUNT_EXECUTIONS.format(joined=joined, conditions=conditions), parameters)

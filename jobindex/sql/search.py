@@ -5,14 +5,12 @@ the same, and says where to go on. Who sees some namespaces alone must not learn
 are of others: where as many ids were looked at, the rest of the page is found among all jobs that are seen.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
-
 from jobindex.listing import Filters
 from jobindex.reader import JobsById
-from jobindex.sqlite.keys import kinds_of, read_keys
-from jobindex.sqlite.pages import Known, read_marks
-from jobindex.sqlite.seen import OF_SEEN, Seen, encoded
+from jobindex.sql.connection import Steps
+from jobindex.sql.keys import kinds_of, read_keys
+from jobindex.sql.pages import Known, read_marks
+from jobindex.sql.seen import OF_SEEN, Seen, encoded
 
 LOOKED_AT_MAXIMUM = 5000
 """Ids that a page looks at, up to twice as many."""
@@ -64,7 +62,7 @@ _IN_GROUP = """EXISTS (
 
 def read_jobs_by_id(
     prefix: str, filters: Filters, after: str, limit: int, *, known: Known, seen: Seen = None
-) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobsById]:
+) -> Steps[JobsById]:
     """Read jobs whose ids begin with `prefix`, in steps as `read_page` does.
 
     Raises:

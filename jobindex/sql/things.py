@@ -4,14 +4,14 @@ Who sees some namespaces alone knows a thing by the executions of the jobs that 
 these namespaces: whatever else was told of a thing is nothing to it.
 """
 
-import sqlite3
 from collections.abc import Sequence
 
 from jobindex.index import Thing
 from jobindex.jobs import from_milliseconds
-from jobindex.sqlite.counts import LISTED
-from jobindex.sqlite.index import counts, not_found, time_of
-from jobindex.sqlite.seen import OF_SEEN, Seen, encoded, is_seen
+from jobindex.sql.connection import Connection
+from jobindex.sql.counts import LISTED
+from jobindex.sql.index import counts, not_found, time_of
+from jobindex.sql.seen import OF_SEEN, Seen, encoded, is_seen
 
 # The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
 _NEXT_THING = """(
@@ -91,9 +91,7 @@ LOOKED_AT_MAXIMUM = 1000
 """Names that are looked at, up to twice as many, before those that are seen are found from the jobs."""
 
 
-def read_things(
-    connection: sqlite3.Connection, *, prefix: str, after: str, limit: int, seen: Seen = None
-) -> Sequence[str]:
+def read_things(connection: Connection, *, prefix: str, after: str, limit: int, seen: Seen = None) -> Sequence[str]:
     """Return names of things that begin with `prefix`."""
     parameters: dict[str, object] = {"prefix": prefix, "after": after, "limit": limit}
     if seen is None:
@@ -114,7 +112,7 @@ def read_things(
     return found[:limit]
 
 
-def read_thing(connection: sqlite3.Connection, *, thing_name: str, seen: Seen = None) -> Thing:
+def read_thing(connection: Connection, *, thing_name: str, seen: Seen = None) -> Thing:
     """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
     check_heard_of(connection, thing_name, seen)
     joined, of_thing = "", "executions.thing_name = :thing_name"
@@ -123,7 +121,7 @@ def read_thing(connection: sqlite3.Connection, *, thing_name: str, seen: Seen = 
         joined, of_thing = LISTED, f"{of_thing} AND job_summaries.namespace_id {OF_SEEN}"
         parameters["seen"] = encoded(seen)
     lists = connection.execute(
-        "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = ?", (thing_name,)
+        "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = :thing_name", {"thing_name": thing_name}
     ).fetchall()
     (waiting_since,) = connection.execute(
         f"""
@@ -152,7 +150,7 @@ def read_thing(connection: sqlite3.Connection, *, thing_name: str, seen: Seen = 
     )
 
 
-def check_heard_of(connection: sqlite3.Connection, thing_name: str, seen: Seen = None) -> None:
+def check_heard_of(connection: Connection, thing_name: str, seen: Seen = None) -> None:
     """Raise ResourceNotFoundException where nothing was ever told of a thing, or nothing that is seen."""
     if seen is None:
         statement, parameters = _IS_HEARD_OF, {"thing_name": thing_name}

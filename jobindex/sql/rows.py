@@ -23,7 +23,7 @@ from jobindex.jobs import (
     ThingGroupReport,
     to_milliseconds,
 )
-from jobindex.sqlite.merge import REGISTERS
+from jobindex.sql.merge import REGISTERS
 
 NEVER = -2
 """The time of a register that was never told."""

@@ -12,14 +12,14 @@ would be read.)
 """
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jobindex.jobs import to_milliseconds
 from jobindex.listing import Filters, ListJobsQuery
-from jobindex.sqlite.keys import Key, kinds_of
-from jobindex.sqlite.seen import OF_SEEN, encoded
+from jobindex.sql.connection import Steps
+from jobindex.sql.keys import Key, kinds_of
+from jobindex.sql.seen import OF_SEEN, encoded
 
 # Where there are jobs that are seen.
 _PLACES = f"""
@@ -106,9 +106,7 @@ class Place:
     """What they were told with; None where no thing group is asked for."""
 
 
-def read_places(
-    filters: Filters, keys: Sequence[Key] | None, seen: frozenset[str]
-) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], Sequence[Place]]:
+def read_places(filters: Filters, keys: Sequence[Key] | None, seen: frozenset[str]) -> Steps[Sequence[Place]]:
     """Read where the jobs that pass the filters may be among those that are seen."""
     if filters.namespace_id is not None:
         seen &= {filters.namespace_id}

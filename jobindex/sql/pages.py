@@ -14,17 +14,14 @@ more rows than the rest of the index.
 
 import json
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
-from jobindex.sqlite.keys import Key, kinds_of, read_keys
-from jobindex.sqlite.seen import Seen
-from jobindex.sqlite.seen_pages import read_places, seen_parameters, seen_statement
-
-Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], JobPage]
-"""What is to be read, a statement and its parameters at a time; each is sent its rows, and a page comes of it."""
+from jobindex.sql.connection import Steps
+from jobindex.sql.keys import Key, kinds_of, read_keys
+from jobindex.sql.seen import Seen
+from jobindex.sql.seen_pages import read_places, seen_parameters, seen_statement
 
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
@@ -70,7 +67,7 @@ Known = dict[bytes, bytes]
 """What stands for the marks in job_summaries.listed, as far as it is known."""
 
 
-def read_page(query: ListJobsQuery, known: Known, seen: Seen = None) -> Steps:
+def read_page(query: ListJobsQuery, known: Known, seen: Seen = None) -> Steps[JobPage]:
     """Read a page, all of it in one snapshot; `known` holds what was read in this snapshot, and learns more.
 
     Raises:
@@ -101,7 +98,7 @@ def read_page(query: ListJobsQuery, known: Known, seen: Seen = None) -> Steps:
     return JobPage(jobs=jobs, next_position=position)
 
 
-def read_marks(listed: bytes, known: Known) -> Generator[tuple[str, Mapping[str, object]], Sequence[Any], bytes]:
+def read_marks(listed: bytes, known: Known) -> Steps[bytes]:
     """Return jobs with their marks filled in."""
     try:
         return listed % known
