@@ -469,7 +469,7 @@ def test_a_page_costs_the_same_at_any_size(
         assert streams
         assert after is None or all(step.endswith("(created_at,job_id)<(?,?))") for step in streams)
         assert names[0] == any("by_namespace" in step for step in streams)
-    allowed = ("SCAN (subquery", "SCAN page") if any(names) else ("SCAN (subquery", "SCAN job")
+    allowed = ("SCAN (subquery", "SCAN page", *(() if any(names) else ("SCAN job",)))
     assert [] == [step for step in steps if not is_cheap(step, allowed)]
 
 
@@ -487,7 +487,7 @@ def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statem
     """Every statement of a batch starts from what the batch tells or changes and finds the rest by key."""
     of_the_batch = (
         *("reported", "sighting", "reading", "read", "readings", "changed_jobs", "changed_executions", "left_places"),
-        "(subquery-2)",  # what is counted
+        "counted",
         "USE TEMP B-TREE FOR GROUP BY",
     )
     steps = plan(migrated, statement, defaultdict(int))

@@ -22,9 +22,9 @@ from jobindex.sql.connection import Connection
 from jobindex.sql.counts import CHANGES_KEPT
 from jobindex.sql.rejected import FORGET_REJECTED, READ_REJECTED, REJECT_AGAIN, kept_message
 from jobindex.sql.rows import (
-    execution_row,
+    execution_rows,
     job_rows,
-    pending_list_row,
+    pending_list_rows,
     rejected_row,
     sighting_rows,
     thing_group_row,
@@ -89,9 +89,9 @@ def _merge(
     groups = {report for report in reports if isinstance(report, ThingGroupReport)}
     batch = {
         "job_ids": _json({report.job_id for report in jobs}),
-        "executions": _json([execution_row(report) for report in executions]),
+        "executions": _json(execution_rows(executions)),
         "sightings": _json(sighting_rows(executions)),
-        "lists": _json([pending_list_row(report) for report in lists]),
+        "lists": _json(pending_list_rows(lists)),
         "groups": _json([thing_group_row(report) for report in groups]),
         "deleted_job_ids": _json({report.job_id for report in deletions}),
         "listed_things": _json({report.thing_name for report in lists}),

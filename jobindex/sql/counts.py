@@ -43,11 +43,11 @@ COUNT_EXECUTIONS = (
         CROSS JOIN executions USING (job_id, thing_name)
         CROSS JOIN counted_jobs USING (job_id)
         WHERE is_visible
-    )
+    ) AS counted
     WHERE state IS NOT NULL
     GROUP BY namespace_id, state
     HAVING sum(executions) <> 0
-    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = executions + excluded.executions
+    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = namespace_executions.executions + excluded.executions
     """,
     "DELETE FROM namespace_executions WHERE executions = 0",
 )
@@ -71,10 +71,10 @@ COUNT_JOBS = (
         FROM readings
         WHERE is_moved
         AND is_visible
-    )
+    ) AS counted
     GROUP BY namespace_id, kind
     HAVING sum(jobs) <> 0
-    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
+    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = namespace_jobs.jobs + excluded.jobs
     """,
     "DELETE FROM namespace_jobs WHERE jobs = 0",
     """
@@ -89,11 +89,14 @@ COUNT_JOBS = (
         FROM readings
         WHERE former_created_at IS NOT NULL
         AND (NOT is_visible OR former_namespace_id IS NOT namespace_id)
-    )
+    ) AS counted
     GROUP BY namespace_id
     ON CONFLICT (namespace_id, slot) DO UPDATE SET
         hour = excluded.hour,
-        changes = excluded.changes + CASE WHEN hour = excluded.hour THEN changes ELSE 0 END,
+        changes = excluded.changes + CASE
+            WHEN namespace_activity.hour = excluded.hour THEN namespace_activity.changes
+            ELSE 0
+        END,
         changed_at = excluded.changed_at
     """,
     f"""
@@ -140,7 +143,7 @@ FORGET_COUNTS = (
     FROM changed_jobs
     {LISTED}
     GROUP BY 1, 2
-    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = jobs + excluded.jobs
+    ON CONFLICT (namespace_id, kind) DO UPDATE SET jobs = namespace_jobs.jobs + excluded.jobs
     """,
     "DELETE FROM namespace_jobs WHERE jobs = 0",
     f"""
@@ -157,10 +160,10 @@ FORGET_COUNTS = (
     SELECT coalesce(job_summaries.namespace_id, ''), {STATE} AS state, -count(*)
     FROM changed_jobs
     {LISTED}
-    CROSS JOIN executions USING (job_id)
+    CROSS JOIN executions ON executions.job_id = jobs.job_id
     WHERE {STATE} IS NOT NULL
     GROUP BY 1, 2
-    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = executions + excluded.executions
+    ON CONFLICT (namespace_id, state) DO UPDATE SET executions = namespace_executions.executions + excluded.executions
     """,
     "DELETE FROM namespace_executions WHERE executions = 0",
 )

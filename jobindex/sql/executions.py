@@ -178,7 +178,7 @@ def count_waiting(connection: Connection, *, since: datetime, maximum: int, seen
     wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
     statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
     parameters = {**wanted.parameters, "maximum": maximum}
-    (count,) = connection.execute(f"SELECT count(*) FROM ({statement})", parameters).fetchone()
+    (count,) = connection.execute(f"SELECT count(*) FROM ({statement}) AS waiting", parameters).fetchone()
     return int(count)
 
 

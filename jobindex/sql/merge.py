@@ -46,6 +46,20 @@ _MERGE_CREATED_AT = """
     created_at_stamp = max(excluded.created_at_stamp, jobs.created_at_stamp),"""
 
 
+_NUMBERS = {"is_concurrent", "created_at", "completed_at"}
+"""The registers whose values are no texts."""
+
+
+def _text(place: int) -> str:
+    """Return a text of a row."""
+    return f"json_extract(value, '$[{place}]')"
+
+
+def _number(place: int) -> str:
+    """Return an integer of a row."""
+    return f"CAST({_text(place)} AS INTEGER)"
+
+
 @cache
 def merge_job(told: tuple[str, ...]) -> str:
     """Return the statement that merges rows of `rows.job_rows` in which these registers are told.
@@ -54,7 +68,7 @@ def merge_job(told: tuple[str, ...]) -> str:
     """
     registers = (*REGISTERS, "created_at")
     values = {
-        name: f"json_extract(value, '$[{place}]'), json_extract(value, '$[{place + 1}]')"
+        name: f"{_number(place) if name in _NUMBERS else _text(place)}, {_number(place + 1)}"
         for place, name in zip(count(5, 2), told, strict=False)
     }
     # -2 is "never", in a stamp of a job -16.
@@ -64,11 +78,11 @@ INSERT INTO jobs (
     {", ".join(f"{name}, {name}_stamp" for name in registers)}
 )
 SELECT
-    json_extract(value, '$[0]'),
-    json_extract(value, '$[1]'),
-    json_extract(value, '$[2]'),
-    coalesce(json_extract(value, '$[3]'), -2),
-    coalesce(json_extract(value, '$[4]'), -2),
+    {_text(0)},
+    {_number(1)},
+    {_number(2)},
+    coalesce({_number(3)}, -2),
+    coalesce({_number(4)}, -2),
     :now,
     :told_since,
     {", ".join(values.get(name, "NULL, -16") for name in registers)}
@@ -84,22 +98,12 @@ ON CONFLICT (job_id) DO UPDATE SET
 
 
 # An execution's status yields to a greater (time, executionNumber, versionNumber, rank); absent is greater.
-MERGE_EXECUTION = """
+MERGE_EXECUTION = f"""
 INSERT INTO executions (
     job_id, thing_name, status, status_at, execution_number, version_number, status_rank,
     pending_at, queued_at, started_at
 )
-SELECT
-    json_extract(value, '$[0]'),
-    json_extract(value, '$[1]'),
-    json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'),
-    json_extract(value, '$[4]'),
-    json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'),
-    json_extract(value, '$[7]'),
-    json_extract(value, '$[8]'),
-    json_extract(value, '$[9]')
+SELECT {_text(0)}, {_text(1)}, {_text(2)}, {", ".join(map(_number, range(3, 10)))}
 FROM json_each(:executions)
 WHERE true
 ON CONFLICT (job_id, thing_name) DO UPDATE SET
@@ -126,7 +130,7 @@ WHERE (
 """
 
 # When an execution was last seen pending, was queued and was started.
-MERGE_SIGHTING = """
+MERGE_SIGHTING = f"""
 UPDATE executions
 SET
     pending_at = max(executions.pending_at, sighting.pending_at),
@@ -134,11 +138,11 @@ SET
     started_at = max(executions.started_at, sighting.started_at)
 FROM (
     SELECT
-        json_extract(value, '$[0]') AS job_id,
-        json_extract(value, '$[1]') AS thing_name,
-        json_extract(value, '$[2]') AS pending_at,
-        json_extract(value, '$[3]') AS queued_at,
-        json_extract(value, '$[4]') AS started_at
+        {_text(0)} AS job_id,
+        {_text(1)} AS thing_name,
+        {_number(2)} AS pending_at,
+        {_number(3)} AS queued_at,
+        {_number(4)} AS started_at
     FROM json_each(:sightings)
     LIMIT -1
 ) AS sighting
@@ -152,9 +156,9 @@ AND (
 """
 
 # The latest complete pending list of a thing; what it holds is in the sightings of its entries.
-MERGE_PENDING_LIST = """
+MERGE_PENDING_LIST = f"""
 INSERT INTO pending_lists (thing_name, namespace_id, listed_at)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+SELECT {_text(0)}, {_text(1)}, {_number(2)}
 FROM json_each(:lists)
 WHERE true
 ON CONFLICT (thing_name, namespace_id) DO UPDATE SET listed_at = excluded.listed_at
@@ -182,8 +186,9 @@ FROM json_each(:groups)
 """
 
 KEEP_REJECTED = """
-INSERT OR IGNORE INTO rejected_messages (digest, rejected_at, topic, payload, reason)
-VALUES (:digest, :now, :topic, :payload, :reason)
+INSERT OR IGNORE INTO rejected_messages (rejected_message_id, digest, rejected_at, topic, payload, reason)
+SELECT coalesce(max(rejected_message_id), 0) + 1, :digest, :now, :topic, :payload, :reason
+FROM rejected_messages
 """
 
 # The newest rejected messages are kept, up to a number and to a sum of bytes.
@@ -198,7 +203,7 @@ WHERE rejected_message_id IN (
             sum(length(payload) + length(CAST(topic AS BLOB))) OVER newest_first AS bytes
         FROM rejected_messages
         WINDOW newest_first AS (ORDER BY rejected_message_id DESC)
-    )
+    ) AS kept
     WHERE messages > :max_messages
     OR bytes > :max_bytes
 )

@@ -28,9 +28,9 @@ STREAMS_MAXIMUM = 400
 
 _MERGED = "{streams} ORDER BY created_at {order}, job_id {order} LIMIT :limit"
 
-_NEWEST_FIRST = "SELECT * FROM ({merged}) ORDER BY created_at DESC, job_id DESC"
+_NEWEST_FIRST = "SELECT * FROM ({merged}) AS page ORDER BY created_at DESC, job_id DESC"
 
-_PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged})"
+_PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged}) AS page"
 
 _OF_ALL = "SELECT created_at, job_id, listed FROM job_summaries AS job WHERE {conditions}"
 
@@ -128,7 +128,7 @@ def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | No
     order = "ASC" if query.is_backwards else "DESC"
     while len(streams) > STREAMS_MAXIMUM:
         parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
-        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)})" for part in parts]
+        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)}) AS part" for part in parts]
     if not streams:
         return None
     merged = _MERGED.format(streams=union.join(streams), order=order)

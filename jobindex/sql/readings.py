@@ -157,7 +157,7 @@ READ_AGAIN = (
     CROSS JOIN counted_jobs USING (job_id)
     LEFT JOIN job_summaries
         ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, counted_jobs.job_id)
-    CROSS JOIN executions USING (job_id)
+    CROSS JOIN executions ON executions.job_id = counted_jobs.job_id
     WHERE (is_visible, counted_jobs.namespace_id)
         IS NOT (job_summaries.job_id IS NOT NULL, job_summaries.namespace_id)
     """,
@@ -208,7 +208,7 @@ READ_AGAIN = (
             CASE
                 WHEN status IS NULL THEN NULL
                 WHEN status_rank >= 3 THEN 1
-                ELSE EXISTS (
+                WHEN EXISTS (
                     SELECT 1
                     FROM pending_lists
                     WHERE pending_lists.thing_name = changed.thing_name
@@ -217,7 +217,8 @@ READ_AGAIN = (
                     )
                     AND pending_lists.listed_at > changed.status_at
                     AND pending_lists.listed_at > changed.pending_at
-                )
+                ) THEN 1
+                ELSE 0
             END AS has_ended,
             CASE WHEN status_rank >= 3 AND status_at > -1 THEN status_at END AS ended_at
         FROM changed_executions
@@ -229,7 +230,7 @@ READ_AGAIN = (
     AND (executions.has_ended, executions.ended_at, executions.waiting_since)
         IS NOT (reading.has_ended, reading.ended_at, {WAITING_SINCE})
     """,
-    "INSERT OR IGNORE INTO changed_jobs SELECT job_id FROM changed_executions",
+    "INSERT OR IGNORE INTO changed_jobs (job_id) SELECT job_id FROM changed_executions",
     # Each counts where its job now is, and no more where it was.
     *COUNT_EXECUTIONS,
     # The status told has it. Otherwise a job is COMPLETED when all its known executions have ended, of which
@@ -346,7 +347,7 @@ READ_AGAIN = (
     f"""
     INSERT OR IGNORE INTO left_groups (thing_group, kind, created_at, job_id)
     SELECT {GROUP_KEY}, former_kind, former_created_at, job_id
-    FROM (SELECT *, '[' || former_told_groups || ']' AS told FROM readings WHERE is_moved)
+    FROM (SELECT *, '[' || former_told_groups || ']' AS told FROM readings WHERE is_moved) AS moved
     {GROUP_PAIRS}
     """,
     """
@@ -374,7 +375,7 @@ READ_AGAIN = (
     f"""
     INSERT OR IGNORE INTO job_thing_groups (thing_group, kind, created_at, job_id, namespace_id)
     SELECT {GROUP_KEY}, kind, created_at, job_id, coalesce(namespace_id, '')
-    FROM (SELECT *, '[' || told_groups || ']' AS told FROM readings WHERE is_moved AND is_visible)
+    FROM (SELECT *, '[' || told_groups || ']' AS told FROM readings WHERE is_moved AND is_visible) AS moved
     {GROUP_PAIRS}
     """,
     """

@@ -15,7 +15,7 @@ LIMIT :limit
 READ_REJECTED = """
 SELECT rejected_message_id, rejected_at, topic, reason, payload
 FROM rejected_messages
-WHERE rejected_message_id IN (SELECT value FROM json_each(:ids))
+WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids))
 ORDER BY rejected_message_id
 """
 
@@ -27,7 +27,7 @@ WHERE rejected_message_id = :id
 
 FORGET_REJECTED = """
 DELETE FROM rejected_messages
-WHERE rejected_message_id IN (SELECT value FROM json_each(:ids))
+WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids))
 """
 
 FORGET_ALL_REJECTED = "DELETE FROM rejected_messages"

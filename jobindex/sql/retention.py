@@ -185,7 +185,7 @@ _FORGET = (
         SELECT kind, job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
         FROM changed_jobs
         {LISTED}
-    )
+    ) AS forgotten
     {GROUP_PAIRS}
     """,
     """

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -66,6 +67,8 @@ def _job_row(report: JobReport) -> _Row:
         if value is not None:
             row[name] = value
             row[_STAMPS[name]] = stamp
+    if report.is_concurrent is not None:
+        row["is_concurrent"] = int(report.is_concurrent)
     if report.target_group_names is not None:
         row["target_group_names"] = json.dumps([f"name:{name}" for name in report.target_group_names])
     if report.completed_at is not None:
@@ -104,8 +107,25 @@ def _merge_job(row: _Row, told: _Row) -> None:
             row[name] = max(told[name], row.get(name, told[name]))
 
 
-def execution_row(report: JobExecutionReport) -> Sequence[Any]:
-    """Return a row of MERGE_EXECUTION."""
+def execution_rows(reports: Iterable[JobExecutionReport]) -> Sequence[Sequence[Any]]:
+    """Return a row of MERGE_EXECUTION for each execution: what is told with the greatest stamp."""
+    rows: dict[tuple[str, str], tuple[tuple[int, ...], Sequence[Any]]] = {}
+    for report in reports:
+        key = (report.job_id, report.thing_name)
+        stamp = _stamp(report)
+        if key not in rows or stamp > rows[key][0]:
+            rows[key] = stamp, _execution_row(report)
+    return [row for _, row in rows.values()]
+
+
+def _stamp(report: JobExecutionReport) -> tuple[int, ...]:
+    """Return the stamp of an execution's status, as MERGE_EXECUTION compares it: what is absent is greater."""
+    numbers = (report.execution_number, report.version_number)
+    absent_or_told = ((1, 0) if number is None else (0, number) for number in numbers)
+    return (_time(report.time), *chain.from_iterable(absent_or_told), EXECUTION_STATUS_RANK[report.status])
+
+
+def _execution_row(report: JobExecutionReport) -> Sequence[Any]:
     return (
         report.job_id,
         report.thing_name,
@@ -134,9 +154,13 @@ def _sighting(report: JobExecutionReport) -> tuple[int, ...]:
     return _time(report.pending_at, NEVER), _time(report.queued_at, NEVER), _time(report.started_at, NEVER)
 
 
-def pending_list_row(report: PendingListReport) -> Sequence[Any]:
-    """Return a row of MERGE_PENDING_LIST."""
-    return report.thing_name, report.namespace_id or "", to_milliseconds(report.listed_at)
+def pending_list_rows(reports: Iterable[PendingListReport]) -> Sequence[Sequence[Any]]:
+    """Return a row of MERGE_PENDING_LIST for each thing and namespace: the latest list."""
+    latest: dict[tuple[str, str], int] = {}
+    for report in reports:
+        key = (report.thing_name, report.namespace_id or "")
+        latest[key] = max(to_milliseconds(report.listed_at), latest.get(key, NEVER))
+    return [(*key, listed_at) for key, listed_at in latest.items()]
 
 
 def thing_group_row(report: ThingGroupReport) -> Sequence[Any]:

@@ -23,7 +23,7 @@ SELECT found.job_id, CASE WHEN {conditions} THEN job.listed END
 FROM (
     SELECT job_id, listed_created_at
     FROM jobs
-    WHERE job_id >= max(:prefix, :after)
+    WHERE job_id >= :first
     AND job_id < :prefix || '~'
     AND job_id <> :after
     ORDER BY job_id
@@ -40,7 +40,7 @@ FROM (
     SELECT job_id, created_at
     FROM job_summaries AS job
     WHERE {conditions}
-    AND job_id >= max(:prefix, :after)
+    AND job_id >= :first
     AND job_id < :prefix || '~'
     AND job_id <> :after
     ORDER BY job_id
@@ -91,15 +91,23 @@ def read_jobs_by_id(
     looked_at_maximum = LOOKED_AT_MAXIMUM if seen is None else LOOKED_AT_FIRST_MAXIMUM
     while is_more and len(found) <= limit and looked_at < looked_at_maximum:
         maximum = max(limit + 1, looked_at)  # twice as many each time
-        rows = yield look, {**parameters, "after": after, "maximum": maximum}
+        rows = yield look, {**parameters, **_behind(prefix, after), "maximum": maximum}
         found += [(job_id, listed) for job_id, listed in rows if listed is not None]
         looked_at += maximum
         is_more = len(rows) == maximum
         after = rows[-1][0] if rows else after
     if seen is not None and is_more and len(found) <= limit:
-        found += yield _LOOK_AMONG_SEEN.format(conditions=passes), {**parameters, "after": after, "maximum": limit + 1}
+        found += yield (
+            _LOOK_AMONG_SEEN.format(conditions=passes),
+            {**parameters, **_behind(prefix, after), "maximum": limit + 1},
+        )
         is_more = False
     if found[limit:]:
         after, is_more = found[limit - 1][0], True
     jobs = yield from read_marks(",".join(listed for _, listed in found[:limit]).encode(), known)
     return JobsById(jobs=jobs, next_position=after if is_more else None)
+
+
+def _behind(prefix: str, after: str) -> dict[str, object]:
+    """Return the parameters that say which ids are looked at."""
+    return {"first": max(prefix, after), "after": after}

@@ -30,7 +30,7 @@ _NEXT_THING = """(
     )"""
 _NAMES = f"""
 WITH RECURSIVE names (name) AS (
-    SELECT {_NEXT_THING.format(condition="thing_name >= max(:prefix, :after) AND thing_name <> :after")}
+    SELECT {_NEXT_THING.format(condition="thing_name >= :first AND thing_name <> :after")}
     UNION ALL
     SELECT {_NEXT_THING.format(condition="thing_name > names.name")}
     FROM names
@@ -73,14 +73,14 @@ SELECT thing_name
 FROM job_summaries
 CROSS JOIN executions USING (job_id)
 WHERE job_summaries.namespace_id {OF_SEEN}
-AND thing_name >= max(:prefix, :after)
+AND thing_name >= :first
 AND thing_name <> :after
 AND thing_name < :prefix || '~'
 UNION
 SELECT thing_name
 FROM pending_lists
 WHERE namespace_id {OF_SEEN}
-AND thing_name >= max(:prefix, :after)
+AND thing_name >= :first
 AND thing_name <> :after
 AND thing_name < :prefix || '~'
 ORDER BY thing_name
@@ -93,7 +93,7 @@ LOOKED_AT_MAXIMUM = 1000
 
 def read_things(connection: Connection, *, prefix: str, after: str, limit: int, seen: Seen = None) -> Sequence[str]:
     """Return names of things that begin with `prefix`."""
-    parameters: dict[str, object] = {"prefix": prefix, "after": after, "limit": limit}
+    parameters: dict[str, object] = {"prefix": prefix, "first": max(prefix, after), "after": after, "limit": limit}
     if seen is None:
         return [name for (name,) in connection.execute(_THINGS, parameters)]
     parameters["seen"] = encoded(seen)
@@ -106,7 +106,7 @@ def read_things(connection: Connection, *, prefix: str, after: str, limit: int, 
         if len(rows) < maximum:
             return found[:limit]
         looked_at += maximum
-        parameters["after"] = rows[-1][0]
+        parameters["first"] = parameters["after"] = rows[-1][0]
     if len(found) < limit:
         found += [name for (name,) in connection.execute(_LOOK_AMONG_SEEN, parameters)]
     return found[:limit]
