@@ -60,7 +60,7 @@ async def demo(settings: Settings, seconds: float | None) -> None:
     with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:
         directory = Path(temporary)
         async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as (reader, publisher):
-            settings = replace(settings, broker=reader, database_path=directory / "jobindex.db")
+            settings = replace(settings, brokers=(reader,), database_path=directory / "jobindex.db")
             state = State()
             async with _fleet(settings, publisher, state), _time_limit(stopping, seconds):
                 await serve(settings, stopping, state)
@@ -69,7 +69,7 @@ async def demo(settings: Settings, seconds: float | None) -> None:
 def _welcome(settings: Settings, url: str) -> None:
     text = _WELCOME.format(
         url=url,
-        broker=settings.broker,
+        broker=settings.brokers[0],
         database=settings.database_path,
         namespace=NAMESPACES[0],
         region=settings.aws_region,

@@ -6,6 +6,9 @@ order of their arrival, and only on the connection that delivered them; what the
 merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
 broker's own on 3.1.1.
 
+Of a cluster the brokers are tried in turn, and one is kept while it works. The session has to be the cluster's: what
+the next broker tells as `session present` counts, and a session that it makes anew is one that was lost.
+
 aiomqtt 2.5 leaves some things out, which are set on its paho client here and nowhere else: manual
 acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, closing the
 socket of a connection attempt that failed, and waiting to write only on a socket that is still open. Each
@@ -60,6 +63,7 @@ from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
+from jobindex.turns import Turns
 
 RECEIVE_MAXIMUM = 5000
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
@@ -71,6 +75,7 @@ _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
     "3.1.1": aiomqtt.ProtocolVersion.V311,
 }
 _KEEPALIVE_SECONDS = 30
+_CLUSTER_KEEPALIVE_SECONDS = 10  # a machine that died without a word is left within twice that
 _SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE or UNSUBSCRIBE, AWS IoT Core's limit
 _STEADY_SECONDS = 30  # a connection that lasted this long starts the back-off anew
 _PUBACK_SECONDS = 10
@@ -86,7 +91,7 @@ class Subscriber:
 
     def __init__(
         self,
-        broker: Broker,
+        brokers: Sequence[Broker],
         topic_filters: Sequence[str],
         apply: Callable[[Sequence[Told]], Awaitable[None]],
         *,
@@ -95,7 +100,8 @@ class Subscriber:
         metrics: Metrics,
         clock: Callable[[], datetime],
     ) -> None:
-        self._broker = broker
+        self._turns = Turns(brokers)
+        self._reason: str | None = None
         self._topic_filters = topic_filters
         self._apply = apply
         self._store = store
@@ -110,8 +116,7 @@ class Subscriber:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Receive until stopped, connecting again for ever."""
-        backoff = Backoff(first=1, greatest=30)
+        """Receive until stopped, connecting again for ever: of a cluster to the next broker."""
         cut_short = 0
         while True:
             started = time.monotonic()
@@ -125,18 +130,20 @@ class Subscriber:
             if self._stopping.is_set():
                 break
             if time.monotonic() - started > _STEADY_SECONDS:
-                backoff.reset()
+                self._turns.reset()
                 cut_short = 0
             else:
                 cut_short += self._was_connected
-            delay = backoff.next_seconds()
+            failed = self._turns.broker
+            delay = self._turns.pass_on()
             _log.warning(
-                "Not connected to %s: %s; next attempt in %.1f s%s",
-                self._broker,
-                self._state.ingestion_reason,
+                "Not connected to %s: %s; next attempt%s in %.1f s%s",
+                failed,
+                self._reason,
+                f" at {self._turns.broker}" if self._turns.is_cluster else "",
                 delay,
                 # A broker ends the older of two connections with one client id, and need not say why.
-                f"; does another client use the id {self._broker.client_id!r}?" if cut_short > 1 else "",
+                f"; does another client use the id {self._turns.broker.client_id!r}?" if cut_short > 1 else "",
             )
             await self._until_stopped(asyncio.sleep(delay))
         self._report(Ingestion.STOPPED, None)
@@ -146,14 +153,16 @@ class Subscriber:
         self._state.complete_since = (await self._store.session()).complete_since
         inbox = Inbox(self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
-            connected = await self._until_stopped(stack.enter_async_context(_connect(self._broker, inbox)))
+            patience_seconds = self._turns.patience_seconds if self._turns.is_cluster else None
+            connecting = _connect(self._turns.broker, inbox, patience_seconds=patience_seconds)
+            connected = await self._until_stopped(stack.enter_async_context(connecting))
             if connected is None:
                 return
             client, session_present = connected
             self._metrics.connections.inc()
             _log.info(
                 "Connected to %s; %s",
-                self._broker,
+                self._turns.broker,
                 "the session was kept" if session_present else "a new session: it knows nothing older",
             )
             _disconnected(client).add_done_callback(self._report_disconnected)
@@ -201,7 +210,7 @@ class Subscriber:
                     self._report(Ingestion.CONNECTED, None)
                     return
                 self._report(Ingestion.REFUSED, f"the broker refused to subscribe at QoS 1: {', '.join(wanted)}")
-            _log.warning("%s: %s", self._broker, self._state.ingestion_reason)
+            _log.warning("%s: %s", self._turns.broker, self._reason)
             await asyncio.sleep(backoff.next_seconds())
 
     async def _take_over_session(self, client: aiomqtt.Client, *, is_new: bool) -> Session:
@@ -219,7 +228,7 @@ class Subscriber:
             self._metrics.sessions_lost.inc()
             _log.error(
                 "%s has forgotten the session: messages published since it was last connected may have been missed",
-                self._broker,
+                self._turns.broker,
             )
         former = sorted(held.topic_filters - filters)
         for start in range(0, len(former), _SUBSCRIBE_MAXIMUM):
@@ -245,8 +254,12 @@ class Subscriber:
     def _report(self, ingestion: Ingestion, reason: str | None) -> None:
         if ingestion is Ingestion.CONNECTED:
             self._was_connected = True
-            _log.info("Receiving from %s: %s", self._broker, ", ".join(self._topic_filters))
-        self._state.ingestion, self._state.ingestion_reason = ingestion, reason
+            _log.info("Receiving from %s: %s", self._turns.broker, ", ".join(self._topic_filters))
+        self._reason = reason
+        self._state.ingestion = ingestion
+        self._state.ingestion_reason = (
+            f"{self._turns.broker}: {reason}" if reason and self._turns.is_cluster else reason
+        )
         self._state.connected_since = self._clock() if ingestion is Ingestion.CONNECTED else None
 
     async def _until_stopped(self, awaitable: Awaitable[T]) -> T | None:
@@ -263,17 +276,25 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.Client, bool]]:
-    """Connect with the persistent session, and yield whether the broker had kept it; deliveries go to the inbox."""
+async def _connect(
+    broker: Broker, inbox: Inbox, *, patience_seconds: float | None
+) -> AsyncIterator[tuple[aiomqtt.Client, bool]]:
+    """Connect with the persistent session, and yield whether the broker had kept it; deliveries go to the inbox.
+
+    The broker has `patience_seconds` to take the connection, and as long again to answer; where that is None, longer.
+    """
     is_v5 = broker.protocol == "5"
     client = _client(
         broker,
-        keepalive=_KEEPALIVE_SECONDS,
+        keepalive=_KEEPALIVE_SECONDS if patience_seconds is None else _CLUSTER_KEEPALIVE_SECONDS,
         clean_session=None if is_v5 else False,
         clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_session_properties() if is_v5 else None,
     )
     paho = _paho(client)
+    answer_seconds = client.timeout
+    if patience_seconds is not None:
+        paho.connect_timeout = client.timeout = patience_seconds
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
     paho.on_message = _deliver_to(inbox)
     _receive_through_channel(paho, inbox, has_properties=is_v5)
@@ -285,6 +306,7 @@ async def _connect(broker: Broker, inbox: Inbox) -> AsyncIterator[tuple[aiomqtt.
         async with client:
             if not paho.is_connected():  # aiomqtt misses a connection that is lost together with its CONNACK
                 raise aiomqtt.MqttError("the connection was lost at once")
+            client.timeout = answer_seconds
             yield client, connack.session_present
     finally:
         # aiomqtt leaves the socket of a failed attempt open, with its callbacks in the loop.

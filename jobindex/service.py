@@ -84,7 +84,7 @@ async def _ingest(
     """Receive until `stopping` is set, then finish what is in hand."""
     ingestor = Ingestor(store, metrics, clock=_now, note=live.note)
     subscriber = Subscriber(
-        settings.broker, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics, clock=_now
+        settings.brokers, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics, clock=_now
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")

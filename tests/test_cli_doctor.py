@@ -232,6 +232,18 @@ def test_a_filter_that_is_refused_is_named(tmp_path: Path) -> None:
     assert [f"broker: {one} is not granted at QoS 1" for one in DEFAULT_FILTERS] == wrong[:-1]
 
 
+def test_each_broker_of_a_cluster_is_looked_at(tmp_path: Path) -> None:
+    """What is found is told of the one that it is about."""
+    port = free_port()
+    with mosquitto(tmp_path) as broker:
+        settings = {"HTTP_PORT": 1, "DATABASE_URL": f"sqlite:///{tmp_path}/none.db"}
+        url = f"mqtt://127.0.0.1:{broker.port}"
+        _, well, wrong = examined(MQTT_URL=f"{url},127.0.0.1:{port}", **settings)
+    assert f"broker: {url} takes connections" in well
+    assert f"broker: {url}: {FILTER} is granted" in well
+    assert [f"broker: mqtt://127.0.0.1:{port} takes no connection: Connection refused"] == wrong[:1]
+
+
 def test_the_broker_is_asked_by_alpn(tmp_path: Path) -> None:
     """As the service asks it; who asks for another protocol is not understood."""
     made = make_certificates(tmp_path)

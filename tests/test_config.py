@@ -31,7 +31,7 @@ def problems(**settings: str) -> tuple[str, ...]:
 def test_without_settings_the_defaults_hold() -> None:
     """Nothing need be set."""
     expected = Settings(
-        broker=Broker(host="127.0.0.1", port=1883, client_id="jobindex"),
+        brokers=(Broker(host="127.0.0.1", port=1883, client_id="jobindex"),),
         topic_filters=DEFAULT_FILTERS,
         database_path=Path("jobindex.db"),
         rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
@@ -64,8 +64,10 @@ def test_without_settings_the_defaults_hold() -> None:
 def test_every_setting_is_read() -> None:
     """Each setting has its place; user and password may stand in the URL."""
     expected = Settings(
-        broker=Broker(
-            host="broker.example", port=2883, client_id="me", username="us er", password="p@ss", protocol="3.1.1"
+        brokers=(
+            Broker(
+                host="broker.example", port=2883, client_id="me", username="us er", password="p@ss", protocol="3.1.1"
+            ),
         ),
         topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
         database_path=Path("/var/lib/jobs index.db"),
@@ -120,7 +122,7 @@ def test_every_setting_is_read() -> None:
 
 def test_a_user_set_apart_wins_over_the_url() -> None:
     """What is set by itself wins over what stands in the URL."""
-    broker = read(MQTT_URL="mqtt://a:b@host", MQTT_USERNAME="user", MQTT_PASSWORD="secret").broker
+    [broker] = read(MQTT_URL="mqtt://a:b@host", MQTT_USERNAME="user", MQTT_PASSWORD="secret").brokers
     assert ("user", "secret") == (broker.username, broker.password)
 
 
@@ -133,7 +135,7 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     """The content of the file counts, without its line end."""
     (tmp_path / "password").write_text("secret \n")
     (tmp_path / "url").write_text("mqtt://user@host\n")
-    broker = read(MQTT_URL_FILE=str(tmp_path / "url"), MQTT_PASSWORD_FILE=str(tmp_path / "password")).broker
+    [broker] = read(MQTT_URL_FILE=str(tmp_path / "url"), MQTT_PASSWORD_FILE=str(tmp_path / "password")).brokers
     assert ("host", "user", "secret ") == (broker.host, broker.username, broker.password)
 
 
@@ -197,7 +199,7 @@ _NO_PORT = "is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#
     [
         ("http://host", "its scheme is not mqtt or mqtts"),
         ("mqtt://", "names no host"),
-        ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port]"),
+        ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"),
         ("mqtt://[host", "is no URL"),
         ("mqtt://host\u2100x", "is no URL"),  # normalized it holds a "/", and urllib tells the password with it
         ("mqtt://host..x", "its host is no host name"),
@@ -210,11 +212,43 @@ def test_a_wrong_broker_url_is_told_without_its_password(url: str, problem: str)
     assert not any("secret" in line for line in problems(MQTT_URL=url.replace("host", "user:secret@host")))
 
 
+def test_a_url_names_the_brokers_of_a_cluster() -> None:
+    """Each host with its port or the default one, in their order and once; all else is the same for all."""
+    brokers = read(MQTT_URL="mqtt://us%20er:p%40,ss@one.example:2883,two.example, [::1]:2884,One.example:2883").brokers
+    assert ["mqtt://one.example:2883", "mqtt://two.example:1883", "mqtt://[::1]:2884"] == list(map(str, brokers))
+    assert {("us er", "p@,ss", "jobindex")} == {(one.username, one.password, one.client_id) for one in brokers}
+    secured = read(MQTT_URL="mqtts://one.example,two.example:443").brokers
+    assert ["mqtts://one.example:8883", "mqtts://two.example:443"] == list(map(str, secured))
+    assert b"mqtt" not in client_hello(MQTT_URL="mqtts://one.example,two.example:443")
+
+
+def test_each_wrong_host_of_a_cluster_is_told() -> None:
+    """By its place, as a host may be a part of a password; what is wrong with all is told once."""
+    assert (
+        "JOBINDEX_MQTT_URL: host 3 of 5: is no URL",
+        "JOBINDEX_MQTT_URL: its scheme is not mqtt or mqtts",
+        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
+        "JOBINDEX_MQTT_URL: host 2 of 5: names no host",
+        f"JOBINDEX_MQTT_URL: host 4 of 5: its port {_NO_PORT}",
+        "JOBINDEX_MQTT_URL: host 5 of 5: its host is no host name",
+    ) == problems(MQTT_URL="http://user:secret@one,,[two,three:x,four..x/path")
+
+
+def test_a_user_stands_in_a_url_once() -> None:
+    """A URL for each broker, or a user for each, is told as what it is: without it a password would be misread."""
+    more = "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"
+    assert more in problems(MQTT_URL="mqtt://user:secret@one,mqtt://user:secret@two")
+    once = "it stands before the first host, for all; in a password, '@' is %40"
+    assert (f"JOBINDEX_MQTT_URL: names a user more than once: {once}",) == problems(
+        MQTT_URL="mqtt://user:secret@one,user:secret@two"
+    )
+
+
 @pytest.mark.parametrize("mark", ["/", "?", "#"])
 def test_a_password_that_ends_the_host_is_not_told_as_a_port(mark: str) -> None:
     """A '/', '?' or '#' that is not encoded leaves of `user:secret` the name of a host and its port."""
     expected = (
-        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port]",
+        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
         f"JOBINDEX_MQTT_URL: its port {_NO_PORT}",
     )
     assert expected == problems(MQTT_URL=f"mqtt://user:secret{mark}more@host")
@@ -254,7 +288,7 @@ def test_certificates_need_tls_and_must_be_usable(tmp_path: Path) -> None:
 
 def test_tls_verifies_by_default() -> None:
     """Mqtts without further files trusts what the system trusts, on port 8883."""
-    broker = read(MQTT_URL="mqtts://host").broker
+    [broker] = read(MQTT_URL="mqtts://host").brokers
     assert broker.tls is not None
     assert broker.tls.check_hostname
     assert ("mqtts://host:8883", 8883) == (str(broker), broker.port)
@@ -262,7 +296,7 @@ def test_tls_verifies_by_default() -> None:
 
 def client_hello(**settings: str) -> bytes:
     """Return the first message of a TLS handshake; it is in plain."""
-    context = read(**settings).broker.tls
+    context = read(**settings).brokers[0].tls
     assert context is not None
     sent = ssl.MemoryBIO()
     with pytest.raises(ssl.SSLWantReadError):
@@ -312,9 +346,9 @@ def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test"]
     subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
-    broker = read(
+    [broker] = read(
         MQTT_URL="mqtts://host", MQTT_CA_FILE=str(cert), MQTT_CERT_FILE=str(cert), MQTT_KEY_FILE=str(key)
-    ).broker
+    ).brokers
     assert broker.tls is not None
     assert len(broker.tls.get_ca_certs()) == 1
 

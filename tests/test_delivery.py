@@ -102,6 +102,22 @@ def test_the_service_outlives_its_broker(tmp_path: Path) -> None:
             wait_until(lambda: ids(1) | ids(1, "later") == set(service.jobs()), "the job published later")
 
 
+def test_brokers_that_share_no_session_are_told(tmp_path: Path) -> None:
+    """The next one makes a new session: what was published before it may be missed, and the index says so."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with mosquitto(tmp_path / "one") as one, mosquitto(tmp_path / "two") as two:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{one.port},127.0.0.1:{two.port}")
+        with running(service):
+            complete_since = service.readyz()["completeSince"]
+            one.kill()
+            wait_until(lambda: service.metric("mqtt_sessions_lost_total") == 1, "the loss of the session")
+            wait_until(lambda: service.readyz()["ingestion"] == "connected", "the connection")
+            assert complete_since < service.readyz()["completeSince"]
+            publish(two.port, notifications(1))
+            wait_until(lambda: ids(1) == set(service.jobs()), "the job")
+
+
 def test_a_message_that_cannot_be_understood_stops_nothing(tmp_path: Path) -> None:
     """A bad message is kept with its reason, once, and the messages around it count."""
     bad = "$aws/things/thing/jobs/bad/notify-namespace-n"

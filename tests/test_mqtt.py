@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -22,8 +23,10 @@ from jobindex.inbox import IN_HAND_MAXIMUM
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber, connect_publisher
+from jobindex.nats import free_port
 from jobindex.state import State
 from jobindex.store import Store
+from jobindex.turns import PATIENCE_SECONDS
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
@@ -148,6 +151,45 @@ def test_a_broker_that_does_not_take_us_is_tried_again_and_again(tmp_path: Path,
         assert len(connections) < 20
 
 
+def test_the_next_broker_of_a_cluster_is_tried_at_once(tmp_path: Path) -> None:
+    """One that is away, one that refuses and one that says nothing hold nobody up; the log names each."""
+    port = free_port()
+
+    def say_nothing(connection: Connection) -> None:
+        connection.receive()
+        with suppress(TimeoutError):
+            connection.receive()
+
+    def serve(connection: Connection) -> None:
+        connection.accept()
+        with suppress(TimeoutError):
+            connection.acknowledged()
+
+    with playing(refuse) as (refusing, _), playing(say_nothing) as (silent, _), playing(serve) as (good, connections):
+        hosts = [f"127.0.0.1:{port}", *(url.removeprefix("mqtt://") for url in (refusing, silent, good))]
+        service = Service(tmp_path, MQTT_URL=f"mqtt://{','.join(hosts)}", MQTT_PROTOCOL="3.1.1")
+        started = time.monotonic()
+        with running(service):
+            assert time.monotonic() - started < PATIENCE_SECONDS + 6
+            assert [1] == connections
+            told = [line.partition(" WARNING ")[2] for line in service.log().splitlines() if " WARNING " in line]
+            assert [f"Not connected to mqtt://{host}" for host in hosts[:3]] == [
+                line[: len("Not connected to mqtt://127.0.0.1:00000")] for line in told
+            ]
+            assert told[2].endswith(f": Operation timed out; next attempt at {good} in 0.0 s")
+
+
+def test_a_cluster_of_which_no_broker_takes_us_names_the_last(tmp_path: Path) -> None:
+    """`/readyz` tells of which broker it says why, and a whole round is tried again after a pause."""
+    with playing(refuse) as (one, connections), playing(refuse) as (two, others):
+        service = Service(tmp_path, MQTT_URL=f"{one},{two.removeprefix('mqtt://')}", MQTT_PROTOCOL="3.1.1")
+        with running(service, until="refused"):
+            wait_until(lambda: len(connections) >= 2, "a second round", 30)
+            reason = service.readyz()["ingestionReason"]
+            assert reason.startswith((f"{one}: the broker refused", f"{two}: the broker refused"))
+        assert abs(len(connections) - len(others)) <= 1
+
+
 def test_topics_that_are_none_are_kept_and_acknowledged(tmp_path: Path) -> None:
     """A topic with wildcards, or not in UTF-8, ends no connection: its message is rejected or ignored."""
     topics = [
@@ -226,7 +268,7 @@ async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(s
         broker = Broker(host="127.0.0.1", port=port, client_id="writer", protocol="3.1.1")
         state = State()
         subscriber = Subscriber(
-            broker,
+            [broker],
             ["$aws/things/+/jobs/#"] * 4,
             apply,
             store=store,

@@ -44,7 +44,7 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
 
 
 def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
-    from jobindex.cli.ailments.broker import examine_broker
+    from jobindex.cli.ailments.broker import examine_brokers
     from jobindex.cli.ailments.database import examine_database
     from jobindex.cli.ailments.keys import examine_keys
     from jobindex.cli.ailments.publishers import examine_publishers
@@ -54,7 +54,7 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     yield from unknown or [_SETTINGS.well("are valid")]
     yield from examine_keys(settings.http.keys_path, settings.http.keys)
     of_service = list(examine_service(service))
-    yield from examine_broker(settings.broker, settings.topic_filters)
+    yield from examine_brokers(settings.brokers, settings.topic_filters)
     yield from of_service
     yield from examine_publishers(service, datetime.now(UTC).timestamp())
     # Of a service that does not answer there is nothing more to tell.

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from jobindex.broker import Broker
 from jobindex.config.http import Http, read_http
-from jobindex.config.mqtt import read_broker, read_topic_filters
+from jobindex.config.mqtt import read_brokers, read_topic_filters
 from jobindex.config.names import PREFIX, SECRETS, SETTINGS
 from jobindex.config.reader import Reader
 from jobindex.errors import SettingsError
@@ -26,7 +26,8 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 class Settings:
     """What a service is told at its start."""
 
-    broker: Broker
+    brokers: tuple[Broker, ...]
+    """The one, or those of a cluster, in the order in which they are tried."""
     topic_filters: tuple[str, ...]
     database_path: Path
     rejected_limits: RejectedLimits
@@ -65,7 +66,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
     """
     reader = Reader(environment, {*needed, *_LOG_SETTINGS})
     settings = Settings(
-        broker=read_broker(reader),
+        brokers=read_brokers(reader),
         topic_filters=read_topic_filters(reader),
         database_path=_read_database_path(reader),
         rejected_limits=RejectedLimits(

@@ -104,7 +104,7 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (keys._read, ".replace(microsecond=0)", ""),
     ),
     "settings": (
-        (mqtt_settings.read_broker, '"is no URL"', 'f"{url} is no URL"'),
+        (mqtt_settings._parse, '"is no URL"', 'f"{url} is no URL"'),
         (Reader.port, "int(value) > 65535", "False"),
         (http_settings._read_proxies, "except ValueError", "except KeyError"),
         (Reader.value, "not value.isprintable()", "False"),

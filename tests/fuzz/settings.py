@@ -15,6 +15,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
         f"mqtt://jobindex:{_SECRET}@127.0.0.1:1883",
         f"mqtts://jobindex:{_SECRET}@[::1]",
         f"mqtt://{_SECRET}@broker.example",
+        f"mqtt://jobindex:{_SECRET}@one.example:1883,two.example,[::1]:1884",
         "mqtt://127.0.0.1",
     ),
     "MQTT_CLIENT_ID": ("jobindex",),
@@ -70,5 +71,6 @@ def check(environment: Mapping[str, str]) -> None:
         names = {line.partition(":")[0].removeprefix(PREFIX).removesuffix("_FILE") for line in error.problems}
         expect(that=names <= set(SETTINGS), of=told)
         return
-    expect(that=settings.broker.host != "" and 0 < settings.broker.port < 65536, of=settings)
+    for broker in settings.brokers:
+        expect(that=broker.host != "" and 0 < broker.port < 65536, of=settings)
     expect(that=0 <= settings.http.port < 65536, of=settings)

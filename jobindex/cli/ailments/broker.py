@@ -33,7 +33,15 @@ _LOGIN_ADVICE = (
 )
 
 
-def examine_broker(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
+def examine_brokers(brokers: Sequence[Broker], topic_filters: Sequence[str]) -> Iterator[Finding]:
+    """Yield what is found on the way to each broker; of several, which of them it is about."""
+    for broker in brokers:
+        for finding in _examine(broker, topic_filters):
+            is_clear = len(brokers) == 1 or str(broker) in finding.told
+            yield finding if is_clear else replace(finding, told=f"{broker}: {finding.told}")
+
+
+def _examine(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
     """Yield what is found on the way to a broker, as far as it leads.
 
     It is asked under a client id of its own, so that a service that is connected stays so. That the service is tells
