@@ -9,6 +9,7 @@ import pytest
 from faults.backlog import drain
 from faults.bench import run
 from faults.checker import Answer, expected, judge
+from faults.cluster import run_on_cluster
 from faults.ledger import Ledger, Sent
 from faults.lives import lives
 from faults.reader import Seen, goes_backwards
@@ -43,6 +44,15 @@ def test_a_backlog_is_drained(tmp_path: Path) -> None:
     drained = drain(tmp_path, messages=3000)
     assert [] == drained.wrong, str(drained)
     assert drained.peak_mib > 0
+
+
+def test_a_cluster_loses_nothing_when_a_broker_is_killed(tmp_path: Path) -> None:
+    """The next broker has the session, and every message that one of them has acknowledged."""
+    result = run_on_cluster(tmp_path, seed=1, seconds=8, every=4)
+    assert [] == result.wrong, str(result)
+    assert sum(result.faults.values()) == 2
+    assert result.logged["Connected to"] >= 2
+    assert result.messages["acknowledged"] == result.messages["sent"] > 100
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from faults.backlog import Drained, drain
 from faults.bench import Result, run
+from faults.cluster import run_on_cluster
 from faults.steadiness import Steadiness, stay_on_full_disk, stay_through_silence
 
 
@@ -19,6 +20,9 @@ def main() -> int:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--silent-minute", action="store_true", help="instead, a broker that is silent for a minute")
     instead.add_argument("--full-disk", action="store_true", help="instead, a disk that is full for half a minute")
+    instead.add_argument(
+        "--cluster", choices=["nats"], help="instead, a cluster of brokers, one of them killed every 20 s"
+    )
     instead.add_argument("--backlog", type=int, metavar="COUNT", help="instead, messages queued while it was away")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jobindex-faults-") as temporary:
@@ -29,6 +33,8 @@ def main() -> int:
             result = stay_through_silence(directory, seed=arguments.seed, seconds=60)
         elif arguments.full_disk:
             result = stay_on_full_disk(directory, seed=arguments.seed, seconds=30)
+        elif arguments.cluster:
+            result = run_on_cluster(directory, seed=arguments.seed, seconds=arguments.minutes * 60)
         elif arguments.backlog:
             result = drain(directory, messages=arguments.backlog)
         else:

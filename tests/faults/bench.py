@@ -69,15 +69,15 @@ def run(directory: Path, *, seed: int, seconds: float) -> Result:
             _strike(site, seed, seconds)
             verdict = settle(site)
         wrong = [*verdict.wrong, *site.wrong, *site.reader.wrong, *_stop(site)]
-    logged = _logged(site.service.history.read_text())
-    if logged["Traceback"]:
+    told = logged(site.service.history.read_text())
+    if told["Traceback"]:
         wrong.append(f"a traceback in {site.service.history}")
     return Result(
         faults=site.counts,
         messages=site.ledger.counts(),
         jobs=verdict.counts,
         answers=site.reader.counts,
-        logged=logged,
+        logged=told,
         wrong=wrong,
     )
 
@@ -152,7 +152,8 @@ def _answers_of_other(site: Site) -> Mapping[str, Answer | None]:
     return {job_id: answers.get(job_id) for job_id in job_ids}
 
 
-def _logged(history: str) -> Counter[str]:
+def logged(history: str) -> Counter[str]:
+    """Return how often the service has logged each of the phrases that tell how it fared."""
     return Counter({phrase: history.count(phrase) for phrase in _PHRASES})
 
 

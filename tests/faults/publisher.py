@@ -1,4 +1,4 @@
-"""The publisher: one connection to the broker at a time, QoS 1, everything sent again until it is acknowledged.
+"""The publisher: one connection to a broker at a time, QoS 1, everything sent again until it is acknowledged.
 
 It speaks MQTT 3.1.1 itself: which acknowledgement was read on which connection is what the whole verdict stands on.
 """
@@ -8,7 +8,8 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import cycle
 from random import Random
 
 from faults.ledger import Ledger, Sent
@@ -26,8 +27,8 @@ _BURST = 300
 class Publisher:
     """Publishes lives at some rate, with a burst now and then, until told to finish."""
 
-    def __init__(self, port: int, ledger: Ledger, random: Random, *, messages_per_second: float) -> None:
-        self._port = port
+    def __init__(self, ports: Sequence[int], ledger: Ledger, random: Random, *, messages_per_second: float) -> None:
+        self._ports = ports
         self._ledger = ledger
         self._random = random
         self._rate = messages_per_second
@@ -60,10 +61,12 @@ class Publisher:
         return life.job_id
 
     def run(self) -> None:
-        """Publish, connecting again whenever the broker is lost."""
-        while not self._ended.is_set():
+        """Publish, connecting again whenever the broker is lost; of a cluster to the next one."""
+        for port in cycle(self._ports):
+            if self._ended.is_set():
+                return
             try:
-                with socket.create_connection(("127.0.0.1", self._port), 2) as channel:
+                with socket.create_connection(("127.0.0.1", port), 2) as channel:
                     self._publish(channel)
             except OSError:
                 time.sleep(0.02)

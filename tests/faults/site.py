@@ -135,7 +135,7 @@ def open_site(directory: Path, random: Random, *, messages_per_second: float) ->
             service=service,
             other=other,
             ledger=ledger,
-            publisher=Publisher(broker.port, ledger, random, messages_per_second=messages_per_second),
+            publisher=Publisher([broker.port], ledger, random, messages_per_second=messages_per_second),
             reader=Reader(lambda: service.url, ledger.deleted_at),
         )
         try:
