@@ -12,9 +12,9 @@ _STOP_SECONDS = 15
 
 @contextmanager
 def running(
-    command: Sequence[object], log: Path, *, environment: Mapping[str, str] | None = None
+    command: Sequence[object], log: Path, *, environment: Mapping[str, str] | None = None, user: str | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process while the context is open; what it prints goes to `log`."""
+    """Run a process while the context is open; what it prints goes to `log`. It may run as another user."""
     with log.open("wb") as output:
         # A session of its own: Ctrl-C on the terminal reaches the bench alone, which ends each process in its turn.
         process = subprocess.Popen(
@@ -23,6 +23,9 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
             start_new_session=True,
         )
     try:
