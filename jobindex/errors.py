@@ -16,6 +16,7 @@
     ├── KeysError                     a keys file that cannot be used
     ├── DatabaseRefusedError          a file that this version will not work with
     ├── DatabaseUnavailableError      a file that cannot be read or written just now
+    ├── LeaseLostError                an index that another process ingests into now
     ├── BrokerError                   a broker with which no connection stands
     │   └── BrokerRefusedError        a broker that refuses it
     ├── BackupError                   a copy that cannot be made or put back
@@ -103,6 +104,10 @@ class DatabaseRefusedError(JobindexError):
 
 class DatabaseUnavailableError(JobindexError):
     """The database cannot be read or written just now; trying again may help."""
+
+
+class LeaseLostError(JobindexError):
+    """Another process has the right to ingest into the index: nothing was written, and trying again does not help."""
 
 
 class BrokerError(JobindexError):

@@ -49,6 +49,25 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to ingest, which one replica has at a time."""
+
+    holder: str
+    """The replica that has it, or had it last; "" where it was given back, or none ever had it."""
+    is_mine: bool
+    """Whether this process has it, as far as nobody has taken it since."""
+    seconds_left: float
+    """How long nobody else may take it, by the database's clock; less than 0 once anyone may."""
+    told: str
+    """What the holder last told the others of itself, as `take_lease` was given it; "{}" at first."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether anyone may take it."""
+        return self.seconds_left <= 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
     """What reads otherwise than before; None where there is too much of it to name, or it is not known."""
 
@@ -100,7 +119,54 @@ class Store(Reader, Protocol):
 
     The index is a function of the set of reports applied: any order, any repetition, any cut into batches
     gives the same answers (where no message of a job bears a time, its arrival shows).
+
+    Where several processes share it, all of them answer, and the one that has its lease ingests: to `apply`,
+    `remember_session` and `retain` it is refused what it began after another had taken the lease. Nothing else rests
+    on the lease: what two have ingested is merged like what one has. To retry and purge rejected messages it is not
+    needed.
     """
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write it, too; else its one process always has the lease."""
+        ...
+
+    async def take_lease(self, told: str, *, seconds: float) -> bool:
+        """Take the right to ingest, or keep it, for so many seconds from now; False where another has it.
+
+        The seconds are those of the database's clock. It never waits for who has it, nor for what is being written;
+        where that stands in its way, it is False. `told` is for the others, see Lease.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be written just now; whether the lease is taken is not known.
+        """
+        ...
+
+    async def release_lease(self) -> None:
+        """Give the right to ingest back, so that another can take it at once; nothing where it is another's.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be written just now.
+        """
+        ...
+
+    async def lease(self) -> Lease:
+        """Return who has the right to ingest.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be read just now.
+        """
+        ...
+
+    async def changed_by_others(self) -> Sequence[Changed]:
+        """Return what other processes have changed since this was last asked, or since the start, in its order.
+
+        Where it is too much to name, one Changed of None stands for all.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be read just now; what has changed is told the next time.
+        """
+        ...
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
         """Merge reports into the index and keep rejected messages, in one durable transaction.
@@ -110,6 +176,7 @@ class Store(Reader, Protocol):
 
         Raises:
             DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
+            LeaseLostError: another process has the lease.
         """
         ...
 
@@ -148,6 +215,7 @@ class Store(Reader, Protocol):
 
         Raises:
             DatabaseUnavailableError: it cannot be read or written just now; what was yielded stays.
+            LeaseLostError: another process has the lease; what was yielded stays.
         """
         ...
 
@@ -164,6 +232,7 @@ class Store(Reader, Protocol):
 
         Raises:
             DatabaseUnavailableError: it cannot be written just now.
+            LeaseLostError: another process has the lease.
         """
         ...
 

@@ -21,13 +21,14 @@ from jobindex.api.app import create_app
 from jobindex.api.front import Gate
 from jobindex.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
 from jobindex.connections import LIMITS, Limits
+from jobindex.databases import Database, SqliteDatabase
 from jobindex.events import parse_message
 from jobindex.jobs import RejectedMessage, Report
 from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.rates import Rates
-from jobindex.sqlite.store import open_store
 from jobindex.state import State
+from jobindex.stores import open_store
 from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
 from jobindex.web import bound_socket, http_config
 
@@ -104,8 +105,12 @@ def serving(
     rates: Rates | None = None,
     proxies: Sequence[str] = (),
     limits: Limits = LIMITS,
+    database: Database | None = None,
 ) -> Iterator[Api]:
-    """Serve an empty index while the context is open, to anyone where `access` does not say otherwise."""
+    """Serve an empty index while the context is open, to anyone where `access` does not say otherwise.
+
+    It is in a file in the directory where no other database is given.
+    """
     state = State()
     metrics = Metrics(state)
     access = access or Access(region=REGION)
@@ -131,7 +136,9 @@ def serving(
         server = uvicorn.Server(http_config(app, limits=limits, proxies=proxies))
 
         async def serve() -> None:
-            async with open_store(directory / "jobindex.db", arn_prefix=ARN_PREFIX) as store:
+            kept_in = database or SqliteDatabase(path=directory / "jobindex.db")
+            async with open_store(kept_in, arn_prefix=ARN_PREFIX) as store:
+                assert await store.take_lease("{}", seconds=3600)
                 state.store, state.reason = store, None
                 started.append(asyncio.get_running_loop())
                 ready.set()

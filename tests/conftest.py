@@ -1,16 +1,17 @@
 """Fixtures that several test modules share."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from postgresql import Databases, databases
 from telling import Index
 
-from jobindex.sqlite.store import open_store
+from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.store import Store
+from jobindex.stores import open_store
 
 settings.register_profile("default", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
@@ -22,14 +23,30 @@ for _name, _examples in (("few", 80), ("many", 2000)):
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
-def _open_sqlite(folder: Path) -> AbstractAsyncContextManager[Store]:
-    return open_store(folder / "jobindex.db")
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Databases]:
+    """Run a PostgreSQL server, from the first test of the process that asks until the last test's end."""
+    with databases() as opened:
+        yield opened
 
 
-@pytest.fixture(params=[pytest.param(_open_sqlite, id="sqlite")])
+@pytest.fixture
+def postgres_url(postgresql: Databases) -> Iterator[str]:
+    """Return the URL of an empty database of PostgreSQL, which is dropped after the test."""
+    with postgresql.fresh() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """Open an empty index; every backend goes through every test that asks for one."""
-    async with request.param(tmp_path) as opened:
+    """Open an empty index that may be written; every engine goes through every test that asks for one."""
+    if request.param == "sqlite":
+        opening = open_store(SqliteDatabase(path=tmp_path / "jobindex.db"))
+    else:
+        database = PostgresDatabase(conninfo=request.getfixturevalue("postgres_url"), shown="postgresql")
+        opening = open_store(database)
+    async with opening as opened:
+        assert await opened.take_lease("{}", seconds=3600)
         yield opened
 
 

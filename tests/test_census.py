@@ -95,7 +95,7 @@ def test_a_status_that_no_job_has_is_told_too(api: Api) -> None:
 def test_executions_that_wait_too_long_are_stuck(api: Api) -> None:
     """An hour is too long; one that has ended waits no more."""
     api.apply(*(pending(f"old-{number}", "a", NOW - timedelta(minutes=61)) for number in range(3)))
-    api.apply(pending("young", "a", NOW - timedelta(minutes=50)))
+    api.apply(pending("young", "a", NOW - timedelta(minutes=5)))
     assert {(): 3} == figures(api, "jobindex_executions_stuck")
     api.apply(ended("old-0", "timed_out"))
     assert {(): 2} == figures(api, "jobindex_executions_stuck")

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 
 from jobindex.access import Access
 from jobindex.api.openapi import GET_OPENAPI
+from jobindex.databases import Database, PostgresDatabase
 from jobindex.jobs import RejectedMessage
 from jobindex.keys import Key, Keys, digest
 from jobindex.principals import Principal, Role
@@ -110,13 +111,22 @@ def token(name: str, *namespace_ids: str) -> Key:
     return Key(principal=principal, created_at=NOW, token_sha256=digest(name))
 
 
-@pytest.fixture(scope="module")
-def apis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Api]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Api]]:
     """Serve an index of some namespaces, and one that has others besides."""
+
+    def database(stack: ExitStack) -> Database | None:
+        if request.param == "sqlite":
+            return None
+        url = stack.enter_context(request.getfixturevalue("postgresql").fresh())
+        return PostgresDatabase(conninfo=url, shown="postgresql")
+
     keys = Keys([token("limited", *OWN), token("twin", *OWN), token("all")])
     with ExitStack() as stack:
         alone, among = (
-            stack.enter_context(serving(tmp_path_factory.mktemp(name), access=Access(keys, region=REGION)))
+            stack.enter_context(
+                serving(tmp_path_factory.mktemp(name), access=Access(keys, region=REGION), database=database(stack))
+            )
             for name in ("alone", "among")
         )
         own = [message for namespace in OWN for message in told(namespace)]

@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,7 @@ from jobindex.sqlite import quick
 from jobindex.sqlite import store as sqlite
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
 from jobindex.sqlite.store import SqliteStore, migrate, open_store
-from jobindex.store import RejectedLimits, Session
+from jobindex.store import Lease, RejectedLimits, Session
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -38,6 +39,7 @@ REJECTED = RejectedMessage(topic="$aws/things/t1/jobs/notify", payload=b"\xff", 
 # Opens the database named on the command line, not as root, whom no permission stops, and says how that ended.
 OPEN = """
 import asyncio, os, sys
+from math import inf
 from pathlib import Path
 from jobindex.sqlite import store as sqlite
 from jobindex.errors import JobindexError
@@ -195,6 +197,17 @@ async def test_a_database_in_use_by_another_jobindex_is_refused(path: Path, open
         await migrate(path)
     await opened.apply([JOB], (), now=NOW)
     assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
+
+
+async def test_who_has_the_file_has_its_lease(opened: SqliteStore) -> None:
+    """It need not be asked for, and nobody else changes anything."""
+    expected = Lease(holder="", is_mine=True, seconds_left=inf, told="{}")
+    assert (False, expected) == (opened.is_shared, await opened.lease())
+    await opened.apply([JOB], (), now=NOW)
+    assert [] == list(await opened.changed_by_others())
+    await opened.release_lease()
+    assert await opened.take_lease("{}", seconds=1)
+    assert expected == await opened.lease()
 
 
 def test_any_user_may_open_a_database(shared_path: Path) -> None:

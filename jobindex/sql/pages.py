@@ -14,7 +14,7 @@ more rows than the rest of the index.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
@@ -30,11 +30,11 @@ _MERGED = "{streams} ORDER BY created_at {order}, job_id {order} LIMIT :limit"
 
 _NEWEST_FIRST = "SELECT * FROM ({merged}) AS page ORDER BY created_at DESC, job_id DESC"
 
-_PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged}) AS page"
+PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged}) AS page"
 
 _OF_ALL = "SELECT created_at, job_id, listed FROM job_summaries AS job WHERE {conditions}"
 
-_PAGE_OF_GROUP = """
+PAGE_OF_GROUP = """
 SELECT CAST(group_concat(job.listed) AS BLOB), count(*)
 FROM ({merged}) AS page
 CROSS JOIN job_summaries AS job USING (created_at, job_id)
@@ -63,12 +63,93 @@ _OPENING = b',{"jobArn":'
 _POSITION = re.compile(rb'"jobId":"([^"]*)".*"createdAt":([^,]+)')
 _GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may hold a "%(", and be followed by a mark
 
+_SeenStatement = Callable[[ListJobsQuery, Sequence[Key] | None], str]
+_PageStatement = Callable[[ListJobsQuery, Sequence[Key] | None], str | None]
+
 Known = dict[bytes, bytes]
 """What stands for the marks in job_summaries.listed, as far as it is known."""
 
 
-def read_page(query: ListJobsQuery, known: Known, seen: Seen = None) -> Steps[JobPage]:
+def read_marks(listed: bytes, known: Known) -> Steps[bytes]:
+    """Return jobs with their marks filled in."""
+    try:
+        return listed % known
+    except KeyError:
+        names = {name.decode() for name in _GROUP_NAME.findall(listed)}
+        for name, id_ in (yield _TIED_IDS, {"names": json.dumps(list(names))}):
+            known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
+        return listed % known
+
+
+def _position(listed: bytes) -> Position:
+    """Return the position of one job of a page."""
+    job_id, created_at = _POSITION.findall(listed)[0]
+    return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
+
+
+def known_of(arn_prefix: str) -> Known:
+    """Return what is known before anything is read: the beginning of ARNs."""
+    return {b"": json.dumps(arn_prefix)[1:-1].encode()}
+
+
+def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
+    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
+    streams = list(streams_of(query, keys))
+    # A job may have been told with a group in several ways.
+    union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
+    order = "ASC" if query.is_backwards else "DESC"
+    while len(streams) > STREAMS_MAXIMUM:
+        parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
+        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)}) AS part" for part in parts]
+    if not streams:
+        return None
+    merged = _MERGED.format(streams=union.join(streams), order=order)
+    if query.is_backwards:
+        merged = _NEWEST_FIRST.format(merged=merged)
+    return (PAGE_OF_ALL if keys is None else PAGE_OF_GROUP).format(merged=merged)
+
+
+def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
+    """Return the parameters of such a statement."""
+    parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
+    for number, key in enumerate(keys or ()):
+        parameters |= {f"group_{number}": key.thing_group, f"other_{number}": key.other}
+    if query.after is not None:
+        parameters |= {"created_at": to_milliseconds(query.after.created_at), "job_id": query.after.job_id}
+    return parameters
+
+
+def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
+    """Yield the streams that a page is merged from, each to be read in the order of the list."""
+    conditions = []
+    if query.filters.namespace_id is not None:
+        conditions.append("namespace_id = :namespace_id")
+    if query.after is not None:
+        conditions.append(f"(created_at, job_id) {'>' if query.is_backwards else '<'} (:created_at, :job_id)")
+    # The list without any filter serves as it is.
+    kinds = [f"kind = {kind}" for kind in kinds_of(query.filters)] if query.filters != Filters() else ["true"]
+    if keys is None:
+        for kind in kinds:
+            yield _OF_ALL.format(conditions=" AND ".join([kind, *conditions]))
+        return
+    for number, key in enumerate(keys):
+        of_group = [f"thing_group = :group_{number}"]
+        if key.other is not None:
+            of_group.append(_ALSO_IN.format(f":other_{number}"))
+        for kind in kinds:
+            yield _OF_GROUP.format(conditions=" AND ".join([*of_group, kind, *conditions]))
+
+
+def read_page(
+    query: ListJobsQuery,
+    known: Known,
+    seen: Seen = None,
+    page_statement: _PageStatement = page_statement,
+    seen_statement: _SeenStatement = seen_statement,
+) -> Steps[JobPage]:
     """Read a page, all of it in one snapshot; `known` holds what was read in this snapshot, and learns more.
+
+    `page_statement` and `seen_statement` are the engine's own, the second for who does not see all.
 
     Raises:
         ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is seen is
@@ -96,72 +177,3 @@ def read_page(query: ListJobsQuery, known: Known, seen: Seen = None) -> Steps[Jo
         position = _position(edge)
     jobs = yield from read_marks(listed, known)
     return JobPage(jobs=jobs, next_position=position)
-
-
-def read_marks(listed: bytes, known: Known) -> Steps[bytes]:
-    """Return jobs with their marks filled in."""
-    try:
-        return listed % known
-    except KeyError:
-        names = {name.decode() for name in _GROUP_NAME.findall(listed)}
-        for name, id_ in (yield _TIED_IDS, {"names": json.dumps(list(names))}):
-            known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
-        return listed % known
-
-
-def _position(listed: bytes) -> Position:
-    """Return the position of one job of a page."""
-    job_id, created_at = _POSITION.findall(listed)[0]
-    return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
-
-
-def known_of(arn_prefix: str) -> Known:
-    """Return what is known before anything is read: the beginning of ARNs."""
-    return {b"": json.dumps(arn_prefix)[1:-1].encode()}
-
-
-def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
-    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
-    streams = list(_streams(query, keys))
-    # A job may have been told with a group in several ways.
-    union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
-    order = "ASC" if query.is_backwards else "DESC"
-    while len(streams) > STREAMS_MAXIMUM:
-        parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
-        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)}) AS part" for part in parts]
-    if not streams:
-        return None
-    merged = _MERGED.format(streams=union.join(streams), order=order)
-    if query.is_backwards:
-        merged = _NEWEST_FIRST.format(merged=merged)
-    return (_PAGE_OF_ALL if keys is None else _PAGE_OF_GROUP).format(merged=merged)
-
-
-def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
-    """Return the parameters of such a statement."""
-    parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
-    for number, key in enumerate(keys or ()):
-        parameters |= {f"group_{number}": key.thing_group, f"other_{number}": key.other}
-    if query.after is not None:
-        parameters |= {"created_at": to_milliseconds(query.after.created_at), "job_id": query.after.job_id}
-    return parameters
-
-
-def _streams(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
-    conditions = []
-    if query.filters.namespace_id is not None:
-        conditions.append("namespace_id = :namespace_id")
-    if query.after is not None:
-        conditions.append(f"(created_at, job_id) {'>' if query.is_backwards else '<'} (:created_at, :job_id)")
-    # The list without any filter serves as it is.
-    kinds = [f"kind = {kind}" for kind in kinds_of(query.filters)] if query.filters != Filters() else ["true"]
-    if keys is None:
-        for kind in kinds:
-            yield _OF_ALL.format(conditions=" AND ".join([kind, *conditions]))
-        return
-    for number, key in enumerate(keys):
-        of_group = [f"thing_group = :group_{number}"]
-        if key.other is not None:
-            of_group.append(_ALSO_IN.format(f":other_{number}"))
-        for kind in kinds:
-            yield _OF_GROUP.format(conditions=" AND ".join([*of_group, kind, *conditions]))

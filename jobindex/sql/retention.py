@@ -240,8 +240,8 @@ def _read(page: str, parameters: Mapping[str, object], connection: Connection) -
     return connection.execute(page, parameters).fetchall()
 
 
-def _raise_horizon(horizon: int, now: datetime, writer: Connection) -> int:
-    return writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)}).rowcount
+def _raise_horizon(horizon: int, now: datetime, writer: Connection) -> None:
+    writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)})
 
 
 def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: Connection) -> Forgotten:

@@ -28,9 +28,9 @@ FROM namespace_jobs
 WHERE namespace_id {OF_SEEN}
 """
 
-# The same of those that were told with a thing group, with the number of the way in which they were.
+# The same of those that were told with a thing group.
 _PLACES_IN_GROUP = """
-SELECT place.namespace_id, place.kind, key.key
+SELECT place.namespace_id, place.kind, key.value
 FROM json_each(:keys) AS key
 CROSS JOIN json_each(:seen) AS seen
 CROSS JOIN namespace_jobs AS place ON place.namespace_id = seen.value
@@ -113,13 +113,16 @@ def read_places(filters: Filters, keys: Sequence[Key] | None, seen: frozenset[st
     if keys is None:
         rows = yield _PLACES, {"seen": encoded(seen)}
     else:
-        groups = json.dumps([key.thing_group for key in keys])
+        groups = json.dumps(sorted({key.thing_group for key in keys}))
         rows = yield _PLACES_IN_GROUP, {"keys": groups, "seen": encoded(seen)}
     kinds = kinds_of(filters)
+    wanted: Sequence[Key | None] = [None] if keys is None else keys
     return [
-        Place(namespace_id, kind, None if keys is None else keys[number])
-        for namespace_id, kind, number in rows
+        Place(namespace_id, kind, key)
+        for namespace_id, kind, thing_group in rows
         if kind in kinds
+        for key in wanted
+        if key is None or key.thing_group == thing_group
     ]
 
 

@@ -26,7 +26,7 @@ _NEXT_THING = """(
             FROM pending_lists
             WHERE {condition}
             AND thing_name < :prefix || '~'
-        )
+        ) AS next
     )"""
 _NAMES = f"""
 WITH RECURSIVE names (name) AS (

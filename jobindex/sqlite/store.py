@@ -11,6 +11,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from math import inf
 from pathlib import Path
 
 import aiosqlite
@@ -23,7 +24,7 @@ from jobindex.sqlite.engine import BUSY_TIMEOUT_MS, SqliteEngine, code, unavaila
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
 from jobindex.sqlite.quick import QuickReader
 from jobindex.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES
-from jobindex.store import RejectedLimits
+from jobindex.store import Changed, Lease, RejectedLimits
 
 READERS = 2
 _WRITER_CACHE_KIB = 16_000
@@ -78,6 +79,23 @@ class SqliteStore(SqlStore):
     def __init__(self, engine: SqliteEngine, prober: aiosqlite.Connection, limits: RejectedLimits) -> None:
         super().__init__(engine, limits)
         self._prober = prober
+        self.is_shared = False
+        """See Store: the lock beside the file is the lease."""
+
+    async def take_lease(self, told: str, *, seconds: float) -> bool:  # noqa: ARG002
+        """See Store."""
+        return True
+
+    async def release_lease(self) -> None:
+        """See Store."""
+
+    async def lease(self) -> Lease:
+        """See Store."""
+        return Lease(holder="", is_mine=True, seconds_left=inf, told="{}")
+
+    async def changed_by_others(self) -> Sequence[Changed]:
+        """See Store."""
+        return ()
 
     async def check(self) -> None:
         """See Store."""

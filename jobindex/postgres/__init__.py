@@ -1,0 +1,1 @@
+"""The index in PostgreSQL, or in what speaks its protocol."""

@@ -1,0 +1,156 @@
+"""The statements of `sql/` as PostgreSQL takes them.
+
+They are written once, as SQLite takes them, since the merge rules must not stand in two places; what the two engines
+say otherwise is little, and is put here one thing at a time. A statement that needs more than this has a text of its
+own. Not chosen: a library that translates any SQL (sqlglot), which knows neither json_each nor the order of joins
+that CROSS JOIN stands for; an object-relational mapper, in which the merge rules would have to be said anew.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
+_HIDDEN = re.compile(r"\0(\d+)\0")
+_PLAIN = (
+    (re.compile(r" INDEXED BY \w+"), ""),
+    (re.compile(r"\bLIMIT -1\b"), "OFFSET 0"),  # a subquery that is worked out once
+    (re.compile(r"\bIS NOT\b(?!\s+NULL\b)"), "IS DISTINCT FROM"),
+    (re.compile(r" / 1000\.0\b"), " / CAST(1000 AS float8)"),  # as short as it can be said
+    (re.compile(r"\bGLOB\b"), "LIKE"),
+    (re.compile(r"\bAS INTEGER\)"), "AS BIGINT)"),
+)
+_IGNORING = re.compile(r"^\s*INSERT OR IGNORE\b")
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+# Where a join's condition begins, or where it has none.
+_JOINED = re.compile(r"\b(ON|USING|CROSS|LEFT|JOIN|WHERE|GROUP|ORDER|LIMIT|OFFSET|UNION|AND)\b|[()]")
+_PROBE = re.compile(r"\bEXISTS \(")
+_STATEMENTS = 2000
+"""Statements that are kept, of the pages of ListJobs one for each combination of filters."""
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def translated(statement: str) -> str:
+    """Return a statement for psycopg: `%(name)s` stands for what was `:name`."""
+    literals: list[str] = []
+
+    def hide(literal: re.Match[str]) -> str:
+        literals.append(literal[0])
+        return f"\0{len(literals) - 1}\0"
+
+    text = _LITERAL.sub(hide, statement)
+    text = re.sub(r"\bGLOB \0(\d+)\0", lambda found: _like(found, literals), text)
+    for pattern, replacement in _PLAIN:
+        text = pattern.sub(replacement, text)
+    text = _Calls(literals, are_rows="json_extract(value," in text).rewritten(text)
+    text = _joined(_probed(text))
+    if _IGNORING.match(text):
+        text = _IGNORING.sub("INSERT", text) + " ON CONFLICT DO NOTHING"
+    text = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
+    return _HIDDEN.sub(lambda hidden: literals[int(hidden[1])].replace("%", "%%"), text)
+
+
+def _like(found: re.Match[str], literals: list[str]) -> str:
+    literals[int(found[1])] = literals[int(found[1])].replace("*", "%")
+    return f"GLOB \0{found[1]}\0"
+
+
+class _Calls:
+    """The calls of functions that have other names, or none, in PostgreSQL."""
+
+    def __init__(self, literals: Sequence[str], *, are_rows: bool) -> None:
+        self._literals = literals
+        # The elements of an array are rows themselves, not texts.
+        self._element = "jsonb_array_elements" if are_rows else "jsonb_array_elements_text"
+        self._value = "element" if are_rows else 'element COLLATE "C"'
+        self._rewrites: dict[str, Callable[[Sequence[str]], str | None]] = {
+            "max": lambda values: f"GREATEST({', '.join(values)})" if values[1:] else None,
+            "min": lambda values: f"LEAST({', '.join(values)})" if values[1:] else None,
+            "group_concat": lambda values: f"string_agg({values[0]}, ',' ORDER BY created_at DESC, job_id DESC)",
+            "json_quote": lambda values: f"CAST(to_json({values[0]}) AS text)",
+            "json_array": lambda values: f"CAST(json_build_array({', '.join(values)}) AS text)",
+            "json_array_length": lambda values: f"jsonb_array_length(CAST({values[0]} AS jsonb))",
+            "json_extract": self._extract,
+            "CAST": self._cast,
+        }
+        self._call = re.compile(rf"\b({'|'.join(self._rewrites)}|json_each)\(")
+
+    def rewritten(self, text: str) -> str:
+        """Return a text with all such calls as PostgreSQL takes them."""
+        parts: list[str] = []
+        at = 0
+        while call := self._call.search(text, at):
+            end = _closing(text, call.end())
+            values = [self.rewritten(value.strip()) for value in _arguments(text[call.end() : end])]
+            parts.append(text[at : call.start()])
+            if call[1] == "json_each":
+                alias = re.match(r" AS (\w+)", text[end + 1 :])
+                parts.append(self._each(values[0], alias[1] if alias else "one"))
+                at = end + 1 + (alias.end() if alias else 0)
+            else:
+                parts.append(self._rewrites[call[1]](values) or f"{call[1]}({', '.join(values)})")
+                at = end + 1
+        return "".join((*parts, text[at:]))
+
+    def _each(self, array: str, alias: str) -> str:
+        elements = f"{self._element}(CAST({array} AS jsonb)) AS elements(element)"
+        return f"LATERAL (SELECT {self._value} AS value FROM {elements}) AS {alias}"
+
+    def _extract(self, values: Sequence[str]) -> str:
+        path = self._literals[int(values[1].strip("\0"))]
+        place = path.removeprefix("'$[").removesuffix("]'").removeprefix("#")
+        array = "value" if values[0] == "value" else f"CAST({values[0]} AS jsonb)"
+        return f"({array} ->> {place})"
+
+    @staticmethod
+    def _cast(values: Sequence[str]) -> str | None:
+        value = values[0].removesuffix(" AS BLOB")
+        return None if value == values[0] else f"convert_to({value}, 'UTF8')"
+
+
+def _closing(text: str, start: int) -> int:
+    """Return where the parenthesis is closed that was opened before `start`."""
+    depth = 1
+    for at in range(start, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if not depth:
+            return at
+    raise ValueError(f"a parenthesis is not closed: {text}")
+
+
+def _arguments(text: str) -> Sequence[str]:
+    """Return what stands between commas outside of parentheses."""
+    arguments, depth, start = [], 0, 0
+    for at, sign in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "," and not depth:
+            arguments.append(text[start:at])
+            start = at + 1
+    return [*arguments, text[start:]]
+
+
+def _probed(text: str) -> str:
+    """Return a text in which what may EXIST is looked up row by row, neither joined nor read whole into a hash."""
+    parts: list[str] = []
+    at = 0
+    while found := _PROBE.search(text, at):
+        end = _closing(text, found.end())
+        parts.append(f"{text[at : found.end()]}{_probed(text[found.end() : end])} OFFSET 0")
+        at = end
+    return "".join((*parts, text[at:]))
+
+
+def _joined(text: str) -> str:
+    """Return a text in which a join with a condition is no CROSS JOIN; its order is held by `join_collapse_limit`."""
+    parts = text.split("CROSS JOIN")
+    for number in range(1, len(parts)):
+        rest = "CROSS JOIN".join(parts[number:])
+        depth = 0
+        for word in _JOINED.finditer(rest):
+            depth += {"(": 1, ")": -1}.get(word[0], 0)
+            if depth < 0 or (not depth and word[1]):
+                parts[number - 1] += "JOIN" if word[1] in {"ON", "USING"} else "CROSS JOIN"
+                break
+        else:
+            parts[number - 1] += "CROSS JOIN"
+    return "".join(parts)

@@ -1,0 +1,70 @@
+"""Statements as SQLite takes them become statements as PostgreSQL does."""
+
+import pytest
+
+from jobindex.postgres.dialect import translated
+
+ROWS = (
+    "LATERAL (SELECT element AS value FROM jsonb_array_elements(CAST(%(rows)s AS jsonb)) AS elements(element)) AS one"
+)
+BRACKETED = "'[' || told || ']'"
+EACH = """LATERAL (SELECT element COLLATE "C" AS value FROM {array} AS elements(element)) AS {alias}"""
+
+
+def each(array: str, alias: str = "one") -> str:
+    """Return what stands for the elements of an array that are texts."""
+    return EACH.format(array=f"jsonb_array_elements_text(CAST({array} AS jsonb))", alias=alias)
+
+
+@pytest.mark.parametrize(
+    ("sqlite", "postgres"),
+    [
+        ("SELECT a FROM t WHERE b = :b AND c < :c_1", "SELECT a FROM t WHERE b = %(b)s AND c < %(c_1)s"),
+        ("SELECT ':b % ''x'' max(a, b)' || a % 3", "SELECT ':b %% ''x'' max(a, b)' || a %% 3"),
+        ("INSERT OR IGNORE INTO t (a) SELECT 1", "INSERT INTO t (a) SELECT 1 ON CONFLICT DO NOTHING"),
+        ("\n    INSERT OR IGNORE INTO t (a) SELECT 1\n", "INSERT INTO t (a) SELECT 1\n ON CONFLICT DO NOTHING"),
+        ("SELECT a IS NOT b, a IS NOT NULL", "SELECT a IS DISTINCT FROM b, a IS NOT NULL"),
+        ("WHERE (a, b)\n    IS NOT (c, d)", "WHERE (a, b)\n    IS DISTINCT FROM (c, d)"),
+        ("SELECT max(a), max(a, min(b, c)), min(d)", "SELECT max(a), GREATEST(a, LEAST(b, c)), min(d)"),
+        ("a GLOB 'id:*' OR b NOT GLOB 'name:*'", "a LIKE 'id:%%' OR b NOT LIKE 'name:%%'"),
+        ("CAST(a AS INTEGER) + CAST(b AS TEXT)", "CAST(a AS BIGINT) + CAST(b AS TEXT)"),
+        ("length(CAST(a AS BLOB))", "length(convert_to(a, 'UTF8'))"),
+        ("(a / 1000.0)", "(a / CAST(1000 AS float8))"),
+        ("FROM (SELECT a FROM t LIMIT -1) AS s", "FROM (SELECT a FROM t OFFSET 0) AS s"),
+        ("FROM t INDEXED BY t_by_a WHERE a = 1", "FROM t WHERE a = 1"),
+        ("FROM a CROSS JOIN b ON x = y CROSS JOIN c USING (x)", "FROM a JOIN b ON x = y JOIN c USING (x)"),
+        ("FROM a CROSS JOIN b CROSS JOIN c ON x = y", "FROM a CROSS JOIN b JOIN c ON x = y"),
+        ("FROM a CROSS JOIN (SELECT 1 FROM b JOIN c ON x = y) AS d WHERE e", None),
+        ("(SELECT 1 FROM a CROSS JOIN b) JOIN c ON x = y", None),
+        ("IN (SELECT value FROM json_each(:seen))", f"IN (SELECT value FROM {each('%(seen)s')})"),
+        (
+            "FROM json_each('[' || told || ']') AS known CROSS JOIN json_each(other) AS more WHERE a",
+            f"FROM {each(BRACKETED, 'known')} CROSS JOIN {each('other', 'more')} WHERE a",
+        ),
+        (
+            "SELECT json_extract(value, '$[0]'), CAST(json_extract(value, '$[12]') AS INTEGER) FROM json_each(:rows)",
+            f"SELECT (value ->> 0), CAST((value ->> 12) AS BIGINT) FROM {ROWS}",
+        ),
+        ("json_extract(told, '$[#-1]')", "(CAST(told AS jsonb) ->> -1)"),
+        (
+            "json_array(a, 'many', json_array_length(b))",
+            "CAST(json_build_array(a, 'many', jsonb_array_length(CAST(b AS jsonb))) AS text)",
+        ),
+        ("replace(json_quote(arn), '%', '%%')", "replace(CAST(to_json(arn) AS text), '%%', '%%%%')"),
+    ],
+)
+def test_what_is_said_otherwise(sqlite: str, postgres: str | None) -> None:
+    """Each of the differences by itself; what is the same in both stays as it is."""
+    assert (postgres or sqlite) == translated(sqlite)
+
+
+def test_jobs_are_joined_newest_first() -> None:
+    """The text that a page is made of has its jobs in the order of the list, whatever reads them."""
+    expected = "SELECT convert_to(string_agg(listed, ',' ORDER BY created_at DESC, job_id DESC), 'UTF8')"
+    assert expected == translated("SELECT CAST(group_concat(listed) AS BLOB)")
+
+
+def test_what_is_not_closed_is_an_error() -> None:
+    """A statement that is none does not become another."""
+    with pytest.raises(ValueError, match="not closed"):
+        translated("SELECT max(a, b")
