@@ -13,6 +13,7 @@ from pathlib import Path
 
 from jobindex.broker import Broker
 from jobindex.config.settings import Settings
+from jobindex.databases import SqliteDatabase
 from jobindex.errors import SettingsError
 from jobindex.fleet import NAMESPACES, Fleet
 from jobindex.mqtt import connect_publisher
@@ -60,7 +61,7 @@ async def demo(settings: Settings, seconds: float | None) -> None:
     with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:
         directory = Path(temporary)
         async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as (reader, publisher):
-            settings = replace(settings, brokers=(reader,), database_path=directory / "jobindex.db")
+            settings = replace(settings, brokers=(reader,), database=SqliteDatabase(path=directory / "jobindex.db"))
             state = State()
             async with _fleet(settings, publisher, state), _time_limit(stopping, seconds):
                 await serve(settings, stopping, state)
@@ -70,7 +71,7 @@ def _welcome(settings: Settings, url: str) -> None:
     text = _WELCOME.format(
         url=url,
         broker=settings.brokers[0],
-        database=settings.database_path,
+        database=settings.database,
         namespace=NAMESPACES[0],
         region=settings.aws_region,
         aws=_program("aws"),

@@ -192,7 +192,8 @@ class Live:
                 self._drop(watcher)
 
     def _standing(self) -> tuple[object, ...]:
-        return self._state.ingestion, self._state.ingestion_reason, self._state.complete_since
+        standing = self._state.standing()
+        return standing.ingestion, standing.ingestion_reason, standing.complete_since
 
     def _note_rewrites(self) -> None:
         """Note where something was changed otherwise, such as by a purge of rejected messages.
@@ -237,7 +238,7 @@ class Live:
             "jobs": tick.jobs.encoded() if are_named else None,
             "things": tick.things.encoded() if are_named else None,
             "namespaces": tick.namespaces_told(seen),
-            "freshness": described(self._state, sees_all=seen is None),
+            "freshness": described(self._state.standing(), sees_all=seen is None),
         }
         return orjson.dumps(changed)
 

@@ -60,21 +60,32 @@ class Metrics:
         self._gauge(
             "mqtt_connected",
             "1 while every subscription is granted, else 0",
-            lambda: state.ingestion is Ingestion.CONNECTED,
+            lambda: state.standing().ingestion is Ingestion.CONNECTED,
+        )
+        self._gauge(
+            "ingesting",
+            "1 in the replica that ingests, or would if it were connected, else 0",
+            lambda: state.store is not None and state.holder is None,
         )
         self._time(
-            "connected_since", "Since when every subscription is granted, 0 while not", lambda: state.connected_since
+            "connected_since",
+            "Since when every subscription is granted, 0 while not",
+            lambda: state.standing().connected_since,
         )
         self._time(
             "complete_since",
             "Since when the index has been told everything, 0 where it has not",
-            lambda: state.complete_since,
+            lambda: state.standing().complete_since,
         )
-        self._time("last_message", "When the last message arrived, 0 before the first", lambda: state.last_message_at)
+        self._time(
+            "last_message",
+            "When the last message arrived, 0 before the first",
+            lambda: state.standing().last_message_at,
+        )
         self._time(
             "oldest_unwritten",
             "When the oldest message arrived that is not yet written, 0 where all are",
-            state.oldest_unwritten_at,
+            lambda: state.standing().oldest_unwritten_at(),
         )
         self.wal_bytes = Gauge("jobindex_wal_bytes", "Length of the database's write-ahead log", registry=self.registry)
         self.watchers = Gauge("jobindex_live_watchers", "Who is told what changes", registry=self.registry)

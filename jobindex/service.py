@@ -1,34 +1,39 @@
 """The service: what runs beside what, what starts first, and in which order it stops.
 
 Start: bind the HTTP port (a port that is taken stops the start), answer /healthz and /readyz, open the
-database, subscribe. Stop: not ready; read no more messages; commit and acknowledge those in hand; end the lines of who
-watches; end HTTP; close the database. Each step has a limit, ten seconds in all.
+database, subscribe; where replicas share it, once this one has the lease. Stop: not ready; read no more messages;
+commit and acknowledge those in hand; give the lease back; end the lines of who watches; end HTTP; close the database.
+Each step has a limit, ten seconds in all.
 """
 
 import asyncio
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from jobindex.addresses import url
 from jobindex.backoff import Backoff
 from jobindex.config.settings import Settings
+from jobindex.databases import SqliteDatabase
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.ingestion import Ingestor
 from jobindex.live import Live
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber
+from jobindex.replica import Replica
 from jobindex.retention import ROUND_SECONDS, retain
-from jobindex.sqlite.store import open_store
 from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
+from jobindex.stores import open_store
 from jobindex.web import bound_socket, make_access, make_app, reading_again, serving_http
 
 _DRAIN_SECONDS = 4
+_STOPPING = "the service is stopping"
 # A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from
 # each of thirty statements; with Python's own 5 ms it waited 150 ms while messages were parsed.
 _SWITCH_SECONDS = 0.00002
@@ -46,7 +51,8 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
     sys.setswitchinterval(_SWITCH_SECONDS)
     state = state or State()
     metrics = Metrics(state)
-    metrics.wal_bytes.set_function(lambda: wal_bytes(settings.database_path))
+    if isinstance(settings.database, SqliteDatabase):
+        metrics.wal_bytes.set_function(partial(wal_bytes, settings.database.path))
     live = Live(state)
     metrics.watchers.set_function(lambda: live.watchers)
     access = make_access(settings)
@@ -63,8 +69,7 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
-                state.store, state.reason = store, None
-                await _ingest(settings, store, state=state, metrics=metrics, live=live, stopping=stopping)
+                await _ingest_in_turn(settings, store, state=state, metrics=metrics, live=live, stopping=stopping)
 
 
 def _now() -> datetime:
@@ -78,8 +83,30 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
         loop.add_signal_handler(number, stopping.set)
 
 
-async def _ingest(
+async def _ingest_in_turn(
     settings: Settings, store: Store, *, state: State, metrics: Metrics, live: Live, stopping: asyncio.Event
+) -> None:
+    """Be ready, and ingest until `stopping` is set, where others share the store, whenever it is this one's turn."""
+    ingest: Callable[[asyncio.Event], Awaitable[None]]
+    ingest = partial(_ingest, settings, store, state=state, metrics=metrics, live=live)
+    if store.is_shared:
+        ingest = Replica(
+            store,
+            state,
+            lease=settings.lease,
+            ingest=ingest,
+            note=live.note,
+            is_watched=lambda: live.watchers > 0,
+        ).run
+    state.store, state.reason = store, None
+    try:
+        await ingest(stopping)
+    finally:
+        state.reason = _STOPPING
+
+
+async def _ingest(
+    settings: Settings, store: Store, stopping: asyncio.Event, *, state: State, metrics: Metrics, live: Live
 ) -> None:
     """Receive until `stopping` is set, then finish what is in hand."""
     ingestor = Ingestor(store, metrics, clock=_now, note=live.note)
@@ -91,7 +118,8 @@ async def _ingest(
     retaining = asyncio.create_task(_retain(settings, store, metrics, live), name="retention")
     try:
         await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
-        state.reason = "the service is stopping"
+        if stopping.is_set():
+            state.reason = _STOPPING
         subscriber.stop()
         if retaining.done():
             retaining.result()  # raises what ended it
@@ -102,6 +130,7 @@ async def _ingest(
         else:
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
     finally:
+        subscriber.stop()  # a connection that ends with an error hides from it that it is cancelled
         tasks = (receiving, stopped, retaining)
         for task in tasks:
             task.cancel()
@@ -145,7 +174,7 @@ async def _open_when_possible(
     backoff = Backoff(first=0.5, greatest=5)
     while not stopping.is_set():
         try:
-            store = open_store(settings.database_path, settings.rejected_limits, arn_prefix=settings.arn_prefix)
+            store = open_store(settings.database, settings.rejected_limits, arn_prefix=settings.arn_prefix)
             return await stack.enter_async_context(store)
         except DatabaseUnavailableError as error:
             state.reason = str(error)

@@ -1,4 +1,8 @@
-"""How the service fares: written by what runs it, read by /readyz, /metrics and every ListJobs answer."""
+"""How the service fares: written by what runs it, read by /readyz, /metrics and every ListJobs answer.
+
+Where replicas share an index, one ingests. How fresh the index is every one of them tells alike, as the one that
+ingests last told it: who asks need not know which of them answered.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -18,18 +22,14 @@ class Ingestion(StrEnum):
     REFUSED = "refused"
     """The broker refused the connection or a subscription."""
     STOPPED = "stopped"
+    STANDBY = "standby"
+    """Another replica may ingest, and this one would go on in its place."""
 
 
 @dataclass(slots=True, kw_only=True)
-class State:
-    """What the service knows of itself."""
+class Standing:
+    """How one that ingests fares, and how fresh the index is by that."""
 
-    url: str | None = None
-    """Where HTTP is served, once it is."""
-    store: Store | None = None
-    """The index, once it is open."""
-    reason: str | None = "the database is not open yet"
-    """Why the service is not ready; None when it is."""
     ingestion: Ingestion = Ingestion.CONNECTING
     ingestion_reason: str | None = None
     """What the broker, or the way to it, last said; None when connected."""
@@ -41,16 +41,6 @@ class State:
     """When the last message arrived; None when none has since the start."""
     in_hand: deque[datetime] = field(default_factory=deque)
     """When each message arrived that is not yet written and acknowledged, oldest first."""
-
-    def opened_store(self) -> Store:
-        """Return the index.
-
-        Raises:
-            DatabaseUnavailableError: it is not open yet.
-        """
-        if self.store is None:
-            raise DatabaseUnavailableError(self.reason)
-        return self.store
 
     def oldest_unwritten_at(self) -> datetime | None:
         """Return when the oldest message arrived that is not yet written; None where all are."""
@@ -67,12 +57,50 @@ class State:
         return {name: time for name, time in times.items() if time is not None}
 
 
-def described(state: State, *, sees_all: bool) -> dict[str, object]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """The replica that may ingest, where it is another one."""
+
+    name: str
+    """"" where it is not known, or none may."""
+    standing: Standing
+    """As it was last told."""
+
+
+@dataclass(slots=True, kw_only=True)
+class State(Standing):
+    """What the service knows of itself; as a Standing, of its own ingestion."""
+
+    url: str | None = None
+    """Where HTTP is served, once it is."""
+    store: Store | None = None
+    """The index, once it is open."""
+    reason: str | None = "the database is not open yet"
+    """Why the service is not ready; None when it is."""
+    holder: Holder | None = None
+    """Which other replica ingests, or would; None where this one does."""
+
+    def standing(self) -> Standing:
+        """Return how who ingests fares, be it another replica."""
+        return self if self.holder is None else self.holder.standing
+
+    def opened_store(self) -> Store:
+        """Return the index.
+
+        Raises:
+            DatabaseUnavailableError: it is not open yet.
+        """
+        if self.store is None:
+            raise DatabaseUnavailableError(self.reason)
+        return self.store
+
+
+def described(standing: Standing, *, sees_all: bool) -> dict[str, object]:
     """Return how ingestion fares and how fresh the index is, in JSON's terms, without what is not known."""
     told = {
-        "ingestion": state.ingestion,
-        "ingestionReason": state.ingestion_reason if sees_all else None,
-        **{_camel_case(name): _iso(time) for name, time in state.freshness(sees_all=sees_all).items()},
+        "ingestion": standing.ingestion,
+        "ingestionReason": standing.ingestion_reason if sees_all else None,
+        **{_camel_case(name): _iso(time) for name, time in standing.freshness(sees_all=sees_all).items()},
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -2,18 +2,20 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import postgresql as server
 import pytest
 from answers import answering
 from brokers import mosquitto, publish
@@ -27,6 +29,7 @@ from waiting import require, wait_until
 from jobindex.cli.ailments.database import examine_database
 from jobindex.cli.ailments.service import examine_service
 from jobindex.cli.client import ServiceClient
+from jobindex.migrations import load_migrations
 from jobindex.nats import free_port
 from jobindex.sqlite.file import locked
 from jobindex.sqlite.wal import LONG_BYTES
@@ -150,6 +153,30 @@ def test_what_a_service_was_told_ends_where_it_lost_its_broker() -> None:
         "it is refused: no; it was told everything from 2026-11-23T10:00:00Z until it lost the broker "
         "(the last message came at 2026-11-23T10:00:00Z)"
     )
+
+
+def of_standby(there: Mapping[str, str]) -> list[tuple[bool, str]]:
+    """Return what is found of a replica that stands by: whether it is well, and what."""
+    moment = "2026-11-23T10:00:00.000Z"
+    times = {"connectedSince": moment} if there["ingestion"] == "connected" else {}
+    readyz = {"ready": True, "ingestion": "standby", "ingestionBy": there, "completeSince": moment, **times}
+    with answering(json.dumps(readyz).encode()) as url:
+        found = [finding for finding in examine_service(ServiceClient(url)) if finding.part == "service"]
+    return [(finding.advice is None, finding.told) for finding in found[1:]]
+
+
+def test_a_replica_that_stands_by_is_well_where_another_is_connected() -> None:
+    """How the one that ingests fares counts for both."""
+    assert [
+        (True, "it stands by: it would ingest in place of another replica"),
+        (True, "the replica that ingests, host-7-5d1f0a, is connected to its broker since 2026-11-23T10:00:00Z"),
+        (True, "it has been told everything since 2026-11-23T10:00:00Z"),
+    ] == of_standby({"replica": "host-7-5d1f0a", "ingestion": "connected"})
+    until = "; it was told everything from 2026-11-23T10:00:00Z until it lost the broker"
+    assert [
+        (True, "it stands by: it would ingest in place of another replica"),
+        (False, f"the replica that ingests is connecting: no replica ingests just now{until}"),
+    ] == of_standby({"ingestion": "connecting", "ingestionReason": "no replica ingests just now"})
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -452,3 +479,37 @@ def test_keys_are_looked_at(tmp_path: Path) -> None:
     assert [f"keys: {file} has 1; the service goes by them once it is started, or gets SIGHUP"] == [
         finding for finding in examined(HTTP_KEYS_FILE=file)[1] if finding.startswith("keys:")
     ]
+
+
+def test_a_database_server_is_looked_at(postgres_url: str) -> None:
+    """What is told of it: whether it is there, its schema, who ingests; never the password."""
+    settings = {"HTTP_PORT": 1, "MQTT_URL": "mqtt://127.0.0.1:1", "DATABASE_URL": f"{postgres_url}?password=secret"}
+    address = postgres_url.replace("jobindex@", "")
+    _, well, _ = examined(**settings)
+    assert f"database: {address} is empty; `jobindex serve` brings it up to date" in well
+    migrated = jobindex("migrate", **settings)
+    assert (0, f"{address} is up to date\n", "") == (migrated.returncode, migrated.stdout, migrated.stderr)
+    _, well, _ = examined(**settings)
+    newest = load_migrations("postgres")[-1].number
+    told = [finding for finding in well if finding.startswith("database: ")]
+    assert re.fullmatch(rf"database: {address} takes writes \(PostgreSQL [\d.]+\), at migration {newest}", told[0])
+    assert ["database: no replica ingests just now; the next that starts does"] == told[1:]
+    server.execute(postgres_url, "UPDATE lease SET holder = 'host-7', expires_at = now() + INTERVAL '1 hour'")
+    assert "database: host-7 ingests" in examined(**settings)[1]
+    server.execute(postgres_url, "DROP TABLE migrations")
+    _, _, wrong = examined(**settings)
+    assert f"database: {address}: the database holds tables of something other than jobindex" in wrong
+    _, _, wrong = examined(**{**settings, "DATABASE_URL": "postgresql://jobindex@127.0.0.1:1/db?password=secret"})
+    [told_of] = [finding for finding in wrong if finding.startswith("database: ")]
+    assert told_of.startswith("database: postgresql://127.0.0.1:1/db: The index cannot be read: ")
+    assert "refused" in told_of
+    assert "secret" not in told_of
+
+
+@pytest.mark.parametrize("command", [("backup", "copy.db"), ("check",), ("restore", "copy.db")])
+def test_what_is_for_files_says_so(tmp_path: Path, postgres_url: str, command: tuple[str, ...]) -> None:
+    """A database of a server is copied and checked by its own tools."""
+    (tmp_path / "copy.db").touch()
+    ended = jobindex(command[0], *(tmp_path / name for name in command[1:]), DATABASE_URL=postgres_url)
+    assert ended.returncode != 0
+    assert "is no file: PostgreSQL's own tools (pg_dump, pg_basebackup) copy and check it" in ended.stderr

@@ -6,10 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from jobindex.broker import Broker
 from jobindex.config.http import Http
 from jobindex.config.settings import Settings, read_settings, unknown_settings
+from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.errors import SettingsError
 from jobindex.signatures import PublicUrl
 from jobindex.store import RejectedLimits
@@ -33,7 +35,8 @@ def test_without_settings_the_defaults_hold() -> None:
     expected = Settings(
         brokers=(Broker(host="127.0.0.1", port=1883, client_id="jobindex"),),
         topic_filters=DEFAULT_FILTERS,
-        database_path=Path("jobindex.db"),
+        database=SqliteDatabase(path=Path("jobindex.db")),
+        lease=timedelta(seconds=10),
         rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
         retention=None,
         stuck_after=timedelta(hours=1),
@@ -70,7 +73,8 @@ def test_every_setting_is_read() -> None:
             ),
         ),
         topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
-        database_path=Path("/var/lib/jobs index.db"),
+        database=SqliteDatabase(path=Path("/var/lib/jobs index.db")),
+        lease=timedelta(minutes=2),
         rejected_limits=RejectedLimits(max_messages=5, max_bytes=0),
         retention=timedelta(days=30),
         stuck_after=timedelta(minutes=10),
@@ -100,6 +104,7 @@ def test_every_setting_is_read() -> None:
         MQTT_PROTOCOL="3.1.1",
         MQTT_TOPICS="$aws/things/a/jobs/#, $aws/events/job/#,$aws/events/job/#",
         DATABASE_URL="sqlite:////var/lib/jobs%20index.db",
+        DATABASE_LEASE="2m",
         REJECTED_MAX_MESSAGES="5",
         REJECTED_MAX_BYTES="0",
         RETENTION_DAYS="30",
@@ -126,6 +131,15 @@ def test_a_user_set_apart_wins_over_the_url() -> None:
     assert ("user", "secret") == (broker.username, broker.password)
 
 
+@pytest.mark.parametrize("lease", ["ten", "-5s", "86401", "2d", "999999999.999d"])
+def test_a_lease_lasts_from_a_second_to_a_day(lease: str) -> None:
+    """Anything else, whatever it is, is told."""
+    assert timedelta(seconds=1) == read(DATABASE_LEASE="1").lease
+    assert timedelta(days=1) == read(DATABASE_LEASE="24h").lease
+    told = f"JOBINDEX_DATABASE_LEASE: '{lease}' is not a duration from 1s to 1d, such as 10s or 2m"
+    assert (told,) == problems(DATABASE_LEASE=lease)
+
+
 def test_a_terminal_gets_text() -> None:
     """Lines are text on a terminal and JSON elsewhere."""
     assert read_settings({}, is_terminal=True).log_format == "text"
@@ -149,7 +163,8 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_MQTT_CLIENT_ID: 'xx' is not a client id of 1 to 128 characters".replace("xx", "x" * 129),
         "JOBINDEX_MQTT_PROTOCOL: '4' is not one of 5, 3.1.1",
         "JOBINDEX_MQTT_TOPICS: '#x': a '#' fills the last level (MQTT-4.7.1-2)",
-        "JOBINDEX_DATABASE_URL: 'mysql://x' is not sqlite:///PATH, with a file as PATH",
+        "JOBINDEX_DATABASE_URL: 'mysql://x' is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE",
+        "JOBINDEX_DATABASE_LEASE: '0.4s' is not a duration from 1s to 1d, such as 10s or 2m",
         "JOBINDEX_REJECTED_MAX_MESSAGES: '-1' is not a whole number",
         "JOBINDEX_REJECTED_MAX_BYTES: '1.5' is not a whole number",
         "JOBINDEX_RETENTION_DAYS: '0' is not a number of days from 1 to 99999",
@@ -172,6 +187,7 @@ def test_all_problems_are_told_at_once() -> None:
         MQTT_PROTOCOL="4",
         MQTT_TOPICS="#x",
         DATABASE_URL="mysql://x",
+        DATABASE_LEASE="0.4s",
         REJECTED_MAX_MESSAGES="-1",
         REJECTED_MAX_BYTES="1.5",
         RETENTION_DAYS="0",
@@ -257,7 +273,9 @@ def test_a_password_that_ends_the_host_is_not_told_as_a_port(mark: str) -> None:
 @pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite://relative.db", "jobindex.db"])
 def test_the_database_is_a_file(url: str) -> None:
     """An index in memory would be lost with every message that was acknowledged for it."""
-    assert (f"JOBINDEX_DATABASE_URL: '{url}' is not sqlite:///PATH, with a file as PATH",) == problems(DATABASE_URL=url)
+    assert (
+        f"JOBINDEX_DATABASE_URL: '{url}' is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE",
+    ) == problems(DATABASE_URL=url)
 
 
 def test_a_secret_is_set_once(tmp_path: Path) -> None:
@@ -451,3 +469,68 @@ def test_a_public_url_that_is_none_is_told(url: str) -> None:
         f"JOBINDEX_HTTP_PUBLIC_URL: {url!r} is not http[s]://host[:port][/path]",
         "JOBINDEX_HTTP_PUBLIC_URL: is no URL",
     }
+
+
+def test_a_database_of_postgresql() -> None:
+    """The URL is libpq's; what tells of it shows neither user nor password."""
+    url = "postgresql://jobs:s%20cret@db-1:5433,db-2/index?sslmode=require"
+    database = read(DATABASE_URL=url).database
+    assert isinstance(database, PostgresDatabase)
+    expected = {
+        "user": "jobs",
+        "password": "s cret",
+        "host": "db-1,db-2",
+        "port": "5433,",
+        "dbname": "index",
+        "sslmode": "require",
+        "target_session_attrs": "read-write",
+    }
+    assert expected == conninfo_to_dict(database.conninfo)
+    assert "postgresql://db-1:5433,db-2/index" == str(database)
+    assert "cret" not in repr(database)
+
+
+def test_the_password_of_the_database_may_stand_elsewhere(tmp_path: Path) -> None:
+    """A setting of its own, or a file, has it; it wins over the URL's."""
+    (tmp_path / "password").write_text("other\n")
+    database = read(
+        DATABASE_URL="postgresql://jobs:old@db/index?target_session_attrs=any",
+        DATABASE_PASSWORD_FILE=str(tmp_path / "password"),
+    ).database
+    assert isinstance(database, PostgresDatabase)
+    assert "other" == conninfo_to_dict(database.conninfo)["password"]
+    assert "any" == conninfo_to_dict(database.conninfo)["target_session_attrs"]
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("postgresql://jobs:secret@db", "names no database: postgresql://HOST/DATABASE"),
+        (
+            "postgresql://jobs:secret@db/index?colour=red",
+            "is no URL that PostgreSQL takes: invalid URI query parameter: …",
+        ),
+        ("postgresql://jobs:secret@[db/index", "is no URL that PostgreSQL takes: "),
+        ("postgres:/jobs:secret@db/index", "it is neither sqlite:///PATH, with a file as PATH, nor"),
+    ],
+)
+def test_a_wrong_url_of_a_database_shows_no_password(url: str, problem: str) -> None:
+    """What is wrong is told, and nothing of the URL that may be secret."""
+    [told] = problems(DATABASE_URL=url)
+    assert told.startswith(f"JOBINDEX_DATABASE_URL: {problem}")
+    assert "secret" not in told
+
+
+def test_a_password_without_a_server_is_wrong() -> None:
+    """A file has none."""
+    assert ("JOBINDEX_DATABASE_PASSWORD: is set, but JOBINDEX_DATABASE_URL is not postgresql://",) == problems(
+        DATABASE_PASSWORD="secret"
+    )
+
+
+def test_the_driver_of_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the start is refused, with what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert ("JOBINDEX_DATABASE_URL: is postgresql://, which needs: pip install 'jobindex[postgres]'",) == problems(
+        DATABASE_URL="postgresql://db/index"
+    )

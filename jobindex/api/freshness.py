@@ -20,7 +20,8 @@ class Freshness:
     def encoded(self, principal: Principal) -> bytes:
         """Return the value of the header as it is now, without what a principal may not see."""
         sees_all = principal.namespace_ids is None
-        told = (self._state.ingestion, self._state.freshness(sees_all=sees_all))
+        standing = self._state.standing()
+        told = (standing.ingestion, standing.freshness(sees_all=sees_all))
         former, encoded = self._encoded.get(sees_all, (None, b""))
         if told != former:
             times = (f"{name.replace('_', '-')}=@{int(time.timestamp())}" for name, time in told[1].items())

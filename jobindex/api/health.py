@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from jobindex.access import principal_of
 from jobindex.api.answers import json_answer
-from jobindex.api.members import FLAG, TEXT, an_object, one_of
+from jobindex.api.members import FLAG, TEXT, an_object, known, one_of
 from jobindex.api.metrics import metrics_endpoint
 from jobindex.api.operations import Audience, Operation, admit
 from jobindex.errors import DatabaseUnavailableError
@@ -40,6 +40,7 @@ READYZ = Operation(
         reason=TEXT,
         ingestion=one_of(Ingestion),
         ingestionReason=TEXT,
+        ingestionBy=an_object("ingestion", replica=TEXT, ingestion=one_of(Ingestion), ingestionReason=TEXT),
         connectedSince=_MOMENT,
         completeSince=_MOMENT,
         lastMessage=_MOMENT,
@@ -76,7 +77,7 @@ def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> 
                 await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
-        told = described(state, sees_all=sees_all)
+        told = _told(state, sees_all=sees_all)
         answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **told}
         return json_answer(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -87,3 +88,16 @@ def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> 
         return await read_metrics(request)
 
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))
+
+
+def _told(state: State, *, sees_all: bool) -> dict[str, object]:
+    """Return how ingestion fares; of a replica that stands by, how it does where it is done, too."""
+    told = described(state.standing(), sees_all=sees_all)
+    if state.holder is None:
+        return told
+    there = known(
+        replica=(state.holder.name or None) if sees_all else None,
+        ingestion=told.pop("ingestion"),
+        ingestionReason=told.pop("ingestionReason", None),
+    )
+    return {"ingestion": Ingestion.STANDBY, "ingestionBy": there, **told}

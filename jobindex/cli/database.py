@@ -9,6 +9,7 @@ import typer
 from jobindex.cli.output import counted, printable, say
 from jobindex.cli.progress import progress
 from jobindex.cli.settings import OF_DATABASE, load_settings
+from jobindex.databases import SqliteDatabase
 from jobindex.errors import BackupError
 
 MIGRATE_EXAMPLE = "Example: JOBINDEX_DATABASE_URL=sqlite:////var/lib/jobindex/jobindex.db jobindex migrate"
@@ -19,13 +20,13 @@ RESTORE_EXAMPLE = "Example: jobindex restore /backups/jobindex-2026-11-23.db"
 
 def migrate() -> None:
     """Make the database, or bring it to this version's schema, and end."""
-    from jobindex.sqlite.store import migrate
+    from jobindex.stores import migrate
 
-    path = load_settings(OF_DATABASE).database_path
-    is_new = not path.exists()
+    database = load_settings(OF_DATABASE).database
+    is_new = isinstance(database, SqliteDatabase) and not database.path.exists()
     with progress("Migrating"):
-        asyncio.run(migrate(path))
-    say(printable(f"{path} {'was made' if is_new else 'is up to date'}"))
+        asyncio.run(migrate(database))
+    say(printable(f"{database} {'was made' if is_new else 'is up to date'}"))
 
 
 def backup(
@@ -39,7 +40,7 @@ def backup(
     """
     from jobindex.sqlite.backup import back_up
 
-    database = load_settings(OF_DATABASE).database_path
+    database = _file_of_settings()
     _require(database)
     with progress("Copying", is_bytes=True) as working:
         size = back_up(database, file, working.advance)
@@ -61,7 +62,7 @@ def check(
     """
     from jobindex.sqlite.check import check
 
-    path = file or load_settings(OF_DATABASE).database_path
+    path = file or _file_of_settings()
     is_wrong = False
     _require(path)
     with progress("Checking") as working:
@@ -83,13 +84,20 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
 
     from jobindex.sqlite.backup import restore
 
-    database = load_settings(OF_DATABASE).database_path
+    database = _file_of_settings()
     _require(file)
     with progress("Checking and copying", is_bytes=True) as working:
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     say(printable(f"{database}: restored from {file}"))
     if former is not None:
         say(printable(f"{former}: what was there before"))
+
+
+def _file_of_settings() -> Path:
+    database = load_settings(OF_DATABASE).database
+    if isinstance(database, SqliteDatabase):
+        return database.path
+    raise BackupError(f"{database} is no file: PostgreSQL's own tools (pg_dump, pg_basebackup) copy and check it")
 
 
 def _require(path: Path) -> None:

@@ -12,6 +12,7 @@ from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
 from jobindex.config.settings import Settings, unknown_settings
+from jobindex.databases import SqliteDatabase
 from jobindex.errors import SettingsError
 
 _SETTINGS = Part("settings")
@@ -48,6 +49,7 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     from jobindex.cli.ailments.database import examine_database
     from jobindex.cli.ailments.keys import examine_keys
     from jobindex.cli.ailments.publishers import examine_publishers
+    from jobindex.cli.ailments.server import examine_server
     from jobindex.cli.ailments.service import examine_service
 
     unknown = list(_unknown_settings())
@@ -58,7 +60,11 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     yield from of_service
     yield from examine_publishers(service, datetime.now(UTC).timestamp())
     # Of a service that does not answer there is nothing more to tell.
-    yield from examine_database(settings.database_path, is_served=len(of_service) > 1)
+    is_served = len(of_service) > 1
+    if isinstance(settings.database, SqliteDatabase):
+        yield from examine_database(settings.database.path, is_served=is_served)
+    else:
+        yield from examine_server(settings.database)
 
 
 def _unknown_settings() -> Iterator[Finding]:

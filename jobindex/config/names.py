@@ -13,6 +13,8 @@ SETTINGS = (
     "MQTT_KEY_FILE",
     "MQTT_ALPN",
     "DATABASE_URL",
+    "DATABASE_PASSWORD",
+    "DATABASE_LEASE",
     "REJECTED_MAX_MESSAGES",
     "REJECTED_MAX_BYTES",
     "RETENTION_DAYS",
@@ -34,5 +36,5 @@ SETTINGS = (
     "LOG_FORMAT",
     "LOG_LEVEL",
 )
-SECRETS = ("MQTT_URL", "MQTT_PASSWORD", "HTTP_TOKEN")
+SECRETS = ("MQTT_URL", "MQTT_PASSWORD", "DATABASE_URL", "DATABASE_PASSWORD", "HTTP_TOKEN")
 """Settings that `…_FILE` may hold instead: the file's content without the line end behind it."""

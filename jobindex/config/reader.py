@@ -6,6 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from jobindex.config.names import PREFIX, SECRETS
+from jobindex.durations import parse_duration
+
+_DAY_SECONDS = 24 * 3600
 
 
 class Reader:
@@ -87,6 +90,20 @@ class Reader:
             self.problem(name, f"{value!r} is not a number of seconds from 1 to 999999999")
             return default
         return timedelta(seconds=int(value))
+
+    def duration(self, name: str, default: timedelta) -> timedelta:
+        """Return a duration of a second to a day, with its unit."""
+        value = self.value(name)
+        if value is None:
+            return default
+        try:
+            seconds = parse_duration(value)
+        except ValueError:
+            seconds = 0
+        if not 1 <= seconds <= _DAY_SECONDS:
+            self.problem(name, f"{value!r} is not a duration from 1s to 1d, such as 10s or 2m")
+            return default
+        return timedelta(seconds=seconds)
 
     def path(self, name: str) -> Path | None:
         """Return the path of a file; None where it is not set."""

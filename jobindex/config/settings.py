@@ -3,20 +3,21 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import cast, get_args
-from urllib.parse import unquote
 
 from jobindex.broker import Broker
+from jobindex.config.database import read_database
 from jobindex.config.http import Http, read_http
 from jobindex.config.mqtt import read_brokers, read_topic_filters
 from jobindex.config.names import PREFIX, SECRETS, SETTINGS
 from jobindex.config.reader import Reader
+from jobindex.databases import Database
 from jobindex.errors import SettingsError
 from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
 from jobindex.store import RejectedLimits
 
+_LEASE = timedelta(seconds=10)
 _LIMITS = RejectedLimits()
 _LOG_SETTINGS = ("LOG_FORMAT", "LOG_LEVEL")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -29,7 +30,9 @@ class Settings:
     brokers: tuple[Broker, ...]
     """The one, or those of a cluster, in the order in which they are tried."""
     topic_filters: tuple[str, ...]
-    database_path: Path
+    database: Database
+    lease: timedelta
+    """How long a replica that ingests may be silent before another goes on in its place."""
     rejected_limits: RejectedLimits
     retention: timedelta | None
     """How long an ended job is kept after it was last told of; None is for ever."""
@@ -68,7 +71,8 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
     settings = Settings(
         brokers=read_brokers(reader),
         topic_filters=read_topic_filters(reader),
-        database_path=_read_database_path(reader),
+        database=read_database(reader),
+        lease=reader.duration("DATABASE_LEASE", _LEASE),
         rejected_limits=RejectedLimits(
             max_messages=reader.number("REJECTED_MAX_MESSAGES", _LIMITS.max_messages),
             max_bytes=reader.number("REJECTED_MAX_BYTES", _LIMITS.max_bytes),
@@ -92,11 +96,3 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that look like settings and are none, such as misspelt ones."""
     known = {PREFIX + name for name in SETTINGS} | {f"{PREFIX}{name}_FILE" for name in SECRETS}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
-
-
-def _read_database_path(reader: Reader) -> Path:
-    url = reader.value("DATABASE_URL") or "sqlite:///jobindex.db"
-    path = url.removeprefix("sqlite:///")
-    if path == url or not path or path == ":memory:":
-        reader.problem("DATABASE_URL", f"{url!r} is not sqlite:///PATH, with a file as PATH")
-    return Path(unquote(path))

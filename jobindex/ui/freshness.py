@@ -27,19 +27,21 @@ _STANDING = {
     Ingestion.CONNECTED: "Connected",
     Ingestion.REFUSED: "Not connected: refused",
     Ingestion.STOPPED: "Not connected: stopped",
+    Ingestion.STANDBY: "Not connected: standing by",
 }
 
 
 def read_freshness(state: State, now: datetime, *, sees_all: bool) -> Freshness:
     """Return how fresh the index is; when messages came, and from where, only to who sees all of them."""
-    oldest = state.oldest_unwritten_at() if sees_all else None
-    is_connected = state.ingestion is Ingestion.CONNECTED
+    told = state.standing()
+    oldest = told.oldest_unwritten_at() if sees_all else None
+    is_connected = told.ingestion is Ingestion.CONNECTED
     return Freshness(
         is_connected=is_connected,
-        standing=_STANDING[state.ingestion],
-        reason=None if is_connected or not sees_all else state.ingestion_reason or state.reason,
-        connected_since=state.connected_since,
-        complete_since=state.complete_since,
-        last_message_at=state.last_message_at if sees_all else None,
+        standing=_STANDING[told.ingestion],
+        reason=None if is_connected or not sees_all else told.ingestion_reason or state.reason,
+        connected_since=told.connected_since,
+        complete_since=told.complete_since,
+        last_message_at=told.last_message_at if sees_all else None,
         seconds_behind=0 if oldest is None else max(0, int((now - oldest).total_seconds())),
     )

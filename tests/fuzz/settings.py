@@ -25,6 +25,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "MQTT_PROTOCOL": ("5", "3.1.1"),
     "MQTT_ALPN": ("mqtt", "x-amzn-mqtt-ca, mqtt"),
     "DATABASE_URL": ("sqlite:///jobindex.db", "sqlite:////tmp/x.db"),
+    "DATABASE_LEASE": ("10s", "2m"),
     "REJECTED_MAX_MESSAGES": ("10000",),
     "REJECTED_MAX_BYTES": ("67108864",),
     "RETENTION_DAYS": ("30",),

@@ -73,13 +73,19 @@ def _readiness(url: str, told: Json) -> Finding:
 
 
 def _session(told: Json, now: datetime) -> Iterator[Finding]:
-    ingestion = told.get("ingestion", "unknown")
+    ingesting = told
+    who = "it"
+    if told.get("ingestion") == "standby":
+        ingesting = dict(told.get("ingestionBy", {}))
+        who = f"the replica that ingests{_named(ingesting)}"
+        yield _SERVICE.well("it stands by: it would ingest in place of another replica")
+    ingestion = ingesting.get("ingestion", "unknown")
     is_connected = ingestion == "connected"
     if is_connected:
-        yield _SERVICE.well(f"it is connected to its broker since {_time(told, 'connectedSince')}")
+        yield _SERVICE.well(f"{who} is connected to its broker since {_time(told, 'connectedSince')}")
     else:
         yield _SERVICE.bad(
-            f"it is {ingestion}: {told.get('ingestionReason', 'it does not say why')}{_until_then(told)}",
+            f"{who} is {ingestion}: {ingesting.get('ingestionReason', 'it does not say why')}{_until_then(told)}",
             "Until it is connected it answers from what it knew. What is found of the broker tells what to do.",
         )
     if "completeSince" in told:
@@ -97,6 +103,10 @@ def _session(told: Json, now: datetime) -> Iterator[Finding]:
                 f"it is {show_duration(behind)} behind in writing what it received",
                 "Look for `could not be written` in its log, for a full or slow disk, and for who locks the database.",
             )
+
+
+def _named(replica: Json) -> str:
+    return f", {replica['replica']}," if "replica" in replica else ""
 
 
 def _until_then(told: Json) -> str:
