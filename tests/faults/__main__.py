@@ -8,6 +8,7 @@ from pathlib import Path
 from faults.backlog import Drained, drain
 from faults.bench import Result, run
 from faults.cluster import run_on_cluster
+from faults.replicas import Outcome, fail_over, kill_replicas
 from faults.steadiness import Steadiness, stay_on_full_disk, stay_through_silence
 
 
@@ -24,11 +25,23 @@ def main() -> int:
         "--cluster", choices=["nats"], help="instead, a cluster of brokers, one of them killed every 20 s"
     )
     instead.add_argument("--backlog", type=int, metavar="COUNT", help="instead, messages queued while it was away")
+    parser.add_argument(
+        "--database", choices=["sqlite", "postgresql", "pair"], default="sqlite", help="of the index (%(default)s)"
+    )
+    parser.add_argument("--replicas", type=int, default=2, help="of the service, where they are several (%(default)s)")
+    instead.add_argument("--kills", type=int, metavar="COUNT", help="instead, on postgresql: kill who ingests")
+    instead.add_argument("--failovers", type=int, metavar="COUNT", help="instead, on a pair: kill the primary")
     arguments = parser.parse_args()
+    if bool(arguments.failovers) != (arguments.database == "pair"):
+        parser.error("--failovers and --database pair go together")
+    if arguments.kills and arguments.database != "postgresql":
+        parser.error("--kills needs --database postgresql")
+    if arguments.database != "sqlite" and (arguments.silent_minute or arguments.full_disk or arguments.backlog):
+        parser.error("what is done alone is done to SQLite")
     with tempfile.TemporaryDirectory(prefix="jobindex-faults-") as temporary:
         directory = arguments.keep or Path(temporary)
         directory.mkdir(exist_ok=True)
-        result: Result | Steadiness | Drained
+        result: Result | Steadiness | Drained | Outcome
         if arguments.silent_minute:
             result = stay_through_silence(directory, seed=arguments.seed, seconds=60)
         elif arguments.full_disk:
@@ -37,8 +50,14 @@ def main() -> int:
             result = run_on_cluster(directory, seed=arguments.seed, seconds=arguments.minutes * 60)
         elif arguments.backlog:
             result = drain(directory, messages=arguments.backlog)
+        elif arguments.kills:
+            result = kill_replicas(directory, seed=arguments.seed, kills=arguments.kills, replicas=arguments.replicas)
+        elif arguments.failovers:
+            result = fail_over(
+                directory, seed=arguments.seed, failovers=arguments.failovers, replicas=arguments.replicas
+            )
         else:
-            result = run(directory, seed=arguments.seed, seconds=arguments.minutes * 60)
+            result = run(directory, seed=arguments.seed, seconds=arguments.minutes * 60, kind=arguments.database)
     print(result)  # noqa: T201
     return 1 if result.wrong else 0
 

@@ -16,8 +16,10 @@ from services import running
 from waiting import wait_until
 
 from faults.checker import Answer, Verdict, judge
+from faults.database import Kind
 from faults.faults import GROUPS, plan, save_broker, strike_all
 from faults.reader import NoAnswerError, Reader
+from faults.server_faults import SERVER_GROUPS
 from faults.site import LoggedService, Site, open_site
 from jobindex.nats import free_port
 
@@ -62,9 +64,9 @@ class Result:
         return "\n".join([*lines, *verdict])
 
 
-def run(directory: Path, *, seed: int, seconds: float) -> Result:
+def run(directory: Path, *, seed: int, seconds: float, kind: Kind = "sqlite") -> Result:
     """Break everything for some seconds, keeping all files in a directory, and judge what is left."""
-    with open_site(directory, Random(seed), messages_per_second=_MESSAGES_PER_SECOND) as site:
+    with open_site(directory, Random(seed), messages_per_second=_MESSAGES_PER_SECOND, kind=kind) as site:
         with publishing(site, reading=True):
             _strike(site, seed, seconds)
             verdict = settle(site)
@@ -125,8 +127,9 @@ def settle(site: Site) -> Verdict:
 
 def _strike(site: Site, seed: int, seconds: float) -> None:
     """Let every group of faults strike; the first that cannot go on ends the others."""
-    with ThreadPoolExecutor(max_workers=len(GROUPS)) as pool:
-        groups = [pool.submit(strike_all, site, plan(kinds, seed, seconds), seconds) for kinds in GROUPS.values()]
+    kinds_at_once = (GROUPS if site.server is None else SERVER_GROUPS).values()
+    with ThreadPoolExecutor(max_workers=len(kinds_at_once)) as pool:
+        groups = [pool.submit(strike_all, site, plan(kinds, seed, seconds), seconds) for kinds in kinds_at_once]
         done, _ = wait(groups, return_when=FIRST_EXCEPTION)
         if any(future.exception() for future in done):
             site.stopping.set()

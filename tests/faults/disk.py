@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_SIZE = 64 * 1024 * 1024
+_SIZE_BYTES = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
@@ -17,12 +17,12 @@ class Disk:
 
     def __init__(self, directory: Path, *, is_mounted: bool) -> None:
         self.directory = directory
-        self._is_mounted = is_mounted
+        self.is_mounted = is_mounted
 
     @contextmanager
     def full(self, pid: int) -> Iterator[None]:
         """Leave no room on the disk while the context is open, at least not for files of the process `pid`."""
-        if not self._is_mounted:
+        if not self.is_mounted:
             largest = max((file.stat().st_size for file in self.directory.iterdir()), default=0)
             with _limited(pid, largest):
                 yield
@@ -36,11 +36,11 @@ class Disk:
 
 
 @contextmanager
-def small_disk(directory: Path) -> Iterator[Disk]:
+def small_disk(directory: Path, *, size: int = _SIZE_BYTES) -> Iterator[Disk]:
     """Make a disk in a directory, and take it away afterwards."""
     directory.mkdir()
     mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(directory)]
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
     is_mounted = (
         os.geteuid() == 0
         and mount is not None

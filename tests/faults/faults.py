@@ -29,9 +29,16 @@ time.sleep(60)
 """
 
 
+def note_end(site: Site) -> None:
+    """Note that the service has ended by itself, if it has, and start it again."""
+    if site.service.has_ended():
+        site.wrong.append(f"the service ended by itself:\n{site.service.log()}")
+        site.start_service()
+
+
 def kill_service(site: Site, random: Random) -> None:
     """Kill the service at any moment of its life, now and then while it starts, and start it again."""
-    _note_end(site)
+    note_end(site)
     site.service.kill()
     site.counts["service killed"] += 1
     if random.random() < 0.2:
@@ -46,7 +53,7 @@ def kill_service(site: Site, random: Random) -> None:
 
 def clash(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
     """Start a second service on the same database: it must refuse to, and leave the first alone."""
-    _note_end(site)
+    note_end(site)
     service = site.service
     wait_until(lambda: service.get("/readyz")[0] == 200, "the index to be open, and its lock held", _PROBE_SECONDS)
     second = subprocess.run(
@@ -236,12 +243,6 @@ def strike_all(site: Site, strikes: Sequence[Strike], seconds: float) -> None:
         site.note(strike.seed)
         strike.strike(site, Random(strike.seed))
         site.note(f"{strike.seed} is over")
-
-
-def _note_end(site: Site) -> None:
-    if site.service.has_ended():
-        site.wrong.append(f"the service ended by itself:\n{site.service.log()}")
-        site.start_service()
 
 
 def _written_at(site: Site) -> tuple[int, int]:

@@ -16,7 +16,9 @@ from faults.checker import Answer
 from faults.lives import PROBES
 
 _RANKS = ["SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"]
-_FAILED = (URLError, http.client.HTTPException, OSError, json.JSONDecodeError)
+FAILED = (URLError, http.client.HTTPException, OSError, json.JSONDecodeError)
+"""What a request raises that is not answered, or not with jobs."""
+
 _NEWEST_PAGES = 2
 _FULL_SCAN_EVERY = 8
 _PAUSE_SECONDS = 0.1
@@ -49,13 +51,19 @@ def goes_backwards(before: Seen, now: Seen, deleted_at: float) -> bool:
 
 
 class Reader:
-    """Reads from whichever process `url` leads to, and keeps what was wrong."""
+    """Reads from whichever process `url` leads to, and keeps what was wrong.
 
-    def __init__(self, url: Callable[[], str], deleted_at: Callable[[], Mapping[str, float]]) -> None:
+    A file is there as long as the process; an index that is `remote` may be away while the service answers.
+    """
+
+    def __init__(
+        self, url: Callable[[], str], deleted_at: Callable[[], Mapping[str, float]], *, remote: bool = False
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self._url = url
         self._deleted_at = deleted_at
+        self._remote = remote
         self._seen: dict[str, Seen] = {}
         self._gone: dict[str, Seen] = {}
         self._answered = ""
@@ -130,7 +138,7 @@ class Reader:
             with error:
                 self._note_error(url, error)
             raise NoAnswerError from error
-        except _FAILED as error:
+        except FAILED as error:
             raise NoAnswerError from error
         self._answered = url
         self.counts["answers"] += 1
@@ -140,7 +148,7 @@ class Reader:
         return content
 
     def _note_error(self, url: str, error: HTTPError) -> None:
-        """Note an answer with an error: only a service that has not opened its index yet may give one."""
+        """Note an answer with an error: only a service that has no index, yet or just now, may give one."""
         self.counts[f"answers {error.code}"] += 1
-        if url == self._answered or error.code != 503:
+        if error.code != 503 or (url == self._answered and not self._remote):
             self.wrong.append(f"{error.code} {error.read().decode()} from {url}, which had answered before")

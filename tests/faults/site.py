@@ -11,15 +11,19 @@ from pathlib import Path
 from random import Random
 
 from brokers import Broker, mosquitto
+from postgresql import Server
 from services import Service
 
-from faults.disk import Disk, small_disk
+from faults.database import Kind, open_database
+from faults.disk import Disk
 from faults.ledger import Ledger
 from faults.proxy import Proxy
 from faults.publisher import Publisher
 from faults.reader import Reader
 
 CLIENT_ID = "jobindex"
+LEASE_SECONDS = 2
+"""How long a replica may be silent before another takes over."""
 
 _START_ATTEMPTS = 20
 # It saves when told to, and logs every packet.
@@ -27,17 +31,16 @@ _MOSQUITTO = ("allow_anonymous true", "autosave_interval 0", "log_type all", "lo
 
 
 class LoggedService(Service):
-    """A service that keeps what each of its processes logged, in one file."""
+    """A service that keeps what each of its processes logged, in one file; its database is a file or a URL."""
 
-    def __init__(self, directory: Path, database: Path, broker_port: int) -> None:
+    def __init__(self, directory: Path, database: Path | str, broker_port: int) -> None:
         directory.mkdir()
-        super().__init__(
-            directory,
-            DATABASE_URL=f"sqlite:///{database}",
-            MQTT_URL=f"mqtt://127.0.0.1:{broker_port}",
-            MQTT_CLIENT_ID=CLIENT_ID,
-        )
-        self.database = database
+        settings = {"MQTT_URL": f"mqtt://127.0.0.1:{broker_port}", "MQTT_CLIENT_ID": CLIENT_ID}
+        if isinstance(database, Path):
+            super().__init__(directory, DATABASE_URL=f"sqlite:///{database}", **settings)
+            self.database = database
+        else:
+            super().__init__(directory, DATABASE_URL=database, DATABASE_LEASE=f"{LEASE_SECONDS}s", **settings)
         self.history = directory / "history.log"
 
     def spawn(self) -> None:
@@ -69,6 +72,10 @@ class Site:
     service: LoggedService
     other: LoggedService
     """A service with the same client id and an index of its own, which runs only now and then."""
+    server: Server | None = None
+    """The server of the index, where it is no file."""
+    replica: LoggedService | None = None
+    """A service on the same database, where that can be shared, which runs only now and then."""
     ledger: Ledger
     publisher: Publisher
     reader: Reader
@@ -114,7 +121,7 @@ class Site:
 
 
 @contextmanager
-def open_site(directory: Path, random: Random, *, messages_per_second: float) -> Iterator[Site]:
+def open_site(directory: Path, random: Random, *, messages_per_second: float, kind: Kind = "sqlite") -> Iterator[Site]:
     """Start all but the publisher and the reader, and stop all that runs."""
     broker_directory = directory / "broker"
     broker_directory.mkdir()
@@ -122,27 +129,32 @@ def open_site(directory: Path, random: Random, *, messages_per_second: float) ->
         closing(Ledger(directory / "ledger.txt")) as ledger,
         mosquitto(broker_directory, *_MOSQUITTO, f"log_dest file {broker_directory}/mosquitto.log") as broker,
         Proxy(broker.port).running() as proxy,
-        small_disk(directory / "disk") as disk,
+        open_database(directory, kind) as database,
     ):
-        service = LoggedService(directory / "service", disk.directory / "jobindex.db", proxy.port)
+        service = LoggedService(directory / "service", database.where, proxy.port)
+        replica = None if database.server is None else LoggedService(directory / "replica", database.where, proxy.port)
         other = LoggedService(directory / "other", directory / "other" / "jobindex.db", proxy.port)
         site = Site(
             directory=directory,
             broker=broker,
             persistence=broker_directory / "mosquitto.db",
             proxy=proxy,
-            disk=disk,
+            disk=database.disk,
             service=service,
             other=other,
+            server=database.server,
+            replica=replica,
             ledger=ledger,
             publisher=Publisher([broker.port], ledger, random, messages_per_second=messages_per_second),
-            reader=Reader(lambda: service.url, ledger.deleted_at),
+            reader=Reader(lambda: service.url, ledger.deleted_at, remote=database.server is not None),
         )
         try:
             service.start()
             yield site
         finally:
-            for one in (service, other):
+            for one in (service, other, replica):
+                if one is None:
+                    continue
                 if one.process is not None and one.process.poll() is None:
                     one.kill()
                 one.keep_log()
