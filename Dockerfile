@@ -12,8 +12,9 @@ COPY pyproject.toml README.md LICENSE ./
 COPY migrations/ migrations/
 COPY jobindex/ jobindex/
 # A wheel, as users install it, not an editable install: the SQL files must come along inside the package.
+# The extra is psycopg with a libpq of its own, 13 MB of the environment's 39; there is no wheel of it for 32-bit ARM.
 RUN pip wheel --no-deps --wheel-dir /wheels . \
- && pip --python /opt/jobindex/bin/python install /wheels/*.whl
+ && pip --python /opt/jobindex/bin/python install "$(ls /wheels/*.whl)[postgres]"
 
 FROM python:3.13-slim
 # Fixed numbers, so that the owner of a volume's files is the same in every build.

@@ -4,96 +4,26 @@ One test, in steps, as all share one stack, which takes a while to build: pytest
 and with pytest 9.2 its groups have no effect (https://github.com/pytest-dev/pytest-xdist/issues/1386).
 """
 
-import json
-import os
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from brokers import publish
-from services import Service
-from waiting import require, wait_until
-
-from jobindex.nats import free_port
+from stacks import Stack, assert_no_rights, running_stack
+from waiting import wait_until
 
 USERS = {"mosquitto": 1883, "jobindex": 10001}
 
 
-class Stack:
-    """The two services of compose.yaml, as a project of their own on ports that were free."""
-
-    def __init__(self) -> None:
-        self.ports = {"mosquitto": free_port(), "jobindex": free_port()}
-        client = Service(Path())  # never started here: a container runs it
-        client.url = f"http://127.0.0.1:{self.ports['jobindex']}"
-        self.jobs = client.jobs
-        file = Path(__file__).parents[1] / "compose.yaml"
-        # Neither compose.override.yaml nor .env: they are the developer's own.
-        self.project = f"jobindex-{uuid4().hex[:8]}"
-        self._options = [f"--project-name={self.project}", f"--file={file}", f"--env-file={os.devnull}"]
-        ports = {f"{service.upper()}_PORT": str(port) for service, port in self.ports.items()}
-        account = {"JOBINDEX_AWS_REGION": "eu-west-1", "JOBINDEX_AWS_ACCOUNT_ID": "123456789012"}
-        self._settings = {**os.environ, **ports, **account}
-
-    def attempt(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of docker compose to its end, whatever that is."""
-        command = ["docker", "compose", *self._options, *arguments]
-        return subprocess.run(command, env=self._settings, capture_output=True, text=True, check=False)
-
-    def compose(self, *arguments: str) -> str:
-        """Run a command of docker compose, which must succeed, and return what it prints."""
-        done = self.attempt(*arguments)
-        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def inspect(self, service: str, what: str) -> str:
-        """Return what the engine tells of a service's container, by a template of `docker inspect`."""
-        container = self.compose("ps", "--all", "--quiet", service).strip()
-        return subprocess.check_output(["docker", "inspect", f"--format={what}", container], text=True).strip()
-
-    def publish(self, job_id: str, payload: str = "{}") -> None:
-        """Publish a job's notification inside the mosquitto container, and wait for its acknowledgement."""
-        topic = f"$aws/things/thing/jobs/{job_id}/notify-namespace-{job_id}"
-        self.compose("exec", "-T", "mosquitto", "mosquitto_pub", "-q", "1", "-t", topic, "-m", payload)
-
-    def publisher(self) -> tuple[str, str]:
-        """Return the user who may publish, and its password, as the README tells to find it."""
-        told = self.compose("exec", "-T", "mosquitto", "cat", "/mosquitto/credentials/mosquitto_pub").split()
-        assert ["-u", "-P"] == told[::2]
-        return told[1], told[3]
-
-    def client(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a client of mosquitto's in its container with these arguments alone: without the publisher's password."""
-        bare = ["exec", "-T", "--env=XDG_CONFIG_HOME=/none", "mosquitto", program, "-V", "5", "-q", "1"]
-        return self.attempt(*bare, *arguments)
-
-    def wait_for_jobs(self, *job_ids: str) -> None:
-        """Wait until jobindex is connected, for which it pauses up to 30 s an attempt, and tells the host of jobs."""
-        check = ["exec", "-T", "jobindex", "jobindex", "healthcheck"]
-        wait_until(lambda: '"connected"' in self.attempt(*check).stdout, "a connection", 90)
-        wait_until(lambda: self.jobs().keys() >= set(job_ids), f"{len(job_ids)} jobs", 60)
-
-
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """Give both services, built, started and healthy; afterwards nothing of them is left."""
-    ask = ["docker", "compose", "ls"]  # needs both: the plug-in Compose, and an engine that answers it
-    found = shutil.which("docker") is not None and subprocess.run(ask, capture_output=True, check=False).returncode == 0
-    require("docker", found=found)
-    stack = Stack()
-    try:
-        stack.compose("up", "--build", "--wait")
+    """Give both services."""
+    with running_stack() as stack:
         yield stack
-    finally:
-        print(stack.attempt("logs").stdout)  # noqa: T201  # pytest shows it when the test fails
-        stack.compose("down", "--volumes", "--rmi", "local")
 
 
 @pytest.mark.compose
@@ -102,8 +32,8 @@ def test_compose(stack: Stack) -> None:
     """`docker compose up --build --wait` gives a stack that does what each step says."""
     assert {stack.inspect(service, "{{.State.Health.Status}}") for service in USERS} == {"healthy"}
     the_host_is_answered(stack)
-    for service in USERS:
-        containers_have_no_rights(stack, service)
+    for service, user in USERS.items():
+        assert_no_rights(stack, service, user)
     the_one_that_makes_passwords_had_no_rights(stack)
     build_tools_stay_out_of_the_image(stack)
     nobody_is_let_in_without_a_password(stack)
@@ -124,18 +54,6 @@ def the_host_is_answered(stack: Stack) -> None:
     arn = "arn:aws:iot:eu-west-1:123456789012:job/inside"
     job = {"jobArn": arn, "jobId": "inside", "status": "SCHEDULED", "createdAt": then, "lastUpdatedAt": then}
     assert stack.jobs(namespaceId="inside") == {"inside": job}
-
-
-def containers_have_no_rights(stack: Stack, service: str) -> None:
-    """Process 1 is not root, has no capability nor gets one, writes no image, and is reached from this host only."""
-    lines = stack.compose("exec", "-T", service, "cat", "/proc/1/status").splitlines()
-    status = dict(line.split(":\t", 1) for line in lines)
-    assert status["Uid"].split() == [str(USERS[service])] * 4
-    assert {status[name] for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")} == {"0" * 16}
-    assert status["NoNewPrivs"] == "1"
-    assert stack.inspect(service, "{{.HostConfig.ReadonlyRootfs}}") == "true"
-    published = [{"HostIp": "127.0.0.1", "HostPort": str(stack.ports[service])}]
-    assert json.loads(stack.inspect(service, "{{range .HostConfig.PortBindings}}{{json .}}{{end}}")) == published
 
 
 def the_one_that_makes_passwords_had_no_rights(stack: Stack) -> None:

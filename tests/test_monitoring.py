@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 from brokers import mosquitto, publish
 from services import Service, running
+from stacks import REPLICAS, assert_limits, read_compose
 from waiting import require, wait_until
 
 from jobindex.nats import free_port
@@ -132,6 +133,18 @@ def test_the_scrape_file_and_the_rules_are_valid() -> None:
     assert "is valid prometheus config" in promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
 
+def test_the_lines_for_replicas_are_valid(tmp_path: Path) -> None:
+    """With them taken in, the scrape file is valid, and names the replicas of compose.yaml."""
+    configuration = (PROMETHEUS / "prometheus.yml").read_text()
+    taken_in = re.sub(r'#(- targets: \["jobindex-)', r"\1", configuration)
+    assert taken_in != configuration
+    file = tmp_path / "prometheus.yml"
+    file.write_text(taken_in.replace("- alerts.yml", f"- {PROMETHEUS / 'alerts.yml'}"))
+    assert "is valid prometheus config" in promtool("check", "config", file)
+    names = set(re.findall(r'"(jobindex[^:"]*):8080"', taken_in))
+    assert {"jobindex", *REPLICAS} == names
+
+
 def test_the_alerts_fire_when_they_must_and_not_otherwise() -> None:
     """Their unit tests pass, and there are some for each alert."""
     assert "SUCCESS" in promtool("test", "rules", PROMETHEUS / "alerts_test.yml")
@@ -231,16 +244,8 @@ def rules(url: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def compose() -> Any:
-    """Return compose.yaml with its profile, as Compose reads it; that needs no engine."""
-    ask_version = ["docker", "compose", "version"]
-    found = (
-        shutil.which("docker") is not None
-        and not subprocess.run(ask_version, capture_output=True, check=False).returncode
-    )
-    require("docker", found=found)
-    command = ["docker", "compose", f"--file={ROOT / 'compose.yaml'}", "--env-file=/dev/null"]
-    options = ["--profile=monitoring", "config", "--format=json"]
-    return json.loads(subprocess.check_output([*command, *options]))
+    """Return compose.yaml with its profile, as Compose reads it."""
+    return read_compose("monitoring")
 
 
 def test_the_profile_adds_two_services_without_rights(compose: Any) -> None:
@@ -251,14 +256,9 @@ def test_the_profile_adds_two_services_without_rights(compose: Any) -> None:
     assert {"prometheus", "grafana"} == added
     for name in added:
         service = services[name]
-        assert service["read_only"]
-        assert ["ALL"] == service["cap_drop"]
-        assert ["no-new-privileges:true"] == service["security_opt"]
-        assert not service["user"].startswith("0")
+        assert_limits(service)
         assert ["127.0.0.1"] == [port["host_ip"] for port in service["ports"]]
-        mounts = [volume for volume in service["volumes"] if volume["type"] == "bind"]
-        assert mounts
-        assert all(mount["read_only"] and Path(mount["source"]).is_relative_to(ROOT / "deploy") for mount in mounts)
+        assert [volume for volume in service["volumes"] if volume["type"] == "bind"]
 
 
 def test_grafana_finds_what_it_is_given(compose: Any) -> None:
