@@ -9,6 +9,7 @@ from jobindex.migrations import load_migrations
 from jobindex.postgres.lease import read_lease
 from jobindex.postgres.link import Link, Transaction
 from jobindex.postgres.migrating import newest_migration, tables_of
+from jobindex.sql.copying import TABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Condition:
     """0 where the database is empty."""
     newest_migration: int
     """The one that this version knows."""
+    is_whole: bool
+    """Whether it is no copy in the making."""
     holder: str | None
     """The replica that ingests; None where none does."""
 
@@ -44,11 +47,13 @@ async def read_condition(database: PostgresDatabase) -> Condition:
 def _read(transaction: Transaction) -> Condition:
     connection = transaction.connection
     [(server,)] = connection.execute("SELECT version()").fetchall()
-    migration = newest_migration(connection) if tables_of(connection) else 0
+    tables = tables_of(connection)
+    migration = newest_migration(connection) if tables else 0
     lease = read_lease(connection, holder="", generation=None) if migration else None
     return Condition(
         server=" ".join(server.split()[:2]),
         migration=migration,
         newest_migration=load_migrations("postgres")[-1].number,
+        is_whole=TABLE not in tables,
         holder=None if lease is None or lease.is_over else lease.holder,
     )

@@ -13,6 +13,7 @@ from jobindex.errors import DatabaseRefusedError
 from jobindex.migrations import load_migrations
 from jobindex.postgres import news
 from jobindex.postgres.link import Transaction
+from jobindex.sql.copying import check_whole
 
 _TABLES = """
 SELECT table_name
@@ -50,7 +51,7 @@ def bring_up_to_date(transaction: Transaction) -> int:
     """Apply the migrations that a database lacks; return how often its index was written.
 
     Raises:
-        DatabaseRefusedError: it is a database of something else, or of a newer version.
+        DatabaseRefusedError: it is a database of something else, of a newer version, or a copy that is not whole.
     """
     connection = transaction.connection
     tables_of(connection)
@@ -59,6 +60,7 @@ def bring_up_to_date(transaction: Transaction) -> int:
     with suppress(errors.UniqueViolation, errors.DuplicateTable), connection.transaction():
         connection.execute(_CREATE_MIGRATIONS)
     connection.execute(_TAKE_TURN)
+    check_whole(tables_of(connection))
     applied = newest_migration(connection)
     if applied > migrations[-1].number:
         raise DatabaseRefusedError(

@@ -10,11 +10,11 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
+from jobindex.findings import SHOWN, Finding
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.migrations import load_migrations
@@ -23,9 +23,6 @@ from jobindex.sql.counts import CHANGES_KEPT
 from jobindex.sql.keys import Key
 from jobindex.sql.pages import page_parameters, page_statement
 from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
-
-_SHOWN = 5
-"""How much of what is wrong a line tells."""
 
 _KEYS = [Key("name:g"), Key("both:g/h"), Key("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
@@ -40,20 +37,6 @@ CREATE TEMP TABLE jobs (job_id TEXT PRIMARY KEY, deleted_at INTEGER, listed_crea
 _CREATE = re.compile(r"^(CREATE (?:TABLE|INDEX|UNIQUE INDEX) )")
 
 _Connection = sqlite3.Connection
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check has found."""
-
-    name: str
-    problem: str | None = None
-    """What is wrong; None where nothing is."""
-    detail: str = ""
-
-    def __str__(self) -> str:
-        outcome = "ok" if self.problem is None else "FAILED"
-        return f"{outcome:<6}  {self.name}: {self.detail if self.problem is None else self.problem}"
 
 
 class _WrongError(Exception):
@@ -99,7 +82,7 @@ def _find(name: str, run: Callable[[_Connection], str], connection: _Connection)
 
 
 def _check_integrity(connection: _Connection) -> str:
-    lines = [row[0] for row in connection.execute(f"PRAGMA integrity_check({_SHOWN})")]
+    lines = [row[0] for row in connection.execute(f"PRAGMA integrity_check({SHOWN})")]
     if lines != ["ok"]:
         raise _WrongError(_shown(line.replace("\n", " ") for line in lines))
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -237,5 +220,5 @@ def _compare(table: str) -> Callable[[_Connection], str]:
 
 def _shown(problems: Sequence[str] | Iterator[str] | dict[str, None]) -> str:
     first, *others = problems
-    shown = "; ".join((first, *others[: _SHOWN - 1]))
-    return shown + (f"; and {len(others) - _SHOWN + 1} more" if len(others) >= _SHOWN else "")
+    shown = "; ".join((first, *others[: SHOWN - 1]))
+    return shown + (f"; and {len(others) - SHOWN + 1} more" if len(others) >= SHOWN else "")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.migrations import load_migrations
+from jobindex.sql.copying import TABLE
 from jobindex.sqlite.file import APPLICATION_ID, uri
 from jobindex.sqlite.wal import LONG_BYTES, wal_bytes
 
@@ -34,6 +35,8 @@ class Condition:
     migration: int
     newest_migration: int
     """The one that this version knows."""
+    is_whole: bool
+    """Whether it is no copy in the making."""
     is_locked: bool
     """Whether a process of jobindex works with it."""
     holder: int | None
@@ -75,6 +78,7 @@ def condition(path: Path) -> Condition:
         is_ours=mark == APPLICATION_ID,
         migration=applied,
         newest_migration=load_migrations("sqlite")[-1].number,
+        is_whole=TABLE not in tables,
         is_locked=holder is not None or _is_locked(lock),
         holder=holder,
     )

@@ -19,6 +19,7 @@ import aiosqlite
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.migrations import Migration, load_migrations
 from jobindex.sql import readings
+from jobindex.sql.copying import check_whole
 from jobindex.sql.store import SqlStore
 from jobindex.sqlite.engine import BUSY_TIMEOUT_MS, SqliteEngine, code, unavailable
 from jobindex.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
@@ -123,9 +124,13 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
     await connection.execute("BEGIN IMMEDIATE")
     try:
         rows = await connection.execute_fetchall("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        tables = {row["name"] for row in rows}
+        tables = frozenset(row["name"] for row in rows)
         if tables and "migrations" not in tables:
             raise DatabaseRefusedError(f"{path}: is a database of something other than jobindex")
+        try:
+            check_whole(tables)
+        except DatabaseRefusedError as error:
+            raise DatabaseRefusedError(f"{path}: {error}") from error
         # BEGIN IMMEDIATE passes on a file that can only be read; this does not.
         await connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         await connection.execute(CREATE_MIGRATIONS)

@@ -77,6 +77,10 @@ def _absence(path: Path, *, is_served: bool) -> Finding:
 
 
 def _schema(path: Path, found: Condition) -> Finding:
+    if not found.is_whole:
+        return _DATABASE.bad(
+            f"{path} is a copy that is not whole", "Call `jobindex copy` again as before: it goes on with it."
+        )
     if not found.is_ours:
         return _DATABASE.bad(
             f"{path} is no database of jobindex", "Correct JOBINDEX_DATABASE_URL; nothing will touch the file."

@@ -31,6 +31,10 @@ def examine_server(database: PostgresDatabase) -> Iterator[Finding]:
 
 
 def _schema(database: PostgresDatabase, found: Condition) -> Finding:
+    if not found.is_whole:
+        return _DATABASE.bad(
+            f"{database} is a copy that is not whole", "Call `jobindex copy` again as before: it goes on with it."
+        )
     if found.migration > found.newest_migration:
         return _DATABASE.bad(
             f"{database} was made by a newer jobindex: it is at migration {found.migration}, this one knows "
