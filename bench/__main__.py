@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench import footprint, freshness, ingest, load, pages, watch
+from bench import footprint, freshness, ingest, load, pages, postgres, watch
 from bench.chart import draw
 from bench.errors import BenchError
 from bench.figures import Results
@@ -17,7 +17,7 @@ from bench.plan import FULL, QUICK
 from bench.report import table, write
 from bench.site import Site
 
-_PARTS = {part.PART: part.run for part in (ingest, freshness, pages, load, footprint, watch)}
+_PARTS = {part.PART: part.run for part in (ingest, freshness, pages, load, footprint, watch, postgres)}
 _HERE = Path(__file__).parent
 
 

@@ -41,16 +41,18 @@ def greatest_rate(site: Site) -> float:
     return site.results.median(PART, PRODUCT) or 0
 
 
-def product_rate(site: Site, beside: Callable[[str], AbstractContextManager[object]] = nullcontext) -> float:
+def product_rate(
+    site: Site, beside: Callable[[str], AbstractContextManager[object]] = nullcontext, *, database: str | None = None
+) -> float:
     """Return the messages a second of a service with an empty index, from the first sent to the last durable.
 
-    `beside` is what goes on meanwhile, given the service's URL.
+    `beside` is what goes on meanwhile, given the service's URL; `database` the URL of one that is no file.
     """
     count = site.plan.messages
     with (
         site.directory() as directory,
         mosquitto(directory) as broker,
-        serving(directory / "jobindex.db", broker.port) as product,
+        serving(directory / "jobindex.db", broker.port, url=database) as product,
         beside(product.url),
         publisher(broker.port, stream_file(site.data, count)) as source,
     ):

@@ -9,16 +9,13 @@ import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from datetime import UTC, datetime, timedelta
-from itertools import count, islice
 from pathlib import Path
 
 from bench.broker import mosquitto
 from bench.http import Connection
 from bench.indexes import copy_index
-from bench.jobs import jobs
 from bench.product import serving
-from bench.questions import COMBINATIONS, label, path, questions
+from bench.questions import COMBINATIONS, from_the_middle, in_front, label, path, questions
 from bench.site import Site
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.sqlite.store import open_store
@@ -30,7 +27,6 @@ _SLOWEST = "slowest combination"
 _IN_STORE = "slowest combination, in the store alone"
 _FEWEST = 3
 _ENOUGH_MS = 500
-_IN_FRONT = datetime(2099, 1, 1, tzinfo=UTC)
 
 
 def run(site: Site) -> None:
@@ -49,7 +45,7 @@ def run(site: Site) -> None:
 
 async def _ask_stores(site: Site, databases: Mapping[int, Path]) -> Sequence[Filters]:
     """Record the slowest combination in the store alone; return the slowest values of each at the greatest size."""
-    positions = _positions()
+    positions = in_front()
     async with AsyncExitStack() as stack:
         stores = {size: await stack.enter_async_context(open_store(path)) for size, path in databases.items()}
         hardest = [await _hardest(stores[max(stores)], names, positions) for names in COMBINATIONS]
@@ -85,8 +81,9 @@ async def _in_store(store: Store, filters: Filters, positions: Iterator[Position
 
 
 def _ask_services(site: Site, connections: Mapping[int, Connection], hardest: Sequence[Filters]) -> None:
-    in_front = _positions()
-    middles = {size: _from_the_middle(site, size) for size in connections}
+    positions = in_front()
+    asked = site.plan.rounds * site.plan.requests
+    middles = {size: from_the_middle(size, asked) for size in connections}
     for _ in range(site.plan.rounds):
         for size, connection in connections.items():
             repeated = [connection.milliseconds(path(Filters())) for _ in range(site.plan.requests)]
@@ -94,7 +91,7 @@ def _ask_services(site: Site, connections: Mapping[int, Connection], hardest: Se
             _record(site, "deep page", size, _median(site, connection, Filters(), middles[size]))
             slowest = 0.0
             for filters in hardest:
-                taken = _median(site, connection, filters, in_front)
+                taken = _median(site, connection, filters, positions)
                 is_first = filters == Filters()
                 is_shown = is_first or size == max(connections)
                 _record(site, "first page" if is_first else label(filters), size, taken, is_shown=is_shown)
@@ -108,17 +105,6 @@ def _median(site: Site, connection: Connection, filters: Filters, positions: Ite
     while len(times) < site.plan.requests and (len(times) < _FEWEST or sum(times) < _ENOUGH_MS):
         times.append(connection.milliseconds(path(filters, next(positions))))
     return statistics.median(times)
-
-
-def _positions() -> Iterator[Position]:
-    """Yield positions in front of all jobs, none of them twice."""
-    return (Position(created_at=_IN_FRONT + timedelta(milliseconds=number), job_id="any") for number in count())
-
-
-def _from_the_middle(site: Site, size: int) -> Iterator[Position]:
-    asked = site.plan.rounds * site.plan.requests
-    for job in islice(jobs(size), size // 2, size // 2 + asked):
-        yield Position(created_at=job.created_at, job_id=job.job_id)
 
 
 def _record(site: Site, name: str, size: int, milliseconds: float, *, is_shown: bool = True) -> None:

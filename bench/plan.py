@@ -18,6 +18,8 @@ class Plan:
     probes: int
     sizes: tuple[int, ...]
     """Jobs in the indexes that are asked, least first."""
+    engine_sizes: tuple[int, int]
+    """The same, of those that SQLite and PostgreSQL are both asked for."""
     requests: int
     """Requests of which one figure of a page is the median."""
     connections: tuple[int, ...]
@@ -33,6 +35,7 @@ FULL = Plan(
     rates=(100, 1_000),
     probes=300,
     sizes=(10_000, 100_000, 1_000_000),
+    engine_sizes=(10_000, 1_000_000),
     requests=21,
     connections=(1, 16, 64),
     load_seconds=3,
@@ -45,6 +48,7 @@ QUICK = Plan(
     rates=(100, 1_000),
     probes=40,
     sizes=(1_000, 10_000),
+    engine_sizes=(10_000, 100_000),
     requests=3,
     connections=(1, 16),
     load_seconds=0.8,

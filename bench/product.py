@@ -63,13 +63,16 @@ class Product:
 
 
 @contextmanager
-def starting(database: Path, broker_port: int) -> Iterator[Product]:
-    """Run a service while the context is open, without waiting for it."""
+def starting(database: Path, broker_port: int, *, url: str | None = None) -> Iterator[Product]:
+    """Run a service while the context is open, without waiting for it.
+
+    `url` leads to a database that is no file; the file then only names the log.
+    """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")} | {
         "JOBINDEX_MQTT_URL": f"mqtt://127.0.0.1:{broker_port}",
         "JOBINDEX_MQTT_CLIENT_ID": f"{_CLIENT_ID}-{port}",
-        "JOBINDEX_DATABASE_URL": f"sqlite:///{database}",
+        "JOBINDEX_DATABASE_URL": url or f"sqlite:///{database}",
         "JOBINDEX_HTTP_PORT": str(port),
         "JOBINDEX_LOG_FORMAT": "text",
     }
@@ -79,13 +82,13 @@ def starting(database: Path, broker_port: int) -> Iterator[Product]:
 
 
 @contextmanager
-def serving(database: Path, broker_port: int) -> Iterator[Product]:
-    """Run a service that is ready and subscribed.
+def serving(database: Path, broker_port: int, *, url: str | None = None) -> Iterator[Product]:
+    """Run a service, as `starting` does, that is ready and subscribed.
 
     Raises:
         BenchError: it is not within a minute.
     """
-    with starting(database, broker_port) as product:
+    with starting(database, broker_port, url=url) as product:
         log = database.with_suffix(".log")
         wait_until(product.is_ready, f"the service, see {log}", 60)
         wait_until(product.is_connected, f"the service's subscriptions, see {log}", 60)

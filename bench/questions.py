@@ -3,17 +3,20 @@
 A combination is asked with several sets of values; which of them is the slowest is measured, not presumed.
 """
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
-from itertools import combinations
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, count, islice
 from urllib.parse import urlencode
 
-from bench.jobs import LEFT, RIGHT, Told, group_id
+from bench.jobs import LEFT, RIGHT, Told, group_id, jobs
 from jobindex.jobs import JobStatus, TargetSelection
 from jobindex.listing import Filters, Position, encode_token
 
 NAMES = tuple(field.name for field in fields(Filters))
 COMBINATIONS = tuple(names for length in range(len(NAMES) + 1) for names in combinations(NAMES, length))
 
+_IN_FRONT = datetime(2099, 1, 1, tzinfo=UTC)
 _WIRE_NAMES = {
     "namespace_id": "namespaceId",
     "status": "status",
@@ -81,3 +84,14 @@ def path(filters: Filters, after: Position | None = None) -> str:
     if after is not None:
         parameters["nextToken"] = encode_token(after, filters)
     return f"/jobs?{urlencode(parameters)}" if parameters else "/jobs"
+
+
+def in_front() -> Iterator[Position]:
+    """Yield positions in front of all jobs, none of them twice."""
+    return (Position(created_at=_IN_FRONT + timedelta(milliseconds=number), job_id="any") for number in count())
+
+
+def from_the_middle(size: int, asked: int) -> Iterator[Position]:
+    """Yield so many positions in the middle of an index, none of them twice."""
+    for job in islice(jobs(size), size // 2, size // 2 + asked):
+        yield Position(created_at=job.created_at, job_id=job.job_id)

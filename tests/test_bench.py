@@ -1,18 +1,26 @@
 """The bench's pure parts: what it sends, what it asks, what it makes of times. It measures nothing here."""
 
+import asyncio
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 
 from bench.chart import draw
 from bench.figures import Results, percentile
 from bench.jobs import RARE, jobs, reports
 from bench.messages import JOBS_PER_THING, MESSAGES_PER_JOB, messages
 from bench.packets import connect_packet, packet_ends, publish_packet
+from bench.postgresql import fill
 from bench.questions import COMBINATIONS, NAMES, label, path, questions
 from bench.report import members, table
+from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.events import parse_message
 from jobindex.jobs import JobReport
-from jobindex.listing import Filters, Position, decode_token
+from jobindex.listing import Filters, ListJobsQuery, Position, decode_token
+from jobindex.stores import open_store
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_fleet_tells_the_same_each_time() -> None:
@@ -82,6 +90,19 @@ def test_a_deep_page_is_asked_with_a_token() -> None:
     token = path(filters, position).removeprefix("/jobs?namespaceId=left&nextToken=")
     assert position == decode_token(token, filters)
     assert "/jobs" == path(Filters())
+
+
+async def test_an_index_is_the_same_on_both_engines(tmp_path: Path, postgres_url: str) -> None:
+    """PostgreSQL is asked for the jobs that SQLite is asked for, and can go on from there."""
+    file = tmp_path / "index.db"
+    async with open_store(SqliteDatabase(path=file)) as store:
+        assert await store.take_lease("{}", seconds=3600)
+        await store.apply(list(reports(300)), (), now=NOW)
+        expected = await store.list_jobs(ListJobsQuery())
+    await asyncio.to_thread(fill, postgres_url, file)
+    async with open_store(PostgresDatabase(conninfo=postgres_url, shown="postgresql")) as store:
+        assert expected == await store.list_jobs(ListJobsQuery())
+        assert await store.take_lease("{}", seconds=3600)
 
 
 def test_percentiles_are_values() -> None:
