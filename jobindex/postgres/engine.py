@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -98,18 +98,25 @@ class _Lane:
         self._links: list[Link] = []
 
     async def run(self, work: Callable[[Transaction], T], *, done: str) -> T:
-        """Do some work in a transaction; a server that is silent for too long loses the connection."""
-        at_work: list[Link] = []
+        """Do some work in a transaction; a server that is silent for too long once it began loses the connection."""
+        loop = asyncio.get_running_loop()
+        deadlines: list[asyncio.TimerHandle] = []
+
+        def begin(link: Link) -> None:
+            if not doing.done():
+                deadlines.append(loop.call_later(self._seconds, link.abort))
+
+        def end(_: object) -> None:
+            for deadline in deadlines:
+                deadline.cancel()
 
         def do() -> T:
             link = self._link()
-            at_work.append(link)
+            loop.call_soon_threadsafe(begin, link)
             return link.run(work, done=done)
 
-        loop = asyncio.get_running_loop()
         doing = loop.run_in_executor(self._threads, do)
-        deadline = loop.call_later(self._seconds, lambda: _abort(at_work))
-        doing.add_done_callback(lambda _: deadline.cancel())
+        doing.add_done_callback(end)
         return await doing
 
     async def close(self) -> None:
@@ -129,11 +136,6 @@ class _Lane:
             self._links.append(self._own.link)
         link: Link = self._own.link
         return link
-
-
-def _abort(links: Sequence[Link]) -> None:
-    for link in links:
-        link.abort()
 
 
 def prepare(connection: psycopg.Connection[Row]) -> None:
