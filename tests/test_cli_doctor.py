@@ -513,3 +513,23 @@ def test_what_is_for_files_says_so(tmp_path: Path, postgres_url: str, command: t
     ended = jobindex(command[0], *(tmp_path / name for name in command[1:]), DATABASE_URL=postgres_url)
     assert ended.returncode != 0
     assert "is no file: PostgreSQL's own tools (pg_dump, pg_basebackup) copy and check it" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("doctor",), ("migrate",), ("copy", "--from", "sqlite:///a.db", "--to", "sqlite:///b.db")]
+)
+def test_without_a_server_its_driver_is_not_missed(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """The driver of PostgreSQL is an extra: who has SQLite alone has none."""
+    made = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/a.db")
+    assert 0 == made.returncode
+    hidden = f"import sys; sys.modules['psycopg'] = None; sys.argv = {['jobindex', *command]}; "
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden + "from jobindex.__main__ import main; sys.exit(main())"],
+        env={**os.environ, "JOBINDEX_DATABASE_URL": "sqlite:///a.db", "JOBINDEX_MQTT_URL": "mqtt://127.0.0.1:1"},
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "psycopg" not in ended.stderr
+    assert ended.returncode == (1 if command == ("doctor",) else 0), ended.stderr

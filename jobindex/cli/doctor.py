@@ -49,7 +49,6 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     from jobindex.cli.ailments.database import examine_database
     from jobindex.cli.ailments.keys import examine_keys
     from jobindex.cli.ailments.publishers import examine_publishers
-    from jobindex.cli.ailments.server import examine_server
     from jobindex.cli.ailments.service import examine_service
 
     unknown = list(_unknown_settings())
@@ -64,6 +63,8 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     if isinstance(settings.database, SqliteDatabase):
         yield from examine_database(settings.database.path, is_served=is_served)
     else:
+        from jobindex.cli.ailments.server import examine_server
+
         yield from examine_server(settings.database)
 
 
