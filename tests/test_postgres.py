@@ -171,6 +171,16 @@ async def test_what_the_server_refuses_for_a_moment_is_tried_again(postgres_url:
         assert 3 == await store._engine.write(failing)
 
 
+async def test_a_read_only_session_is_replaced(postgres_url: str) -> None:
+    """A session that refuses writes (SQLSTATE 25006) is closed, and the write succeeds in a new one."""
+    async with opened(postgres_url) as store:
+        await store._engine.write(
+            lambda connection: connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        )
+        await told(store, job(lastUpdatedAt=10))
+        assert summary(10) == await Index(store, reverse=False).job()
+
+
 async def test_what_it_refuses_for_good_is_not(postgres_url: str) -> None:
     """An error that stays is told at once, and leaves the connection of use."""
     attempts = count(1)

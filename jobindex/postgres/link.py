@@ -30,8 +30,10 @@ from jobindex.postgres.dialect import translated
 T = TypeVar("T")
 
 _FIRST_PAUSE_SECONDS = 0.02
-_PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "25006")
-"""Serialization failure, deadlock, shutdown, crash, not yet started, and a primary that is a standby now."""
+_PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03")
+"""Serialization failure, deadlock, shutdown, crash, not yet started."""
+_READ_ONLY = "25006"
+"""The session leads to a standby, or was made read-only: only a new session may write again."""
 _PASSING_CLASSES = ("08", "53")
 """Connection exceptions, insufficient resources."""
 
@@ -221,6 +223,9 @@ class Link:
         """Tell whether an error may pass; a connection that is of no more use is closed."""
         state = error.sqlstate or ""
         is_lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state.startswith("40")
+        if state == _READ_ONLY:
+            self.close()
+            return True
         if is_lost or self._connection is None or self._connection.broken:
             self.close()
             return HOPELESS.search(str(error)) is None
