@@ -13,7 +13,8 @@ from functools import lru_cache
 
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 JOB_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-NAMESPACE_ID = re.compile(r"[a-zA-Z0-9_-]+")
+# AWS gives no bound; PostgreSQL refuses an index row of more than 2,704 bytes.
+NAMESPACE_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 THING_GROUP_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 THING_GROUP_ID = re.compile(r"[a-zA-Z0-9\-]{1,128}")
 

@@ -1,6 +1,8 @@
 """The index in PostgreSQL: what it promises beside what every store does."""
 
 import asyncio
+import random
+import string
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
@@ -15,6 +17,7 @@ from jobindex.databases import PostgresDatabase
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
 from jobindex.events import told_by
 from jobindex.jobs import JobStatus, RejectedMessage
+from jobindex.listing import Filters
 from jobindex.migrations import load_migrations
 from jobindex.store import Changed, Store
 from jobindex.stores import migrate, open_store
@@ -179,6 +182,18 @@ async def test_a_read_only_session_is_replaced(postgres_url: str) -> None:
         )
         await told(store, job(lastUpdatedAt=10))
         assert summary(10) == await Index(store, reverse=False).job()
+
+
+async def test_a_long_namespace_does_not_stop_ingestion(postgres_url: str) -> None:
+    """A namespace that is too long for an index row is rejected; a message with the longest possible key is stored."""
+    letters = "".join(random.Random(0).choices(string.ascii_letters + string.digits, k=2700))
+    async with opened(postgres_url) as store:
+        bad = told_by(f"$aws/things/t1/jobs/j1/notify-namespace-{letters}", b"{}")
+        assert isinstance(bad, RejectedMessage)
+        await store.apply((), (bad,), now=NOW)
+        index = Index(store, reverse=False)
+        await index.tell(job(letters[:64], letters[:128], lastUpdatedAt=10, thingGroupName=letters[:128]))
+        assert {letters[:64]} == await index.job_ids(Filters(namespace_id=letters[:128]))
 
 
 async def test_what_it_refuses_for_good_is_not(postgres_url: str) -> None:

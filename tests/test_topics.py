@@ -220,7 +220,7 @@ def test_other_topics_tell_nothing(topic: str) -> None:
     assert parse_topic(topic) is None
 
 
-LONG_THING_NAME, LONG_JOB_ID = "t" * 129, "j" * 65
+LONG_THING_NAME, LONG_JOB_ID, LONG_NAMESPACE_ID = "t" * 129, "j" * 65, "n" * 129
 
 
 @pytest.mark.parametrize(
@@ -265,22 +265,38 @@ LONG_THING_NAME, LONG_JOB_ID = "t" * 129, "j" * 65
             "$aws/events/thingGroup/G.1/created",
             "thing group name in the topic: 'G.1' is not a match of [a-zA-Z0-9:_-]{1,128}",
         ),
-        ("$aws/things/T/jobs/notify-namespace-", "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]+"),
+        (
+            "$aws/things/T/jobs/notify-namespace-",
+            "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]{1,128}",
+        ),
         (
             "$aws/things/T/jobs/notify-next-namespace-/",
-            "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]+",
+            "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]{1,128}",
         ),
         (
             "$aws/things/T/jobs/J/notify-namespace-a:b",
-            "namespace id in the topic: 'a:b' is not a match of [a-zA-Z0-9_-]+",
+            "namespace id in the topic: 'a:b' is not a match of [a-zA-Z0-9_-]{1,128}",
         ),
         (
             "$aws/things/T/jobs/$next/namespace-/get/accepted",
-            "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]+",
+            "namespace id in the topic: '' is not a match of [a-zA-Z0-9_-]{1,128}",
         ),
         (
             "$aws/things/T/jobs/start-next/namespace-ñ/accepted",
-            "namespace id in the topic: 'ñ' is not a match of [a-zA-Z0-9_-]+",
+            "namespace id in the topic: 'ñ' is not a match of [a-zA-Z0-9_-]{1,128}",
+        ),
+        *(
+            (
+                f"$aws/things/T/jobs/{form.format(LONG_NAMESPACE_ID)}",
+                f"namespace id in the topic: '{'n' * 99}… (131 characters) is not a match of [a-zA-Z0-9_-]{{1,128}}",
+            )
+            for form in (
+                "J/notify-namespace-{}",
+                "notify-namespace-{}",
+                "notify-next-namespace-{}",
+                "J/namespace-{}/update/accepted",
+                "start-next/namespace-{}/accepted",
+            )
         ),
     ],
 )
