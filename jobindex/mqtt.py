@@ -63,6 +63,7 @@ from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.state import Ingestion, State
 from jobindex.store import Session, Store
+from jobindex.tasks import first_of
 from jobindex.turns import Turns
 
 RECEIVE_MAXIMUM = 5000
@@ -118,6 +119,7 @@ class Subscriber:
     async def run(self) -> None:
         """Receive until stopped, connecting again for ever: of a cluster to the next broker."""
         cut_short = 0
+        this = asyncio.current_task()
         while True:
             started = time.monotonic()
             self._was_connected = False
@@ -127,7 +129,8 @@ class Subscriber:
                 self._report(Ingestion.REFUSED, f"the broker refused the connection: {error}")
             except (aiomqtt.MqttError, DatabaseUnavailableError) as error:
                 self._report(Ingestion.CONNECTING, str(error.__cause__ or error) or type(error).__name__)
-            if self._stopping.is_set():
+            # A connection that ends with an error hides that this task is cancelled.
+            if self._stopping.is_set() or (this is not None and this.cancelling()):
                 break
             if time.monotonic() - started > _STEADY_SECONDS:
                 self._turns.reset()
@@ -168,15 +171,10 @@ class Subscriber:
             _disconnected(client).add_done_callback(self._report_disconnected)
             subscribing = asyncio.create_task(self._subscribe(client, is_new=not session_present), name="subscribe")
             receiving = asyncio.create_task(self._receive_batches(client, inbox), name="receive")
-            try:
-                await asyncio.wait((subscribing, receiving), return_when=asyncio.FIRST_COMPLETED)
+            async with first_of(subscribing, receiving):
                 if subscribing.done():
                     subscribing.result()  # raises what it did not expect
                 await receiving
-            finally:
-                subscribing.cancel()
-                receiving.cancel()
-                await asyncio.wait((subscribing, receiving))
 
     async def _receive_batches(self, client: aiomqtt.Client, inbox: Inbox) -> None:
         while batch := await self._next_batch(client, inbox):
@@ -263,16 +261,11 @@ class Subscriber:
         self._state.connected_since = self._clock() if ingestion is Ingestion.CONNECTED else None
 
     async def _until_stopped(self, awaitable: Awaitable[T]) -> T | None:
-        """Await something; None, and it is cancelled, where `stop` comes first."""
+        """Await something; cancel it and return None if `stop` is called first."""
         stopping = asyncio.ensure_future(self._stopping.wait())
         task = asyncio.ensure_future(awaitable)
-        try:
-            await asyncio.wait((stopping, task), return_when=asyncio.FIRST_COMPLETED)
+        async with first_of(stopping, task):
             return task.result() if task.done() else None
-        finally:
-            stopping.cancel()
-            task.cancel()
-            await asyncio.wait((stopping, task))
 
 
 @asynccontextmanager
@@ -345,14 +338,12 @@ def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], Non
 
 
 async def _arrival(client: aiomqtt.Client, inbox: Inbox) -> None:
-    """Return when a message has arrived; raise when the connection is lost before."""
-    arriving = asyncio.ensure_future(inbox.wait())
-    try:
-        await asyncio.wait((arriving, _disconnected(client)), return_when=asyncio.FIRST_COMPLETED)
+    """Return when a message has arrived; raise `MqttError` if the connection is lost before."""
+    arriving = asyncio.create_task(inbox.wait())
+    losing = asyncio.create_task(asyncio.wait((_disconnected(client),)))  # aiomqtt's own future stays uncancelled
+    async with first_of(arriving, losing):
         if not arriving.done():
             raise aiomqtt.MqttError("the connection was lost") from _disconnected(client).exception()
-    finally:
-        arriving.cancel()
 
 
 def _acknowledge(client: aiomqtt.Client, deliveries: Sequence[Delivery]) -> None:

@@ -21,6 +21,7 @@ from jobindex.errors import DatabaseUnavailableError, LeaseLostError
 from jobindex.jobs import Report
 from jobindex.state import Holder, Ingestion, Standing, State, described
 from jobindex.store import Changed, Lease, Store
+from jobindex.tasks import first_of
 
 LOOK_SECONDS = 1.0
 """How often a replica looks, at least, who has the lease, and what others have changed."""
@@ -70,18 +71,12 @@ class Replica:
         turns = asyncio.create_task(self._take_turns(stopping), name="lease")
         following = asyncio.create_task(self._follow(), name="changes of others")
         stopped = asyncio.create_task(stopping.wait(), name="stopping")
-        tasks = (turns, following, stopped)
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with first_of(turns, following, stopped):
             if following.done():
                 following.result()  # raises what ended it
             await asyncio.wait((turns,), timeout=_STOP_SECONDS)
             if turns.done():
                 turns.result()  # raises what ended it
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
 
     async def _take_turns(self, stopping: asyncio.Event) -> None:
         while (until := await self._stand_by(stopping)) is not None:
@@ -146,15 +141,9 @@ class Replica:
         _log.info("This replica ingests from now on")
         ingesting = asyncio.ensure_future(self._ingest(stopping))
         keeping = asyncio.create_task(self._keep(until), name="keeping the lease")
-        tasks = (ingesting, keeping)
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        async with first_of(ingesting, keeping):
             if not ingesting.done():
                 return keeping.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
         try:
             ingesting.result()  # raises what ended it
         except LeaseLostError as error:

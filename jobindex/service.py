@@ -30,6 +30,7 @@ from jobindex.sqlite.wal import wal_bytes
 from jobindex.state import State
 from jobindex.store import Store
 from jobindex.stores import open_store
+from jobindex.tasks import first_of
 from jobindex.web import bound_socket, make_access, make_app, reading_again, serving_http
 
 _DRAIN_SECONDS = 4
@@ -116,8 +117,7 @@ async def _ingest(
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
     retaining = asyncio.create_task(_retain(settings, store, metrics, live), name="retention")
-    try:
-        await asyncio.wait((receiving, stopped, retaining), return_when=asyncio.FIRST_COMPLETED)
+    async with first_of(receiving, stopped, retaining):
         if stopping.is_set():
             state.reason = _STOPPING
         subscriber.stop()
@@ -129,12 +129,6 @@ async def _ingest(
             receiving.result()  # raises what ended it
         else:
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
-    finally:
-        subscriber.stop()  # a connection that ends with an error hides from it that it is cancelled
-        tasks = (receiving, stopped, retaining)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _retain(settings: Settings, store: Store, metrics: Metrics, live: Live) -> None:

@@ -6,12 +6,13 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 import pytest
 from brokers import mosquitto
 from services import Service, running
@@ -24,7 +25,7 @@ from jobindex.jobs import Told
 from jobindex.metrics import Metrics
 from jobindex.mqtt import Subscriber, connect_publisher
 from jobindex.nats import free_port
-from jobindex.state import State
+from jobindex.state import Ingestion, State
 from jobindex.store import Store
 from jobindex.turns import PATIENCE_SECONDS
 
@@ -242,6 +243,22 @@ def test_what_is_delivered_twice_on_a_connection_is_acknowledged_once_it_is_dura
             assert {7} == set(acknowledged)
 
 
+def make_subscriber(
+    url: str, apply: Callable[[Sequence[Told]], Awaitable[None]], store: Store, state: State
+) -> Subscriber:
+    """Return a subscriber of a broker that is played."""
+    port = int(url.rpartition(":")[2])
+    return Subscriber(
+        [Broker(host="127.0.0.1", port=port, client_id="subscriber", protocol="3.1.1")],
+        ["$aws/things/+/jobs/#"] * 4,
+        apply,
+        store=store,
+        state=state,
+        metrics=Metrics(state),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
 async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(store: Store) -> None:
     """The acknowledgements find the socket closed: nothing but the next attempt comes of it."""
     applying, gone = threading.Event(), threading.Event()
@@ -264,23 +281,38 @@ async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(s
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     with playing(play) as (url, connections):
-        port = int(url.rpartition(":")[2])
-        broker = Broker(host="127.0.0.1", port=port, client_id="writer", protocol="3.1.1")
-        state = State()
-        subscriber = Subscriber(
-            [broker],
-            ["$aws/things/+/jobs/#"] * 4,
-            apply,
-            store=store,
-            state=state,
-            metrics=Metrics(state),
-            clock=lambda: datetime.now(UTC),
-        )
+        subscriber = make_subscriber(url, apply, store, State())
         receiving = asyncio.create_task(subscriber.run())
         await asyncio.to_thread(wait_until, lambda: len(connections) == 2, "the next attempt")
         subscriber.stop()
         await receiving
     assert [] == unhandled
+
+
+async def test_a_cancellation_counts_though_the_connection_ends_with_an_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that does not take DISCONNECT in time makes aiomqtt raise its own error instead."""
+
+    def play(connection: Connection) -> None:
+        connection.accept()
+        connection.receive()
+
+    async def apply(_: Sequence[Told]) -> None:
+        """Apply nothing."""
+
+    async def time_out(*_: object) -> None:
+        raise aiomqtt.MqttError("Operation timed out")
+
+    monkeypatch.setattr(aiomqtt.Client, "__aexit__", time_out)
+    with playing(play) as (url, connections):
+        state = State()
+        receiving = asyncio.create_task(make_subscriber(url, apply, store, state).run())
+        await asyncio.to_thread(wait_until, lambda: state.ingestion is Ingestion.CONNECTED, "the connection")
+        receiving.cancel()
+        await asyncio.wait((receiving,), timeout=10)
+        assert receiving.done()
+        assert [1] == connections
 
 
 def test_two_services_with_one_client_id_are_told(tmp_path: Path) -> None:
