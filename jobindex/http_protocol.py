@@ -31,8 +31,8 @@ from jobindex.errors import InvalidRequestException, ServiceUnavailableException
 _NEVER = math.inf
 _TLS_BUFFER_BYTES = 16 * 1024
 """A record of TLS."""
-_SHUTDOWN_SECONDS = 3600
-"""HttpProtocol ends a connection that is closed and not read, long before."""
+_TLS_CLOSE_SECONDS = 3600
+"""Never reached: HttpProtocol ends a connection long before that is closed and not read."""
 
 
 class HttpConfig(uvicorn.Config):
@@ -345,7 +345,7 @@ class TlsProtocol(asyncio.Protocol):
                 cast("ssl.SSLContext", self._config.tls),
                 server_side=True,
                 ssl_handshake_timeout=self._connections.limits.handshake_seconds,
-                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+                ssl_shutdown_timeout=_TLS_CLOSE_SECONDS,
             )
         except OSError:
             return None  # no TLS, or none in time
