@@ -1,10 +1,35 @@
-"""Durations as people write and read them."""
+"""Durations as people write and read them, and the time that the service has to stop."""
 
 import re
+from dataclasses import dataclass
 
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?(s|m|min|h|d|)")
 _STEPS = ((86400 * 2, 86400, "d"), (3600, 3600, "h"), (60, 60, "min"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShutdownBudget:
+    """The time limits of the steps of a shutdown, in their order; SIGTERM ends the service within ten seconds."""
+
+    drain_seconds: float = 4
+    """Commit and acknowledge the messages in flight (`service`)."""
+    release_seconds: float = 1
+    """Give the lease back (`replica`)."""
+    spare_seconds: float = 1
+    """End the tasks of the two steps before, if a replica has to cancel them."""
+    http_seconds: int = 2
+    """Finish the HTTP requests in flight (`web`)."""
+    close_seconds: float = 1
+    """Finish the queries in flight before the connections to PostgreSQL are cut (`postgres/engine`)."""
+
+    @property
+    def replica_seconds(self) -> float:
+        """The limit of the three steps above together (`replica`)."""
+        return self.drain_seconds + self.release_seconds + self.spare_seconds
+
+
+SHUTDOWN = ShutdownBudget()
 
 
 def parse_duration(text: str) -> int:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseUnavailableError, LeaseLostError
 from jobindex.jobs import Report
 from jobindex.state import Holder, Ingestion, Standing, State, described
@@ -30,8 +31,6 @@ WATCHED_SECONDS = 0.25
 
 _KEPT_IN_A_LEASE = 3
 _MOMENT_SECONDS = 0.02
-_RELEASE_SECONDS = 1
-_STOP_SECONDS = 6  # what is in hand has four of them
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ class Replica:
         async with first_of(turns, following, stopped):
             if following.done():
                 following.result()  # raises what ended it
-            await asyncio.wait((turns,), timeout=_STOP_SECONDS)
+            await asyncio.wait((turns,), timeout=SHUTDOWN.replica_seconds)
             if turns.done():
                 turns.result()  # raises what ended it
 
@@ -181,7 +180,7 @@ class Replica:
     async def _release(self) -> None:
         """Give the lease back, so that a replica that stands by need not wait for its end."""
         with suppress(DatabaseUnavailableError, TimeoutError):
-            async with asyncio.timeout(_RELEASE_SECONDS):
+            async with asyncio.timeout(SHUTDOWN.release_seconds):
                 await self._store.release_lease()
 
     def _told(self, standing: Standing) -> str:

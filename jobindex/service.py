@@ -3,7 +3,7 @@
 Start: bind the HTTP port (a port that is taken stops the start), answer /healthz and /readyz, open the
 database, subscribe; where replicas share it, once this one has the lease. Stop: not ready; read no more messages;
 commit and acknowledge those in hand; give the lease back; end the lines of who watches; end HTTP; close the database.
-Each step has a limit, ten seconds in all.
+Each step has a limit, less than ten seconds in all (`durations.SHUTDOWN`).
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from jobindex.addresses import url
 from jobindex.backoff import Backoff
 from jobindex.config.settings import Settings
 from jobindex.databases import SqliteDatabase
+from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.ingestion import Ingestor
 from jobindex.live import Live
@@ -33,7 +34,6 @@ from jobindex.stores import open_store
 from jobindex.tasks import first_of
 from jobindex.web import bound_socket, make_access, make_app, reading_again, serving_http
 
-_DRAIN_SECONDS = 4
 _STOPPING = "the service is stopping"
 # A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from
 # each of thirty statements; with Python's own 5 ms it waited 150 ms while messages were parsed.
@@ -124,7 +124,7 @@ async def _ingest(
         if retaining.done():
             retaining.result()  # raises what ended it
         retaining.cancel()
-        await asyncio.wait((receiving,), timeout=_DRAIN_SECONDS)
+        await asyncio.wait((receiving,), timeout=SHUTDOWN.drain_seconds)
         if receiving.done():
             receiving.result()  # raises what ended it
         else:

@@ -20,6 +20,7 @@ from jobindex.api.hosts import Hosts
 from jobindex.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.config.settings import Settings
 from jobindex.connections import LIMITS, Limits, allowed_connections
+from jobindex.durations import SHUTDOWN
 from jobindex.errors import KeysError, SettingsError
 from jobindex.http_protocol import HttpConfig
 from jobindex.keys import Keys
@@ -31,7 +32,6 @@ from jobindex.state import State
 from jobindex.tls import renew_certificate
 from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
-_HTTP_SECONDS = 2
 _BACKLOG = 2048
 _SEND_BUFFER_BYTES = 128 * 1024
 
@@ -125,7 +125,7 @@ def http_config(
     app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None, proxies: Sequence[str] = ()
 ) -> HttpConfig:
     """Return how HTTP is served; what `proxies` say of a client's address is taken for true."""
-    return HttpConfig(app, shutdown_seconds=_HTTP_SECONDS, limits=limits, tls=tls, proxies=proxies)
+    return HttpConfig(app, shutdown_seconds=SHUTDOWN.http_seconds, limits=limits, tls=tls, proxies=proxies)
 
 
 @asynccontextmanager

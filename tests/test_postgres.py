@@ -5,6 +5,7 @@ import random
 import string
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from postgresql import Databases, execute
 from telling import NOW, Index, event, execution, job, summary
 
 from jobindex.databases import PostgresDatabase
+from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
 from jobindex.events import told_by
 from jobindex.jobs import JobStatus, RejectedMessage
@@ -324,7 +326,7 @@ async def test_it_is_closed_though_the_server_stands_still(
     """A question that has no answer does not keep the service from stopping."""
     from jobindex.postgres import engine  # noqa: PLC0415 (where psycopg is)
 
-    monkeypatch.setattr(engine, "_CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(engine, "SHUTDOWN", replace(SHUTDOWN, close_seconds=0.1))
     with ExitStack() as stack:
         async with opened(postgres_url) as store:
             index = Index(store, reverse=False)

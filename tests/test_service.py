@@ -8,6 +8,7 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import astuple
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from services import Service, running
 from waiting import wait_until
 
 from jobindex.config.settings import read_settings
+from jobindex.durations import SHUTDOWN
 from jobindex.live import Live
 from jobindex.service import serve
 
@@ -197,6 +199,11 @@ def test_what_is_in_hand_is_written_before_the_service_stops(tmp_path: Path) -> 
             assert service.process.wait(10) == 0
         with closing(sqlite3.connect(service.database)) as database:
             assert [("job",)] == database.execute("SELECT job_id FROM job_summaries").fetchall()
+
+
+def test_the_limits_of_a_shutdown_add_up_to_less_than_ten_seconds() -> None:
+    """Every step may take as long as it is allowed to, and SIGTERM still ends the service in time."""
+    assert sum(astuple(SHUTDOWN)) < 10
 
 
 def test_a_service_whose_database_stays_locked_stops_in_time(tmp_path: Path) -> None:

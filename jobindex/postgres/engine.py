@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
+from jobindex.durations import SHUTDOWN
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.postgres import lease, news
 from jobindex.postgres.link import Link, Row, Transaction
@@ -30,7 +31,6 @@ READERS = 8
 _READ_ATTEMPTS = 4
 _READ_SECONDS = 10
 _WRITE_SECONDS = 60
-_CLOSE_SECONDS = 1
 
 _COUNT_WRITE = "UPDATE writes SET version = version + 1 WHERE the_one = 1 RETURNING version"
 
@@ -123,7 +123,7 @@ class _Lane:
         """End the threads, in order where the server answers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         closing = asyncio.ensure_future(asyncio.to_thread(self._threads.shutdown))
-        await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
+        await asyncio.wait((closing,), timeout=SHUTDOWN.close_seconds)
         for link in self._links:
             link.end()
         await closing
