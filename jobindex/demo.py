@@ -16,7 +16,7 @@ from jobindex.config.settings import Settings
 from jobindex.databases import SqliteDatabase
 from jobindex.errors import SettingsError
 from jobindex.fleet import NAMESPACES, Fleet
-from jobindex.mqtt import connect_publisher
+from jobindex.mqtt_client import connect_publisher
 from jobindex.nats import nats_broker
 from jobindex.service import serve, stop_on_signals
 from jobindex.state import Ingestion, State

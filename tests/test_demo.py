@@ -23,7 +23,7 @@ from services import Service
 from waiting import require, wait_until
 
 from jobindex.broker import Broker
-from jobindex.mqtt import connect_probe, connect_publisher
+from jobindex.mqtt_client import connect_probe, connect_publisher
 from jobindex.nats import find_nats_server, free_port, nats_broker
 from jobindex.topics import DEFAULT_FILTERS
 

@@ -23,7 +23,8 @@ from jobindex.channel import READ_BYTES
 from jobindex.inbox import IN_HAND_MAXIMUM
 from jobindex.jobs import Told
 from jobindex.metrics import Metrics
-from jobindex.mqtt import Subscriber, connect_publisher
+from jobindex.mqtt import Subscriber
+from jobindex.mqtt_client import connect_publisher
 from jobindex.nats import free_port
 from jobindex.state import Ingestion, State
 from jobindex.store import Store

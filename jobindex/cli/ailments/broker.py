@@ -10,7 +10,7 @@ from dataclasses import replace
 from jobindex.broker import Broker
 from jobindex.cli.ailments.finding import Finding, Part
 from jobindex.errors import BrokerError, BrokerRefusedError
-from jobindex.mqtt import connect_probe
+from jobindex.mqtt_client import connect_probe
 
 _BROKER = Part("broker")
 _SECONDS = 8
