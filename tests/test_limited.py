@@ -43,7 +43,7 @@ from jobindex.jobs import (
 )
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.reader import CHANGES_MAXIMUM, Reader
-from jobindex.sql import changes, executions, index, keys, pages, search, seen_pages, things
+from jobindex.sql import changes, executions, index, keys, search, seen_pages, things
 from jobindex.sql.keys import Key
 from jobindex.sql.seen_pages import Place, seen_parameters, seen_statement
 from jobindex.sqlite import quick
@@ -564,16 +564,11 @@ async def test_jobs_by_id_are_found_by_namespace(
     """Where the ids in their order are of others, those that are seen are read, and no more of them is sorted."""
     monkeypatch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 1)
     filters = Filters(thing_group_name=thing_group)
-    reading = search.read_jobs_by_id("j", filters, "", 1, known=pages.known_of(""), seen=frozenset({"n1"}))
-    plans: list[list[str]] = []
-    try:
-        statement, parameters = next(reading)
-        while True:
-            plans.append(plan(told, statement, parameters))
-            statement, parameters = reading.send(told.execute(statement, parameters).fetchall())
-    except StopIteration:
-        pass
-    steps = [step for one in plans for step in one]
+    statements: list[str] = []
+    told.set_trace_callback(statements.append)
+    search.read_jobs_by_id(told, prefix="j", filters=filters, after="", limit=1, arn_prefix="", seen=frozenset({"n1"}))
+    told.set_trace_callback(None)
+    steps = [step for statement in statements for step in plan(told, statement, {})]
     assert "SEARCH job USING COVERING INDEX job_summaries_by_namespace (namespace_id=? AND kind=?)" in steps
     given = [step for step in steps if "VIRTUAL TABLE" in step]  # json_each
     allowed = ("SCAN found", "SCAN CONSTANT ROW")

@@ -27,7 +27,7 @@ from jobindex.jobs import JobReport, JobStatus, Report, TargetSelection, ThingGr
 from jobindex.listing import Filters, ListJobsQuery, Position
 from jobindex.sql import changes, executions, index, retention, things
 from jobindex.sql.batch import apply
-from jobindex.sql.connection import Connection, run
+from jobindex.sql.connection import Connection
 from jobindex.sql.pages import known_of, read_page
 from jobindex.sql.search import read_jobs_by_id
 from jobindex.store import RejectedLimits
@@ -177,7 +177,14 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 
     def ask(query: ListJobsQuery, connection: Connection) -> None:
         try:
-            run(read_page(query, known_of("arn:"), seen, page_statement, seen_statement), connection)
+            read_page(
+                connection,
+                query=query,
+                known=known_of("arn:"),
+                seen=seen,
+                page_statement=page_statement,
+                seen_statement=seen_statement,
+            )
         except ResourceNotFoundException:
             assert is_limited
 
@@ -208,7 +215,14 @@ def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: b
         transaction.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         planned = Explained(transaction, is_prepared=True)
         query = ListJobsQuery(filters=filters, max_results=LIMIT)
-        run(read_page(query, known_of("arn:"), seen, page_statement, seen_statement), planned)
+        read_page(
+            planned,
+            query=query,
+            known=known_of("arn:"),
+            seen=seen,
+            page_statement=page_statement,
+            seen_statement=seen_statement,
+        )
         return planned.rows
 
     for names in chain.from_iterable(combinations(others, length) for length in range(len(others) + 1)):
@@ -267,6 +281,6 @@ def test_a_question_reads_what_it_is_about(reading: Any) -> None:
         partial(executions.count_waiting, since=every, maximum=LIMIT),
         partial(things.read_things, prefix="greengrass", after="", limit=LIMIT),
         partial(things.read_thing, thing_name=thing_name),
-        lambda connection: run(read_jobs_by_id("", Filters(), "", LIMIT, known=known_of("arn:")), connection),
+        partial(read_jobs_by_id, prefix="", filters=Filters(), after="", limit=LIMIT, arn_prefix="arn:"),
     ):
         assert {} == _too_many(reading(ask), LIMIT * 2 + 2)

@@ -17,7 +17,7 @@ from jobindex.postgres.link import Link, Row, Transaction
 from jobindex.postgres.pages import page_statement
 from jobindex.postgres.seen_pages import seen_statement
 from jobindex.postgres.working import CREATE_CHANGED, CREATE_CHANGED_BARE
-from jobindex.sql.connection import Connection, run
+from jobindex.sql.connection import Connection
 from jobindex.sql.pages import known_of, read_page
 from jobindex.sql.seen import Seen
 
@@ -61,8 +61,16 @@ class PostgresEngine:
 
     async def read_page(self, query: ListJobsQuery, seen: Seen, /) -> JobPage:
         """See Engine."""
-        steps = partial(read_page, query, known_of(self.arn_prefix), seen, page_statement, seen_statement)
-        return await self.read(lambda connection: run(steps(), connection))
+        return await self.read(
+            partial(
+                read_page,
+                query=query,
+                known=known_of(self.arn_prefix),
+                seen=seen,
+                page_statement=page_statement,
+                seen_statement=seen_statement,
+            )
+        )
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:
         """See Engine."""

@@ -1,15 +1,12 @@
 """What the statements of this folder are run on, whatever engine it leads to."""
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from jobindex.listing import JobPage, ListJobsQuery
 from jobindex.sql.seen import Seen
 
 T = TypeVar("T")
-
-Steps = Generator[tuple[str, Mapping[str, object]], Sequence[Any], T]
-"""What is to be read, a statement and its parameters at a time; each is sent its rows, and something comes of it."""
 
 
 class Row(Protocol):
@@ -81,13 +78,3 @@ class Engine(Protocol):
         `by_owner`: it is refused (LeaseLostError) where another process ingests.
         """
         ...
-
-
-def run(steps: Steps[T], connection: Connection) -> T:
-    """Take the steps on a connection, and return what comes of them."""
-    try:
-        step = next(steps)
-        while True:
-            step = steps.send(connection.execute(*step).fetchall())
-    except StopIteration as end:
-        return cast("T", end.value)

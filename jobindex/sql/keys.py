@@ -7,7 +7,7 @@ from itertools import product
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.listing import Filters
-from jobindex.sql.connection import Steps
+from jobindex.sql.connection import Connection
 from jobindex.sql.readings import SELECTION_KINDS, STATUS_KINDS
 from jobindex.sql.seen import Seen, encoded
 
@@ -57,8 +57,8 @@ def kinds_of(filters: Filters) -> list[int]:
     ]
 
 
-def read_keys(filters: Filters, seen: Seen = None) -> Steps[Sequence[Key] | None]:
-    """Read the keys of the jobs that the two group filters accept together, None without them.
+def read_keys(connection: Connection, filters: Filters, seen: Seen) -> Sequence[Key] | None:
+    """Return the keys of the jobs that the two group filters accept together, None without them.
 
     Raises:
         ResourceNotFoundException: no message ever named one of the groups, or no job that is seen is in it.
@@ -69,8 +69,8 @@ def read_keys(filters: Filters, seen: Seen = None) -> Steps[Sequence[Key] | None
         (_KEYS_OF_GROUP_ID, filters.thing_group_id),
     ):
         if value is not None:
-            keys = [key for (key,) in (yield statement, {"value": value})]
-            if not keys or (seen is not None and not (yield from _is_seen_in_group(keys, seen))):
+            keys = [key for (key,) in connection.execute(statement, {"value": value})]
+            if not keys or (seen is not None and not _is_seen_in_group(connection, keys, seen)):
                 raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
             accepted.append(keys)
     match accepted:
@@ -82,9 +82,10 @@ def read_keys(filters: Filters, seen: Seen = None) -> Steps[Sequence[Key] | None
             return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
 
 
-def _is_seen_in_group(keys: Sequence[str], seen: frozenset[str]) -> Steps[bool]:
-    """Tell whether a job that is seen was told with a group, which has these keys."""
-    [(is_known,)] = yield _IS_SEEN_IN_GROUP, {"keys": json.dumps(keys), "seen": encoded(seen)}
+def _is_seen_in_group(connection: Connection, keys: Sequence[str], seen: frozenset[str]) -> bool:
+    """Return whether a visible job is in the group with these keys."""
+    parameters = {"keys": json.dumps(keys), "seen": encoded(seen)}
+    (is_known,) = connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()
     return bool(is_known)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
-from jobindex.sql.connection import Steps
+from jobindex.sql.connection import Connection
 from jobindex.sql.keys import Key, kinds_of, read_keys
 from jobindex.sql.seen import Seen
 from jobindex.sql.seen_pages import read_places, seen_parameters, seen_statement
@@ -70,13 +70,13 @@ Known = dict[bytes, bytes]
 """What stands for the marks in job_summaries.listed, as far as it is known."""
 
 
-def read_marks(listed: bytes, known: Known) -> Steps[bytes]:
-    """Return jobs with their marks filled in."""
+def read_marks(connection: Connection, listed: bytes, known: Known) -> bytes:
+    """Return jobs with their placeholders filled in, and add the values that `known` lacked."""
     try:
         return listed % known
     except KeyError:
         names = {name.decode() for name in _GROUP_NAME.findall(listed)}
-        for name, id_ in (yield _TIED_IDS, {"names": json.dumps(list(names))}):
+        for name, id_ in connection.execute(_TIED_IDS, {"names": json.dumps(list(names))}):
             known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
         return listed % known
 
@@ -141,13 +141,15 @@ def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str
 
 
 def read_page(
+    connection: Connection,
+    *,
     query: ListJobsQuery,
     known: Known,
     seen: Seen = None,
     page_statement: _PageStatement = page_statement,
     seen_statement: _SeenStatement = seen_statement,
-) -> Steps[JobPage]:
-    """Read a page, all of it in one snapshot; `known` holds what was read in this snapshot, and learns more.
+) -> JobPage:
+    """Return a page from one snapshot; `known` holds ids read earlier in this snapshot, and is extended.
 
     `page_statement` and `seen_statement` are the engine's own, the second for who does not see all.
 
@@ -155,15 +157,15 @@ def read_page(
         ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is seen is
             in it.
     """
-    keys = yield from read_keys(query.filters, seen)
+    keys = read_keys(connection, query.filters, seen)
     if seen is None:
         statement, parameters = page_statement(query, keys), page_parameters(query, keys)
     else:
-        places = yield from read_places(query.filters, keys, seen)
+        places = read_places(connection, query.filters, keys, seen)
         statement, parameters = seen_statement(query, keys), seen_parameters(query, places)
     if statement is None:
         return JobPage(jobs=b"", next_position=None)
-    [(listed, count)] = yield statement, parameters
+    listed, count = connection.execute(statement, parameters).fetchone()
     if not count:
         return JobPage(jobs=b"", next_position=None)
     position = None
@@ -175,5 +177,5 @@ def read_page(
             listed = listed[: listed.rindex(_OPENING)]
             edge = listed[listed.rfind(_OPENING) + 1 :]
         position = _position(edge)
-    jobs = yield from read_marks(listed, known)
+    jobs = read_marks(connection, listed, known)
     return JobPage(jobs=jobs, next_position=position)

@@ -9,8 +9,7 @@ from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExe
 from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.reader import JobsById
 from jobindex.sql import changes, executions, index, things
-from jobindex.sql.connection import Engine, run
-from jobindex.sql.pages import known_of
+from jobindex.sql.connection import Engine
 from jobindex.sql.search import read_jobs_by_id
 from jobindex.sql.seen import Seen
 
@@ -35,9 +34,10 @@ class SqlReader:
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         """See Reader."""
-        known = known_of(self._engine.arn_prefix)
-        steps = partial(read_jobs_by_id, prefix, filters, after, limit, known=known, seen=self._seen)
-        return await self._engine.read(lambda connection: run(steps(), connection))
+        arn_prefix = self._engine.arn_prefix
+        return await self._read(
+            partial(read_jobs_by_id, prefix=prefix, filters=filters, after=after, limit=limit, arn_prefix=arn_prefix)
+        )
 
     async def job(self, job_id: str) -> Job:
         """See Reader."""

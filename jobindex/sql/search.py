@@ -7,9 +7,9 @@ are of others: where as many ids were looked at, the rest of the page is found a
 
 from jobindex.listing import Filters
 from jobindex.reader import JobsById
-from jobindex.sql.connection import Steps
+from jobindex.sql.connection import Connection
 from jobindex.sql.keys import kinds_of, read_keys
-from jobindex.sql.pages import Known, read_marks
+from jobindex.sql.pages import known_of, read_marks
 from jobindex.sql.seen import OF_SEEN, Seen, encoded
 
 LOOKED_AT_MAXIMUM = 5000
@@ -61,14 +61,21 @@ _IN_GROUP = """EXISTS (
 
 
 def read_jobs_by_id(
-    prefix: str, filters: Filters, after: str, limit: int, *, known: Known, seen: Seen = None
-) -> Steps[JobsById]:
-    """Read jobs whose ids begin with `prefix`, in steps as `read_page` does.
+    connection: Connection,
+    *,
+    prefix: str,
+    filters: Filters,
+    after: str,
+    limit: int,
+    arn_prefix: str,
+    seen: Seen = None,
+) -> JobsById:
+    """Return jobs whose ids begin with `prefix`.
 
     Raises:
         ResourceNotFoundException: as `read_page` does.
     """
-    keys = yield from read_keys(filters, seen)
+    keys = read_keys(connection, filters, seen)
     conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
     parameters: dict[str, object] = {"prefix": prefix}
     if filters.namespace_id is not None:
@@ -91,21 +98,21 @@ def read_jobs_by_id(
     looked_at_maximum = LOOKED_AT_MAXIMUM if seen is None else LOOKED_AT_FIRST_MAXIMUM
     while is_more and len(found) <= limit and looked_at < looked_at_maximum:
         maximum = max(limit + 1, looked_at)  # twice as many each time
-        rows = yield look, {**parameters, **_behind(prefix, after), "maximum": maximum}
+        rows = connection.execute(look, {**parameters, **_behind(prefix, after), "maximum": maximum}).fetchall()
         found += [(job_id, listed) for job_id, listed in rows if listed is not None]
         looked_at += maximum
         is_more = len(rows) == maximum
         after = rows[-1][0] if rows else after
     if seen is not None and is_more and len(found) <= limit:
-        found += yield (
+        found += connection.execute(
             _LOOK_AMONG_SEEN.format(conditions=passes),
             {**parameters, **_behind(prefix, after), "maximum": limit + 1},
-        )
+        ).fetchall()
         is_more = False
     if found[limit:]:
         after, is_more = found[limit - 1][0], True
-    jobs = yield from read_marks(",".join(listed for _, listed in found[:limit]).encode(), known)
-    return JobsById(jobs=jobs, next_position=after if is_more else None)
+    jobs = ",".join(listed for _, listed in found[:limit]).encode()
+    return JobsById(jobs=read_marks(connection, jobs, known_of(arn_prefix)), next_position=after if is_more else None)
 
 
 def _behind(prefix: str, after: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from jobindex.jobs import to_milliseconds
 from jobindex.listing import Filters, ListJobsQuery
-from jobindex.sql.connection import Steps
+from jobindex.sql.connection import Connection
 from jobindex.sql.keys import Key, kinds_of
 from jobindex.sql.seen import OF_SEEN, encoded
 
@@ -106,15 +106,17 @@ class Place:
     """What they were told with; None where no thing group is asked for."""
 
 
-def read_places(filters: Filters, keys: Sequence[Key] | None, seen: frozenset[str]) -> Steps[Sequence[Place]]:
-    """Read where the jobs that pass the filters may be among those that are seen."""
+def read_places(
+    connection: Connection, filters: Filters, keys: Sequence[Key] | None, seen: frozenset[str]
+) -> Sequence[Place]:
+    """Return the places that may hold visible jobs that pass the filters."""
     if filters.namespace_id is not None:
         seen &= {filters.namespace_id}
     if keys is None:
-        rows = yield _PLACES, {"seen": encoded(seen)}
+        rows = connection.execute(_PLACES, {"seen": encoded(seen)}).fetchall()
     else:
         groups = json.dumps(sorted({key.thing_group for key in keys}))
-        rows = yield _PLACES_IN_GROUP, {"keys": groups, "seen": encoded(seen)}
+        rows = connection.execute(_PLACES_IN_GROUP, {"keys": groups, "seen": encoded(seen)}).fetchall()
     kinds = kinds_of(filters)
     wanted: Sequence[Key | None] = [None] if keys is None else keys
     return [

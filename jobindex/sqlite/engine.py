@@ -12,7 +12,7 @@ import aiosqlite
 
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sql.connection import Connection, run
+from jobindex.sql.connection import Connection
 from jobindex.sql.pages import known_of, read_page
 from jobindex.sql.seen import Seen
 from jobindex.sqlite.quick import QuickReader
@@ -60,7 +60,7 @@ class SqliteEngine:
             except sqlite3.OperationalError as error:
                 if code(error) not in _WORTH_WAITING:
                     raise
-        return await self.read(partial(run, read_page(query, known_of(self.arn_prefix), seen)))
+        return await self.read(partial(read_page, query=query, known=known_of(self.arn_prefix), seen=seen))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
         """See Engine; who has the file's lock owns it."""

@@ -9,7 +9,6 @@ import sqlite3
 from pathlib import Path
 
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sql.connection import run
 from jobindex.sql.pages import known_of, read_page
 from jobindex.sql.seen import Seen
 from jobindex.sqlite.file import uri
@@ -49,7 +48,7 @@ class QuickReader:
         self._connection.execute("BEGIN")
         try:
             self._forget()
-            return run(read_page(query, self._known, seen), self._connection)
+            return read_page(self._connection, query=query, known=self._known, seen=seen)
         finally:
             self._connection.rollback()
 
