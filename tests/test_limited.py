@@ -420,7 +420,7 @@ async def test_a_page_that_takes_long_is_of_the_same_namespaces(
         await tell(store, *(job(f"j{number}", "n1" if number % 2 else "n2", createdAt=number) for number in range(99)))
         reader = store.seen_by(N1)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            store._engine._quick.read(ListJobsQuery(), N1)
+            store._engine._quick.read(store._engine, ListJobsQuery(), N1)
         assert [f"j{number}" for number in range(97, 0, -2)] == await job_ids(reader, ListJobsQuery())
 
 

@@ -167,9 +167,9 @@ def _too_many(rows: Mapping[str, int], maximum: int) -> Mapping[str, int]:
 @pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
 def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_limited: bool) -> None:  # noqa: FBT001
     """With every combination of filters, also such as no job passes, forwards and backwards, from wherever it is."""
-    from jobindex.postgres.pages import page_statement  # noqa: PLC0415 (where psycopg is)
-    from jobindex.postgres.seen_pages import seen_statement  # noqa: PLC0415
+    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
 
+    engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     middle = next(islice(jobs(JOBS), JOBS // 2, None))
     oldest = next(islice(jobs(JOBS), 20, None))
     seen = SEEN if is_limited else None
@@ -177,14 +177,7 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 
     def ask(query: ListJobsQuery, connection: Connection) -> None:
         try:
-            read_page(
-                connection,
-                query=query,
-                known=known_of("arn:"),
-                seen=seen,
-                page_statement=page_statement,
-                seen_statement=seen_statement,
-            )
+            read_page(connection, engine=engine, query=query, known=known_of("arn:"), seen=seen)
         except ResourceNotFoundException:
             assert is_limited
 
@@ -201,10 +194,10 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 @pytest.mark.parametrize("missing", ["namespace_id", "status", "target_selection"])
 def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: bool) -> None:  # noqa: FBT001
     """Where all jobs are alike, and a plan is made for whatever is asked, it serves what no job is like."""
-    from jobindex.postgres.link import Link  # noqa: PLC0415 (where psycopg is)
-    from jobindex.postgres.pages import page_statement  # noqa: PLC0415
-    from jobindex.postgres.seen_pages import seen_statement  # noqa: PLC0415
+    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.postgres.link import Link  # noqa: PLC0415
 
+    engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     nowhere = {"namespace_id": "n2", "status": JobStatus.CANCELED, "target_selection": TargetSelection.CONTINUOUS}
     told = {name: _ALIKE[name] for name in NAMES if name != "thing_group_id"} | {missing: nowhere[missing]}
     seen = frozenset({"n1", "n2"}) if is_limited else None
@@ -215,14 +208,7 @@ def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: b
         transaction.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         planned = Explained(transaction, is_prepared=True)
         query = ListJobsQuery(filters=filters, max_results=LIMIT)
-        read_page(
-            planned,
-            query=query,
-            known=known_of("arn:"),
-            seen=seen,
-            page_statement=page_statement,
-            seen_statement=seen_statement,
-        )
+        read_page(planned, engine=engine, query=query, known=known_of("arn:"), seen=seen)
         return planned.rows
 
     for names in chain.from_iterable(combinations(others, length) for length in range(len(others) + 1)):

@@ -372,7 +372,7 @@ async def test_a_page_that_takes_long_is_read_in_a_thread(path: Path, monkeypatc
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-            store._engine._quick.read(ListJobsQuery())
+            store._engine._quick.read(store._engine, ListJobsQuery(), None)
         page = await store.list_jobs(ListJobsQuery())
         rest = await store.list_jobs(ListJobsQuery(after=page.next_position))
     assert {f"j{number}" for number in range(300)} == {job.job_id for job in (*summaries(page), *summaries(rest))}
@@ -385,7 +385,7 @@ async def test_pages_asked_for_again_and_again_are_still_read_at_once(
     monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 10_000)
     async with open_store(path) as store:
         await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
-        pages = [store._engine._quick.read(ListJobsQuery()) for _ in range(50)]
+        pages = [store._engine._quick.read(store._engine, ListJobsQuery(), None) for _ in range(50)]
     assert 250 == len(summaries(pages[0]))
     assert [pages[0]] * 50 == pages
 

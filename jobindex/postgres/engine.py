@@ -12,10 +12,8 @@ import psycopg
 
 from jobindex.durations import SHUTDOWN
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.postgres import lease, news
+from jobindex.postgres import lease, news, pages, seen_pages
 from jobindex.postgres.link import Link, Row, Transaction
-from jobindex.postgres.pages import page_statement
-from jobindex.postgres.seen_pages import seen_statement
 from jobindex.postgres.working import CREATE_CHANGED, CREATE_CHANGED_BARE
 from jobindex.sql.connection import Connection
 from jobindex.sql.pages import known_of, read_page
@@ -37,6 +35,9 @@ _COUNT_WRITE = "UPDATE writes SET version = version + 1 WHERE the_one = 1 RETURN
 
 class PostgresEngine:
     """An Engine on a database; `name` is that of this process among those that share it."""
+
+    page_statement = staticmethod(pages.page_statement)
+    seen_statement = staticmethod(seen_pages.seen_statement)
 
     def __init__(self, conninfo: str, *, name: str, arn_prefix: str) -> None:
         self.name = name
@@ -61,16 +62,8 @@ class PostgresEngine:
 
     async def read_page(self, query: ListJobsQuery, seen: Seen, /) -> JobPage:
         """See Engine."""
-        return await self.read(
-            partial(
-                read_page,
-                query=query,
-                known=known_of(self.arn_prefix),
-                seen=seen,
-                page_statement=page_statement,
-                seen_statement=seen_statement,
-            )
-        )
+        known = known_of(self.arn_prefix)
+        return await self.read(partial(read_page, engine=self, query=query, known=known, seen=seen))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:
         """See Engine."""

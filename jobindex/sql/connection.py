@@ -1,12 +1,7 @@
-"""What the statements of this folder are run on, whatever engine it leads to."""
+"""The connection of any engine, as far as the statements of this folder use it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
-
-from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sql.seen import Seen
-
-T = TypeVar("T")
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 
 class Row(Protocol):
@@ -45,36 +40,4 @@ class Connection(Protocol):
 
     def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> Cursor:
         """Run a statement with each of these parameters."""
-        ...
-
-
-class Engine(Protocol):
-    """Opens transactions, each with a connection that is used in one thread.
-
-    Its methods raise DatabaseUnavailableError where it cannot just now.
-    """
-
-    @property
-    def arn_prefix(self) -> str:
-        """What stands before the ids of jobs that were told without an ARN."""
-        ...
-
-    @property
-    def version(self) -> int:
-        """As in Reader."""
-        ...
-
-    def read(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
-        """Read from one snapshot."""
-        ...
-
-    def read_page(self, query: ListJobsQuery, seen: Seen, /) -> Awaitable[JobPage]:
-        """Read a page of ListJobs from one snapshot."""
-        ...
-
-    def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> Awaitable[T]:
-        """Do some work in one durable transaction; canceled, it is done all the same.
-
-        `by_owner`: it is refused (LeaseLostError) where another process ingests.
-        """
         ...

@@ -14,14 +14,15 @@ more rows than the rest of the index.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from jobindex.jobs import from_milliseconds, to_milliseconds
 from jobindex.listing import Filters, JobPage, ListJobsQuery, Position
 from jobindex.sql.connection import Connection
+from jobindex.sql.engine import Engine
 from jobindex.sql.keys import Key, kinds_of, read_keys
 from jobindex.sql.seen import Seen
-from jobindex.sql.seen_pages import read_places, seen_parameters, seen_statement
+from jobindex.sql.seen_pages import read_places, seen_parameters
 
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
@@ -62,9 +63,6 @@ FROM json_each(:names) AS name
 _OPENING = b',{"jobArn":'
 _POSITION = re.compile(rb'"jobId":"([^"]*)".*"createdAt":([^,]+)')
 _GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may hold a "%(", and be followed by a mark
-
-_SeenStatement = Callable[[ListJobsQuery, Sequence[Key] | None], str]
-_PageStatement = Callable[[ListJobsQuery, Sequence[Key] | None], str | None]
 
 Known = dict[bytes, bytes]
 """What stands for the marks in job_summaries.listed, as far as it is known."""
@@ -141,17 +139,9 @@ def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str
 
 
 def read_page(
-    connection: Connection,
-    *,
-    query: ListJobsQuery,
-    known: Known,
-    seen: Seen = None,
-    page_statement: _PageStatement = page_statement,
-    seen_statement: _SeenStatement = seen_statement,
+    connection: Connection, *, engine: Engine, query: ListJobsQuery, known: Known, seen: Seen = None
 ) -> JobPage:
     """Return a page from one snapshot; `known` holds ids read earlier in this snapshot, and is extended.
-
-    `page_statement` and `seen_statement` are the engine's own, the second for who does not see all.
 
     Raises:
         ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is seen is
@@ -159,10 +149,10 @@ def read_page(
     """
     keys = read_keys(connection, query.filters, seen)
     if seen is None:
-        statement, parameters = page_statement(query, keys), page_parameters(query, keys)
+        statement, parameters = engine.page_statement(query, keys), page_parameters(query, keys)
     else:
         places = read_places(connection, query.filters, keys, seen)
-        statement, parameters = seen_statement(query, keys), seen_parameters(query, places)
+        statement, parameters = engine.seen_statement(query, keys), seen_parameters(query, places)
     if statement is None:
         return JobPage(jobs=b"", next_position=None)
     listed, count = connection.execute(statement, parameters).fetchone()

@@ -9,7 +9,7 @@ from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExe
 from jobindex.listing import Filters, JobPage, ListJobsQuery
 from jobindex.reader import JobsById
 from jobindex.sql import changes, executions, index, things
-from jobindex.sql.connection import Engine
+from jobindex.sql.engine import Engine
 from jobindex.sql.search import read_jobs_by_id
 from jobindex.sql.seen import Seen
 

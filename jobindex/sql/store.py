@@ -9,7 +9,8 @@ from jobindex.errors import ResourceNotFoundException
 from jobindex.jobs import RejectedMessage, Report, from_milliseconds, to_milliseconds
 from jobindex.sql import retention
 from jobindex.sql.batch import apply, retry
-from jobindex.sql.connection import Connection, Engine
+from jobindex.sql.connection import Connection
+from jobindex.sql.engine import Engine
 from jobindex.sql.reader import SqlReader
 from jobindex.sql.rejected import (
     FORGET_ALL_REJECTED,

@@ -12,8 +12,8 @@ import aiosqlite
 
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.listing import JobPage, ListJobsQuery
+from jobindex.sql import pages, seen_pages
 from jobindex.sql.connection import Connection
-from jobindex.sql.pages import known_of, read_page
 from jobindex.sql.seen import Seen
 from jobindex.sqlite.quick import QuickReader
 from jobindex.sqlite.wal import WalLimit, wal_bytes
@@ -28,6 +28,9 @@ _WORTH_WAITING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INT
 
 class SqliteEngine:
     """An Engine on one SQLite file; jobs told without an ARN have `arn_prefix` before their ids."""
+
+    page_statement = staticmethod(pages.page_statement)
+    seen_statement = staticmethod(seen_pages.seen_statement)
 
     def __init__(
         self,
@@ -56,11 +59,12 @@ class SqliteEngine:
         """See Engine."""
         with unavailable("read"):
             try:
-                return self._quick.read(query, seen)
+                return self._quick.read(self, query, seen)
             except sqlite3.OperationalError as error:
                 if code(error) not in _WORTH_WAITING:
                     raise
-        return await self.read(partial(read_page, query=query, known=known_of(self.arn_prefix), seen=seen))
+        known = pages.known_of(self.arn_prefix)
+        return await self.read(partial(pages.read_page, engine=self, query=query, known=known, seen=seen))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
         """See Engine; who has the file's lock owns it."""

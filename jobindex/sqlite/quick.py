@@ -9,7 +9,8 @@ import sqlite3
 from pathlib import Path
 
 from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sql.pages import known_of, read_page
+from jobindex.sql.engine import Engine
+from jobindex.sql.pages import Known, known_of, read_page
 from jobindex.sql.seen import Seen
 from jobindex.sqlite.file import uri
 
@@ -22,23 +23,22 @@ _CACHE_KIB = 8 * 1024
 
 
 class QuickReader:
-    """A connection that only reads, and never waits; jobs told without an ARN have `arn_prefix` before their ids."""
+    """A connection that only reads, and never waits."""
 
-    def __init__(self, path: Path, arn_prefix: str) -> None:
+    def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None, timeout=0)
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._connection.set_progress_handler(self._takes_long, INSTRUCTIONS_MAXIMUM)
         self._halts = 0
-        self._arn_prefix = arn_prefix
-        self._known = known_of(arn_prefix)
+        self._known: Known = {}
         self._known_at: object = None
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def read(self, query: ListJobsQuery, seen: Seen = None) -> JobPage:
-        """Return a page of the jobs that are seen, from one snapshot.
+    def read(self, engine: Engine, query: ListJobsQuery, seen: Seen) -> JobPage:
+        """Return a page of the visible jobs from one snapshot.
 
         Raises:
             ResourceNotFoundException: as `read_page` raises it.
@@ -47,8 +47,8 @@ class QuickReader:
         self._halts = 0
         self._connection.execute("BEGIN")
         try:
-            self._forget()
-            return read_page(self._connection, query=query, known=self._known, seen=seen)
+            self._expire(engine.arn_prefix)
+            return read_page(self._connection, engine=engine, query=query, known=self._known, seen=seen)
         finally:
             self._connection.rollback()
 
@@ -58,8 +58,8 @@ class QuickReader:
         self._halts += 1
         return self._halts > 1
 
-    def _forget(self) -> None:
-        """Forget what is known of an older snapshot."""
+    def _expire(self, arn_prefix: str) -> None:
+        """Drop the known ids if they are of an older snapshot, or too many."""
         [(version,)] = self._connection.execute("PRAGMA data_version").fetchall()
         if version != self._known_at or len(self._known) > KNOWN_MAXIMUM:
-            self._known, self._known_at = known_of(self._arn_prefix), version
+            self._known, self._known_at = known_of(arn_prefix), version

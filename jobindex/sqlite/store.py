@@ -57,7 +57,7 @@ async def open_store(
             for _ in range(READERS):
                 idle_readers.put_nowait(await stack.enter_async_context(_connect(path, "ro")))
             prober = await stack.enter_async_context(_connect(path, "ro"))
-            quick = stack.enter_context(closing(QuickReader(path, arn_prefix)))
+            quick = stack.enter_context(closing(QuickReader(path)))
             engine = SqliteEngine(path, writer, idle_readers, quick, arn_prefix=arn_prefix)
         yield SqliteStore(engine, prober, limits or RejectedLimits())
 
