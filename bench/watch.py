@@ -13,7 +13,7 @@ from bench.processes import running
 from bench.product import serving
 from bench.site import Site
 from bench.waiting import wait_until
-from jobindex.ui.kept import AGE_MAXIMUM
+from jobindex.cache import AGE_MAXIMUM
 
 PART = "watch"
 
@@ -34,7 +34,7 @@ def run(site: Site) -> None:
 
 
 def _page(site: Site, size: int) -> None:
-    """Ask for the page so seldom that no answer is one that was kept."""
+    """Ask for the page so seldom that no answer is one that was cached."""
     with (
         site.directory() as directory,
         mosquitto(directory) as broker,

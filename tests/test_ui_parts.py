@@ -1,6 +1,5 @@
-"""What the pages say: times, sentences, pictures, and what is kept."""
+"""What the pages say: times, sentences, and pictures."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +9,6 @@ from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.index import ExecutionState, Job
 from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
 from jobindex.ui.marks import activity, bar, tally
 from jobindex.ui.page import Question
 from jobindex.ui.times import parse_limit, relative
@@ -174,66 +172,3 @@ def test_an_address_keeps_what_was_asked_but_not_the_page() -> None:
     assert "/ui/jobs?status=A&namespaceId=a+b&after=y" == question.address(after="y")
     assert "/ui/jobs?status=A&after=x&namespaceId=a+b" == question.whole_address()
     assert "/ui/jobs?namespaceId=a+b" == question.address(status=None)
-
-
-class Index:
-    """Answers questions, and counts them."""
-
-    def __init__(self) -> None:
-        self.version = 1
-        self.now = 100.0
-        self.asked = 0
-        self.kept: Kept[int] = Kept(maximum=2, clock=lambda: self.now)
-
-    async def ask(self, question: str = "question") -> int:
-        """Return how often anything had to be worked out by then."""
-
-        async def make() -> int:
-            await asyncio.sleep(0)
-            self.asked += 1
-            return self.asked
-
-        return await self.kept.get(question, lambda: self.version, make)
-
-
-async def test_an_answer_holds_while_the_index_is_unchanged() -> None:
-    """But no longer than its ages are right; overtaken by a change, half a second."""
-    index = Index()
-    assert [1, 1] == [await index.ask(), await index.ask()]
-    index.now += AGE_MAXIMUM
-    assert 1 == await index.ask()
-    index.version += 1
-    assert 2 == await index.ask()
-    index.version += 1
-    index.now += OVERTAKEN_MAXIMUM
-    assert 2 == await index.ask()
-    index.now += 0.01
-    assert 3 == await index.ask()
-    index.now += AGE_MAXIMUM + 1
-    assert 4 == await index.ask()
-
-
-async def test_those_who_ask_together_share_an_answer() -> None:
-    """It is worked out once."""
-    index = Index()
-    assert [1] * 50 == await asyncio.gather(*(index.ask() for _ in range(50)))
-
-
-async def test_few_answers_are_kept() -> None:
-    """The oldest goes; nothing grows with the questions that are asked."""
-    index = Index()
-    for question in ("a", "b", "c"):
-        await index.ask(question)
-    assert [4, 3, 4] == [await index.ask("a"), await index.ask("c"), await index.ask("a")]
-
-
-async def test_a_failure_is_not_kept() -> None:
-    """Who asks next asks the index again."""
-    index = Index()
-
-    async def fail() -> int:
-        raise ValueError
-
-    with pytest.raises(ValueError, match=r"^$"):
-        await index.kept.get("question", lambda: 1, fail)
-    assert 1 == await index.ask()

@@ -31,6 +31,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from jobindex.access import Access, principal_of, seen_by
+from jobindex.cache import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Cache
 from jobindex.errors import (
     AccessDeniedException,
     DatabaseUnavailableError,
@@ -46,7 +47,6 @@ from jobindex.state import State
 from jobindex.ui import stuck
 from jobindex.ui.assets import read_assets
 from jobindex.ui.freshness import read_freshness
-from jobindex.ui.kept import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Kept
 from jobindex.ui.kinds import Kind, Make, kinds
 from jobindex.ui.page import Page, Question
 from jobindex.ui.rendering import Frame, Rendered, Renderer
@@ -67,6 +67,8 @@ _METHODS = ("GET", "HEAD")
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _FRAGMENT = "fragment"
 _RETRY_SECONDS = "5"
+_CACHED_MAXIMUM = 64
+"""Pages, of some 100 kB each."""
 
 _log = logging.getLogger(__name__)
 
@@ -181,8 +183,8 @@ class _Pages:
         self._throttle = throttle
         self._stuck_after = stuck_after
         self._base_path = base_path
-        self._rendered: Kept[Rendered] = Kept()
-        self._stuck: Kept[int] = Kept()
+        self._rendered: Cache[Rendered] = Cache(_CACHED_MAXIMUM)
+        self._stuck: Cache[int] = Cache(_CACHED_MAXIMUM)
 
     def endpoint(self, kind: Kind) -> _Endpoint:
         """Return the endpoint of the pages of a kind."""
@@ -242,7 +244,7 @@ class _Pages:
         """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
         principal = principal_of(request.scope)
         try:
-            # Before what is kept, which is for all that may see the same.
+            # Before the cache, which is shared by all principals with the same visible namespaces.
             _check(principal, kind, question)
             with self._throttle:
                 stuck = await self._count_stuck(question.now, principal)
@@ -320,7 +322,7 @@ def _check(principal: Principal, kind: Kind, question: Question) -> None:
 
 
 def _age_maximum(principal: Principal) -> float:
-    """Return how long an answer is kept: to who sees some namespaces it must not show whether others change."""
+    """Return how long an answer is cached: to a restricted reader it must not show whether other namespaces change."""
     return AGE_MAXIMUM if principal.namespace_ids is None else OVERTAKEN_MAXIMUM
 
 
