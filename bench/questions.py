@@ -11,19 +11,12 @@ from urllib.parse import urlencode
 
 from bench.jobs import LEFT, RIGHT, Told, group_id, jobs
 from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, Position, encode_token
+from jobindex.listing import Filters, Position, encode_token, parameters_of
 
 NAMES = tuple(field.name for field in fields(Filters))
 COMBINATIONS = tuple(names for length in range(len(NAMES) + 1) for names in combinations(NAMES, length))
 
 _IN_FRONT = datetime(2099, 1, 1, tzinfo=UTC)
-_WIRE_NAMES = {
-    "namespace_id": "namespaceId",
-    "status": "status",
-    "target_selection": "targetSelection",
-    "thing_group_id": "thingGroupId",
-    "thing_group_name": "thingGroupName",
-}
 
 
 def _filters(told: Told, thing_group_id: str | None = None) -> Filters:
@@ -75,12 +68,12 @@ def questions(names: tuple[str, ...]) -> list[Filters]:
 
 def label(filters: Filters) -> str:
     """Return the names of the filters in AWS's words."""
-    return " ".join(_WIRE_NAMES[name] for name in NAMES if getattr(filters, name)) or "no filter"
+    return " ".join(name for name, value in parameters_of(filters).items() if value) or "no filter"
 
 
 def path(filters: Filters, after: Position | None = None) -> str:
     """Return the request for a page."""
-    parameters = {_WIRE_NAMES[name]: value for name in NAMES if (value := getattr(filters, name))}
+    parameters = {name: value for name, value in parameters_of(filters).items() if value}
     if after is not None:
         parameters["nextToken"] = encode_token(after, filters)
     return f"/jobs?{urlencode(parameters)}" if parameters else "/jobs"

@@ -8,7 +8,7 @@ kept by the service (it would have to survive restarts) and OFFSET (it skips and
 A token (see tokens.py) is bound to the filters that it was made for, but not to `maxResults`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -108,6 +108,17 @@ def filters_of(values: Values) -> Filters:
     )
 
 
+def parameters_of(filters: Filters) -> Mapping[str, str | None]:
+    """Return the filters by their names on the wire."""
+    return {
+        "namespaceId": filters.namespace_id,
+        "status": filters.status,
+        "targetSelection": filters.target_selection,
+        "thingGroupId": filters.thing_group_id,
+        "thingGroupName": filters.thing_group_name,
+    }
+
+
 def encode_token(position: Position, filters: Filters) -> str:
     """Return the token that goes on behind `position`, for the same filters alone."""
     created_at = to_milliseconds(position.created_at).to_bytes(8, "big", signed=True)
@@ -132,10 +143,4 @@ def decode_token(token: str, filters: Filters) -> Position:
 
 
 def _bound(filters: Filters) -> Sequence[str | None]:
-    return (
-        filters.namespace_id,
-        filters.status,
-        filters.target_selection,
-        filters.thing_group_id,
-        filters.thing_group_name,
-    )
+    return tuple(parameters_of(filters).values())

@@ -27,6 +27,7 @@ from jobindex.errors import (
     ThrottlingException,
     UnrecognizedClientException,
 )
+from jobindex.listing import Filters, parameters_of
 from jobindex.parameters import MAX_RESULTS
 
 Json = dict[str, Any]
@@ -102,9 +103,9 @@ class ServiceClient:
         self.freshness = freshness
         return answer
 
-    def jobs(self, parameters: Parameters) -> Iterator[Json]:
-        """Return the jobs that ListJobs lists for `parameters`."""
-        return self._token_pages("/jobs", "jobs", parameters)
+    def jobs(self, filters: Filters, *, limit: int = MAX_RESULTS) -> Iterator[Json]:
+        """Return the jobs that ListJobs lists; `limit` is how many of them are of use."""
+        return self._token_pages("/jobs", "jobs", {"maxResults": min(limit, MAX_RESULTS), **parameters_of(filters)})
 
     def things_jobs(self, thing_name: str) -> Iterator[Json]:
         """Return the executions on a thing, as ListJobExecutionsForThing lists them."""

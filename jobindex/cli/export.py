@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli.client import Json, ServiceClient
-from jobindex.cli.options import Endpoint, GroupId, GroupName, NamespaceId, Selection, Status, asking, filters
+from jobindex.cli.client import ServiceClient
+from jobindex.cli.options import Endpoint, GroupId, GroupName, NamespaceId, Selection, Status, asking
 from jobindex.cli.output import counted, encode, note
 from jobindex.cli.progress import progress
 from jobindex.cli.whole_file import opened
 from jobindex.errors import ResourceNotFoundException
+from jobindex.listing import Filters
 
 EXAMPLE = "Example: jobindex export --namespace-id acme --output acme.jsonl"
 
@@ -20,9 +21,9 @@ def export(
     *,
     namespace_id: NamespaceId = None,
     status: Status = None,
-    selection: Selection = None,
-    group_id: GroupId = None,
-    group_name: GroupName = None,
+    target_selection: Selection = None,
+    thing_group_id: GroupId = None,
+    thing_group_name: GroupName = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write.", show_default="standard output")
     ] = None,
@@ -34,7 +35,13 @@ def export(
     name when all is written and on disk: a former one stays until then, and when the export fails. A FILE that is a
     pipe or a device is written to as it is.
     """
-    wanted = dict(filters(namespace_id, status, selection, group_id, group_name))
+    filters = Filters(
+        namespace_id=namespace_id,
+        status=status,
+        target_selection=target_selection,
+        thing_group_id=thing_group_id,
+        thing_group_name=thing_group_name,
+    )
     count = 0
     is_read = output is None and sys.stdout.isatty()  # the lines themselves show how far it is
     with (
@@ -42,17 +49,17 @@ def export(
         progress("Exporting", is_wanted=not is_read) as working,
         opened(output) as file,
     ):
-        total = _total(service, wanted)
-        for count, job in enumerate(service.jobs(wanted), start=1):
+        total = _total(service, filters)
+        for count, job in enumerate(service.jobs(filters), start=1):
             file.write(f"{encode(job, file)}\n")
             working.advance(count, None if total is None else max(total, count))
     if output is not None:
         note(f"{output}: {counted(count, 'job')}")
 
 
-def _total(service: ServiceClient, wanted: Json) -> int | None:
-    """Return how many jobs there are to come; None where that is counted nowhere."""
-    if any(wanted[name] for name in ("targetSelection", "thingGroupId", "thingGroupName")):
+def _total(service: ServiceClient, filters: Filters) -> int | None:
+    """Return how many jobs pass the filters; None if the service does not count those."""
+    if filters.target_selection or filters.thing_group_id or filters.thing_group_name:
         return None
     try:
         found = list(service.pages("/index/namespaces", "namespaces", {}))
@@ -61,7 +68,7 @@ def _total(service: ServiceClient, wanted: Json) -> int | None:
     return sum(
         int(count)
         for namespace in found
-        if wanted["namespaceId"] in {None, namespace.get("namespaceId")}
+        if filters.namespace_id in {None, namespace.get("namespaceId")}
         for status, count in namespace["jobs"].items()
-        if wanted["status"] in {None, status}
+        if filters.status in {None, status}
     )

@@ -18,13 +18,12 @@ from jobindex.cli.options import (
     Selection,
     Status,
     asking,
-    filters,
 )
 from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
 from jobindex.cli.progress import progress
 from jobindex.cli.values import count
 from jobindex.errors import ResourceNotFoundException
-from jobindex.parameters import MAX_RESULTS
+from jobindex.listing import Filters, parameters_of
 from jobindex.reader import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
@@ -38,9 +37,9 @@ def list_(
     *,
     namespace_id: NamespaceId = None,
     status: Status = None,
-    selection: Selection = None,
-    group_id: GroupId = None,
-    group_name: GroupName = None,
+    target_selection: Selection = None,
+    thing_group_id: GroupId = None,
+    thing_group_name: GroupName = None,
     prefix: Prefix = None,
     limit: Annotated[
         int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")
@@ -53,24 +52,30 @@ def list_(
     With --json each line is a JobSummary as the ListJobs API of AWS has it. Without, each job is asked for by its id
     too, for its namespace, unless --namespace-id names that. A narrow terminal gets fewer columns.
     """
+    filters = Filters(
+        namespace_id=namespace_id,
+        status=status,
+        target_selection=target_selection,
+        thing_group_id=thing_group_id,
+        thing_group_name=thing_group_name,
+    )
     with asking(endpoint) as service:
-        found = _found(service, dict(filters(namespace_id, status, selection, group_id, group_name)), prefix, limit)
-        listed = list(islice(found, limit + 1))
+        listed = list(islice(_found(service, filters, prefix, limit + 1), limit + 1))
         if json:
             for job in listed[:limit]:
                 say(encode(job))
         else:
-            wanted = (namespace_id, status, selection, group_id, group_name, prefix)
-            nothing = "No job is known." if all(one is None for one in wanted) else "No job passes these filters."
+            is_filtered = filters != Filters() or prefix is not None
+            nothing = "No job passes these filters." if is_filtered else "No job is known."
             show_found(_COLUMNS, _rows(service, listed[:limit], namespace_id), nothing)
         if len(listed) > limit:
             note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
 
 
-def _found(service: ServiceClient, wanted: Json, prefix: str | None, limit: int) -> Iterator[Json]:
+def _found(service: ServiceClient, filters: Filters, prefix: str | None, limit: int) -> Iterator[Json]:
     if prefix:
-        return service.pages("/index/jobs", "jobs", {"prefix": prefix, **wanted}, limit=limit + 1)
-    return service.jobs({"maxResults": min(limit + 1, MAX_RESULTS), **wanted})
+        return service.pages("/index/jobs", "jobs", {"prefix": prefix, **parameters_of(filters)}, limit=limit)
+    return service.jobs(filters, limit=limit)
 
 
 def _rows(service: ServiceClient, jobs: Sequence[Json], namespace_id: str | None) -> Sequence[Sequence[Cell]]:

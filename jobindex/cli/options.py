@@ -1,7 +1,7 @@
 """What several commands take: where the service is, which jobs, in which form."""
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -39,34 +39,14 @@ Status = Annotated[
 Selection = Annotated[
     TargetSelection | None,
     typer.Option(
-        "--target-selection",
         metavar="KIND",
         help=f"Only jobs of it: {', '.join(TargetSelection)}.",
         parser=values.selection,
         autocompletion=lambda: list(TargetSelection),
     ),
 ]
-GroupId = Annotated[str | None, typer.Option("--thing-group-id", metavar="ID", help="Only jobs for this thing group.")]
-GroupName = Annotated[
-    str | None, typer.Option("--thing-group-name", metavar="NAME", help="Only jobs for the thing group of this name.")
-]
-
-
-def filters(
-    namespace_id: str | None,
-    status: JobStatus | None,
-    selection: TargetSelection | None,
-    group_id: str | None,
-    group_name: str | None,
-) -> Mapping[str, object]:
-    """Return the filters of ListJobs by their names on the wire."""
-    return {
-        "namespaceId": namespace_id,
-        "status": status,
-        "targetSelection": selection,
-        "thingGroupId": group_id,
-        "thingGroupName": group_name,
-    }
+GroupId = Annotated[str | None, typer.Option(metavar="ID", help="Only jobs for this thing group.")]
+GroupName = Annotated[str | None, typer.Option(metavar="NAME", help="Only jobs for the thing group of this name.")]
 
 
 def duration(text: str | None) -> int | None:
