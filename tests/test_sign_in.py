@@ -87,6 +87,14 @@ def test_who_has_not_signed_in_is_led_there_and_back(api: Api) -> None:
     assert (303, "/ui/jobs?prefix=a") == (answer.status, answer.headers["location"])
 
 
+def test_the_form_shows_nothing_of_the_index(api: Api) -> None:
+    """Neither where the pages are nor how fresh the index is; no script, so nothing follows events."""
+    for body in (send(api, "GET", "/ui/sign-in")[1], send(api, "POST", "/ui/sign-in", token="wrong")[1]):
+        assert "<title>Sign in · jobindex</title>" in body
+        hidden = ("<nav", "<script", "data-events", 'id="status"', 'id="live"', 'id="stale"', "onnected")
+        assert [] == [shown for shown in hidden if shown in body]
+
+
 def test_what_is_no_page_is_refused_rather_than_led(api: Api) -> None:
     """A program gets AWS's error; so does a page that is open while its session ends."""
     for method, path in (("GET", "/jobs"), ("GET", "/ui/?fragment=list"), ("POST", "/ui/jobs")):

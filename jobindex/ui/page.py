@@ -94,6 +94,6 @@ class Page:
     section: str
     """The link of the navigation that is the current one."""
     values: Mapping[str, object] = field(default_factory=dict)
-    watched: Mapping[str, str] = field(default_factory=dict)
-    """What narrows the events that concern it."""
+    watched: Mapping[str, str] | None = field(default_factory=dict)
+    """The parameters of its event stream, which narrow that; None if the page follows no events."""
     status: int = 200

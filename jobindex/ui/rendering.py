@@ -31,8 +31,9 @@ STATUS = "status"
 class Frame:
     """What stands around each page."""
 
-    freshness: Freshness
-    stuck: int
+    freshness: Freshness | None = None
+    """None if the page shows nothing of the index: neither this strip, nor a script that follows events."""
+    stuck: int = 0
     """At most COUNT_MAXIMUM."""
     now: datetime
     principal: Principal
@@ -89,10 +90,6 @@ class Renderer:
             title=rendered.page.title,
         )
 
-    def sign_in(self, **values: object) -> str:
-        """Return the page where a browser signs in."""
-        return self._templates.get_template("sign_in.html").render(**values)
-
     def status(self, frame: Frame) -> str:
         """Return how fresh the index is, alone."""
         return self._render("status.html", frame)
@@ -110,13 +107,17 @@ class Renderer:
             template = self._templates.get_template(page.template)
             values = {**page.values, "now": rendered.now, "title": page.title}
             if name == MAIN:
-                events = f"{self._base_path}/index/events" + (f"?{urlencode(page.watched)}" if page.watched else "")
                 inner = template.render(values)
-                part = self._templates.get_template("main.html").render(inner=inner, events=events)
+                part = self._templates.get_template("main.html").render(inner=inner, events=self._events(page))
             else:
                 part = "".join(template.blocks[name](template.new_context(values)))
             rendered.parts[name] = part
         return part
+
+    def _events(self, page: Page) -> str | None:
+        if page.watched is None:
+            return None
+        return f"{self._base_path}/index/events" + (f"?{urlencode(page.watched)}" if page.watched else "")
 
     def _render(self, template: str, frame: Frame, **values: object) -> str:
         return self._templates.get_template(template).render(

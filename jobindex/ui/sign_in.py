@@ -9,6 +9,7 @@ another site sends here is refused, so that nobody is signed in, or out, by some
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,9 +19,10 @@ from starlette.routing import BaseRoute, Route
 
 from jobindex.access import COOKIE, Access
 from jobindex.errors import UnrecognizedClientException
-from jobindex.principals import Principal
+from jobindex.principals import NOBODY, Principal
 from jobindex.sessions import SESSION_SECONDS
-from jobindex.ui.rendering import Renderer
+from jobindex.ui.page import Page
+from jobindex.ui.rendering import Frame, Rendered, Renderer
 
 SIGN_IN = "/ui/sign-in"
 SIGN_OUT = "/ui/sign-out"
@@ -115,9 +117,17 @@ class SignIn:
         return RedirectResponse(self._access.base_path + path, HTTPStatus.SEE_OTHER, headers=self._headers)
 
     def _shown(self, following: str, error: str | None = None) -> Response:
-        content = self._renderer.sign_in(next=following, error=error)
-        status = HTTPStatus.OK if error is None else HTTPStatus.FORBIDDEN
-        return Response(content, status, self._headers, media_type="text/html")
+        page = Page(
+            template="sign_in.html",
+            title="Sign in",
+            section="",
+            values={"next": following, "error": error},
+            watched=None,
+            status=HTTPStatus.OK if error is None else HTTPStatus.FORBIDDEN,
+        )
+        now = datetime.now(UTC)
+        content = self._renderer.whole(Rendered(page=page, now=now), Frame(now=now, principal=NOBODY))
+        return Response(content, page.status, self._headers, media_type="text/html")
 
 
 def _port(request: Request) -> int:
