@@ -1,6 +1,6 @@
-"""The commands by their names, and what their errors mean to who called: a message and an exit status."""
+"""The commands by their names, and the message and the exit status for each of their errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from jobindex.errors import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
     InvalidRequestException,
+    JobindexError,
     KeysError,
     ResourceNotFoundException,
     ServiceError,
@@ -36,7 +37,19 @@ app = typer.Typer(
 _NOBODY_READS = 141
 """What a shell says of a command that SIGPIPE ended."""
 
-_SERVING = {"serve", "demo"}
+_ERRORS: Mapping[type[JobindexError], tuple[int, str]] = {
+    SettingsError: (2, "jobindex {}: wrong settings:"),
+    KeysError: (1, "jobindex {}: the keys are as they were:"),
+    InvalidRequestException: (2, "jobindex {}:"),
+    ResourceNotFoundException: (1, "jobindex {}:"),
+    BackupError: (1, "jobindex {}:"),
+    ServiceUnreachableError: (3, "jobindex {}:"),
+    ServiceError: (1, "jobindex {}:"),
+    DatabaseRefusedError: (1, "jobindex cannot use its database:"),
+    DatabaseUnavailableError: (1, "jobindex cannot use its database:"),
+}
+"""The exit status for an error, and how its message begins; subclasses stand before their base."""
+
 _RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
 
 app.command(cls=Command, rich_help_panel=_RUN, epilog=running.SERVE_EXAMPLE)(running.serve)
@@ -95,23 +108,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(ended.__context__, BrokenPipeError):  # which typer ends with 1
             return _NOBODY_READS
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
-    except SettingsError as error:
-        told = "jobindex cannot start:" if call.command in _SERVING else f"jobindex {call.command}: wrong settings:"
-        return _fail(told, 2, error.problems)
-    except ServiceUnreachableError as error:
-        return _fail(f"jobindex {call.command}: {error}", 3)
-    except InvalidRequestException as error:
-        return _fail(f"jobindex {call.command}: {error}", 2)
-    except KeysError as error:
-        return _fail(f"jobindex {call.command}: the keys are as they were:", 1, error.problems)
-    except (BackupError, ServiceError, ResourceNotFoundException) as error:
-        return _fail(f"jobindex {call.command}: {error}", 1)
-    except (DatabaseRefusedError, DatabaseUnavailableError) as error:
-        return _fail(f"jobindex cannot use its database: {error}", 1)
+    except tuple(_ERRORS) as error:
+        status, beginning = next(meaning for kind, meaning in _ERRORS.items() if isinstance(error, kind))
+        if isinstance(error, SettingsError) and call.command in {"serve", "demo"}:
+            beginning = "jobindex cannot start:"
+        beginning = beginning.format(call.command)
+        lines = (
+            [beginning, *error.problems] if isinstance(error, SettingsError | KeysError) else [f"{beginning} {error}"]
+        )
+        for line in lines:
+            note(line)
+        return status
     return 0
-
-
-def _fail(message: str, status: int, problems: Sequence[str] = ()) -> int:
-    for line in (message, *problems):
-        note(line)
-    return status
