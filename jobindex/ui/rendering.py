@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -53,7 +53,6 @@ class Renderer:
     """Renders pages; `assets` are the addresses of the static files by their names, `base_path` precedes every path."""
 
     def __init__(self, assets: Mapping[str, str], base_path: str = "") -> None:
-        self._base_path = base_path
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -108,16 +107,11 @@ class Renderer:
             values = {**page.values, "now": rendered.now, "title": page.title}
             if name == MAIN:
                 inner = template.render(values)
-                part = self._templates.get_template("main.html").render(inner=inner, events=self._events(page))
+                part = self._templates.get_template("main.html").render(inner=inner, watched=page.watched)
             else:
                 part = "".join(template.blocks[name](template.new_context(values)))
             rendered.parts[name] = part
         return part
-
-    def _events(self, page: Page) -> str | None:
-        if page.watched is None:
-            return None
-        return f"{self._base_path}/index/events" + (f"?{urlencode(page.watched)}" if page.watched else "")
 
     def _render(self, template: str, frame: Frame, **values: object) -> str:
         return self._templates.get_template(template).render(

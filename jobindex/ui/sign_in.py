@@ -117,17 +117,12 @@ class SignIn:
         return RedirectResponse(self._access.base_path + path, HTTPStatus.SEE_OTHER, headers=self._headers)
 
     def _shown(self, following: str, error: str | None = None) -> Response:
-        page = Page(
-            template="sign_in.html",
-            title="Sign in",
-            section="",
-            values={"next": following, "error": error},
-            watched=None,
-            status=HTTPStatus.OK if error is None else HTTPStatus.FORBIDDEN,
-        )
+        status = HTTPStatus.OK if error is None else HTTPStatus.FORBIDDEN
+        values = {"next": following, "error": error}
+        page = Page(template="sign_in.html", title="Sign in", section="", values=values, watched=None)
         now = datetime.now(UTC)
         content = self._renderer.whole(Rendered(page=page, now=now), Frame(now=now, principal=NOBODY))
-        return Response(content, page.status, self._headers, media_type="text/html")
+        return Response(content, status, self._headers, media_type="text/html")
 
 
 def _port(request: Request) -> int:
