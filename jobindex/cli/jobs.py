@@ -8,17 +8,7 @@ import typer
 
 from jobindex.cli.client import Json, ServiceClient, quoted
 from jobindex.cli.executions import execution_row, show_executions
-from jobindex.cli.options import (
-    AsJson,
-    Endpoint,
-    GroupId,
-    GroupName,
-    NamespaceId,
-    Prefix,
-    Selection,
-    Status,
-    asking,
-)
+from jobindex.cli.options import AsJson, Endpoint, GroupId, GroupName, NamespaceId, Prefix, Selection, Status, asking
 from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
 from jobindex.cli.progress import progress
 from jobindex.cli.values import count
