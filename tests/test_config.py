@@ -1,5 +1,6 @@
 """Settings: read from the environment, and all that is wrong with them told at once."""
 
+import re
 import ssl
 import subprocess
 from datetime import timedelta
@@ -10,7 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from jobindex.broker import Broker
 from jobindex.config.http import Http
-from jobindex.config.settings import Settings, read_settings, unknown_settings
+from jobindex.config.reader import Setting
+from jobindex.config.settings import SETTINGS, Settings, read_settings, unknown_settings
 from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.errors import SettingsError
 from jobindex.signatures import PublicUrl
@@ -357,6 +359,13 @@ def test_misspelt_settings_are_found() -> None:
     """A variable that looks like a setting and is none is told; those of others are not."""
     environment = {"JOBINDEX_MQTT_URI": "x", "JOBINDEX_MQTT_URL_FILE": "x", "JOBINDEX_LOG_LEVEL": "x", "HOME": "x"}
     assert ["JOBINDEX_MQTT_URI"] == unknown_settings(environment)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_declared_well(setting: Setting[object]) -> None:
+    """Its default is valid, and its help is a sentence."""
+    assert setting.default is None or setting.parser(setting.default) is not None
+    assert re.fullmatch(r"[A-Z`].*\.", setting.help)
 
 
 def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.main import get_group
 
 from jobindex.api.app import create_app
 from jobindex.cli.app import app
-from jobindex.config.names import PREFIX, SECRETS, SETTINGS
+from jobindex.config.settings import SETTINGS
 from jobindex.jobs import JobStatus
 from jobindex.live import Live
 from jobindex.metrics import Metrics
@@ -23,10 +23,16 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_readme_names_every_setting_and_no_other() -> None:
-    """A setting that the README does not name does not exist for its readers."""
-    expected = {PREFIX + name for name in SETTINGS} | {f"{PREFIX}{name}_FILE" for name in SECRETS}
-    assert expected == set(re.findall(r"^\| `(JOBINDEX_\w+)`", README, re.MULTILINE))
+def test_the_readme_has_the_table_of_the_settings() -> None:
+    """Its rows are the declarations, in their order; links may be added."""
+    expected = []
+    for setting in SETTINGS:
+        default = setting.unset or (f"`{setting.default}`" if setting.default else "")
+        expected.append(f"| `{setting.variable}` | {default}{' ' if default else ''}| {setting.help} |")
+        if setting.file_variable:
+            expected.append(f"| `{setting.file_variable}` | | A file that contains it. |")
+    without_links = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", README)
+    assert expected == re.findall(r"^\| `JOBINDEX_.*", without_links, re.MULTILINE)
 
 
 def test_the_readme_names_every_metric_and_no_other() -> None:

@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 
-from jobindex.config.names import SETTINGS
-from jobindex.config.settings import Settings, read_settings, unknown_settings
+from jobindex.config.settings import ALL, Settings, read_settings, unknown_settings
 from jobindex.logs import set_up_logs
 
 _log = logging.getLogger("jobindex")
@@ -22,11 +21,11 @@ OF_DATABASE = ("DATABASE_URL",)
 """What a command needs that works with the file."""
 
 
-def load_settings(needed: Collection[str] = SETTINGS, *, are_unknown_told: bool = True) -> Settings:
-    """Return the settings, and log from now on as they say; first of variables that look like settings and are none.
+def load_settings(needed: Collection[str] = ALL, *, are_unknown_told: bool = True) -> Settings:
+    """Return the settings after setting up the log, and warn of variables that look like settings and are not.
 
     Raises:
-        SettingsError: one or more are wrong of those that are needed.
+        SettingsError: one or more of the needed settings are wrong.
     """
     settings = read_settings(os.environ, is_terminal=sys.stderr.isatty(), needed=needed)
     set_up_logs(settings.log_format, settings.log_level)

@@ -1,58 +1,31 @@
-"""The settings of where the index is kept."""
+"""The settings of the database: the place of the index, and how much it keeps."""
 
 import importlib.util
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
-from jobindex.config.reader import Reader
+from jobindex.config.parsers import matching
+from jobindex.config.reader import Setting, SettingsReader
 from jobindex.databases import Database, PostgresDatabase, SqliteDatabase
+from jobindex.durations import parse_duration
 from jobindex.errors import SettingsError
+from jobindex.store import RejectedLimits
 
 _FILE = "sqlite:///"
 _SERVERS = ("postgresql://", "postgres://")
-_UNKNOWN = SqliteDatabase(path=Path("unknown"))
+_DAY_SECONDS = 24 * 3600
+_NUMBER = r"[0-9]{1,15}"
+_LIMITS = RejectedLimits()
 
 
-def read_database(reader: Reader) -> Database:
-    """Return where the index is kept."""
-    url = reader.value("DATABASE_URL") or f"{_FILE}jobindex.db"
-    password = reader.value("DATABASE_PASSWORD")
-    if password is not None and not url.startswith(_SERVERS):
-        reader.problem("DATABASE_PASSWORD", "is set, but JOBINDEX_DATABASE_URL is not postgresql://")
-    try:
-        return _database(url, password)
-    except ValueError as error:
-        reader.problem("DATABASE_URL", str(error))
-        return _UNKNOWN
-
-
-def read_databases(environment: Mapping[str, str], urls: Mapping[str, str]) -> Sequence[Database]:
-    """Return where the URLs lead that options were given; JOBINDEX_DATABASE_PASSWORD is for those on servers.
+def _database(url: str, password: str | None = None) -> Database:
+    """Return the database of a URL.
 
     Raises:
-        SettingsError: one or more are wrong; a line for each names the option.
-    """
-    reader = Reader(environment, {"DATABASE_PASSWORD"})
-    password = reader.value("DATABASE_PASSWORD")
-    databases: list[Database] = []
-    problems = reader.problems
-    for option, url in urls.items():
-        try:
-            databases.append(_database(url, password))
-        except ValueError as error:
-            problems.append(f"{option}: {error}")
-    if problems:
-        raise SettingsError(problems)
-    return databases
-
-
-def _database(url: str, password: str | None) -> Database:
-    """Return where a URL leads.
-
-    Raises:
-        ValueError: it leads nowhere; the message holds no password.
+        ValueError: the URL is wrong; the message has no password in it.
     """
     if url.startswith(_SERVERS):
         return _server(url, password)
@@ -91,3 +64,79 @@ def _shown(hosts: list[str], parts: dict[str, str]) -> str:
     ports += ports[-1:] * (len(hosts) - len(ports))
     servers = (f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False))
     return f"postgresql://{','.join(servers)}/{parts.get('dbname', '')}"
+
+
+def _lease(text: str) -> timedelta:
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0
+    if not 1 <= seconds <= _DAY_SECONDS:
+        raise ValueError(f"{text!r} is not a duration from 1s to 1d, such as 10s or 2m")
+    return timedelta(seconds=seconds)
+
+
+_URL = Setting(
+    name="DATABASE_URL",
+    parser=_database,
+    default=f"{_FILE}jobindex.db",
+    help="The database. `sqlite:////var/lib/…` is an absolute path; or `postgresql://…`.",
+    is_secret=True,
+)
+_PASSWORD = Setting(
+    name="DATABASE_PASSWORD", parser=str, help="The password of the user in `postgresql://…`.", is_secret=True
+)
+LEASE = Setting(
+    name="DATABASE_LEASE",
+    parser=_lease,
+    default="10s",
+    help="The silence of the ingesting replica after which another one takes over.",
+)
+REJECTED_MAX_MESSAGES = Setting(
+    name="REJECTED_MAX_MESSAGES",
+    parser=matching(_NUMBER, "a whole number", int),
+    default=str(_LIMITS.max_messages),
+    help="The number of rejected messages to keep. The oldest are deleted first.",
+)
+REJECTED_MAX_BYTES = Setting(
+    name="REJECTED_MAX_BYTES",
+    parser=matching(_NUMBER, "a whole number", int),
+    default=str(_LIMITS.max_bytes),
+    help="The bytes of rejected messages to keep.",
+)
+RETENTION_DAYS = Setting(
+    name="RETENTION_DAYS",
+    parser=matching(r"(?=.*[1-9])[0-9]{1,5}", "a number of days from 1 to 99999", lambda n: timedelta(days=int(n))),
+    unset="off",
+    help="The days after which ended jobs, and deletions, are removed.",
+)
+SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, Setting)]
+
+
+def read_database(reader: SettingsReader) -> Database:
+    """Return the database of the index."""
+    password = reader.get(_PASSWORD)
+    if password is None:
+        return reader[_URL]
+    if not (url := reader.text(_URL) or "").startswith(_SERVERS):
+        reader.problem(_PASSWORD, "is set, but JOBINDEX_DATABASE_URL is not postgresql://")
+    return reader[_URL] if reader.is_wrong(_URL) else _database(url, password)
+
+
+def read_databases(environment: Mapping[str, str], urls: Mapping[str, str]) -> Sequence[Database]:
+    """Return the databases of URLs that options name; JOBINDEX_DATABASE_PASSWORD is the password for servers.
+
+    Raises:
+        SettingsError: one or more URLs are wrong; a line for each names the option.
+    """
+    reader = SettingsReader((_PASSWORD,), environment, {_PASSWORD.name})
+    databases: list[Database] = []
+    problems = reader.problems
+    for option, url in urls.items():
+        try:
+            databases.append(_database(url, reader.get(_PASSWORD)))
+        except ValueError as error:
+            problems.append(f"{option}: {error}")
+    if problems:
+        raise SettingsError(problems)
+    return databases

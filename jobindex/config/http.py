@@ -1,4 +1,4 @@
-"""The settings of HTTP: where, who is let in, by which names and certificates."""
+"""The settings of HTTP: the address, who is let in, host names and certificates."""
 
 import re
 import ssl
@@ -7,7 +7,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from jobindex.config.reader import Reader
+from jobindex.config.parsers import choice, comma_separated, matching
+from jobindex.config.reader import Setting, SettingsReader
 from jobindex.errors import KeysError
 from jobindex.keys import Keys
 from jobindex.keys_file import read_keys
@@ -19,100 +20,184 @@ _HTTP_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """How the service is asked."""
+    """How the service answers HTTP: the values of the settings below."""
 
     host: str
     port: int
     keys_path: Path | None
-    """The file of the keys."""
     keys: Keys | None
-    """Those that it held; None, without a file, lets everyone in."""
+    """The keys in the file; without a file None, which admits every client."""
     token: str | None = field(repr=False)
-    """By which commands ask the service."""
     host_names: frozenset[str]
-    """By which clients may call it, besides addresses and `localhost`."""
     public: PublicUrl | None
-    """Where clients ask, when a proxy stands before it."""
     proxies: tuple[str, ...]
-    """Addresses and networks of proxies whose word on the client's address is taken."""
     cert_file: Path | None
-    """The certificate of the service, with those that lead to its authority; HTTP is HTTPS where it is set."""
     key_file: Path | None
-    """Its key; None where that stands in the same file."""
     tls: ssl.SSLContext | None
-    """What HTTPS is served with."""
+    """The context of HTTPS."""
     ca_file: Path | None
-    """The authorities of an endpoint that a command is given; None is the system's."""
     rate: float | None
-    """Requests a second that each key, or address, may send; None does not limit them."""
 
 
-def read_http(reader: Reader) -> Http:
-    """Return how the service is asked."""
-    cert_file, key_file = reader.path("HTTP_CERT_FILE"), reader.path("HTTP_KEY_FILE")
+def _port(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,5}", text) is None or int(text) > 65535:
+        raise ValueError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _token(text: str) -> str:
+    if re.fullmatch("[!-~]+", text) is None:
+        # The text may be another secret.
+        raise ValueError("is no token: one line of printable ASCII, without spaces")
+    return text
+
+
+def _host_name_problem(name: str) -> str | None:
+    if name and re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name.lower()) is None:
+        return f"{name.lower()!r} is not a host name, without a port"
+    return None
+
+
+def _public_url(url: str) -> PublicUrl:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is no URL") from None
+    if parts.username is not None:
+        raise ValueError("holds a user")
+    path = parts.path.rstrip("/")
+    is_plain = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) and not {".", ".."} & set(path.split("/"))
+    if parts.scheme not in _HTTP_PORTS or not parts.hostname or parts.query or parts.fragment or not is_plain:
+        raise ValueError(f"{url!r} is not http[s]://host[:port][/path]")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    is_default = port in {None, _HTTP_PORTS[parts.scheme]}
+    return PublicUrl(host=host if is_default else f"{host}:{port}", is_secure=parts.scheme == "https", base_path=path)
+
+
+def _proxy_problem(proxy: str) -> str | None:
+    try:
+        ip_network(proxy)
+    except ValueError:
+        return f"{proxy!r} is not an address, or a network without host bits such as 10.0.0.0/8"
+    return None
+
+
+def _authorities(path: str) -> Path:
+    try:
+        verifying_context(Path(path))
+    except OSError as error:
+        raise ValueError(f"{path!r} cannot be used: {error}") from error
+    return Path(path)
+
+
+_HOST = Setting(
+    name="HTTP_HOST",
+    parser=matching(r"\S+", "a host name or address", str),
+    default="127.0.0.1",
+    help="The address or host name to listen on.",
+)
+_PORT = Setting(name="HTTP_PORT", parser=_port, default="8080", help="The port to listen on.")
+_KEYS_FILE = Setting(
+    name="HTTP_KEYS_FILE", parser=Path, help="The file of the clients' keys. SIGHUP makes the service read it again."
+)
+_TOKEN = Setting(
+    name="HTTP_TOKEN", parser=_token, help="The token that `list`, `show` and the others send.", is_secret=True
+)
+_HOSTS = Setting(
+    name="HTTP_HOSTS",
+    parser=comma_separated(_host_name_problem),
+    help="The service's names, separated by commas, in addition to addresses and `localhost`.",
+)
+_PUBLIC_URL = Setting(
+    name="HTTP_PUBLIC_URL", parser=_public_url, help="The URL of a proxy in front: `https://jobs.example/iot`."
+)
+_PROXIES = Setting(
+    name="HTTP_PROXIES",
+    parser=comma_separated(_proxy_problem),
+    help="The addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are trusted.",
+)
+_CERT_FILE = Setting(
+    name="HTTP_CERT_FILE", parser=Path, help="The certificate, with its intermediate ones; it turns on HTTPS."
+)
+_KEY_FILE = Setting(name="HTTP_KEY_FILE", parser=Path, help="The certificate's key, if it is in another file.")
+_CA_FILE = Setting(
+    name="HTTP_CA_FILE",
+    parser=_authorities,
+    unset="the system's",
+    help="The authorities to trust with `--endpoint https://…`.",
+)
+_RATE = Setting(
+    name="HTTP_RATE",
+    parser=matching(r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,3})?", "a number from 0.001 to 999999, such as 50 or 0.5", float),
+    unset="off",
+    help="Requests per second for each key or address, such as `0.5`; bursts have ten, or those of two seconds.",
+)
+_AUTH = Setting(
+    name="HTTP_AUTH",
+    parser=choice(("keys", "none")),
+    help="`none` admits every client that reaches the port; `keys` requires `JOBINDEX_HTTP_KEYS_FILE`.",
+)
+SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, Setting)]
+
+
+def read_http(reader: SettingsReader) -> Http:
+    """Return the settings of HTTP."""
+    keys_path, public = reader.get(_KEYS_FILE), reader.get(_PUBLIC_URL)
+    cert_file, key_file = reader.get(_CERT_FILE), reader.get(_KEY_FILE)
+    names = [*(reader.get(_HOSTS) or ()), reader[_HOST], re.sub(r":[0-9]+$", "", public.host) if public else ""]
     http = Http(
-        host=(host := reader.text("HTTP_HOST", "127.0.0.1", r"\S+", "a host name or address")),
-        port=reader.port("HTTP_PORT", 8080),
-        keys_path=(keys_path := reader.path("HTTP_KEYS_FILE")),
+        host=reader[_HOST],
+        port=reader[_PORT],
+        keys_path=keys_path,
         keys=None if keys_path is None else _read_keys(reader, keys_path),
-        token=_read_token(reader),
-        public=(public := _read_public_url(reader)),
-        host_names=_read_host_names(reader, host, public),
-        proxies=_read_proxies(reader),
+        token=reader.get(_TOKEN),
+        public=public,
+        host_names=frozenset(name.lower() for name in names if name),
+        proxies=reader.get(_PROXIES) or (),
         cert_file=cert_file,
         key_file=key_file,
-        tls=_read_http_tls(reader, cert_file, key_file),
-        ca_file=_read_http_ca_file(reader),
-        rate=reader.rate("HTTP_RATE"),
+        tls=_read_tls(reader, cert_file, key_file),
+        ca_file=reader.get(_CA_FILE),
+        rate=reader.get(_RATE),
     )
-    _check_auth(reader, http)
+    if not reader.is_wrong(_AUTH):
+        _check_auth(reader, http)
     return http
 
 
-def _read_keys(reader: Reader, path: Path) -> Keys:
+def _read_keys(reader: SettingsReader, path: Path) -> Keys:
     try:
         return read_keys(path)
     except KeysError as error:
         hint = "" if path.exists() else "; `jobindex keys add NAME` makes it"
-        for problem in error.problems:
-            reader.problem("HTTP_KEYS_FILE", f"{problem}{hint}")
+        reader.problem(_KEYS_FILE, *(f"{problem}{hint}" for problem in error.problems))
         return Keys()  # which lets nobody in
 
 
-def _check_auth(reader: Reader, http: Http) -> None:
-    """Note where others would be let in without a key, unless it is said in so many words that they are."""
-    value = reader.value("HTTP_AUTH")
-    if value not in {None, "keys", "none"}:
-        reader.problem("HTTP_AUTH", f"{value!r} is not one of keys, none")
-    elif http.keys_path is not None:
-        if value == "none":
-            reader.problem("HTTP_AUTH", "is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'")
-    elif value == "keys":
-        reader.problem("HTTP_AUTH", "is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set")
-    elif value is None and (way := _way_in(http)):
+def _check_auth(reader: SettingsReader, http: Http) -> None:
+    """Note a problem if clients elsewhere are admitted without a key, unless JOBINDEX_HTTP_AUTH allows it."""
+    auth = reader.get(_AUTH)
+    if http.keys_path is not None:
+        if auth == "none":
+            reader.problem(_AUTH, "is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'")
+    elif auth == "keys":
+        reader.problem(_AUTH, "is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set")
+    elif auth is None and (way := _way_in(reader, http)):
         reader.problem(
-            "HTTP_AUTH",
+            _AUTH,
             f"is not set, and {way} lets others in without asking for a key: set JOBINDEX_HTTP_KEYS_FILE (`jobindex "
             "keys add NAME` makes the file), or JOBINDEX_HTTP_AUTH=none where whoever reaches the port may read all",
         )
 
 
-def _way_in(http: Http) -> str | None:
-    """Return by what setting others than this machine reach the service."""
+def _way_in(reader: SettingsReader, http: Http) -> str | None:
+    """Return the setting that lets other machines reach the service."""
     if not _is_loopback(http.host):
         return f"JOBINDEX_HTTP_HOST={http.host}"
     if http.public is not None:
         return "a proxy, which JOBINDEX_HTTP_PUBLIC_URL tells of,"
-    return "a proxy, which JOBINDEX_HTTP_PROXIES tells of," if http.proxies else None
-
-
-def _read_token(reader: Reader) -> str | None:
-    value = reader.value("HTTP_TOKEN")
-    if value is not None and re.fullmatch("[!-~]+", value) is None:
-        # It is a secret, or somebody else's.
-        reader.problem("HTTP_TOKEN", "is no token: one line of printable ASCII, without spaces")
-        return None
-    return value
+    return "a proxy, which JOBINDEX_HTTP_PROXIES tells of," if reader.text(_PROXIES) else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -122,79 +207,20 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _read_public_url(reader: Reader) -> PublicUrl | None:
-    url = reader.value("HTTP_PUBLIC_URL")
-    if url is None:
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        reader.problem("HTTP_PUBLIC_URL", "is no URL")
-        return None
-    if parts.username is not None:
-        reader.problem("HTTP_PUBLIC_URL", "holds a user")
-        return None
-    path = parts.path.rstrip("/")
-    is_plain = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) and not {".", ".."} & set(path.split("/"))
-    if parts.scheme not in _HTTP_PORTS or not parts.hostname or parts.query or parts.fragment or not is_plain:
-        reader.problem("HTTP_PUBLIC_URL", f"{url!r} is not http[s]://host[:port][/path]")
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    is_default = port in {None, _HTTP_PORTS[parts.scheme]}
-    return PublicUrl(host=host if is_default else f"{host}:{port}", is_secure=parts.scheme == "https", base_path=path)
-
-
-def _read_host_names(reader: Reader, host: str, public: PublicUrl | None) -> frozenset[str]:
-    names = [name.strip().lower() for name in (reader.value("HTTP_HOSTS") or "").split(",")]
-    for name in names:
-        if name and re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name) is None:
-            reader.problem("HTTP_HOSTS", f"{name!r} is not a host name, without a port")
-    known = [*names, host.lower()]
-    if public is not None:
-        known.append(re.sub(r":[0-9]+$", "", public.host))
-    return frozenset(name for name in known if name)
-
-
-def _read_proxies(reader: Reader) -> tuple[str, ...]:
-    value = reader.value("HTTP_PROXIES")
-    proxies = tuple(part.strip() for part in value.split(",")) if value else ()
-    for proxy in proxies:
-        try:
-            ip_network(proxy)
-        except ValueError:
-            reader.problem(
-                "HTTP_PROXIES", f"{proxy!r} is not an address, or a network without host bits such as 10.0.0.0/8"
-            )
-    return proxies
-
-
-def _read_http_tls(reader: Reader, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
+def _read_tls(reader: SettingsReader, cert_file: Path | None, key_file: Path | None) -> ssl.SSLContext | None:
     if cert_file is None:
         if key_file is not None:
-            reader.problem("HTTP_KEY_FILE", "is set without JOBINDEX_HTTP_CERT_FILE")
+            reader.problem(_KEY_FILE, "is set without JOBINDEX_HTTP_CERT_FILE")
         return None
     try:
         # All that a client needs, which may have no right to read the key.
         pinned_context(cert_file)
-        return server_context(cert_file, key_file) if reader.needs("HTTP_KEY_FILE") else None
+        return server_context(cert_file, key_file) if reader.needs(_KEY_FILE) else None
     except OSError as error:
         key = "" if key_file is None else f" with key {str(key_file)!r}"
         hint = ""
         if isinstance(error, ssl.SSLError):
             own = "and JOBINDEX_HTTP_KEY_FILE names none" if key_file is None else "or one with a passphrase"
             hint = f"; it has no key that goes with it, {own}"
-        reader.problem("HTTP_CERT_FILE", f"{str(cert_file)!r}{key} cannot be used: {error}{hint}")
+        reader.problem(_CERT_FILE, f"{str(cert_file)!r}{key} cannot be used: {error}{hint}")
         return None
-
-
-def _read_http_ca_file(reader: Reader) -> Path | None:
-    ca_file = reader.path("HTTP_CA_FILE")
-    if ca_file is None:
-        return None
-    try:
-        verifying_context(ca_file)
-    except OSError as error:
-        reader.problem("HTTP_CA_FILE", f"{str(ca_file)!r} cannot be used: {error}")
-        return None
-    return ca_file

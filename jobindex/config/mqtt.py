@@ -2,142 +2,191 @@
 
 import ssl
 from collections.abc import Set
-from typing import cast, get_args
+from dataclasses import dataclass, field
+from typing import get_args
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from jobindex.broker import Broker, Protocol
-from jobindex.config.reader import Reader
+from jobindex.config.parsers import choice, comma_separated, matching
+from jobindex.config.reader import Setting, SettingsReader
 from jobindex.topics import DEFAULT_FILTERS, filter_problem
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _HTTPS_PORT = 443
 _AWS_ALPN = "x-amzn-mqtt-ca"
-"""What AWS IoT Core wants to be asked for on port 443, where it serves HTTPS too, by who shows a certificate.
+"""The protocol that AWS IoT Core expects from a client with a certificate on port 443, where it also serves HTTPS.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 """
 
 
-def read_brokers(reader: Reader) -> tuple[Broker, ...]:
-    """Return how the broker is reached; of a cluster each of its brokers, in the order in which they are tried.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BrokerUrl:
+    addresses: tuple[tuple[str, int], ...]
+    """The hosts and ports of a cluster's brokers, in the order in which they are tried."""
+    username: str | None
+    password: str | None = field(repr=False)
+
+
+def _parse_url(url: str) -> _BrokerUrl:
+    """Return the parts of a URL of one broker, or of all brokers of a cluster.
 
     A URL names them as libpq's does: one scheme, one user, and the hosts with their ports separated by commas. Not
     chosen: a URL for each, as NATS has it, which would have to agree on all but the host.
     """
-    urls = _member_urls(reader, reader.value("MQTT_URL") or "mqtt://127.0.0.1:1883")
+    problems: list[str] = []
+    urls = _member_urls(url, problems)
     which = [f"host {number} of {len(urls)}: " if len(urls) > 1 else "" for number in range(1, len(urls) + 1)]
-    members = [_parse(reader, url, one) for url, one in zip(urls, which, strict=True)]
+    members = [_parse(url, one, problems) for url, one in zip(urls, which, strict=True)]
     parts = members[0]
     if parts.scheme not in _MQTT_PORTS:
-        reader.problem("MQTT_URL", "its scheme is not mqtt or mqtts")
+        problems.append("its scheme is not mqtt or mqtts")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        reader.problem("MQTT_URL", "holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]")
-    addresses = dict.fromkeys(_address(reader, member, one) for member, one in zip(members, which, strict=True))
-    username = reader.value("MQTT_USERNAME") or (unquote(parts.username) if parts.username else None)
-    password = reader.value("MQTT_PASSWORD") or (unquote(parts.password) if parts.password else None)
-    if password is not None and username is None:
-        reader.problem("MQTT_PASSWORD", "is set without a user name")
-    client_id = reader.text("MQTT_CLIENT_ID", "jobindex", r"[^\0]{1,128}", "a client id of 1 to 128 characters")
-    tls = _read_tls(reader, {port for _, port in addresses}, is_wanted=parts.scheme == "mqtts")
-    protocol = cast("Protocol", reader.choice("MQTT_PROTOCOL", "5", get_args(Protocol)))
-    return tuple(
-        Broker(
-            host=host,
-            port=port,
-            client_id=client_id,
-            username=username,
-            password=password,
-            tls=tls,
-            protocol=protocol,
-        )
-        for host, port in addresses
+        problems.append("holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]")
+    addresses = dict.fromkeys(_address(member, one, problems) for member, one in zip(members, which, strict=True))
+    if problems:
+        raise ValueError(*problems)
+    return _BrokerUrl(
+        addresses=tuple(addresses),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
     )
 
 
-def _member_urls(reader: Reader, url: str) -> list[str]:
+def _member_urls(url: str, problems: list[str]) -> list[str]:
     """Return a URL for each host that a URL names, alike in all else."""
     start = url.find("//") + 2
     end = min((found for mark in "/?#" if (found := url.find(mark, start)) >= 0), default=len(url))
     login, at, hosts = url[start:end].rpartition("@")
     if "," in login.partition("@")[2]:
-        reader.problem(
-            "MQTT_URL",
-            "names a user more than once: it stands before the first host, for all; in a password, '@' is %40",
+        problems.append(
+            "names a user more than once: it stands before the first host, for all; in a password, '@' is %40"
         )
     return [f"{url[:start]}{login}{at}{host.strip()}{url[end:]}" for host in hosts.split(",")]
 
 
-def _parse(reader: Reader, url: str, which: str) -> SplitResult:
-    # The URL may hold a password, so no message shows any of it; what urllib says of it would.
+def _parse(url: str, which: str, problems: list[str]) -> SplitResult:
+    # The URL may hold a password, so no message shows any of it; urllib's own message would.
     try:
         return urlsplit(url)
     except ValueError:
-        reader.problem("MQTT_URL", which + "is no URL")
+        problems.append(which + "is no URL")
         return urlsplit("mqtt://unknown")
 
 
-def _address(reader: Reader, parts: SplitResult, which: str) -> tuple[str, int]:
-    """Return the host and the port of a URL; `which` begins what is said of it."""
+def _address(parts: SplitResult, which: str, problems: list[str]) -> tuple[str, int]:
+    """Return the host and the port of a URL; each problem begins with `which`."""
     host, port = parts.hostname or "", None
     if not host:
-        reader.problem("MQTT_URL", which + "names no host")
+        problems.append(which + "names no host")
     try:
         port = parts.port
     except ValueError:
-        reader.problem(
-            "MQTT_URL", which + "its port is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23"
-        )
+        problems.append(which + "its port is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23")
     try:
         host.encode("idna")
     except UnicodeError:
-        reader.problem("MQTT_URL", which + "its host is no host name")
+        problems.append(which + "its host is no host name")
     return host, port or _MQTT_PORTS.get(parts.scheme, 1883)
 
 
-def _read_tls(reader: Reader, ports: Set[int], *, is_wanted: bool) -> ssl.SSLContext | None:
-    names = ("MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE")
-    ca_file, cert_file, key_file = (reader.value(name) for name in names)
-    if not is_wanted:
-        for name in (*names, "MQTT_ALPN"):
-            if reader.value(name):
-                reader.problem(name, "is set, but JOBINDEX_MQTT_URL is not mqtts://")
+def _filter_problem(topic_filter: str) -> str | None:
+    problem = filter_problem(topic_filter)
+    return problem and f"{topic_filter!r}: {problem}"
+
+
+def _alpn_problem(protocol: str) -> str | None:
+    if protocol.isascii() and 1 <= len(protocol) <= 255:
         return None
+    return f"{protocol!r} is not a protocol's name of 1 to 255 ASCII characters"
+
+
+_URL = Setting(
+    name="MQTT_URL",
+    parser=_parse_url,
+    default="mqtt://127.0.0.1:1883",
+    help="The broker; `mqtts://` for TLS. The URL can hold a user, a password, and further hosts after commas.",
+    is_secret=True,
+)
+_USERNAME = Setting(name="MQTT_USERNAME", parser=str, help="The user at the broker, instead of the URL's.")
+_PASSWORD = Setting(name="MQTT_PASSWORD", parser=str, help="The user's password.", is_secret=True)
+_CLIENT_ID = Setting(
+    name="MQTT_CLIENT_ID",
+    parser=matching(r"[^\0]{1,128}", "a client id of 1 to 128 characters", str),
+    default="jobindex",
+    help="The client id under which the broker keeps the session. No two indexes may share it.",
+)
+_PROTOCOL: Setting[Protocol] = Setting(
+    name="MQTT_PROTOCOL",
+    parser=choice(get_args(Protocol)),
+    default="5",
+    help="The version; NATS and RabbitMQ need `3.1.1`.",
+)
+TOPICS = Setting(
+    name="MQTT_TOPICS",
+    parser=comma_separated(_filter_problem),
+    default=",".join(DEFAULT_FILTERS),
+    unset="all topics of AWS IoT Jobs",
+    help="The topic filters to subscribe to, separated by commas.",
+)
+_CA_FILE = Setting(
+    name="MQTT_CA_FILE", parser=str, unset="the system's", help="The authorities to trust with `mqtts://`."
+)
+_CERT_FILE = Setting(name="MQTT_CERT_FILE", parser=str, help="The client certificate.")
+_KEY_FILE = Setting(name="MQTT_KEY_FILE", parser=str, help="The key of the client certificate.")
+_ALPN = Setting(
+    name="MQTT_ALPN",
+    parser=comma_separated(_alpn_problem),
+    unset=f"`{_AWS_ALPN}` on port {_HTTPS_PORT}",
+    help="The protocols to offer in the TLS handshake (ALPN), separated by commas.",
+)
+SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, Setting)]
+
+
+def read_brokers(reader: SettingsReader) -> tuple[Broker, ...]:
+    """Return the broker, or the brokers of a cluster in the order in which they are tried."""
+    url = reader[_URL]
+    username = reader.get(_USERNAME) or url.username
+    password = reader.get(_PASSWORD) or url.password
+    may_name_user = reader.is_wrong(_URL) and "@" in (reader.text(_URL) or "")
+    if password is not None and username is None and not may_name_user:
+        reader.problem(_PASSWORD, "is set without a user name")
+    tls = _read_tls(reader, {port for _, port in url.addresses})
+    return tuple(
+        Broker(
+            host=host,
+            port=port,
+            client_id=reader[_CLIENT_ID],
+            username=username,
+            password=password,
+            tls=tls,
+            protocol=reader[_PROTOCOL],
+        )
+        for host, port in url.addresses
+    )
+
+
+def _read_tls(reader: SettingsReader, ports: Set[int]) -> ssl.SSLContext | None:
+    # Also of a URL that is wrong otherwise.
+    if not (reader.text(_URL) or "").strip().lower().startswith("mqtts:"):
+        for setting in (_CA_FILE, _CERT_FILE, _KEY_FILE, _ALPN):
+            if reader.text(setting):
+                reader.problem(setting, "is set, but JOBINDEX_MQTT_URL is not mqtts://")
+        return None
+    ca_file, cert_file, key_file = reader.get(_CA_FILE), reader.get(_CERT_FILE), reader.get(_KEY_FILE)
     if key_file and not cert_file:
-        reader.problem("MQTT_KEY_FILE", "is set without JOBINDEX_MQTT_CERT_FILE")
+        reader.problem(_KEY_FILE, "is set without JOBINDEX_MQTT_CERT_FILE")
     context = ssl.create_default_context()
     if ca_file:
         try:
             context = ssl.create_default_context(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            reader.problem("MQTT_CA_FILE", f"{ca_file!r} cannot be used: {error}")
+            reader.problem(_CA_FILE, f"{ca_file!r} cannot be used: {error}")
     if cert_file:
         try:
             context.load_cert_chain(cert_file, key_file)
         except (OSError, ssl.SSLError) as error:
-            reader.problem("MQTT_CERT_FILE", f"{cert_file!r} with key {key_file!r} cannot be used: {error}")
-    if protocols := _read_alpn(reader, ports):
-        context.set_alpn_protocols(protocols)
+            reader.problem(_CERT_FILE, f"{cert_file!r} with key {key_file!r} cannot be used: {error}")
+    if protocols := reader.get(_ALPN) or ([_AWS_ALPN] if ports == {_HTTPS_PORT} else []):
+        context.set_alpn_protocols(list(protocols))
     return context
-
-
-def _read_alpn(reader: Reader, ports: Set[int]) -> list[str]:
-    value = reader.value("MQTT_ALPN")
-    if value is None:
-        return [_AWS_ALPN] if ports == {_HTTPS_PORT} else []
-    protocols = list(dict.fromkeys(part.strip() for part in value.split(",")))
-    wrong = [protocol for protocol in protocols if not (protocol.isascii() and 1 <= len(protocol) <= 255)]
-    for protocol in wrong:
-        reader.problem("MQTT_ALPN", f"{protocol!r} is not a protocol's name of 1 to 255 ASCII characters")
-    return [] if wrong else protocols
-
-
-def read_topic_filters(reader: Reader) -> tuple[str, ...]:
-    """Return what is subscribed."""
-    value = reader.value("MQTT_TOPICS")
-    if value is None:
-        return DEFAULT_FILTERS
-    topic_filters = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-    for topic_filter in topic_filters:
-        if problem := filter_problem(topic_filter):
-            reader.problem("MQTT_TOPICS", f"{topic_filter!r}: {problem}")
-    return topic_filters

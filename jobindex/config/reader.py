@@ -1,129 +1,105 @@
-"""Reads variables one by one, and keeps what is wrong with them."""
+"""What a setting declares, and the reader that finds each one in the environment and collects all problems."""
 
-import re
-from collections.abc import Collection, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
-from jobindex.config.names import PREFIX, SECRETS
-from jobindex.durations import parse_duration
+PREFIX = "JOBINDEX_"
 
-_DAY_SECONDS = 24 * 3600
+_Value = TypeVar("_Value")
+_Value_co = TypeVar("_Value_co", covariant=True)
 
 
-class Reader:
-    """Reads variables and collects what is wrong with them; a wrong one reads as its default."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting(Generic[_Value_co]):
+    """The declaration of a setting: all that the reader and the documentation know of it."""
 
-    def __init__(self, environment: Mapping[str, str], needed: Collection[str]) -> None:
+    name: str
+    """The name of its environment variable, without `JOBINDEX_`."""
+    parser: Callable[[str], _Value_co]
+    """Returns the value of a text, or raises ValueError with one argument for each problem."""
+    default: str | None = None
+    unset: str = ""
+    """The default in words, if it is not a plain value; Markdown."""
+    help: str
+    """A sentence or two for the documentation; Markdown."""
+    is_secret: bool = False
+    """Whether a file that `…_FILE` names can hold it: the file's content without its line end."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name
+
+    @property
+    def file_variable(self) -> str | None:
+        """The environment variable that names a file with the setting; None if it is not a secret."""
+        return f"{self.variable}_FILE" if self.is_secret else None
+
+
+class SettingsReader:
+    """The declared settings of an environment; a wrong one has its default."""
+
+    def __init__(
+        self, settings: Sequence[Setting[object]], environment: Mapping[str, str], needed: Collection[str]
+    ) -> None:
         self._environment = environment
         self._needed = needed
-        self.problems: list[str] = []
+        self._problems: dict[str, list[str]] = {setting.name: [] for setting in settings}
+        self._texts = {setting.name: self._find(setting) for setting in settings}
+        self._values = {setting.name: self._parse(setting) for setting in settings}
 
-    def needs(self, name: str) -> bool:
-        """Tell whether what is wrong with a setting counts."""
-        return name in self._needed or name.removesuffix("_FILE") in self._needed
+    def __getitem__(self, setting: Setting[_Value]) -> _Value:
+        """Return the value of a setting that has a default."""
+        return cast("_Value", self._values[setting.name])
 
-    def problem(self, name: str, problem: str) -> None:
-        """Note what is wrong with a setting."""
-        if self.needs(name):
-            self.problems.append(f"{PREFIX}{name}: {problem}")
+    def get(self, setting: Setting[_Value]) -> _Value | None:
+        """Return the value of a setting; None if it is not set and has no default."""
+        return cast("_Value | None", self._values[setting.name])
 
-    def value(self, name: str) -> str | None:
-        """Return a setting, or the content of the file that `…_FILE` names; None where neither is set."""
-        value = self._environment.get(PREFIX + name) or None
-        if value is not None and not value.isprintable():
-            self.problem(name, "holds a character that cannot be printed, or that is not UTF-8")
-            return None
-        path = self._environment.get(f"{PREFIX}{name}_FILE") if name in SECRETS else None
-        if not path:
-            return value
-        if value is not None:
-            self.problem(name, f"is set, and {PREFIX}{name}_FILE too")
+    def text(self, setting: Setting[object]) -> str | None:
+        """Return the text of a setting as it was found, even if it is wrong."""
+        return self._texts[setting.name]
+
+    @property
+    def problems(self) -> list[str]:
+        """All problems of the needed settings, in the order of the table."""
+        return [problem for name, problems in self._problems.items() if name in self._needed for problem in problems]
+
+    def problem(self, setting: Setting[object], *problems: str) -> None:
+        """Note problems of a setting."""
+        self._problems[setting.name] += [f"{setting.variable}: {problem}" for problem in problems]
+
+    def is_wrong(self, setting: Setting[object]) -> bool:
+        """Return whether a setting has a problem."""
+        return bool(self._problems[setting.name])
+
+    def needs(self, setting: Setting[object]) -> bool:
+        """Return whether the problems of a setting count."""
+        return setting.name in self._needed
+
+    def _find(self, setting: Setting[object]) -> str | None:
+        text = self._environment.get(setting.variable) or None
+        if text is not None and not text.isprintable():
+            self.problem(setting, "holds a character that cannot be printed, or that is not UTF-8")
+            text = None
+        elif setting.file_variable is not None and (path := self._environment.get(setting.file_variable)):
+            if text is not None:
+                self.problem(setting, f"is set, and {setting.file_variable} too")
+            try:
+                text = Path(path).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                self._problems[setting.name].append(f"{setting.file_variable}: {path!r} cannot be read: {error}")
+                text = None
+        if text is None or (text == "" and setting.default is not None):
+            return setting.default
+        return text
+
+    def _parse(self, setting: Setting[object]) -> object:
+        text = self.text(setting)
         try:
-            return Path(path).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            self.problem(f"{name}_FILE", f"{path!r} cannot be read: {error}")
-            return None
-
-    def text(self, name: str, default: str, pattern: str, expected: str) -> str:
-        """Return a setting that matches a pattern in full."""
-        value = self.value(name)
-        if value is None:
-            return default
-        if re.fullmatch(pattern, value) is None:
-            self.problem(name, f"{value!r} is not {expected}")
-            return default
-        return value
-
-    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """Return a setting that is one of some."""
-        value = self.value(name) or default
-        if value not in choices:
-            self.problem(name, f"{value!r} is not one of {', '.join(filter(None, choices))}")
-            return default
-        return value
-
-    def number(self, name: str, default: int) -> int:
-        """Return a whole number from 0."""
-        value = self.value(name) or str(default)
-        if re.fullmatch(r"[0-9]{1,15}", value) is None:
-            self.problem(name, f"{value!r} is not a whole number")
-            return default
-        return int(value)
-
-    def days(self, name: str) -> timedelta | None:
-        """Return a number of days; None where it is not set."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if re.fullmatch(r"[0-9]{1,5}", value) is None or int(value) == 0:
-            self.problem(name, f"{value!r} is not a number of days from 1 to 99999")
-            return None
-        return timedelta(days=int(value))
-
-    def seconds(self, name: str, default: timedelta) -> timedelta:
-        """Return a number of seconds."""
-        value = self.value(name)
-        if value is None:
-            return default
-        if re.fullmatch(r"[0-9]{1,9}", value) is None or int(value) == 0:
-            self.problem(name, f"{value!r} is not a number of seconds from 1 to 999999999")
-            return default
-        return timedelta(seconds=int(value))
-
-    def duration(self, name: str, default: timedelta) -> timedelta:
-        """Return a duration of a second to a day, with its unit."""
-        value = self.value(name)
-        if value is None:
-            return default
-        try:
-            seconds = parse_duration(value)
-        except ValueError:
-            seconds = 0
-        if not 1 <= seconds <= _DAY_SECONDS:
-            self.problem(name, f"{value!r} is not a duration from 1s to 1d, such as 10s or 2m")
-            return default
-        return timedelta(seconds=seconds)
-
-    def path(self, name: str) -> Path | None:
-        """Return the path of a file; None where it is not set."""
-        value = self.value(name)
-        return None if value is None else Path(value)
-
-    def rate(self, name: str) -> float | None:
-        """Return a number a second; None where it is not set."""
-        value = self.value(name)
-        if value is None:
-            return None
-        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) is None or float(value) == 0:
-            self.problem(name, f"{value!r} is not a number from 0.001 to 999999, such as 50 or 0.5")
-            return None
-        return float(value)
-
-    def port(self, name: str, default: int) -> int:
-        """Return a port."""
-        value = self.value(name) or str(default)
-        if re.fullmatch(r"[0-9]{1,5}", value) is None or int(value) > 65535:
-            self.problem(name, f"{value!r} is not a port from 0 to 65535")
-            return default
-        return int(value)
+            return None if text is None else setting.parser(text)
+        except ValueError as error:
+            self.problem(setting, *error.args)
+            return None if setting.default is None else setting.parser(setting.default)

@@ -1,43 +1,79 @@
-"""All settings, as one value."""
+"""All settings: their table, and their values as one value."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast, get_args
+from typing import get_args
 
 from jobindex.broker import Broker
+from jobindex.config import database, http, mqtt
 from jobindex.config.database import read_database
 from jobindex.config.http import Http, read_http
-from jobindex.config.mqtt import read_brokers, read_topic_filters
-from jobindex.config.names import PREFIX, SECRETS, SETTINGS
-from jobindex.config.reader import Reader
+from jobindex.config.mqtt import read_brokers
+from jobindex.config.parsers import choice, matching
+from jobindex.config.reader import PREFIX, Setting, SettingsReader
 from jobindex.databases import Database
 from jobindex.errors import SettingsError
 from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
 from jobindex.store import RejectedLimits
 
-_LEASE = timedelta(seconds=10)
-_LIMITS = RejectedLimits()
-_LOG_SETTINGS = ("LOG_FORMAT", "LOG_LEVEL")
-_LOG_LEVELS = ("debug", "info", "warning", "error")
+_STUCK_SECONDS = Setting(
+    name="STUCK_SECONDS",
+    parser=matching(
+        r"(?=.*[1-9])[0-9]{1,9}", "a number of seconds from 1 to 999999999", lambda n: timedelta(seconds=int(n))
+    ),
+    default=str(int(STUCK_AFTER.total_seconds())),
+    help="The seconds that an execution can be pending before it counts as stuck.",
+)
+_AWS_REGION = Setting(
+    name="AWS_REGION",
+    parser=matching(r"[a-z0-9-]+", "a region such as us-east-1", str),
+    default="us-east-1",
+    help="The region in ARNs that no message contained, and in clients' signatures.",
+)
+_AWS_ACCOUNT_ID = Setting(
+    name="AWS_ACCOUNT_ID",
+    parser=matching(r"[0-9]{12}", "twelve digits", str),
+    default="000000000000",
+    help="The account in these ARNs.",
+)
+_LOG_FORMAT: Setting[LogFormat] = Setting(
+    name="LOG_FORMAT",
+    parser=choice(get_args(LogFormat)),
+    unset="`text` on a terminal, else `json`",
+    help="The format of log lines.",
+)
+_LOG_LEVEL = Setting(
+    name="LOG_LEVEL",
+    parser=choice(("debug", "info", "warning", "error")),
+    default="info",
+    help="The lowest level to log: `debug`, `info`, `warning` or `error`.",
+)
+SETTINGS: Sequence[Setting[object]] = (
+    *mqtt.SETTINGS,
+    *database.SETTINGS,
+    _STUCK_SECONDS,
+    *http.SETTINGS,
+    *(_AWS_REGION, _AWS_ACCOUNT_ID, _LOG_FORMAT, _LOG_LEVEL),
+)
+ALL = frozenset(setting.name for setting in SETTINGS)
+"""The names of all settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a service is told at its start."""
+    """The values of all settings."""
 
     brokers: tuple[Broker, ...]
-    """The one, or those of a cluster, in the order in which they are tried."""
+    """The broker, or the brokers of a cluster in the order in which they are tried."""
     topic_filters: tuple[str, ...]
     database: Database
     lease: timedelta
-    """How long a replica that ingests may be silent before another goes on in its place."""
     rejected_limits: RejectedLimits
     retention: timedelta | None
-    """How long an ended job is kept after it was last told of; None is for ever."""
+    """The time that an ended job is kept after its last message; None keeps it for ever."""
     stuck_after: timedelta
-    """How long an execution may be pending before it counts as stuck."""
     http: Http
     aws_region: str
     aws_account_id: str
@@ -59,33 +95,30 @@ class Settings:
         return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}"
 
 
-def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = SETTINGS) -> Settings:
-    """Return the settings in an environment; `is_terminal` decides how lines are logged by default.
+def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = ALL) -> Settings:
+    """Return the settings in an environment; `is_terminal` decides the default format of log lines.
 
-    Those that are not `needed`, nor of the log, read as their defaults where they are wrong.
+    Wrong settings have their defaults if they are neither `needed` nor settings of the log.
 
     Raises:
         SettingsError: one or more are wrong; a line for each names the variable and the value.
     """
-    reader = Reader(environment, {*needed, *_LOG_SETTINGS})
+    reader = SettingsReader(SETTINGS, environment, {*needed, _LOG_FORMAT.name, _LOG_LEVEL.name})
     settings = Settings(
         brokers=read_brokers(reader),
-        topic_filters=read_topic_filters(reader),
+        topic_filters=reader[mqtt.TOPICS],
         database=read_database(reader),
-        lease=reader.duration("DATABASE_LEASE", _LEASE),
+        lease=reader[database.LEASE],
         rejected_limits=RejectedLimits(
-            max_messages=reader.number("REJECTED_MAX_MESSAGES", _LIMITS.max_messages),
-            max_bytes=reader.number("REJECTED_MAX_BYTES", _LIMITS.max_bytes),
+            max_messages=reader[database.REJECTED_MAX_MESSAGES], max_bytes=reader[database.REJECTED_MAX_BYTES]
         ),
-        retention=reader.days("RETENTION_DAYS"),
-        stuck_after=reader.seconds("STUCK_SECONDS", STUCK_AFTER),
+        retention=reader.get(database.RETENTION_DAYS),
+        stuck_after=reader[_STUCK_SECONDS],
         http=read_http(reader),
-        aws_region=reader.text("AWS_REGION", "us-east-1", r"[a-z0-9-]+", "a region such as us-east-1"),
-        aws_account_id=reader.text("AWS_ACCOUNT_ID", "000000000000", r"[0-9]{12}", "twelve digits"),
-        log_format=cast(
-            "LogFormat", reader.choice("LOG_FORMAT", "text" if is_terminal else "json", get_args(LogFormat))
-        ),
-        log_level=reader.choice("LOG_LEVEL", "info", _LOG_LEVELS),
+        aws_region=reader[_AWS_REGION],
+        aws_account_id=reader[_AWS_ACCOUNT_ID],
+        log_format=reader.get(_LOG_FORMAT) or ("text" if is_terminal else "json"),
+        log_level=reader[_LOG_LEVEL],
     )
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -93,6 +126,6 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that look like settings and are none, such as misspelt ones."""
-    known = {PREFIX + name for name in SETTINGS} | {f"{PREFIX}{name}_FILE" for name in SECRETS}
+    """Return the variables that look like settings and are not, such as misspelt ones."""
+    known = {name for setting in SETTINGS for name in (setting.variable, setting.file_variable)}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)

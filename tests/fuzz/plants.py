@@ -12,7 +12,7 @@ from jobindex import access, events, keys, listing, parameters, payloads, signat
 from jobindex.api import front, list_jobs, operations
 from jobindex.config import http as http_settings
 from jobindex.config import mqtt as mqtt_settings
-from jobindex.config.reader import Reader
+from jobindex.config.reader import SettingsReader
 from jobindex.http_protocol import HttpProtocol
 from jobindex.sql import batch, executions
 from jobindex.ui import rendering, sign_in
@@ -105,9 +105,9 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
     ),
     "settings": (
         (mqtt_settings._parse, '"is no URL"', 'f"{url} is no URL"'),
-        (Reader.port, "int(value) > 65535", "False"),
-        (http_settings._read_proxies, "except ValueError", "except KeyError"),
-        (Reader.value, "not value.isprintable()", "False"),
+        (http_settings._port, "int(text) > 65535", "False"),
+        (SettingsReader._parse, "except ValueError", "except KeyError"),
+        (SettingsReader._find, "not text.isprintable()", "False"),
     ),
 }
 PLANTS = tuple(

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.config.names import PREFIX, SETTINGS
-from jobindex.config.settings import read_settings
+from jobindex.config.reader import PREFIX
+from jobindex.config.settings import ALL, read_settings
 from jobindex.errors import SettingsError
 
 _SECRET = "s3cr3t"
@@ -70,8 +70,9 @@ def check(environment: Mapping[str, str]) -> None:
         told = str(error)
         expect(that=not any(part in told for part in ("s3cr", "cr3t")), of=told)
         names = {line.partition(":")[0].removeprefix(PREFIX).removesuffix("_FILE") for line in error.problems}
-        expect(that=names <= set(SETTINGS), of=told)
+        expect(that=names <= ALL, of=told)
         return
     for broker in settings.brokers:
         expect(that=broker.host != "" and 0 < broker.port < 65536, of=settings)
+        expect(that=broker.client_id.isprintable(), of=settings)
     expect(that=0 <= settings.http.port < 65536, of=settings)

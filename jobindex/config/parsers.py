@@ -1,0 +1,42 @@
+"""Parsers that several settings share: each returns the value of a text, or raises ValueError."""
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+_Value = TypeVar("_Value")
+_Choice = TypeVar("_Choice", bound=str)
+
+
+def matching(pattern: str, expected: str, convert: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """Return a parser that converts a text if the pattern matches all of it."""
+
+    def parse(text: str) -> _Value:
+        if re.fullmatch(pattern, text) is None:
+            raise ValueError(f"{text!r} is not {expected}")
+        return convert(text)
+
+    return parse
+
+
+def choice(choices: tuple[_Choice, ...]) -> Callable[[str], _Choice]:
+    """Return a parser of one of several texts."""
+
+    def parse(text: str) -> _Choice:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+        return choices[choices.index(text)]
+
+    return parse
+
+
+def comma_separated(problem_of: Callable[[str], str | None]) -> Callable[[str], tuple[str, ...]]:
+    """Return a parser of items with commas between them, each of which `problem_of` checks."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        items = tuple(dict.fromkeys(item.strip() for item in text.split(",")))
+        if problems := [problem for item in items if (problem := problem_of(item))]:
+            raise ValueError(*problems)
+        return items
+
+    return parse
