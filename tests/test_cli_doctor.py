@@ -122,6 +122,7 @@ def test_a_setting_that_is_none_is_a_finding(tmp_path: Path) -> None:
     ended = jobindex("doctor", HTTP_PRT=1, **settings)
     assert (1, "", 1) == (ended.returncode, ended.stderr, ended.stdout.count("JOBINDEX_HTTP_PRT"))
     assert told in ended.stdout
+    assert "-> Correct its name to JOBINDEX_HTTP_PORT, or unset it: it has no effect.\n" in ended.stdout
     assert "settings: are valid" not in ended.stdout
     assert "127.0.0.1 is 127.0.0.1" not in ended.stdout
     ended = jobindex("doctor", HTTP_PRT=1, **{**settings, "HTTP_PORT": "high"})

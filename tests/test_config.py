@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from jobindex.broker import Broker
 from jobindex.config.http import Http
 from jobindex.config.reader import Setting
-from jobindex.config.settings import SETTINGS, Settings, read_settings, unknown_settings
+from jobindex.config.settings import SETTINGS, Settings, nearest_setting, read_settings, unknown_settings
 from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.errors import SettingsError
 from jobindex.signatures import PublicUrl
@@ -359,6 +359,29 @@ def test_misspelt_settings_are_found() -> None:
     """A variable that looks like a setting and is none is told; those of others are not."""
     environment = {"JOBINDEX_MQTT_URI": "x", "JOBINDEX_MQTT_URL_FILE": "x", "JOBINDEX_LOG_LEVEL": "x", "HOME": "x"}
     assert ["JOBINDEX_MQTT_URI"] == unknown_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "expected"),
+    [
+        ("MQTT_URI", "MQTT_URL"),
+        ("MQTT_USER", "MQTT_USERNAME"),
+        ("HTTP_TOKENFILE", "HTTP_TOKEN_FILE"),
+        ("HTTP_KEY_FILES", "HTTP_KEY_FILE"),
+        ("COLOUR", None),
+    ],
+)
+def test_the_setting_nearest_to_a_misspelt_one_is_found(unknown: str, expected: str | None) -> None:
+    """If one is near; the prefix that all have in common does not count."""
+    assert (expected and f"JOBINDEX_{expected}") == nearest_setting(f"JOBINDEX_{unknown}")
+
+
+def test_variables_of_compose_and_of_the_tests_are_known() -> None:
+    """They are in the environment of commands that run beside the compose project or in a test."""
+    root = Path(__file__).parent.parent
+    of_compose = re.findall(r"JOBINDEX_\w+", (root / "compose.yaml").read_text())
+    assert "JOBINDEX_A_PORT" in of_compose
+    assert [] == unknown_settings(dict.fromkeys([*of_compose, "JOBINDEX_TEST_REQUIRE"], "x"))
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -97,7 +97,8 @@ def test_migrate_makes_the_database_and_ends(tmp_path: Path) -> None:
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
     """A variable that looks like a setting and is none does not stop the start, but is not passed over in silence."""
     ended = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db", MQTT_URI="x", LOG_FORMAT="json")
-    assert "JOBINDEX_MQTT_URI is no setting of jobindex" == json.loads(ended.stderr)["message"]
+    expected = "JOBINDEX_MQTT_URI is no setting of jobindex; did you mean JOBINDEX_MQTT_URL?"
+    assert expected == json.loads(ended.stderr)["message"]
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from jobindex.cli.client import ServiceClient
 from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
-from jobindex.config.settings import Settings, unknown_settings
+from jobindex.config.settings import Settings, nearest_setting, unknown_settings
 from jobindex.databases import SqliteDatabase
 from jobindex.errors import SettingsError
 
@@ -70,7 +70,9 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
 
 def _unknown_settings() -> Iterator[Finding]:
     for name in unknown_settings(os.environ):
-        yield _SETTINGS.bad(f"{name} is no setting of jobindex", "Correct its name, or unset it: it has no effect.")
+        nearest = nearest_setting(name)
+        advice = f"Correct its name{f' to {nearest}' if nearest else ''}, or unset it: it has no effect."
+        yield _SETTINGS.bad(f"{name} is no setting of jobindex", advice)
 
 
 def _show(finding: Finding, *, json: bool) -> None:

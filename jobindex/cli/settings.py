@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 
-from jobindex.config.settings import ALL, Settings, read_settings, unknown_settings
+from jobindex.config.settings import ALL, Settings, nearest_setting, read_settings, unknown_settings
 from jobindex.logs import set_up_logs
 
 _log = logging.getLogger("jobindex")
@@ -30,5 +30,6 @@ def load_settings(needed: Collection[str] = ALL, *, are_unknown_told: bool = Tru
     settings = read_settings(os.environ, is_terminal=sys.stderr.isatty(), needed=needed)
     set_up_logs(settings.log_format, settings.log_level)
     for name in unknown_settings(os.environ) if are_unknown_told else ():
-        _log.warning("%s is no setting of jobindex", name)
+        nearest = nearest_setting(name)
+        _log.warning("%s is no setting of jobindex%s", name, f"; did you mean {nearest}?" if nearest else "")
     return settings

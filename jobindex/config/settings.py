@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import get_args
 
 from jobindex.broker import Broker
@@ -17,6 +18,11 @@ from jobindex.errors import SettingsError
 from jobindex.index import STUCK_AFTER
 from jobindex.logs import LogFormat
 from jobindex.store import RejectedLimits
+
+_OTHERS = {"JOBINDEX_PORT", "JOBINDEX_A_PORT", "JOBINDEX_B_PORT"}
+"""Variables that only `compose.yaml` reads."""
+_TESTS = "JOBINDEX_TEST_"
+"""The prefix of variables that only the tests read."""
 
 _STUCK_SECONDS = Setting(
     name="STUCK_SECONDS",
@@ -127,5 +133,20 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
     """Return the variables that look like settings and are not, such as misspelt ones."""
-    known = {name for setting in SETTINGS for name in (setting.variable, setting.file_variable)}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    known = {*_variables(), *_OTHERS}
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(_TESTS)
+    )
+
+
+def nearest_setting(unknown: str) -> str | None:
+    """Return the variable whose name is nearest to an unknown one; None if none is near."""
+    names = [variable.removeprefix(PREFIX) for variable in _variables()]
+    name = unknown.removeprefix(PREFIX)
+    near = get_close_matches(name, names)
+    # MQTT_USER is a part of MQTT_USERNAME, but as near to MQTT_URL.
+    return next((PREFIX + found for found in sorted(near, key=lambda found: not found.startswith(name))), None)
+
+
+def _variables() -> list[str]:
+    return [name for setting in SETTINGS for name in (setting.variable, setting.file_variable) if name is not None]
