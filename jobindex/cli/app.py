@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli import copy, database, doctor, export, jobs, keys, rejected, running, things, watch
+from jobindex.cli import config, copy, database, doctor, export, jobs, keys, rejected, running, things, watch
 from jobindex.cli.command import Command, Group
 from jobindex.cli.output import note, say
 from jobindex.errors import (
@@ -68,6 +68,7 @@ app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=copy.EXAMPLE)(copy.copy)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=config.EXAMPLE)(config.config)
 app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)
 app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 

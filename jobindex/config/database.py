@@ -82,6 +82,7 @@ _URL = Setting(
     default=f"{_FILE}jobindex.db",
     help="The database. `sqlite:////var/lib/…` is an absolute path; or `postgresql://…`.",
     is_secret=True,
+    hide=lambda url: str(_database(url)) if url.startswith(_SERVERS) else url,
 )
 _PASSWORD = Setting(
     name="DATABASE_PASSWORD", parser=str, help="The password of the user in `postgresql://…`.", is_secret=True

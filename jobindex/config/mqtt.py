@@ -1,5 +1,6 @@
 """The settings of the way to the broker."""
 
+import re
 import ssl
 from collections.abc import Set
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ _URL = Setting(
     default="mqtt://127.0.0.1:1883",
     help="The broker; `mqtts://` for TLS. The URL can hold a user, a password, and further hosts after commas.",
     is_secret=True,
+    hide=lambda url: re.sub("//([^:]*):.*@", r"//\1:(hidden)@", url, flags=re.DOTALL),
 )
 _USERNAME = Setting(name="MQTT_USERNAME", parser=str, help="The user at the broker, instead of the URL's.")
 _PASSWORD = Setting(name="MQTT_PASSWORD", parser=str, help="The user's password.", is_secret=True)

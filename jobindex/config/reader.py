@@ -13,7 +13,7 @@ _Value_co = TypeVar("_Value_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting(Generic[_Value_co]):
-    """The declaration of a setting: all that the reader and the documentation know of it."""
+    """The declaration of a setting: all that the reader, the documentation and `jobindex config` know of it."""
 
     name: str
     """The name of its environment variable, without `JOBINDEX_`."""
@@ -26,6 +26,8 @@ class Setting(Generic[_Value_co]):
     """A sentence or two for the documentation; Markdown."""
     is_secret: bool = False
     """Whether a file that `…_FILE` names can hold it: the file's content without its line end."""
+    hide: Callable[[str], str] = lambda _: "(hidden)"
+    """Returns the text of a secret without the part that must not be shown."""
 
     @property
     def variable(self) -> str:
@@ -47,7 +49,7 @@ class SettingsReader:
         self._environment = environment
         self._needed = needed
         self._problems: dict[str, list[str]] = {setting.name: [] for setting in settings}
-        self._texts = {setting.name: self._find(setting) for setting in settings}
+        self._found = {setting.name: self._find(setting) for setting in settings}
         self._values = {setting.name: self._parse(setting) for setting in settings}
 
     def __getitem__(self, setting: Setting[_Value]) -> _Value:
@@ -60,7 +62,16 @@ class SettingsReader:
 
     def text(self, setting: Setting[object]) -> str | None:
         """Return the text of a setting as it was found, even if it is wrong."""
-        return self._texts[setting.name]
+        return self._found[setting.name][0]
+
+    def shown(self, setting: Setting[object]) -> str | None:
+        """Return the text of a setting without secrets."""
+        text = self.text(setting)
+        return setting.hide(text) if setting.is_secret and text is not None else text
+
+    def source(self, setting: Setting[object]) -> str:
+        """Return where a setting comes from: `environment`, `JOBINDEX_X_FILE=/path` or `default`."""
+        return self._found[setting.name][1]
 
     @property
     def problems(self) -> list[str]:
@@ -79,8 +90,8 @@ class SettingsReader:
         """Return whether the problems of a setting count."""
         return setting.name in self._needed
 
-    def _find(self, setting: Setting[object]) -> str | None:
-        text = self._environment.get(setting.variable) or None
+    def _find(self, setting: Setting[object]) -> tuple[str | None, str]:
+        text, source = self._environment.get(setting.variable) or None, "environment"
         if text is not None and not text.isprintable():
             self.problem(setting, "holds a character that cannot be printed, or that is not UTF-8")
             text = None
@@ -88,13 +99,13 @@ class SettingsReader:
             if text is not None:
                 self.problem(setting, f"is set, and {setting.file_variable} too")
             try:
-                text = Path(path).read_text("utf-8").rstrip("\r\n")
+                text, source = Path(path).read_text("utf-8").rstrip("\r\n"), f"{setting.file_variable}={path}"
             except (OSError, UnicodeDecodeError) as error:
                 self._problems[setting.name].append(f"{setting.file_variable}: {path!r} cannot be read: {error}")
                 text = None
         if text is None or (text == "" and setting.default is not None):
-            return setting.default
-        return text
+            return setting.default, "default"
+        return text, source
 
     def _parse(self, setting: Setting[object]) -> object:
         text = self.text(setting)
