@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
-from postgresql import Databases, databases
-from telling import Index
+from support.messages import Index
+from support.postgresql_servers import Databases, databases
 
 from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.store import Store

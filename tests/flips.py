@@ -259,7 +259,7 @@ def caught_by(flip: Flip | None) -> str:
         options = ("-xq", "-n0", "-pno:randomly", "-pno:cacheprovider")
         for profile, seconds in PROFILES.items():
             printed = subprocess.run(
-                [sys.executable, "-m", "pytest", *options, "tests/test_order.py"],
+                [sys.executable, "-m", "pytest", *options, "tests/stores/test_order.py"],
                 cwd=copy,
                 env={**os.environ, "PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": profile},
                 stdout=subprocess.PIPE,
@@ -269,7 +269,7 @@ def caught_by(flip: Flip | None) -> str:
             ).stdout
             if "OperationalError" in printed:
                 raise ValueError(f"{flip}\n{printed}")
-            if failed := re.search(r"^(?:FAILED|ERROR) tests/test_order.py::(\S+)", printed, re.MULTILINE):
+            if failed := re.search(r"^(?:FAILED|ERROR) tests/stores/test_order.py::(\S+)", printed, re.MULTILINE):
                 return failed[1]
             if flip is None:
                 break

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from brokers import mosquitto, publish
-from services import Service, running
-from waiting import wait_until
+from support.brokers import mosquitto, publish
+from support.services import Service, running
+from support.waiting import wait_until
 
 from faults.reader import NoAnswerError, Reader
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from services import running
-from waiting import wait_until
+from support.services import running
+from support.waiting import wait_until
 
 from faults.checker import Answer, Verdict, judge
 from faults.database import Kind

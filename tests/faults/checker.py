@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-import oracle
+from support import oracle
 
 from faults.ledger import Sent
 from jobindex.events import parse_message

@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
 
-from clusters import cluster_url, nats_cluster
-from services import Service, running
-from waiting import wait_until
+from support.nats_cluster import cluster_url, nats_cluster
+from support.services import Service, running
+from support.waiting import wait_until
 
 from faults.bench import Result, logged
 from faults.checker import Verdict, judge

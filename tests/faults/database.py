@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from postgresql import Server, server
+from support.postgresql_servers import Server, server
 
 from faults.disk import Disk, small_disk
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from waiting import wait_until
+from support.waiting import wait_until
 
 from faults.site import CLIENT_ID, Site
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from urllib.error import URLError
 
-from brokers import mosquitto
-from postgresql import Pair, pair, server
-from waiting import wait_until
+from support.brokers import mosquitto
+from support.postgresql_servers import Pair, pair, server
+from support.waiting import wait_until
 
 from faults.checker import Verdict, judge
 from faults.database import DATABASE

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from postgresql import Server, locked
-from waiting import wait_until
+from support.postgresql_servers import Server, locked
+from support.waiting import wait_until
 
 from faults.database import DATABASE
 from faults.faults import GROUPS, Kind, kill_service, note_end

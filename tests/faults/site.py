@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
-from brokers import Broker, mosquitto
-from postgresql import Server
-from services import Service
+from support.brokers import Broker, mosquitto
+from support.postgresql_servers import Server
+from support.services import Service
 
 from faults.database import Kind, open_database
 from faults.disk import Disk

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from services import running
-from waiting import wait_until
+from support.services import running
+from support.waiting import wait_until
 
 from faults.asker import SLOW_MS, Answers, asking
 from faults.bench import publishing, settle

@@ -1,0 +1,151 @@
+"""What /metrics tells of the index: jobs and executions by namespace, and those that are stuck."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.api_server import Api, serving
+
+from jobindex.census import NAMESPACES_MAXIMUM, OTHER, read_census
+from jobindex.events import parse_message
+from jobindex.index import ExecutionState
+from jobindex.jobs import JobStatus
+from jobindex.store import Store
+
+NOW = datetime.now(UTC)
+Message = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """Serve an empty index."""
+    with serving(tmp_path) as api:
+        yield api
+
+
+def figures(api: Api, name: str) -> dict[tuple[str, ...], float]:
+    """Return a metric's figures that are not 0, by the values of its labels in the order of their names."""
+    with urlopen(api.url + "/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    (family,) = (family for family in text_string_to_metric_families(text) if family.name == name)
+    cells = {tuple(value for _, value in sorted(cell.labels.items())): cell.value for cell in family.samples}
+    return {labels: value for labels, value in cells.items() if value}
+
+
+def job(job_id: str, namespace_id: str, status: JobStatus = JobStatus.IN_PROGRESS) -> Message:
+    """Return the notification of a job."""
+    return f"$aws/things/pump/jobs/{job_id}/notify-namespace-{namespace_id}", {"job": {"status": status}}
+
+
+def pending(job_id: str, namespace_id: str | None, queued_at: datetime) -> Message:
+    """Return the list of a thing's pending executions with one in it."""
+    topic = f"$aws/things/thing-of-{job_id}/jobs/notify"
+    entry = {"jobId": job_id, "queuedAt": queued_at.timestamp(), "executionNumber": 1, "versionNumber": 1}
+    return (
+        topic if namespace_id is None else f"{topic}-namespace-{namespace_id}",
+        {"timestamp": queued_at.timestamp(), "jobs": {"QUEUED": [entry]}},
+    )
+
+
+def ended(job_id: str, status: str) -> Message:
+    """Return the event of an execution that has ended."""
+    arn = f"arn:aws:iot:us-east-1:123456789012:thing/thing-of-{job_id}"
+    return f"$aws/events/jobExecution/{job_id}/{status}", {"thingArn": arn, "timestamp": NOW.timestamp()}
+
+
+def test_jobs_are_counted_by_namespace_and_status(api: Api) -> None:
+    """A job without a namespace has an empty label, which Prometheus takes for none."""
+    api.apply(job("a1", "a"), job("a2", "a"), job("a3", "a", JobStatus.CANCELED), job("b1", "b", JobStatus.SCHEDULED))
+    api.apply(("$aws/events/job/nowhere/completed", {"timestamp": NOW.timestamp()}))
+    expected = {
+        ("a", "IN_PROGRESS"): 2,
+        ("a", "CANCELED"): 1,
+        ("b", "SCHEDULED"): 1,
+        ("", "COMPLETED"): 1,
+    }
+    assert expected == figures(api, "jobindex_jobs")
+    api.apply(job("b1", "b", JobStatus.COMPLETED))
+    moved = {**expected, ("b", "COMPLETED"): 1}
+    del moved["b", "SCHEDULED"]
+    assert moved == figures(api, "jobindex_jobs")
+
+
+def test_executions_are_counted_by_namespace_and_state(api: Api) -> None:
+    """What the topic said of the job's namespace holds for its executions."""
+    api.apply(*(pending(f"a{number}", "a", NOW) for number in range(3)), pending("nowhere", None, NOW))
+    assert {("a", "QUEUED"): 3, ("", "QUEUED"): 1} == figures(api, "jobindex_executions")
+    api.apply(ended("a0", "succeeded"), ended("a1", "failed"))
+    expected = {("a", "QUEUED"): 1, ("a", "SUCCEEDED"): 1, ("a", "FAILED"): 1, ("", "QUEUED"): 1}
+    assert expected == figures(api, "jobindex_executions")
+
+
+def test_a_status_that_no_job_has_is_told_too(api: Api) -> None:
+    """Else a series ends where its last job leaves it, and nobody sees 0."""
+    api.apply(job("a1", "a"))
+    text = urlopen(api.url + "/metrics", timeout=10).read().decode()
+    assert len(JobStatus) == text.count("\njobindex_jobs{")
+    assert len(ExecutionState) == text.count("\njobindex_executions{")
+
+
+def test_executions_that_wait_too_long_are_stuck(api: Api) -> None:
+    """An hour is too long; one that has ended waits no more."""
+    api.apply(*(pending(f"old-{number}", "a", NOW - timedelta(minutes=61)) for number in range(3)))
+    api.apply(pending("young", "a", NOW - timedelta(minutes=5)))
+    assert {(): 3} == figures(api, "jobindex_executions_stuck")
+    api.apply(ended("old-0", "timed_out"))
+    assert {(): 2} == figures(api, "jobindex_executions_stuck")
+
+
+def named(names: Iterable[str], count: int) -> list[Message]:
+    """Return `count` jobs in each of these namespaces."""
+    return [job(f"{name}-{number}"[-64:], name) for name in names for number in range(count)]
+
+
+def test_namespaces_without_many_jobs_are_summed(api: Api) -> None:
+    """However many namespaces there are, 50 have series of their own; the sums stay right."""
+    large = [f"large-{number}" for number in range(NAMESPACES_MAXIMUM - 1)]
+    small = [f"a-small-{number}" for number in range(600)]
+    api.apply(*named(large, 3), *named(["middle"], 2), *named(small, 1))
+    expected = {(name, "IN_PROGRESS"): 3 for name in large} | {("middle", "IN_PROGRESS"): 2}
+    assert expected | {(OTHER, "IN_PROGRESS"): 600} == figures(api, "jobindex_jobs")
+
+
+def test_a_namespace_that_is_called_other_is_counted_with_the_others(api: Api) -> None:
+    """No series comes twice, which Prometheus would refuse with all that is served."""
+    names = [f"n-{number}" for number in range(NAMESPACES_MAXIMUM)]
+    api.apply(*named([OTHER], 5), *named(names, 2), pending("other-job", OTHER, NOW))
+    expected = {(name, "IN_PROGRESS"): 2 for name in names}
+    assert expected | {(OTHER, "IN_PROGRESS"): 6} == figures(api, "jobindex_jobs")
+    api.apply(*named(["one-more"], 1))
+    assert expected | {(OTHER, "IN_PROGRESS"): 7} == figures(api, "jobindex_jobs")
+    assert {(OTHER, "QUEUED"): 1} == figures(api, "jobindex_executions")
+
+
+def test_a_name_that_is_too_long_for_a_label_is_one_of_the_others(api: Api) -> None:
+    """MQTT lets a namespace be 60 kB long; fourteen series of it would be a megabyte a scrape."""
+    api.apply(*named(["n" * 128], 1), *named(["k" * 129, "l" * 50_000], 1))
+    assert {("n" * 128, "IN_PROGRESS"): 1, (OTHER, "IN_PROGRESS"): 2} == figures(api, "jobindex_jobs")
+
+
+def test_the_other_figures_are_served_while_the_index_cannot_be_read(api: Api) -> None:
+    """What is not known is left out."""
+    store, api.state.store = api.state.store, None
+    text = urlopen(api.url + "/metrics", timeout=10).read().decode()
+    assert "\njobindex_mqtt_connected 0.0\n" in text
+    assert "\njobindex_executions_stuck " not in text
+    assert "\njobindex_jobs{" not in text
+    api.state.store = store
+    assert {} == figures(api, "jobindex_executions_stuck")
+
+
+async def test_the_time_after_which_an_execution_is_stuck_is_given(store: Store) -> None:
+    """The setting decides, not the hour."""
+    topic, payload = pending("young", "a", NOW - timedelta(minutes=50))
+    await store.apply(parse_message(topic, json.dumps(payload).encode()), [], now=NOW)
+    assert 1 == (await read_census(store, stuck_after=timedelta(minutes=49), now=NOW)).stuck
+    assert 0 == (await read_census(store, stuck_after=timedelta(minutes=51), now=NOW)).stuck

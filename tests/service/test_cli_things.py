@@ -1,0 +1,146 @@
+"""`jobindex things`, `stuck` and `namespaces`, asked of a running service."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from support.commands import jobindex
+from support.served_fleet import QUEUED_AT, served_fleet
+from support.services import Service
+
+from jobindex.cli.output import sparkline
+from jobindex.durations import parse_duration, show_duration
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run a service that knows the fleet."""
+    with served_fleet(tmp_path_factory.mktemp("things")) as (service, _):
+        yield service
+
+
+def printed(service: Service, *arguments: object) -> str:
+    """Return what a command that does its work prints."""
+    ended = jobindex(*arguments, "--endpoint", service.url)
+    assert (0, "") == (ended.returncode, ended.stderr)
+    return ended.stdout
+
+
+def lines(service: Service, *arguments: object) -> list[dict[str, Any]]:
+    """Return what a command prints for programs."""
+    return [json.loads(line) for line in printed(service, *arguments, "--json").splitlines()]
+
+
+def test_things_are_listed_by_their_names(service: Service) -> None:
+    """In their order; it is told when more follow."""
+    assert "pump-1\npump-2\n" == printed(service, "things", "--prefix", "pump-")
+    assert [{"thingName": "pump-1"}, {"thingName": "pump-2"}] == lines(service, "things", "--prefix", "pump-")
+    ended = jobindex("things", "--limit", 1, "--endpoint", service.url)
+    assert (0, "pump-1\n", "More follow these 1: take a greater --limit.\n") == (
+        ended.returncode,
+        ended.stdout,
+        ended.stderr,
+    )
+
+
+def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
+    """Its executions, and when its pending ones were last listed."""
+    shown = printed(service, "things", "pump-1")
+    assert "waiting since: 2023-11-14T22:13:20Z\n" in shown
+    assert "pending lists: acme: listed completely at 2023-11-14T22:13:29Z\n" in shown
+    assert "executions:    0 of 1 known have ended: 1 QUEUED\n" in shown
+    assert ["update-7", "QUEUED", "2023-11-14T22:13:20Z", "-"] == shown.splitlines()[-1].split()[:4]
+    (told,) = lines(service, "things", "pump-1")
+    assert ("pump-1", QUEUED_AT) == (told["thing"]["thingName"], told["thing"]["waitingSince"])
+    assert ["update-7"] == [execution["jobId"] for execution in told["executions"]]
+
+
+def test_a_thing_with_a_prefix_is_a_wrong_call() -> None:
+    """The prefix would not count."""
+    ended = jobindex("things", "pump-1", "--prefix", "valve-", HTTP_PORT=1)
+    assert (2, "", True) == (ended.returncode, ended.stdout, "THING and --prefix" in ended.stderr)
+
+
+def test_fields_of_a_thing_are_aligned(service: Service) -> None:
+    """Also where no list of what is pending was complete."""
+    shown = printed(service, "things", "pump-2")
+    assert "pending lists: none was complete: " in shown
+    assert {" "} == {line[14] for line in shown.partition("\n\n")[0].splitlines()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("things", "--prefix", "zzz"), "No thing has a name that begins so."),
+        (("stuck", "--longer-than", "9000d"), "No execution waits so long."),
+        (("list", "--namespace-id", "none"), "No job passes these filters."),
+        (("list", "--prefix", "zzz"), "No job passes these filters."),
+    ],
+)
+def test_that_nothing_is_found_is_told(service: Service, arguments: tuple[str, ...], told: str) -> None:
+    """In a sentence to people; programs get no line."""
+    ended = jobindex(*arguments, "--endpoint", service.url)
+    assert (0, "", f"{told}\n") == (ended.returncode, ended.stdout, ended.stderr)
+    assert [] == lines(service, *arguments)
+
+
+def test_what_waits_for_long_is_stuck(service: Service) -> None:
+    """Longer than the duration asked for, or than the service's setting."""
+    (told,) = lines(service, "stuck")
+    assert ("pump-1", "update-7", QUEUED_AT) == (told["thingName"], told["jobId"], told["waitingSince"])
+    (_, row) = printed(service, "stuck", "--longer-than", "30m", "--namespace-id", "acme").splitlines()
+    assert ["pump-1", "update-7", "acme", "QUEUED", "2023-11-14T22:13:20Z"] == row.split()[:5]
+    assert [] == lines(service, "stuck", "--longer-than", "9000d")
+    assert [] == lines(service, "stuck", "--namespace-id", "other")
+    ended = jobindex("stuck", "--longer-than", "soon", "--endpoint", service.url)
+    assert (2, True) == (ended.returncode, "no duration such as" in ended.stderr)
+
+
+def test_namespaces_are_counted(service: Service) -> None:
+    """The jobs without one first, under a dash."""
+    counted = {namespace.get("namespaceId"): namespace for namespace in lines(service, "namespaces")}
+    assert [None, "acme", "other"] == list(counted)
+    assert {"CANCELED": 1} == counted["other"]["jobs"]
+    assert 2 == sum(counted["acme"]["jobs"].values())
+    _, *rows = printed(service, "namespaces").splitlines()
+    assert [["-", "1"], ["acme", "2"], ["other", "1"]] == [row.split()[:2] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("30m", 1800),
+        ("1.5h", 5400),
+        ("90min", 5400),
+        ("10 min", 600),
+        (" 2d ", 172800),
+        ("0", 0),
+    ],
+)
+def test_durations_are_read(text: str, seconds: int) -> None:
+    """With a unit, or in seconds."""
+    assert seconds == parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["", "h", "2w", "-1h", "1h30m", "1,5h", "1e9", "٣"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    """The message says what one looks like."""
+    with pytest.raises(ValueError, match="is no duration such as 90s, 30m, 2h or 1d"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0s"), (59.9, "59s"), (61, "1m 01s"), (7500, "2h 05m"), (90000, "1d 01h")]
+)
+def test_durations_are_shown_in_two_units(seconds: float, text: str) -> None:
+    """The two greatest."""
+    assert text == show_duration(seconds)
+
+
+def test_activity_is_a_line_of_blocks() -> None:
+    """As high as each number is beside the greatest; any activity shows."""
+    assert " ▁▄█" == sparkline([0, 1, 50, 100, 0])
+    assert "" == sparkline([0, 0])

@@ -1,0 +1,327 @@
+"""What changes is told to who watches, and who is slow holds nobody up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib import request as urllib_request
+
+import pytest
+from starlette.requests import Request
+from support.brokers import mosquitto, publish
+from support.services import Service, running
+from support.waiting import wait_until
+
+from jobindex import live as live_module
+from jobindex.access import PRINCIPAL
+from jobindex.api import events
+from jobindex.api.throttle import Throttle
+from jobindex.errors import ServiceUnavailableException
+from jobindex.events import parse_message
+from jobindex.live import Interest, Live
+from jobindex.metrics import Metrics
+from jobindex.principals import ANYONE
+from jobindex.state import Ingestion, State
+from jobindex.store import NAMED_MAXIMUM, Changed
+
+TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
+OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
+
+
+def changed(*job_ids: str, thing_name: str = "thing-1", namespace_id: str = "fleet") -> Changed:
+    """Say that jobs have changed."""
+    return Changed(
+        job_ids=frozenset(job_ids),
+        namespace_ids=frozenset({namespace_id}),
+        thing_names=frozenset({thing_name}),
+    )
+
+
+CHANGED = changed("job-1")
+OTHERS_CHANGED = changed("job-2", thing_name="thing-2", namespace_id="other")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "TICK_SECONDS", 0.01)
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    """Tell what changes while the test runs."""
+    live = Live(State(ingestion=Ingestion.CONNECTED))
+    telling = asyncio.create_task(live.run())
+    yield live
+    live.stop()
+    telling.cancel()
+    with suppress(asyncio.CancelledError):
+        await telling
+
+
+async def told(watching: AsyncIterator[bytes]) -> dict[str, Any]:
+    """Return the next change that names anything."""
+    async with asyncio.timeout(5):
+        async for change in watching:
+            names: dict[str, Any] = json.loads(change)
+            if names["jobs"] != []:
+                return names
+    raise AssertionError("the line ended")
+
+
+async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
+    """Batches are put together, and named by jobs, things and namespaces."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.note(TOLD, CHANGED)
+        live.note(OTHER, OTHERS_CHANGED)
+        change = await told(watching)
+    assert (["job-1", "job-2"], ["thing-1", "thing-2"], ["fleet", "other"]) == (
+        change["jobs"],
+        change["things"],
+        change["namespaces"],
+    )
+    assert {"ingestion": "connected"} == change["freshness"]
+
+
+@pytest.mark.parametrize(
+    "interest", [Interest(job_id="job-2"), Interest(thing_name="thing-2"), Interest(namespace_id="other")]
+)
+async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest: Interest) -> None:
+    """What an interest leaves out is not told."""
+    with live.watch(Interest()) as everything, live.watch(interest) as watching:
+        assert everything is not None
+        assert watching is not None
+        live.note(TOLD, CHANGED)
+        assert ["job-1"] == (await told(everything))["jobs"]
+        live.note(OTHER, OTHERS_CHANGED)
+        assert ["job-2"] == (await told(watching))["jobs"]
+
+
+async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
+    """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
+    with live.watch(Interest(job_id="job-1")) as watching:
+        assert watching is not None
+        live.note((), changed(*(f"many-{number}" for number in range(NAMED_MAXIMUM))))
+        live.note((), changed("another"))
+        assert (await told(watching))["jobs"] is None
+
+
+FLEET = frozenset({"fleet", "fleet-2"})
+
+
+@pytest.mark.parametrize(
+    "interest",
+    [
+        Interest(seen=FLEET),
+        Interest(seen=FLEET, namespace_id="fleet"),
+        Interest(seen=FLEET, job_id="job-2"),
+        Interest(seen=FLEET, thing_name="thing-2"),
+    ],
+)
+async def test_who_sees_some_namespaces_is_told_of_these_alone(live: Live, interest: Interest) -> None:
+    """By their names alone: whether a job or a thing that is asked for is in others does not show."""
+    live._state.last_message_at = datetime.now(UTC)
+    with live.watch(interest) as watching, live.watch(Interest()) as everything:
+        assert watching is not None
+        assert everything is not None
+        first = json.loads(await anext(watching))
+        assert ([], [], [], {"ingestion": "connected"}) == (
+            first["jobs"],
+            first["things"],
+            first["namespaces"],
+            first["freshness"],
+        )
+        live.note(OTHER, OTHERS_CHANGED)
+        assert ["other"] == (await told(everything))["namespaces"]
+        live.note(TOLD, CHANGED)
+        live.note(OTHER, OTHERS_CHANGED)
+        live.note((), replace(CHANGED, namespace_ids=frozenset(f"many-{n}" for n in range(NAMED_MAXIMUM + 1))))
+        change = await told(watching)
+        assert (None, None, ["fleet"], {"ingestion": "connected"}) == (
+            change["jobs"],
+            change["things"],
+            change["namespaces"],
+            change["freshness"],
+        )
+        assert (await told(everything))["namespaces"] is None
+
+
+async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: Live) -> None:
+    """A purge of rejected messages is news to who sees all; where it is not known what changed, it is to everybody."""
+    with live.watch(Interest(seen=FLEET)) as watching, live.watch(Interest()) as everything:
+        assert watching is not None
+        assert everything is not None
+        live._tick.add_rewrite()
+        change = await told(everything)
+        assert (None, None, None) == (change["jobs"], change["things"], change["namespaces"])
+        live.note((), replace(OTHERS_CHANGED, namespace_ids=None))
+        first, change = json.loads(await anext(watching)), json.loads(await anext(watching))
+        assert ([], None) == (first["namespaces"], change["namespaces"])
+
+
+async def test_nobody_has_all_lines(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one key, or address, some; others come in nevertheless."""
+    monkeypatch.setattr(live_module, "WATCHERS_OF_ONE_MAXIMUM", 1)
+    with live.watch(Interest(), "key a") as first, live.watch(Interest(), "key a") as second:
+        assert first is not None
+        assert second is None
+        assert (True, False) == (live.is_full("key a"), live.is_full("key b"))
+        with live.watch(Interest(), "key b") as other:
+            assert other is not None
+
+
+async def test_lines_that_are_ended_may_begin_again(live: Live) -> None:
+    """When other keys are in force, who may still watch comes back."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.end_lines()
+        assert 1 == len([told async for told in watching])
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+
+
+async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
+    """Nothing waits for a slow watcher: its line ends, and others are told as ever."""
+    with live.watch(Interest()) as slow, live.watch(Interest()) as quick:
+        assert slow is not None
+        assert quick is not None
+        for _ in range(10):
+            live.note(TOLD, CHANGED)
+            await told(quick)
+        assert 1 == live.watchers
+        assert len([change async for change in slow]) < 10
+
+
+async def test_who_is_not_concerned_is_told_that_the_line_stands(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy others are, a watcher hears now and then how fresh the index is, and not of others."""
+    monkeypatch.setattr(live_module, "QUIET_SECONDS", 0.05)
+    with live.watch(Interest(job_id="job-2")) as watching:
+        assert watching is not None
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                live.note(TOLD, CHANGED)
+                assert [] == json.loads(await anext(watching))["jobs"]
+
+
+async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
+    """Lines end, and none begins."""
+    with live.watch(Interest()) as watching:
+        assert watching is not None
+        live.stop()
+        assert 1 == len([told async for told in watching])
+    with live.watch(Interest()) as watching:
+        assert watching is None
+    endpoint = events.watch(live, Throttle(Metrics(State())))
+    with pytest.raises(ServiceUnavailableException, match="stopping"):
+        await endpoint(
+            Request(
+                {
+                    "type": "http",
+                    "method": "GET",
+                    "path_params": {},
+                    "query_string": b"",
+                    "headers": [],
+                    PRINCIPAL: ANYONE,
+                }
+            )
+        )
+
+
+async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:
+    """The freshness is told when it changes, though no message comes."""
+    with live.watch(Interest(job_id="none")) as watching:
+        assert watching is not None
+        live._state.ingestion = Ingestion.CONNECTING
+        async with asyncio.timeout(5):
+            async for change in watching:
+                if json.loads(change)["freshness"] == {"ingestion": "connecting"}:
+                    break
+
+
+async def test_the_more_watch_the_less_often_they_are_told(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together watchers are told so many times a second, however many they are."""
+    waited: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note_sleep(seconds: float) -> None:
+        waited.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note_sleep)
+    with live.watch(Interest()), live.watch(Interest()):
+        monkeypatch.setattr(live_module, "WATCHERS_A_SECOND", 20)
+        async with asyncio.timeout(5):
+            while 0.1 not in waited:
+                await sleep(0.001)
+
+
+@contextmanager
+def _events(service: Service, query: str = "") -> Iterator[Iterator[dict[str, Any] | None]]:
+    """Hold a line to the events of a service; yield what each tells, None for its end."""
+    connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+    connection.request("GET", f"/index/events{query}")
+    answer = connection.getresponse()
+    assert (200, "text/event-stream; charset=utf-8") == (answer.status, answer.getheader("content-type"))
+
+    def events() -> Iterator[dict[str, Any] | None]:
+        for line in answer:
+            if line == b"event: end\n":
+                yield None
+            elif line.startswith(b"data: ") and line != b"data: {}\n":
+                yield json.loads(line.removeprefix(b"data: "))
+
+    try:
+        yield events()
+    finally:
+        connection.close()
+
+
+def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_path: Path) -> None:
+    """What arrives over MQTT is told as a server-sent event; SIGTERM ends the line and the service at once."""
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        _events(service, "?jobId=job-1") as events,
+    ):
+        assert next(events)
+        wait_until(lambda: service.metric("live_watchers") == 1, "the watcher on /metrics")
+        publish(broker.port, [("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b"{}")])
+        assert next(event for event in events if event and event["jobs"] == ["job-1"])
+        assert 0 == service.stop()
+        assert [None] == list(events)
+        assert "graceful" not in service.log()
+
+
+def test_head_is_answered_at_once(tmp_path: Path) -> None:
+    """HEAD has the headers of the events, and none of them."""
+    with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
+        connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
+        for method, path, kind in (
+            ("HEAD", "/index/events", "text/event-stream; charset=utf-8"),
+            ("GET", "/healthz", "application/json"),
+        ):
+            connection.request(method, path)
+            answer = connection.getresponse()
+            assert (200, kind) == (answer.status, answer.getheader("content-type"))
+            answer.read()
+        connection.close()
+
+
+def test_what_is_changed_otherwise_is_told_too(tmp_path: Path) -> None:
+    """Rejected messages that are purged are no batch; that something changed is told nevertheless."""
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        _events(service) as events,
+    ):
+        assert next(events)
+        publish(broker.port, [("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b"no JSON")])
+        wait_until(lambda: service.metric("messages_rejected_total") == 1, "the rejected message")
+        purge = urllib_request.Request(f"{service.url}/rejected?all=true", headers={"x-jobindex": "1"}, method="DELETE")
+        urllib_request.urlopen(purge, timeout=10).close()
+        assert next(event for event in events if event and event["jobs"] is None)

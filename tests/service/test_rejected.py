@@ -1,0 +1,321 @@
+"""`jobindex rejected` and /rejected: messages that could not be understood, listed, shown, tried again and purged."""
+
+import json
+import sqlite3
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from support.brokers import mosquitto, publish
+from support.commands import jobindex
+from support.job_pages import summaries
+from support.services import Service, running
+from support.waiting import wait_until
+
+from jobindex.api.operations import LIMIT_MAXIMUM
+from jobindex.api.rejected import AT_ONCE
+from jobindex.cli import rejected_client
+from jobindex.cli.output import plain_table
+from jobindex.cli.rejected_client import COLUMNS, row
+from jobindex.errors import MessageError, ResourceNotFoundException
+from jobindex.events import parse_message
+from jobindex.jobs import RejectedMessage, Report
+from jobindex.listing import ListJobsQuery
+from jobindex.store import Changed, KeptMessage, RejectedSummary, Retried, Store
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+LATER = datetime(2030, 1, 2, tzinfo=UTC)
+
+TOPIC = "$aws/things/t/jobs/{}/notify-namespace-n"
+
+
+def rejected(job_id: str, payload: bytes = b"{}", reason: str = "old") -> RejectedMessage:
+    """Make a message that tells of a job, as a version that did not understand it kept it."""
+    return RejectedMessage(topic=TOPIC.format(job_id), payload=payload, reason=reason)
+
+
+# The store
+
+
+async def test_rejected_messages_are_listed_by_pages(store: Store) -> None:
+    """Each is seen once, in the order in which they were rejected, without its payload."""
+    await store.apply((), [rejected("a", b"12345"), rejected("b")], now=NOW)
+    await store.apply((), [rejected("c")], now=LATER)
+    expected = [
+        RejectedSummary(id=1, rejected_at=NOW, topic=TOPIC.format("a"), reason="old", payload_bytes=5),
+        RejectedSummary(id=2, rejected_at=NOW, topic=TOPIC.format("b"), reason="old", payload_bytes=2),
+        RejectedSummary(id=3, rejected_at=LATER, topic=TOPIC.format("c"), reason="old", payload_bytes=2),
+    ]
+    assert expected[:2] == list(await store.rejected_messages(after=0, limit=2))
+    assert expected[2:] == list(await store.rejected_messages(after=2, limit=2))
+    assert [] == list(await store.rejected_messages(after=3, limit=2))
+
+
+async def test_a_rejected_message_is_read_whole(store: Store) -> None:
+    """As it was kept; one that is not there is not found."""
+    await store.apply((), [rejected("a", b"\xff")], now=NOW)
+    assert KeptMessage(id=1, rejected_at=NOW, message=rejected("a", b"\xff")) == await store.rejected_message(1)
+    with pytest.raises(ResourceNotFoundException, match="Rejected message 2 cannot be found"):
+        await store.rejected_message(2)
+
+
+async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store) -> None:
+    """The applied leave the list, the others have their new reason; what has changed is told."""
+    await store.apply((), [rejected("a"), rejected("b", b"bad"), rejected("c")], now=NOW)
+    retried = await store.retry_rejected([3, 2, 1, 9], parse_message, now=LATER)
+    left = await store.rejected_messages(after=0, limit=9)
+    assert [2] == [message.id for message in left]
+    changed = Changed(job_ids=frozenset("ac"), namespace_ids=frozenset("n"), thing_names=frozenset())
+    assert Retried(applied=(1, 3), rejected={2: left[0].reason}, missing=(9,), changed=changed) == retried
+    assert left[0].reason != "old"
+    assert {"a", "c"} == {job.job_id for job in summaries(await store.list_jobs(ListJobsQuery()))}
+
+
+async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
+    """What is applied and what leaves the list are one transaction."""
+    await store.apply((), [rejected("a"), rejected("b")], now=NOW)
+
+    def parse(topic: str, payload: bytes) -> tuple[Report, ...]:
+        if topic == TOPIC.format("b"):
+            raise ZeroDivisionError
+        return parse_message(topic, payload)
+
+    with pytest.raises(ZeroDivisionError):
+        await store.retry_rejected([1, 2], parse, now=LATER)
+    assert () == summaries(await store.list_jobs(ListJobsQuery()))
+    assert [1, 2] == [message.id for message in await store.rejected_messages(after=0, limit=9)]
+
+
+async def test_a_message_that_was_retried_is_kept_again_when_it_is_rejected_again(store: Store) -> None:
+    """Its reason is the new one."""
+    await store.apply((), [rejected("a")], now=NOW)
+
+    def parse(topic: str, payload: bytes) -> tuple[Report, ...]:  # noqa: ARG001
+        raise MessageError("field", "value", "what it should be")
+
+    expected = "field: 'value' is not what it should be"
+    assert {1: expected} == (await store.retry_rejected([1], parse, now=LATER)).rejected
+    kept = await store.rejected_message(1)
+    assert (expected, NOW) == (kept.message.reason, kept.rejected_at)
+
+
+async def test_purged_messages_are_gone(store: Store) -> None:
+    """Those named, or all; how many there were is told."""
+    await store.apply((), [rejected("a"), rejected("b"), rejected("c")], now=NOW)
+    assert 1 == await store.purge_rejected([2, 9])
+    assert [1, 3] == [message.id for message in await store.rejected_messages(after=0, limit=9)]
+    assert 2 == await store.purge_rejected(None)
+    assert [] == list(await store.rejected_messages(after=0, limit=9))
+
+
+# The service and its commands
+
+GOOD, BAD, BINARY = TOPIC.format("good"), TOPIC.format("bad"), TOPIC.format("binary")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Run a service that holds a message which an older version rejected, and two that it rejected itself."""
+    migrated = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/jobindex.db")
+    assert migrated.returncode == 0
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as database, database:
+        database.execute(
+            "INSERT INTO rejected_messages (digest, rejected_at, topic, payload, reason) VALUES (?, ?, ?, ?, ?)",
+            (b"digest", 1893456000123, GOOD, b"{}", "not known to that version"),
+        )
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+    ):
+        publish(broker.port, [(BAD, "bad \x1b[31m"), (BINARY, b"\xff")])
+        wait_until(lambda: service.metric("messages_rejected_total") == 2, "the rejected messages")
+        yield service
+
+
+def command(service: Service, *arguments: object) -> tuple[int, str, str]:
+    """Run `jobindex rejected`; return its exit status and what it printed."""
+    ended = jobindex("rejected", *arguments, HTTP_PORT=service.url.rpartition(":")[2])
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def listed(service: Service) -> list[dict[str, Any]]:
+    """Return the messages as `jobindex rejected list --json` prints them."""
+    return [json.loads(line) for line in command(service, "list", "--json")[1].splitlines()]
+
+
+def request(service: Service, method: str, path: str, **headers: str) -> tuple[int, Any, str | None]:
+    """Return the status, the body and the error type of an answer."""
+    asked = Request(service.url + path, method=method, headers=headers)
+    try:
+        with urlopen(asked, timeout=10) as answer:
+            return answer.status, json.loads(answer.read()), None
+    except HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())["message"], error.headers["x-amzn-ErrorType"]
+
+
+def test_messages_are_listed_and_shown(service: Service) -> None:
+    """As a table and as JSON; nothing that a publisher wrote reaches the terminal unescaped."""
+    status, table, _ = command(service, "list")
+    header, first, *others = table.splitlines()
+    assert (0, ["ID", "REJECTED", "AT", "BYTES", "TOPIC", "REASON"]) == (status, header.split())
+    assert f"1   2030-01-01T00:00:00.123Z  2      {GOOD}    not known to that version" == first
+    assert 2 == len(others)
+    expected = {
+        "id": 1,
+        "rejectedAt": 1893456000.123,
+        "topic": GOOD,
+        "reason": "not known to that version",
+        "payloadBytes": 2,
+    }
+    assert expected == listed(service)[0]
+    assert [BAD, BINARY] == [message["topic"] for message in listed(service)[1:]]
+    assert 2 == len(command(service, "list", "--after", 2)[1].splitlines())
+
+    assert {**expected, "payload": "e30=", "text": "{}"} == json.loads(command(service, "show", 1, "--json")[1])
+    assert command(service, "show", 2)[1].endswith("payload:      9 bytes\n\nbad \\x1b[31m\n")
+    assert command(service, "show", 3)[1].endswith("payload:      1 byte\n\nin base64: /w==\n")
+    binary = json.loads(command(service, "show", 3, "--json")[1])
+    assert (b"\xff", False) == (b64decode(binary["payload"]), "text" in binary)
+    assert (1, "", "jobindex rejected: Rejected message 9 cannot be found.\n") == command(service, "show", 9)
+
+
+def test_a_part_of_the_messages_is_listed(service: Service) -> None:
+    """It is told that more follow, and how to go on; the service may be another than that of the settings."""
+    ended = jobindex("rejected", "list", "--limit", 2, "--json", "--endpoint", service.url, HTTP_PORT=1)
+    assert [1, 2] == [json.loads(line)["id"] for line in ended.stdout.splitlines()]
+    told = "More follow these 2: take a greater --limit, or --after 2.\n"
+    assert (0, told) == (ended.returncode, ended.stderr)
+    ended = jobindex("rejected", "list", "--limit", 3, "--endpoint", service.url, HTTP_PORT=1)
+    assert (4, "") == (len(ended.stdout.splitlines()), ended.stderr)
+    for arguments in (("show", 1), ("retry", 1), ("purge", 2)):
+        assert 0 == jobindex("rejected", *arguments, "--endpoint", service.url, HTTP_PORT=1).returncode
+
+
+def test_messages_are_tried_again(service: Service) -> None:
+    """What the running version understands is in the index and leaves the list; the rest is told, with its reason."""
+    assert {} == service.jobs()
+    reasons = {message["id"]: message["reason"] for message in listed(service)}
+    status, printed, _ = command(service, "retry", "--all")
+    expected = f"1 applied, 2 still rejected, 0 not there\n2: {reasons[2]}\n3: {reasons[3]}\n"
+    assert (1, expected) == (status, printed)
+    assert {"good"} == set(service.jobs())
+    assert [2, 3] == [message["id"] for message in listed(service)]
+
+    status, printed, _ = command(service, "retry", 1, 2, "--json")
+    outcome = {"applied": [], "rejected": [{"id": 2, "reason": reasons[2]}], "missing": [1]}
+    assert (1, outcome) == (status, json.loads(printed))
+    assert "Applied 1 rejected messages; 2 are still rejected" in service.log()
+
+
+def test_one_message_is_tried_again(service: Service) -> None:
+    """The exit status says that all that were named were applied."""
+    assert (0, "1 applied, 0 still rejected, 0 not there\n", "") == command(service, "retry", 1)
+    assert {"good"} == set(service.jobs())
+
+
+def test_messages_are_purged(service: Service) -> None:
+    """Those named, or all; one that is not there is told."""
+    assert (1, "1 purged, 1 not there\n", "") == command(service, "purge", 1, 9)
+    assert [2, 3] == [message["id"] for message in listed(service)]
+    assert (0, {"purged": 2, "missing": 0}) == (
+        (ended := command(service, "purge", "--all", "--json"))[0],
+        json.loads(ended[1]),
+    )
+    assert [] == listed(service)
+    assert (0, "", "No rejected message is kept.\n") == command(service, "list")
+
+
+def test_a_web_page_cannot_change_anything(service: Service) -> None:
+    """Without the header, which a page of another origin cannot send, nothing is changed, nor is leave given."""
+    for method, path in (("POST", "/rejected/retry?id=1"), ("DELETE", "/rejected?all=true")):
+        for headers in ({}, {"x-jobindex": "0"}):
+            status, message, error = request(service, method, path, **headers)
+            assert (403, "AccessDeniedException") == (status, error)
+            assert "needs the header x-jobindex: 1" in message
+        # A page whose name was made to lead here could send it, but its browser says that a page asks.
+        for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-origin"}):
+            status, message, error = request(service, method, path, **{"x-jobindex": "1"}, **headers)
+            assert (403, "AccessDeniedException") == (status, error)
+            assert "not taken from a web page" in message
+    preflight = request(service, "OPTIONS", "/rejected", Origin="http://evil.example")
+    assert (405, "MethodNotAllowedException") == (preflight[0], preflight[2])
+    assert 3 == len(listed(service))
+    assert 200 == request(service, "DELETE", "/rejected?all=true", **{"x-jobindex": "1"})[0]
+
+
+def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
+    """A page is bounded, `next` is where the following one begins; what is wrong is told in AWS's form."""
+    status, page, _ = request(service, "GET", "/rejected?limit=2")
+    assert (200, [1, 2], 2) == (status, [message["id"] for message in page["messages"]], page["next"])
+    status, page, _ = request(service, "GET", "/rejected?limit=2&after=2")
+    assert (200, [3], None) == (status, [message["id"] for message in page["messages"]], page["next"])
+    ids = "&".join(f"id={number}" for number in range(101))
+    for method, path, constraint in (
+        (
+            "GET",
+            "/rejected?limit=0",
+            "Value '0' at 'limit' failed to satisfy constraint: Member must have value greater",
+        ),
+        ("GET", "/rejected?limit=1001", "Member must have value less than or equal to 1000"),
+        ("GET", "/rejected?after=-1", "Value '-1' at 'after' failed to satisfy constraint: Member must have value"),
+        ("GET", "/rejected/first", "Value 'first' at 'id'"),
+        ("GET", f"/rejected/{'9' * 30}", "Member must have value less than or equal to 999999999999999999"),
+        ("POST", "/rejected/retry", "Value '0' at 'id' failed to satisfy constraint: Member must be given 1 to 100"),
+        ("DELETE", "/rejected", "Member must be given 1 to 100 times"),
+        ("DELETE", "/rejected?all=true&id=1", "Member must not be given together with id"),
+        ("DELETE", f"/rejected?{ids}", "Value '101' at 'id'"),
+    ):
+        status, message, error = request(service, method, path, **{"x-jobindex": "1"})
+        assert (400, "InvalidRequestException") == (status, error)
+        assert constraint in message
+
+
+def test_a_method_that_a_path_has_not_is_refused(service: Service) -> None:
+    """With all that it has, and never taken for another path."""
+    for method, path, expected in (
+        ("PUT", "/rejected", {"GET", "HEAD", "DELETE"}),
+        ("GET", "/rejected/retry", {"POST"}),
+        ("DELETE", "/rejected/1", {"GET", "HEAD"}),
+    ):
+        with pytest.raises(HTTPError) as raised:
+            urlopen(Request(service.url + path, method=method), timeout=10)
+        assert (405, expected) == (raised.value.code, set(raised.value.headers["allow"].split(", ")))
+        raised.value.close()
+
+
+def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) -> None:
+    """The command says that it cannot be done just now, and nothing was changed."""
+    with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        expected = (1, "", "jobindex rejected: The service is temporarily unavailable.\n")
+        assert expected == command(service, "retry", 1)
+        assert expected == command(service, "purge", 1)
+    assert 3 == len(listed(service))
+
+
+def test_a_service_that_does_not_answer_is_told() -> None:
+    """The message says where it was asked, the exit status that nobody was there."""
+    ended = jobindex("rejected", "list", HTTP_PORT=1)
+    assert (3, "") == (ended.returncode, ended.stdout)
+    assert ended.stderr.startswith("jobindex rejected: http://127.0.0.1:1: ")
+    assert ended.stderr.endswith("does the service run there?\n")
+
+
+def test_columns_are_as_wide_as_what_they_hold() -> None:
+    """The last one ends where its text ends."""
+    message = {"id": 10000, "rejectedAt": 0, "payloadBytes": 7, "topic": "a\tb", "reason": "why"}
+    assert (
+        "ID     REJECTED AT               BYTES  TOPIC  REASON\n10000  1970-01-01T00:00:00.000Z  7      a\\tb   why"
+    ) == plain_table(COLUMNS, [row(message)])
+
+
+def test_the_command_asks_for_as_much_as_the_service_gives() -> None:
+    """It does not import the service to know how much that is."""
+    assert (LIMIT_MAXIMUM, AT_ONCE) == (rejected_client.PAGE, rejected_client.AT_ONCE)

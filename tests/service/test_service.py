@@ -1,0 +1,338 @@
+"""The service as a process: start, refusals, brokers that are not kind, stop."""
+
+import asyncio
+import json
+import signal
+import socket
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import astuple
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+from support.alpn_proxy import alpn_front
+from support.brokers import mosquitto, nats, publish
+from support.certificates import make_certificates
+from support.commands import jobindex
+from support.services import Service, running
+from support.waiting import wait_until
+
+from jobindex.config.settings import read_settings
+from jobindex.durations import SHUTDOWN
+from jobindex.live import Live
+from jobindex.service import serve
+
+NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
+
+
+def test_wrong_settings_stop_the_start_with_all_of_them(tmp_path: Path) -> None:
+    """One message lists everything, and nothing was made."""
+    ended = jobindex("serve", HTTP_PORT="x", LOG_LEVEL="y", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert 2 == ended.returncode
+    assert (
+        "jobindex cannot start:\n"
+        "JOBINDEX_HTTP_PORT: 'x' is not a port from 0 to 65535\n"
+        "JOBINDEX_LOG_LEVEL: 'y' is not one of debug, info, warning, error\n"
+    ) == ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
+    """The message names the address, and nothing was made."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ended = jobindex("serve", HTTP_PORT=str(port), DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    assert 2 == ended.returncode
+    assert f"JOBINDEX_HTTP_PORT: 127.0.0.1:{port}: Address already in use" in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_host_that_does_not_resolve_stops_the_start() -> None:
+    """The message names the setting."""
+    ended = jobindex("serve", HTTP_HOST="no.such.host.invalid", HTTP_AUTH="none")
+    assert 2 == ended.returncode
+    assert "JOBINDEX_HTTP_HOST: 'no.such.host.invalid'" in ended.stderr
+
+
+def test_the_settings_of_http_have_their_effect(tmp_path: Path) -> None:
+    """Hosts, proxies and the rate, as a service that runs keeps them; without a key, as the settings say."""
+    settings = {"HTTP_HOSTS": "jobs.internal", "HTTP_PROXIES": "127.0.0.1", "HTTP_RATE": "0.001", "HTTP_AUTH": "none"}
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", **settings)
+    with running(service, until="connecting"):
+
+        def ask(host: str, client: str) -> int:
+            connection = HTTPConnection("127.0.0.1", int(service.url.rpartition(":")[2]), timeout=10)
+            connection.request("GET", "/jobs", headers={"host": host, "x-forwarded-for": client})
+            with connection.getresponse() as answer:
+                answer.read()
+                connection.close()
+                return answer.status
+
+        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+        assert [200] * 10 + [400] == [ask("jobs.internal", "10.0.0.1") for _ in range(11)]
+        assert (200, 403) == (ask("localhost", "10.0.0.2"), ask("jobs.example", "10.0.0.3"))
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_a_file_that_is_no_database_stops_the_start(tmp_path: Path, command: str) -> None:
+    """The message names the file, which stays as it was."""
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database" * 100)
+    ended = jobindex(command, HTTP_PORT="0", DATABASE_URL=f"sqlite:///{file}")
+    assert 1 == ended.returncode
+    assert f"jobindex cannot use its database: {file}: file is not a database" in ended.stderr
+    assert file.read_text() == "not a database" * 100
+
+
+def test_migrate_makes_the_database_and_ends(tmp_path: Path) -> None:
+    """It may run any number of times, and tells when it made one."""
+    for told in ("was made", "is up to date"):
+        ended = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+        assert (0, f"{tmp_path}/new.db {told}\n") == (ended.returncode, ended.stdout)
+
+
+def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
+    """A variable that looks like a setting and is none does not stop the start, but is not passed over in silence."""
+    ended = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db", MQTT_URI="x", LOG_FORMAT="json")
+    expected = "JOBINDEX_MQTT_URI is no setting of jobindex; did you mean JOBINDEX_MQTT_URL?"
+    assert expected == json.loads(ended.stderr)["message"]
+
+
+def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
+    """While another process holds a new database locked the service lives, says why it is not ready, and goes on."""
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
+    with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        try:
+            service.start_only()
+            wait_until(lambda: "locked" in service.readyz()["reason"], "the reason on /readyz")
+            assert service.get("/readyz")[0] == 503
+            assert service.get("/jobs")[0] == 503
+            assert service.get("/healthz")[0] == 200
+            other.execute("ROLLBACK")
+            wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+            assert service.get("/jobs")[0] == 200
+        finally:
+            assert service.stop() == 0
+
+
+def test_a_service_that_still_waits_for_its_database_stops(tmp_path: Path) -> None:
+    """SIGTERM ends it in time whatever it waits for."""
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
+    with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        service.start_only()
+        wait_until(lambda: "locked" in service.readyz()["reason"], "the reason on /readyz")
+        started = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - started < 10
+
+
+def test_a_second_service_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    """No second process writes the file."""
+    with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
+        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+        ended = jobindex("serve", HTTP_PORT="0", DATABASE_URL=f"sqlite:///{service.database}")
+        assert (1, True) == (ended.returncode, "is in use by another jobindex" in ended.stderr)
+
+
+def test_the_health_check_tells_by_its_exit_status(tmp_path: Path) -> None:
+    """0 when the service is ready, 1 when nobody answers."""
+    with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
+        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+        port = service.url.rpartition(":")[2]
+        assert jobindex("healthcheck", HTTP_PORT=port).returncode == 0
+        assert jobindex("healthcheck", HTTP_PORT=port, HTTP_HOST="0.0.0.0").returncode == 0
+    ended = jobindex("healthcheck", HTTP_PORT=port)
+    assert (1, True) == (ended.returncode, "refused" in ended.stderr)
+
+
+def test_the_health_check_asks_the_service_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes no proxy, and knows how to write an IPv6 address."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", HTTP_HOST="::1")
+    service.start_only()
+    try:
+        assert service.url.startswith("http://[::1]:")
+        check = {"HTTP_HOST": "::1", "HTTP_PORT": service.url.rpartition(":")[2]}
+        wait_until(lambda: jobindex("healthcheck", **check).returncode == 0, "a ready service")
+    finally:
+        assert service.stop() == 0
+
+
+def test_a_stop_fails_no_request(tmp_path: Path) -> None:
+    """Requests under way at a stop are answered from the index: it is closed after HTTP has ended."""
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
+    service.start(until="connecting")
+    wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+
+    def ask(_: int) -> set[int]:
+        answers = set()
+        try:
+            while True:
+                answers.add(service.get("/jobs")[0])
+        except OSError:  # nobody listens any more
+            return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, number) for number in range(8)]
+        wait_until(lambda: service.get("/jobs")[0] == 200, "an answer")
+        assert service.stop() == 0
+        assert {200} == set().union(*(answers.result(30) for answers in asking))
+    assert "Traceback" not in service.log()
+
+
+def test_what_is_in_hand_is_written_before_the_service_stops(tmp_path: Path) -> None:
+    """SIGTERM commits and acknowledges what was delivered; the exit status is 0."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+        with running(service):
+            with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                publish(broker.port, [NOTIFICATION])
+                wait_until(lambda: service.metric("commits_failed_total") >= 1, "a commit that fails")
+                assert service.process is not None
+                service.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: service.get("/readyz")[0] == 503, "/readyz to say that the service stops")
+            assert service.process.wait(10) == 0
+        with closing(sqlite3.connect(service.database)) as database:
+            assert [("job",)] == database.execute("SELECT job_id FROM job_summaries").fetchall()
+
+
+def test_the_limits_of_a_shutdown_add_up_to_less_than_ten_seconds() -> None:
+    """Every step may take as long as it is allowed to, and SIGTERM still ends the service in time."""
+    assert sum(astuple(SHUTDOWN)) < 10
+
+
+def test_a_service_whose_database_stays_locked_stops_in_time(tmp_path: Path) -> None:
+    """What cannot be written stays with the broker; the service ends within ten seconds with status 0."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+        with running(service):
+            with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                publish(broker.port, [NOTIFICATION])
+                wait_until(lambda: service.metric("commits_failed_total") >= 1, "a commit that fails")
+                started = time.monotonic()
+                assert service.stop() == 0
+                assert time.monotonic() - started < 10
+            service.start()
+            wait_until(service.jobs, "the job")
+
+
+def test_a_connection_attempt_that_nobody_answers_does_not_hold_the_stop(tmp_path: Path) -> None:
+    """The thread that waits for a TLS handshake is left behind."""
+    certificates = make_certificates(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"mqtts://127.0.0.1:{silent.getsockname()[1]}"
+        service = Service(tmp_path, MQTT_URL=url, MQTT_CA_FILE=str(certificates.ca))
+        service.start(until="connecting")
+        with silent.accept()[0]:
+            assert service.get("/jobs")[0] == 200
+            started = time.monotonic()
+            assert service.stop() == 0
+            assert time.monotonic() - started < 10
+
+
+def test_a_broker_that_never_answers_is_tried_again(tmp_path: Path) -> None:
+    """A connection without CONNACK times out, and its socket is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(40)
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{silent.getsockname()[1]}")
+        with running(service, until="connecting"), silent.accept()[0] as first:
+            first.settimeout(40)
+            while first.recv(1000):
+                pass
+            wait_until(lambda: "Operation timed out" in service.log(), "the reason in the log")
+            silent.accept()[0].close()
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_tls_with_a_client_certificate(tmp_path: Path, protocol: str) -> None:
+    """mqtts:// with an authority, a certificate and a key of one's own."""
+    files = make_certificates(tmp_path)
+    settings = ("allow_anonymous true", f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
+    with mosquitto(tmp_path, *settings, "require_certificate true") as broker:
+        service = Service(
+            tmp_path,
+            MQTT_URL=f"mqtts://127.0.0.1:{broker.port}",
+            MQTT_PROTOCOL=protocol,
+            MQTT_CA_FILE=str(files.ca),
+            MQTT_CERT_FILE=str(files.client),
+            MQTT_KEY_FILE=str(files.client_key),
+        )
+        with running(service):
+            told = service.readyz()
+            assert (True, "connected") == (told["ready"], told["ingestion"])
+
+
+def test_a_broker_that_shares_its_port_is_asked_by_alpn(tmp_path: Path) -> None:
+    """As AWS IoT Core on port 443: it ends the connection of who does not ask for its protocol."""
+    files = make_certificates(tmp_path)
+    with mosquitto(tmp_path) as broker, alpn_front(files, broker.port, "x-amzn-mqtt-ca") as port:
+        settings = {
+            "MQTT_URL": f"mqtts://127.0.0.1:{port}",
+            "MQTT_CA_FILE": str(files.ca),
+            "MQTT_CERT_FILE": str(files.client),
+            "MQTT_KEY_FILE": str(files.client_key),
+        }
+        service = Service(tmp_path, **settings, MQTT_ALPN="x-amzn-mqtt-ca")
+        with running(service):
+            publish(broker.port, [NOTIFICATION])
+            wait_until(service.jobs, "the job")
+            service.stop()
+            other = Service(tmp_path, **settings, MQTT_ALPN="mqtt")
+            with running(other, until="connecting"):
+                wait_until(lambda: "ingestionReason" in other.readyz(), "the reason")
+
+
+def test_a_refused_password_is_told(tmp_path: Path) -> None:
+    """/readyz says refused and why, while the service answers; the password is in no message."""
+    (tmp_path / "passwords").write_text("")
+    with mosquitto(tmp_path, "allow_anonymous false", f"password_file {tmp_path}/passwords") as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://user:hunter2@127.0.0.1:{broker.port}")
+        with running(service, until="refused"):
+            assert "Not authorized" in service.readyz()["ingestionReason"]
+            assert service.get("/readyz")[0] == service.get("/jobs")[0] == 200
+            assert "hunter2" not in service.log()
+
+
+def test_a_refused_subscription_is_told_and_the_others_work(tmp_path: Path) -> None:
+    """A filter that the broker does not grant is named; what it grants is received."""
+    with nats(tmp_path) as broker:
+        # NATS refuses a filter with a space in it, and grants the others.
+        service = Service(
+            tmp_path,
+            MQTT_URL=f"mqtt://127.0.0.1:{broker.port}",
+            MQTT_PROTOCOL="3.1.1",
+            MQTT_TOPICS="$aws/things/+/jobs/#,$aws/events/job/a b",
+        )
+        with running(service, until="refused"):
+            assert "$aws/events/job/a b" in service.readyz()["ingestionReason"]
+            publish(broker.port, [NOTIFICATION])
+            wait_until(service.jobs, "the job")
+
+
+async def test_a_part_that_fails_ends_the_service_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts it again learns that it failed; it does not end as if it had been asked to."""
+
+    async def fail(live: Live) -> None:  # noqa: ARG001
+        raise RuntimeError("nobody is told any longer")
+
+    monkeypatch.setattr(Live, "run", fail)
+    settings = read_settings(
+        {
+            "JOBINDEX_DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db",
+            "JOBINDEX_MQTT_URL": "mqtt://127.0.0.1:1",
+            "JOBINDEX_HTTP_PORT": "0",
+        },
+        is_terminal=False,
+    )
+    with pytest.raises(RuntimeError, match="nobody is told any longer"):
+        async with asyncio.timeout(20):
+            await serve(settings, asyncio.Event())

@@ -1,0 +1,422 @@
+"""`jobindex backup`, `check` and `restore`: copies of an index in use, and what a check finds in a file."""
+
+import asyncio
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.brokers import mosquitto, publish
+from support.commands import jobindex
+from support.services import Service, running
+from support.waiting import wait_until
+
+from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.events import parse_message
+from jobindex.migrations import load_migrations
+from jobindex.sqlite import store as sqlite
+from jobindex.sqlite.backup import back_up, restore
+from jobindex.sqlite.check import check
+from jobindex.sqlite.store import migrate, open_store
+from jobindex.store import Session
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+CHANGE_INDEX = """
+DROP INDEX executions_pending;
+CREATE INDEX executions_pending ON executions (thing_name) WHERE has_ended = 1
+"""
+WRITE_AND_DIE = """
+import os, sqlite3, sys
+
+sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])
+os.kill(os.getpid(), 9)
+"""
+AWAY = "mqtt://127.0.0.1:1"  # no broker there
+
+THING = "$aws/things/t1/jobs"
+MESSAGES = [
+    *[(f"$aws/things/t{n % 7}/jobs/job-{n:03}/notify-namespace-n", b'{"timestamp": %d}' % n) for n in range(300)],
+    (f"{THING}/notify-namespace-n", b'{"timestamp": 5, "jobs": {"QUEUED": [{"jobId": "job-001", "queuedAt": 5}]}}'),
+    (f"{THING}/job-001/notify-namespace-n", b'{"job": {"thingGroupName": "g", "targetSelection": "SNAPSHOT"}}'),
+    (f"{THING}/job-008/get/accepted", b'{"execution": {"status": "SUCCEEDED", "lastUpdatedAt": 9}}'),
+    (f"{THING}/notify-namespace-n", b'{"timestamp": 8, "jobs": {}}'),
+    ("$aws/events/job/job-002/deleted", b'{"timestamp": 20}'),
+]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Make an index in which every table that ListJobs reads has rows."""
+    path = tmp_path / "job index?100%.db"
+    asyncio.run(fill(path, MESSAGES))
+    return path
+
+
+async def fill(path: Path, messages: Sequence[tuple[str, bytes]]) -> None:
+    """Apply messages to an index, and remember a session."""
+    async with open_store(path) as store:
+        reports = [report for topic, payload in messages for report in parse_message(topic, payload)]
+        await store.apply(reports, (), now=NOW)
+        await store.remember_session(Session(topic_filters=frozenset({"a/#"}), complete_since=NOW))
+
+
+def findings(path: Path) -> dict[str, str | None]:
+    """Return what each check says is wrong, None where nothing is."""
+    return {finding.name: finding.problem for finding in check(path)}
+
+
+def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """Return what is in a file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def change(path: Path, *statements: str) -> None:
+    """Change a file behind jobindex's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def content(path: Path) -> list[str]:
+    """Return all that a file holds, as statements, in no order."""
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(connection.iterdump())
+
+
+# Under load
+
+
+def test_a_backup_under_load_is_the_index_at_one_moment(tmp_path: Path) -> None:
+    """Jobs numbered in the order of their messages: a backup holds all up to one that was applied while it was made."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+        with running(service):
+            done = threading.Event()
+
+            def load() -> None:
+                sent = 0
+                while not done.is_set():
+                    topics = (f"$aws/things/t/jobs/job-{n:06}/notify-namespace-n" for n in range(sent, sent + 200))
+                    publish(broker.port, [(topic, '{"job": {"thingGroupName": "g"}}') for topic in topics])
+                    sent += 200
+
+            def applied() -> int:
+                return int(service.metric("messages_applied_total"))
+
+            publisher = threading.Thread(target=load)
+            publisher.start()
+            moments = []
+            try:
+                for number in range(4):
+                    seen = applied()
+                    wait_until(lambda seen=seen: applied() > seen + 300, "messages")  # type: ignore[misc]
+                    copy = tmp_path / f"backup-{number}.db"
+                    before = applied()
+                    made = jobindex("backup", copy, DATABASE_URL=f"sqlite:///{service.database}")
+                    # What is counted is committed, but what is committed may not be counted yet: a batch, or less.
+                    after = applied() + 1000
+                    assert (0, f"{copy}: {copy.stat().st_size} bytes\n", "") == (
+                        made.returncode,
+                        made.stdout,
+                        made.stderr,
+                    )
+                    moments.append((before, copy, after))
+            finally:
+                done.set()
+                publisher.join()
+            assert service.stop() == 0
+        for before, copy, after in moments:
+            ids = [str(row[0]) for row in rows(copy, "SELECT job_id FROM job_summaries ORDER BY job_id")]
+            assert before <= len(ids) <= after
+            assert [f"job-{number:06}" for number in range(len(ids))] == ids
+            assert jobindex("check", copy).returncode == 0
+        assert len({copy.stat().st_size for _, copy, _ in moments}) > 1
+
+        # Restored elsewhere, the last one answers.
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        restored = Service(elsewhere, MQTT_URL=AWAY)
+        put = jobindex("restore", copy, DATABASE_URL=f"sqlite:///{restored.database}")
+        assert (0, f"{restored.database}: restored from {copy}\n") == (put.returncode, put.stdout)
+        with running(restored, until="connecting"):
+            wait_until(lambda: restored.get("/readyz")[0] == 200, "readiness")
+            assert set(ids) == set(restored.jobs())
+            assert jobindex("check", DATABASE_URL=f"sqlite:///{restored.database}").returncode == 0
+
+
+# Backup
+
+
+def test_a_backup_holds_what_the_database_holds(database: Path, tmp_path: Path) -> None:
+    """Nothing is left out, and the database is as it was."""
+    before = database.read_bytes()
+    size = back_up(database, tmp_path / "copy.db")
+    assert size == (tmp_path / "copy.db").stat().st_size
+    assert content(database) == content(tmp_path / "copy.db")
+    assert before == database.read_bytes()
+
+
+def test_a_backup_holds_what_a_killed_service_left_in_the_wal(database: Path, tmp_path: Path) -> None:
+    """What was committed counts, wherever it is."""
+    late = "INSERT INTO thing_groups VALUES ('late', '')"
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(database), late], check=False)
+    assert Path(f"{database}-wal").stat().st_size > 0
+    back_up(database, tmp_path / "copy.db")
+    assert ("late", "") in rows(tmp_path / "copy.db", "SELECT * FROM thing_groups")
+
+
+def test_a_file_that_exists_is_not_overwritten(database: Path, tmp_path: Path) -> None:
+    """It stays as it was, and nothing else is left behind."""
+    target = tmp_path / "copy.db"
+    target.write_text("precious")
+    ended = jobindex("backup", target, DATABASE_URL=f"sqlite:///{database}")
+    assert (1, f"jobindex backup: {target}: exists already\n") == (ended.returncode, ended.stderr)
+    assert "precious" == target.read_text()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda _: None, "cannot be copied to"),
+        (lambda path: path.write_bytes(b"not a database" * 100), "file is not a database"),
+    ],
+    ids=["missing", "no database"],
+)
+def test_what_cannot_be_read_leaves_no_backup(tmp_path: Path, make: Callable[[Path], None], expected: str) -> None:
+    """There is a backup when it is whole, and else none."""
+    make(tmp_path / "jobindex.db")
+    with pytest.raises(BackupError, match=expected):
+        back_up(tmp_path / "jobindex.db", tmp_path / "copies.db")
+    assert {"jobindex.db"} >= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_folder_that_does_not_exist_is_told(database: Path, tmp_path: Path) -> None:
+    """No folder is made for a backup."""
+    with pytest.raises(BackupError, match="missing: is no folder"):
+        back_up(database, tmp_path / "missing" / "copy.db")
+
+
+# Check
+
+
+def test_nothing_is_wrong_with_a_good_index(database: Path) -> None:
+    """A line for each check says what was looked at."""
+    ended = jobindex("check", DATABASE_URL=f"sqlite:///{str(database).replace('%', '%25')}")
+    integrity, *others = ended.stdout.splitlines()
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert integrity.startswith("ok      integrity: ")
+    newest = rows(database, "SELECT max(number) FROM migrations")[0][0]
+    assert [
+        f"ok      schema: as migration {newest} leaves it",
+        "ok      plans: 32 combinations of filters, no scan and no sort",
+        "ok      executions: 2 rows, as the registers say",
+        "ok      job_summaries: 299 rows, as the registers say",
+        "ok      job_thing_groups: 1 rows, as the registers say",
+        "ok      namespace_jobs: 3 rows, as the registers say",
+        "ok      namespace_executions: 2 rows, as the registers say",
+        "ok      jobs: 300 rows, as the registers say",
+    ] == others
+
+
+def test_a_corrupted_page_is_found(database: Path) -> None:
+    """The file is whole, or is not."""
+    (page,) = rows(database, "SELECT rootpage FROM sqlite_schema WHERE name = 'job_summaries_by_kind'")[0]
+    (size,) = rows(database, "PRAGMA page_size")[0]
+    assert isinstance(page, int)
+    assert isinstance(size, int)
+    with database.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xa5" * size)
+    ended = jobindex("check", database)
+    assert 1 == ended.returncode
+    assert "FAILED  integrity: " in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "name", "problem"),
+    [
+        ("DROP INDEX job_summaries_by_kind", "schema", "index job_summaries_by_kind is missing"),
+        ("CREATE TABLE mine (x)", "schema", "table mine is none of ours"),
+        (CHANGE_INDEX, "schema", "index executions_pending differs"),
+        ("UPDATE migrations SET name = 'other' WHERE number = 1", "schema", "migration 1 differs"),
+        ("INSERT INTO migrations (number, name) VALUES (9999, 'x')", "schema", "made by a newer jobindex"),
+        ("UPDATE job_summaries SET kind = 5 WHERE job_id = 'job-003'", "job_summaries", "1 rows .*/job-003"),
+        ("DELETE FROM job_summaries WHERE job_id = 'job-004'", "job_summaries", "1 rows .*/job-004"),
+        ("DELETE FROM jobs WHERE job_id = 'job-005'", "job_summaries|namespace_jobs", "1 rows .*/job-005"),
+        ("UPDATE job_summaries SET listed = listed || ' '", "job_summaries", "299 rows .*; and 294 more"),
+        ("UPDATE jobs SET listed_created_at = 1 WHERE job_id = 'job-006'", "jobs", "1 rows .*: job-006"),
+        ("DELETE FROM job_thing_groups", "job_thing_groups", "1 rows .*: name:g/.*/job-001"),
+        (
+            "INSERT INTO job_thing_groups VALUES ('id:x', 0, 1, 'job-001', '')",
+            "job_thing_groups",
+            "1 rows .*: id:x/0/1/job-001",
+        ),
+        ("UPDATE executions SET has_ended = 0 WHERE job_id = 'job-001'", "executions", "1 rows .*: job-001/t1"),
+    ],
+)
+def test_what_is_wrong_is_found(database: Path, statement: str, name: str, problem: str) -> None:
+    """An index or a table that is not ours, and a row that the registers do not say, are each found and named."""
+    change(database, *statement.split(";"))
+    found = {name: wrong for name, wrong in findings(database).items() if wrong}
+    assert name.split("|") == list(found)
+    assert re.search(problem, next(iter(found.values())))
+
+
+def test_a_plan_that_would_sort_is_found(database: Path) -> None:
+    """Whatever leads SQLite to another plan: here statistics that tell it untruths."""
+    few = "INSERT INTO sqlite_stat1 VALUES ('job_summaries', 'job_summaries', '1 1')"
+    change(database, "ANALYZE", "DELETE FROM sqlite_stat1", few)
+    assert {"plans": "SCAN job"} == {name: wrong for name, wrong in findings(database).items() if wrong}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, {"file": "{path}: unable to open database file"}),
+        (b"", {"integrity": None, "schema": "this is no database of jobindex"}),
+        (b"not a database" * 100, {"file": "{path}: file is not a database"}),
+    ],
+    ids=["missing", "empty", "no database"],
+)
+def test_a_file_that_is_no_index_fails(tmp_path: Path, content: bytes | None, expected: dict[str, str | None]) -> None:
+    """Whatever it is, it is told, and nothing is made."""
+    path = tmp_path / "some.db"
+    if content is not None:
+        path.write_bytes(content)
+    before = list(tmp_path.iterdir())
+    assert {name: wrong and wrong.format(path=path) for name, wrong in expected.items()} == findings(path)
+    assert before == list(tmp_path.iterdir())
+
+
+def test_an_index_of_an_older_version_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its schema is the one that its migrations made; what it says is checked after it is migrated."""
+    path = tmp_path / "old.db"
+    first = load_migrations("sqlite")[:1]
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite, "load_migrations", lambda _: first)
+        asyncio.run(migrate(path))
+    assert {"integrity": None, "schema": None, "plans, readings": None} == findings(path)
+    restore(path, tmp_path / "new.db", now=NOW)
+    asyncio.run(migrate(tmp_path / "new.db"))
+    assert {None} == set(findings(tmp_path / "new.db").values())
+
+
+# Restore
+
+
+def test_a_restore_is_refused_while_a_service_runs(tmp_path: Path) -> None:
+    """The database, and the service on it, go on as they were."""
+    with running(Service(tmp_path, MQTT_URL=AWAY), until="connecting") as service:
+        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
+        url = f"sqlite:///{service.database}"
+        assert jobindex("backup", tmp_path / "copy.db", DATABASE_URL=url).returncode == 0
+        inode = service.database.stat().st_ino
+        ended = jobindex("restore", tmp_path / "copy.db", DATABASE_URL=url)
+        assert 1 == ended.returncode
+        assert f"{service.database}: is in use by another jobindex" in ended.stderr
+        assert inode == service.database.stat().st_ino
+        assert service.get("/jobs")[0] == 200
+
+
+def test_a_restore_keeps_what_was_there(database: Path, tmp_path: Path) -> None:
+    """The former database keeps all that it held under its new name, what stood in its WAL too."""
+    back_up(database, tmp_path / "copy.db")
+    late = "INSERT INTO thing_groups VALUES ('late', '')"
+    subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(database), late], check=False)
+    database.chmod(0o640)
+    former = restore(tmp_path / "copy.db", database, now=NOW)
+    assert Path(f"{database}.before-20300101T000000Z") == former
+    assert former is not None
+    assert ("late", "") in rows(former, "SELECT * FROM thing_groups")
+    assert rows(tmp_path / "copy.db", "SELECT * FROM job_summaries") == rows(database, "SELECT * FROM job_summaries")
+    assert 0o640 == database.stat().st_mode & 0o777
+    expected = {database.name, former.name, f"{database.name}.lock", "copy.db"}
+    assert expected == {path.name for path in tmp_path.iterdir()}
+
+
+async def test_a_restored_index_is_complete_since_no_time(database: Path, tmp_path: Path) -> None:
+    """The broker does not repeat what came after the backup: only its next connection completes the index."""
+    back_up(database, tmp_path / "copy.db")
+    restore(tmp_path / "copy.db", tmp_path / "new.db", now=NOW)
+    async with open_store(tmp_path / "new.db") as store:
+        assert Session(topic_filters=frozenset({"a/#"}), complete_since=None) == await store.session()
+    assert [(1893456000000,)] == rows(tmp_path / "copy.db", "SELECT complete_since FROM session")
+
+
+def test_a_damaged_database_is_replaced(database: Path, tmp_path: Path) -> None:
+    """What is left of it, and of its WAL, which SQLite would play back into the restored file, goes aside."""
+    back_up(database, tmp_path / "copy.db")
+    database.write_bytes(b"damaged" * 1000)
+    Path(f"{database}-wal").write_bytes(b"wal")
+    Path(f"{database}-shm").write_bytes(b"shm")
+    former = restore(tmp_path / "copy.db", database, now=NOW)
+    assert former is not None
+    assert (b"damaged" * 1000, b"wal") == (former.read_bytes(), Path(f"{former}-wal").read_bytes())
+    assert not Path(f"{database}-shm").exists()
+    assert {None} == set(findings(database).values())
+
+
+def test_a_bad_backup_is_not_restored(database: Path, tmp_path: Path) -> None:
+    """It is checked first, and what is wrong is told."""
+    back_up(database, tmp_path / "copy.db")
+    change(tmp_path / "copy.db", "DELETE FROM job_thing_groups")
+    before = database.read_bytes()
+    with pytest.raises(BackupError, match=r"does not pass `jobindex check`:\nFAILED  job_thing_groups: 1 rows"):
+        restore(tmp_path / "copy.db", database, now=NOW)
+    assert before == database.read_bytes()
+
+
+def test_a_database_that_is_being_read_is_not_replaced(database: Path, tmp_path: Path) -> None:
+    """Its WAL cannot be brought into the file just now; later it can."""
+    back_up(database, tmp_path / "copy.db")
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM jobs").fetchone()
+        with pytest.raises(DatabaseUnavailableError, match="is being read by another process"):
+            restore(tmp_path / "copy.db", database, now=NOW)
+    assert restore(tmp_path / "copy.db", database, now=NOW)
+
+
+async def test_a_restore_is_refused_while_the_database_is_open(database: Path, tmp_path: Path) -> None:
+    """The lock is the service's own."""
+    back_up(database, tmp_path / "copy.db")
+    async with open_store(database):
+        with pytest.raises(DatabaseRefusedError, match="is in use by another jobindex"):
+            restore(tmp_path / "copy.db", database, now=NOW)
+
+
+def test_a_second_restore_in_the_same_second_is_refused(database: Path, tmp_path: Path) -> None:
+    """No former database is overwritten by another."""
+    back_up(database, tmp_path / "copy.db")
+    restore(tmp_path / "copy.db", database, now=NOW)
+    with pytest.raises(BackupError, match="File exists"):
+        restore(tmp_path / "copy.db", database, now=NOW)
+
+
+async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Path) -> None:
+    """A job told without any time, and later at just the time when it arrived, is as the registers say."""
+    async with open_store(tmp_path / "jobindex.db") as store:
+        for told in ({}, {"lastUpdatedAt": NOW.timestamp()}):
+            topic = "$aws/things/t1/jobs/job-1/notify-namespace-n1"
+            await store.apply(parse_message(topic, json.dumps({"job": told}).encode()), (), now=NOW)
+    assert not any(findings(tmp_path / "jobindex.db").values())
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """By each command that reads one, in a line."""
+    missing = tmp_path / "none.db"
+    settings = {"DATABASE_URL": f"sqlite:///{missing}"}
+    for arguments in (("check", missing), ("check",), ("backup", tmp_path / "copy.db"), ("restore", missing)):
+        ended = jobindex(*arguments, **settings)
+        told = f"jobindex {arguments[0]}: {missing} is not there\n"
+        assert (1, "", told) == (ended.returncode, ended.stdout, ended.stderr)
+    assert [] == list(tmp_path.iterdir())

@@ -1,0 +1,272 @@
+"""What PostgreSQL reads for an answer, and for a batch: as many rows as these tell of, whatever the index holds.
+
+Plans depend on statistics and on how many rows there are, so that an empty database would show nothing: this one has
+the bench's jobs, which are made to be hard on indexes, and rows are counted, not steps.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain, combinations, islice
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from support.postgresql_servers import Databases, execute
+
+from bench.jobs import jobs, reports
+from bench.messages import messages
+from bench.questions import COMBINATIONS, NAMES, questions
+from jobindex.databases import PostgresDatabase
+from jobindex.errors import ResourceNotFoundException
+from jobindex.events import parse_message
+from jobindex.jobs import JobReport, JobStatus, Report, TargetSelection, ThingGroupReport, to_milliseconds
+from jobindex.listing import Filters, ListJobsQuery, Position
+from jobindex.sql import changes, executions, index, retention, things
+from jobindex.sql.batch import apply
+from jobindex.sql.connection import Connection
+from jobindex.sql.pages import known_of, read_page
+from jobindex.sql.search import read_jobs_by_id
+from jobindex.store import RejectedLimits
+from jobindex.stores import open_store
+
+JOBS = 10_000
+LIMIT = 50
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+SEEN = frozenset({"left", "harbour-1", "nowhere"})
+_ALIKE: dict[str, Any] = {
+    "namespace_id": "n1",
+    "status": JobStatus.IN_PROGRESS,
+    "target_selection": TargetSelection.SNAPSHOT,
+    "thing_group_name": "g1",
+    "thing_group_id": None,
+}
+PLACES_MAXIMUM = 10
+"""Of these namespaces with a kind, and a key of a group; the jobs of each are three in ten at most."""
+
+
+class Explained:
+    """A connection that runs each statement, and counts the rows that one of its steps reads, or looks at in vain."""
+
+    def __init__(self, transaction: Any, *, is_prepared: bool = False) -> None:
+        self._transaction = transaction
+        self._is_prepared = is_prepared
+        self.rows: dict[str, int] = {}
+        """The most of a step, by the statement."""
+
+    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> Any:
+        """Run a statement; what was written is not counted."""
+        [(plan,)] = self._explain(statement, parameters or {}).fetchall()
+        self.rows[statement] = max(self.rows.get(statement, 0), *_rows(plan[0]["Plan"]))
+        is_question = statement.lstrip().startswith(("SELECT", "WITH"))
+        return self._transaction.execute(statement, parameters or {}) if is_question else SimpleNamespace()
+
+    def _explain(self, statement: str, parameters: Mapping[str, Any]) -> Any:
+        from psycopg.sql import Literal  # noqa: PLC0415 (it may not be there)
+
+        from jobindex.postgres.dialect import translated  # noqa: PLC0415
+
+        connection, text = self._transaction.connection, translated(statement)
+        explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
+        if not self._is_prepared:
+            return connection.execute(f"{explain} {text}".encode(), parameters)
+        names = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", text)))
+        prepared = re.sub(r"%\((\w+)\)s", lambda name: f"${names.index(name[1]) + 1}", text).replace("%%", "%")
+        connection.execute(f"PREPARE one AS {prepared}".encode())
+        values = ", ".join(Literal(parameters[name]).as_string(connection) for name in names)
+        explained = connection.execute(f"{explain} EXECUTE one ({values})".encode())
+        connection.execute("DEALLOCATE one")
+        return explained
+
+    def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> Any:
+        """Run a statement with each of these parameters."""
+        for one in parameters:
+            self.execute(statement, one)
+
+
+def _rows(plan: Mapping[str, Any]) -> Iterator[int]:
+    removed = sum(plan.get(f"Rows Removed by {what}", 0) for what in ("Filter", "Join Filter", "Index Recheck"))
+    yield round((plan["Actual Rows"] + removed) * plan["Actual Loops"])
+    for step in plan.get("Plans", ()):
+        yield from _rows(step)
+
+
+@pytest.fixture(scope="module")
+def filled(postgresql: Databases) -> Iterator[str]:
+    """Return the URL of a database with many jobs, and statistics of yesterday, when no execution was pending."""
+    with postgresql.fresh() as url:
+        asyncio.run(_fill(url, reports(JOBS)))
+        execute(url, "ANALYZE")
+        asyncio.run(_fill(url, iter(_told(2_000, seed=1))))
+        yield url
+
+
+@pytest.fixture(scope="module")
+def alike(postgresql: Databases) -> Iterator[str]:
+    """Return the URL of a database whose jobs are all of one kind, in one namespace and one group, with statistics."""
+    told: list[Report] = [ThingGroupReport(thing_group_name="g1")]
+    told += [replace(report, **_ALIKE) for report in reports(JOBS) if isinstance(report, JobReport)]
+    with postgresql.fresh() as url:
+        asyncio.run(_fill(url, iter(told)))
+        execute(url, "ANALYZE")
+        yield url
+
+
+@pytest.fixture
+def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
+    """Return what runs some work on a reading connection, and returns the rows that each statement reads."""
+    from jobindex.postgres.link import Link  # noqa: PLC0415 (where psycopg is)
+
+    link = Link(filled, writes=False)
+    yield partial(_explain, link)
+    link.close()
+
+
+@pytest.fixture
+def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
+    """Return the same of a writing connection."""
+    from jobindex.postgres.engine import prepare  # noqa: PLC0415 (where psycopg is)
+    from jobindex.postgres.link import Link  # noqa: PLC0415
+
+    link = Link(filled, prepare, writes=True)
+    yield partial(_explain, link)
+    link.close()
+
+
+def _explain(link: Any, work: Callable[[Connection], object]) -> Mapping[str, int]:
+    def do(transaction: Any) -> Mapping[str, int]:
+        explained = Explained(transaction)
+        work(explained)
+        return explained.rows
+
+    rows: Mapping[str, int] = link.run(do, done="read")
+    return rows
+
+
+async def _fill(url: str, told: Iterator[Report]) -> None:
+    async with open_store(PostgresDatabase(conninfo=url, shown="postgresql")) as store:
+        assert await store.take_lease("{}", seconds=3600)
+        while batch := list(islice(told, 5_000)):
+            await store.apply(batch, (), now=NOW)
+        await store.release_lease()
+
+
+def _told(count: int, seed: int) -> list[Report]:
+    told = islice(messages(-(-count // 100), seed), count)
+    return [report for topic, payload in told for report in parse_message(topic, payload)]
+
+
+def _too_many(rows: Mapping[str, int], maximum: int) -> Mapping[str, int]:
+    return {statement: read for statement, read in rows.items() if read > maximum}
+
+
+@pytest.mark.parametrize("names", COMBINATIONS, ids=lambda names: " ".join(names) or "no filter")
+@pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
+def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_limited: bool) -> None:  # noqa: FBT001
+    """With every combination of filters, also such as no job passes, forwards and backwards, from wherever it is."""
+    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+
+    engine = PostgresEngine("", name="plans", arn_prefix="arn:")
+    middle = next(islice(jobs(JOBS), JOBS // 2, None))
+    oldest = next(islice(jobs(JOBS), 20, None))
+    seen = SEEN if is_limited else None
+    maximum = (LIMIT + 1) * (PLACES_MAXIMUM if is_limited else 1)
+
+    def ask(query: ListJobsQuery, connection: Connection) -> None:
+        try:
+            read_page(connection, engine=engine, query=query, known=known_of("arn:"), seen=seen)
+        except ResourceNotFoundException:
+            assert is_limited
+
+    for filters in questions(names):
+        for query in (
+            ListJobsQuery(filters=filters, max_results=LIMIT),
+            ListJobsQuery(filters=filters, max_results=LIMIT, after=_at(middle)),
+            ListJobsQuery(filters=filters, max_results=LIMIT, after=_at(oldest), is_backwards=True),
+        ):
+            assert {} == _too_many(reading(partial(ask, query)), maximum), (filters, query.after)
+
+
+@pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
+@pytest.mark.parametrize("missing", ["namespace_id", "status", "target_selection"])
+def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: bool) -> None:  # noqa: FBT001
+    """Where all jobs are alike, and a plan is made for whatever is asked, it serves what no job is like."""
+    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.postgres.link import Link  # noqa: PLC0415
+
+    engine = PostgresEngine("", name="plans", arn_prefix="arn:")
+    nowhere = {"namespace_id": "n2", "status": JobStatus.CANCELED, "target_selection": TargetSelection.CONTINUOUS}
+    told = {name: _ALIKE[name] for name in NAMES if name != "thing_group_id"} | {missing: nowhere[missing]}
+    seen = frozenset({"n1", "n2"}) if is_limited else None
+    others = [name for name in told if name != missing]
+    link = Link(alike, writes=False)
+
+    def ask(filters: Filters, transaction: Any) -> Mapping[str, int]:
+        transaction.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        planned = Explained(transaction, is_prepared=True)
+        query = ListJobsQuery(filters=filters, max_results=LIMIT)
+        read_page(planned, engine=engine, query=query, known=known_of("arn:"), seen=seen)
+        return planned.rows
+
+    for names in chain.from_iterable(combinations(others, length) for length in range(len(others) + 1)):
+        filters = Filters(**{name: told[name] for name in (missing, *names)})
+        rows = link.run(partial(ask, filters), done="read")
+        assert {} == _too_many(rows, LIMIT + 1), filters
+    link.close()
+
+
+def _at(job: Any) -> Position:
+    return Position(created_at=job.created_at, job_id=job.job_id)
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_batch_reads_what_it_changes(writing: Any, count: int) -> None:
+    """New jobs, known ones, and what is pending on the things that they tell of, in every statement of a batch."""
+    told = [*_told(count, seed=2), *_told(count, seed=1)]
+    known = next(iter(jobs(1)))
+    told += [report for report in islice(reports(JOBS), 200) if getattr(report, "job_id", "") == known.job_id]
+    rows = writing(lambda connection: apply(told, (), NOW, RejectedLimits(), connection))
+    assert len(rows) > 30
+    assert {} == _too_many(rows, 12 * count + 50)
+
+
+def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None:
+    """Each kind of job is read in the order of time, from where the page before has ended."""
+    horizon = to_milliseconds(NOW)
+    after = next(islice(jobs(JOBS), 500, None))
+    parameters = {"horizon": horizon, "time": to_milliseconds(after.created_at), "job_id": after.job_id, "limit": LIMIT}
+    for page, _ in retention.statements():
+        assert {} == _too_many(reading(lambda connection, page=page: connection.execute(page, parameters)), LIMIT)
+
+
+def test_a_question_reads_what_it_is_about(reading: Any) -> None:
+    """A job, a thing, a namespace, and a page of each kind there is beside ListJobs."""
+    job_id = next(iter(jobs(1))).job_id
+    thing_name = "greengrass-core-000000"
+    every = NOW - timedelta(days=1)
+    for ask in (
+        partial(index.read_job, job_id=job_id, arn_prefix="arn:"),
+        partial(index.read_job_namespaces, job_ids=[job_id]),
+        partial(index.read_namespaces, after=None, limit=LIMIT, now=NOW),
+        partial(changes.read_changes, job_id=job_id, limit=LIMIT),
+        partial(executions.read_execution, job_id=job_id, thing_name=thing_name),
+        partial(executions.read_executions_of_job, job_id=job_id, state=None, after=None, limit=LIMIT),
+        partial(
+            executions.read_executions_of_thing,
+            thing_name=thing_name,
+            namespace_id=None,
+            state=None,
+            job_id=None,
+            after=None,
+            limit=LIMIT,
+        ),
+        partial(executions.read_waiting, since=every, namespace_id=None, after=None, limit=LIMIT),
+        partial(executions.count_waiting, since=every, maximum=LIMIT),
+        partial(things.read_things, prefix="greengrass", after="", limit=LIMIT),
+        partial(things.read_thing, thing_name=thing_name),
+        partial(read_jobs_by_id, prefix="", filters=Filters(), after="", limit=LIMIT, arn_prefix="arn:"),
+    ):
+        assert {} == _too_many(reading(ask), LIMIT * 2 + 2)

@@ -1,0 +1,355 @@
+"""Retention by example: what is forgotten, what stays, and what a later message makes of it."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.messages import Index, at, entry, event, execution, execution_event, job, pending, summary
+from test_sqlite import is_cheap, plan
+
+from jobindex import service
+from jobindex.config.settings import read_settings
+from jobindex.events import parse_message
+from jobindex.jobs import JobStatus
+from jobindex.metrics import Metrics
+from jobindex.retention import retain as rounds
+from jobindex.sql import readings, retention
+from jobindex.sqlite.store import migrate, open_store
+from jobindex.state import State
+from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten, Store
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def index(store: Store) -> Index:
+    """Tell the store messages in the order of the test."""
+    return Index(store, reverse=False)
+
+
+async def rows(store: Any, statement: str) -> list[tuple[object, ...]]:
+    """Return rows of the tables of a store."""
+    return [tuple(row) for row in await store._engine.read(lambda reader: reader.execute(statement).fetchall())]
+
+
+async def retain(store: Store, horizon: int, now: datetime = NOW) -> int:
+    """Forget what is past a horizon, given as messages give times; return how many jobs went."""
+    return sum([step.jobs async for step in store.retain(now - at(horizon), now=now)])
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"])
+async def test_an_ended_job_is_forgotten_beyond_the_horizon(store: Store, index: Index, status: str) -> None:
+    """A job that ended goes when its lastUpdatedAt is before the horizon, and not when it is the horizon."""
+    await index.tell(job(status=status, createdAt=5, lastUpdatedAt=10))
+    assert 0 == await retain(store, 10)
+    assert summary(5, 10, status=JobStatus(status)) == await index.job()
+    assert 1 == await retain(store, 11)
+    assert [] == list(await index.jobs())
+
+
+@pytest.mark.parametrize("status", ["SCHEDULED", "IN_PROGRESS"])
+async def test_a_job_that_has_not_ended_stays(store: Store, index: Index, status: str) -> None:
+    """However old, a job that may go on is kept."""
+    await index.tell(job(status=status, lastUpdatedAt=10), execution("SUCCEEDED", lastUpdatedAt=9))
+    assert 0 == await retain(store, 1000)
+    assert summary(9, 10, status=JobStatus(status)) == await index.job()
+
+
+async def test_a_job_that_reads_as_completed_is_forgotten(store: Store, index: Index) -> None:
+    """An inferred status counts as one that was told."""
+    await index.tell(execution("SUCCEEDED", lastUpdatedAt=10), execution("QUEUED", "j2", lastUpdatedAt=10))
+    assert 1 == await retain(store, 11)
+    assert {"j2"} == await index.job_ids()
+
+
+async def test_a_job_seen_pending_since_the_horizon_stays(store: Store, index: Index) -> None:
+    """A list that would bring the job back keeps it."""
+    await index.tell(pending(20, entry(lastUpdatedAt=5)), event("completed", timestamp=10))
+    assert 0 == await retain(store, 20)
+    assert 1 == await retain(store, 21)
+
+
+async def test_what_was_forgotten_is_not_brought_back_by_old_messages(store: Store, index: Index) -> None:
+    """A message stamped before the horizon makes no job, nor the mark of a deleted one."""
+    await index.tell(event("completed", timestamp=10))
+    await retain(store, 20)
+    await index.tell(
+        event("completed", timestamp=10),
+        event("deleted", timestamp=19),
+        execution("SUCCEEDED", lastUpdatedAt=19),
+        pending(19, entry(lastUpdatedAt=5)),
+        job("j2", lastUpdatedAt=19),
+    )
+    assert [] == list(await index.jobs())
+    await index.tell(job(lastUpdatedAt=20))
+    assert summary(20) == await index.job()
+
+
+async def test_a_job_told_again_has_nothing_from_before_the_horizon(store: Store, index: Index) -> None:
+    """What is told from the horizon on makes the job anew; nothing older counts for it, before or after."""
+    await retain(store, 20)
+    old = job(isConcurrent=True, lastUpdatedAt=10), execution("QUEUED", thing="t2", lastUpdatedAt=10)
+    await index.tell(*old, execution_event("succeeded", timestamp=20), *old)
+    assert summary(20, status=JobStatus.COMPLETED, completed_at=at(20)) == await index.job()
+
+
+async def test_a_list_since_the_horizon_tells_of_an_older_job(store: Store, index: Index) -> None:
+    """An execution that is pending now belongs to a job that is there, however long ago it was queued."""
+    await retain(store, 20)
+    await index.tell(pending(20, entry(queuedAt=5, lastUpdatedAt=10)))
+    assert summary(5, 10) == await index.job()
+
+
+async def test_a_known_job_is_told_of_however_late(store: Store, index: Index) -> None:
+    """The end of a job that the index knows counts, be it stamped before the horizon; then the job goes."""
+    await index.tell(job(status="IN_PROGRESS", lastUpdatedAt=10))
+    await retain(store, 30)
+    await index.tell(event("completed", timestamp=20))
+    assert summary(10, 20, status=JobStatus.COMPLETED) == await index.job()
+    assert 1 == await retain(store, 30)
+
+
+async def test_a_job_is_told_of_since_the_horizon_that_made_it(store: Store, index: Index) -> None:
+    """A later horizon does not change what counts for a job that is known."""
+    await retain(store, 20)
+    await index.tell(job(lastUpdatedAt=25))
+    await retain(store, 30)
+    await index.tell(job(isConcurrent=False, lastUpdatedAt=19), job(isConcurrent=True, lastUpdatedAt=20))
+    assert summary(20, 25, is_concurrent=True) == await index.job()
+
+
+async def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store, index: Index) -> None:
+    """Its executions and its groups go with it."""
+    await index.tell(
+        job(status="COMPLETED", thingGroupName="g", lastUpdatedAt=10), execution("QUEUED", lastUpdatedAt=9)
+    )
+    await retain(store, 20)
+    for table in ("jobs", "executions", "job_summaries", "job_thing_groups"):
+        assert [] == await rows(store, f"SELECT job_id FROM {table}")
+
+
+async def test_a_late_message_takes_no_other_with_it(store: Store) -> None:
+    """Of one batch only what is stamped before the horizon is left out."""
+    await retain(store, 20)
+    told = job("j1", lastUpdatedAt=19), job("j2", lastUpdatedAt=20), job("j3"), pending(19, thing="t2")
+    reports = [one for topic, payload in told for one in parse_message(topic, json.dumps(payload).encode())]
+    await store.apply(reports, (), now=NOW)
+    index = Index(store, reverse=False)
+    await index.tell(execution("QUEUED", "j2", "t2", lastUpdatedAt=20))
+    assert {"j2", "j3"} == await index.job_ids()
+
+
+async def test_a_late_execution_is_held_against_the_list_that_left_it_out(store: Store, index: Index) -> None:
+    """Pending lists are kept."""
+    await index.tell(job(lastUpdatedAt=5), pending(15))
+    await retain(store, 20)
+    await index.tell(execution("QUEUED", lastUpdatedAt=10))
+    assert summary(5, 10, status=JobStatus.COMPLETED) == await index.job()
+
+
+async def test_a_message_without_time_makes_a_job_as_before(store: Store, index: Index) -> None:
+    """What bears no stamp is not held against the horizon; arrival is its time."""
+    await index.tell(event("completed", timestamp=10))
+    await retain(store, 20)
+    await index.tell(job(status="COMPLETED"))
+    assert JobStatus.COMPLETED == (await index.job()).status
+    assert 0 == await retain(store, 30)
+    later = NOW + timedelta(days=2)
+    assert 1 == sum([step.jobs async for step in store.retain(timedelta(days=1), now=later)])
+
+
+async def test_deletion_marks_are_forgotten(store: Store, index: Index) -> None:
+    """A deletion before the horizon is forgotten with all that it hides, unless something later was told."""
+    await index.tell(
+        job(lastUpdatedAt=5),
+        event("deleted", timestamp=10),
+        event("deleted", "j2"),
+        event("deleted", "j3", timestamp=9),
+    )
+    await index.tell(job("j3", lastUpdatedAt=30))
+    assert 1 == await retain(store, 20)
+    assert [("j2",), ("j3",)] == await rows(store, "SELECT job_id FROM jobs ORDER BY 1")
+    assert [] == list(await index.jobs())
+
+
+async def test_a_job_made_again_after_its_deletion_stays(store: Store, index: Index) -> None:
+    """Only a deletion that hides its job is forgotten, be it from the same moment."""
+    await index.tell(event("deleted", timestamp=10), job(createdAt=11), event("deleted", "j2", timestamp=10))
+    await index.tell(job("j2", createdAt=10))
+    assert 1 == await retain(store, 20)
+    assert summary(11) == await index.job()
+
+
+async def test_the_horizon_outlives_the_process_and_never_goes_back(tmp_path: Path) -> None:
+    """A later, lesser horizon brings nothing back, before or after the index is opened again."""
+    async with open_store(tmp_path / "jobindex.db") as store:
+        await retain(store, 20)
+        await retain(store, 10)
+    async with open_store(tmp_path / "jobindex.db") as store:
+        index = Index(store, reverse=False)
+        await index.tell(job(lastUpdatedAt=19))
+        assert [] == list(await index.jobs())
+        await index.tell(job(lastUpdatedAt=20))
+        assert summary(20) == await index.job()
+
+
+async def test_a_horizon_in_the_future_does_not_count(store: Store, index: Index) -> None:
+    """A clock that was ahead makes the index deaf no longer than it is."""
+    ahead = NOW + timedelta(days=1000)
+    async for _ in store.retain(timedelta(days=1), now=ahead):
+        pass
+    await index.tell(job(lastUpdatedAt=20))
+    assert summary(20) == await index.job()
+    await retain(store, 30)
+    await index.tell(job("j2", lastUpdatedAt=29), job("j3", lastUpdatedAt=30))
+    assert {"j1", "j3"} == await index.job_ids()
+
+
+async def test_a_step_tells_what_it_has_forgotten(store: Store, index: Index) -> None:
+    """Jobs, where they were, and the things of their executions; of a job deleted before no place is known."""
+    await index.tell(
+        job("j1", status="COMPLETED", lastUpdatedAt=10),
+        job("j2", "n2", status="COMPLETED", lastUpdatedAt=11),
+        execution("SUCCEEDED", "j2", "t2", lastUpdatedAt=11),
+        event("completed", "j3", timestamp=12),
+        event("deleted", "gone", timestamp=5),
+        job("stays", "n3", lastUpdatedAt=1),
+    )
+    steps = [step async for step in store.retain(NOW - at(20), now=NOW)]
+    jobs = Changed(
+        job_ids=frozenset({"j1", "j2", "j3"}), namespace_ids=frozenset({"n1", "n2"}), thing_names=frozenset({"t2"})
+    )
+    gone = Changed(job_ids=frozenset({"gone"}), namespace_ids=frozenset(), thing_names=frozenset())
+    assert [Forgotten(jobs=3, changed=jobs), Forgotten(jobs=1, changed=gone)] == steps
+
+
+async def test_a_step_that_forgets_much_names_none_of_it(store: Store, index: Index) -> None:
+    """But where it was."""
+    ended = [execution("SUCCEEDED", f"j{number}", f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1)]
+    await index.tell(*ended, job("j0", "n1"), job("j1", "n2"))
+    [step] = [step async for step in store.retain(NOW - at(20), now=NOW)]
+    changed = Changed(job_ids=None, namespace_ids=frozenset({"n1", "n2"}), thing_names=None)
+    assert Forgotten(jobs=NAMED_MAXIMUM + 1, changed=changed) == step
+
+
+@pytest.mark.parametrize(("jobs", "executions"), [(2, 100), (500, 3), (1, 1)])
+async def test_jobs_are_forgotten_a_few_at_a_time(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, jobs: int, executions: int
+) -> None:
+    """No transaction forgets more than a few jobs and executions, and messages go in between."""
+    monkeypatch.setattr(retention, "JOBS_MAXIMUM", jobs)
+    monkeypatch.setattr(retention, "EXECUTIONS_MAXIMUM", executions)
+    for number in range(10):
+        things = [execution("SUCCEEDED", f"j{number}", f"t{thing}", lastUpdatedAt=number) for thing in range(2)]
+        await index.tell(*things)
+    await index.tell(*(event("deleted", f"m{number}", timestamp=5) for number in range(10)))
+    forgotten = []
+    async for step in store.retain(NOW - at(10), now=NOW):
+        forgotten.append(step.jobs)
+        await index.tell(job("running", lastUpdatedAt=20 + len(forgotten)))
+    assert 20 == sum(forgotten)
+    assert max(forgotten) <= jobs
+    assert {"running"} == await index.job_ids()
+
+
+async def test_a_job_told_of_meanwhile_is_not_forgotten(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a page showed is looked at again when it is forgotten."""
+    monkeypatch.setattr(retention, "EXECUTIONS_MAXIMUM", 1)
+    await index.tell(*(execution("SUCCEEDED", f"j{number}", lastUpdatedAt=number) for number in range(3)))
+    async for _ in store.retain(NOW - at(10), now=NOW):
+        await index.tell(execution("QUEUED", "j1", "t2", lastUpdatedAt=10))
+    assert {"j1"} == await index.job_ids()
+
+
+@pytest.fixture
+async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Open a migrated file with what the writing connection has beside it."""
+    await migrate(tmp_path / "jobindex.db")
+    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
+        connection.executescript(readings.CREATE_CHANGED)
+        yield connection
+
+
+@pytest.mark.parametrize("statement", [one for pair in retention.statements() for one in pair])
+def test_forgetting_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
+    """Pages follow an index in its order, and what is forgotten is found by key."""
+    parameters = {"horizon": 0, "time": 0, "job_id": "", "limit": 1, "job_ids": "[]"}
+    allowed = ("SCAN given VIRTUAL TABLE",)  # json_each is no table of the file
+    assert [] == [step for step in plan(migrated, statement, parameters) if not is_cheap(step, allowed)]
+
+
+# Beside ingestion
+
+
+async def comes(told: Callable[[], Awaitable[object]], expected: object) -> bool:
+    """Tell whether what is told becomes what is expected, within ten seconds."""
+    for _ in range(1000):
+        if await told() == expected:
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def test_rounds_forget_and_count(
+    store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Round after round forgets what is past the age, and counts it, also after one that failed."""
+    metrics = Metrics(State())
+    noted: list[Changed] = []
+    await index.tell(job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10))
+    retaining = asyncio.create_task(
+        rounds(
+            store,
+            timedelta(days=1),
+            metrics=metrics,
+            note=lambda _, changed: noted.append(changed),
+            clock=lambda: NOW,
+            round_seconds=0.01,
+        )
+    )
+
+    async def failures() -> int:
+        return min(1, caplog.text.count("retention goes on next round"))
+
+    assert await comes(index.job_ids, {"j2"})
+    with monkeypatch.context() as patched:
+        patched.setattr(retention, "_RAISE_HORIZON", "SELECT x")
+        assert await comes(failures, 1)
+    await index.tell(event("completed", "j2", timestamp=20))
+    assert await comes(index.job_ids, set())
+    retaining.cancel()
+    await asyncio.wait([retaining])
+    assert b"jobindex_jobs_forgotten_total 2.0" in metrics.encode()
+    assert {"j1", "j2"} == {job_id for changed in noted for job_id in changed.job_ids or ()}
+
+
+@pytest.mark.parametrize(("days", "kept"), [("1", {"j2"}), ("", {"j1", "j2"})], ids=["with the setting", "without"])
+async def test_the_service_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: str, kept: set[str]) -> None:
+    """A service forgets when it is told to, while its broker is away too, and stops when asked."""
+    monkeypatch.setattr(service, "ROUND_SECONDS", 0.01)
+    environment = {
+        "JOBINDEX_DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db",
+        "JOBINDEX_MQTT_URL": "mqtt://127.0.0.1:1",
+        "JOBINDEX_HTTP_PORT": "0",
+        "JOBINDEX_RETENTION_DAYS": days,
+    }
+    async with open_store(tmp_path / "jobindex.db") as store:
+        told = job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10)
+        await Index(store, reverse=False).tell(*told)
+    state, stopping = State(), asyncio.Event()
+    serving = asyncio.create_task(service.serve(read_settings(environment, is_terminal=False), stopping, state))
+
+    async def job_ids() -> set[str]:
+        return set() if state.store is None else await Index(state.store, reverse=False).job_ids()
+
+    assert await comes(job_ids, kept)
+    stopping.set()
+    await asyncio.wait_for(serving, 10)

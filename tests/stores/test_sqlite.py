@@ -1,0 +1,539 @@
+"""What is SQLite's own: opening, migrating and refusing a file, durability, locks, and query plans."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from support.job_pages import summaries
+from support.waiting import wait_until
+
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
+from jobindex.listing import Filters, ListJobsQuery, Position
+from jobindex.migrations import Migration, load_migrations
+from jobindex.sql import merge, pages, readings
+from jobindex.sql.keys import Key
+from jobindex.sql.pages import page_parameters, page_statement
+from jobindex.sqlite import quick
+from jobindex.sqlite import store as sqlite
+from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
+from jobindex.sqlite.store import SqliteStore, migrate, open_store
+from jobindex.store import Lease, RejectedLimits, Session
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+JOB = JobReport(job_id="j1", time=NOW, earliest_at=NOW, latest_at=NOW)
+REJECTED = RejectedMessage(topic="$aws/things/t1/jobs/notify", payload=b"\xff", reason="payload: not JSON")
+
+# Opens the database named on the command line, not as root, whom no permission stops, and says how that ended.
+OPEN = """
+import asyncio, os, sys
+from math import inf
+from pathlib import Path
+from jobindex.sqlite import store as sqlite
+from jobindex.errors import JobindexError
+
+migrations = sqlite.load_migrations("sqlite")
+sqlite.load_migrations = lambda engine: migrations
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    asyncio.run(sqlite.migrate(Path(sys.argv[1])))
+except JobindexError as error:
+    print(type(error).__name__, error)
+else:
+    print("opened")
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where a database may be made; the name must be escaped in a URI."""
+    return tmp_path / "job index?100%.db"
+
+
+@pytest.fixture
+def shared_path() -> Iterator[Path]:
+    """Return where any user may make a database: pytest's folders are closed to others."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder) / "jobindex.db"
+
+
+@pytest.fixture
+async def opened(path: Path) -> AsyncIterator[SqliteStore]:
+    """Open a new index."""
+    async with open_store(path) as store:
+        yield store
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for another's lock only briefly."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT_MS", 10)
+
+
+def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
+    """Return what another process reads in the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def open_elsewhere(path: Path) -> str:
+    """Return how another process, not root's, ends that opens the database."""
+    command = [sys.executable, "-c", OPEN, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.removesuffix("\n")
+
+
+def plan(connection: sqlite3.Connection, statement: str, parameters: Mapping[str, object]) -> list[str]:
+    """Return the steps of a statement's query plan."""
+    return [detail for _, _, _, detail in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+
+# Opening
+
+
+async def test_a_database_is_made(path: Path) -> None:
+    """Opening makes the database with every migration, each recorded."""
+    async with open_store(path):
+        pass
+    expected = [(migration.number, migration.name) for migration in load_migrations("sqlite")]
+    assert expected == rows(path, "SELECT number, name FROM migrations ORDER BY number")
+
+
+async def test_opening_again_does_nothing(path: Path) -> None:
+    """A database that is up to date is opened as it is."""
+    await migrate(path)
+    expected = rows(path, "SELECT * FROM migrations"), rows(path, "SELECT * FROM sqlite_schema")
+    await migrate(path)
+    assert expected == (rows(path, "SELECT * FROM migrations"), rows(path, "SELECT * FROM sqlite_schema"))
+
+
+async def test_what_was_applied_is_there_after_opening_again(path: Path) -> None:
+    """The index outlives the process."""
+    async with open_store(path) as store:
+        await store.apply([JOB], (), now=NOW)
+        expected = await store.list_jobs(ListJobsQuery())
+    async with open_store(path) as store:
+        assert expected == await store.list_jobs(ListJobsQuery())
+    assert 1 == len(summaries(expected))
+
+
+async def test_a_migration_applies_whole_or_not_at_all(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration that fails leaves neither its tables nor its record, and is applied when it is mended."""
+    migrations = load_migrations("sqlite")
+    broken = Migration(number=migrations[-1].number + 1, name="more", sql="CREATE TABLE more (x); SELECT x;")
+    monkeypatch.setattr(sqlite, "load_migrations", lambda _: (*migrations, broken))
+    with pytest.raises(DatabaseRefusedError, match="no such column: x"):
+        await migrate(path)
+    assert [(migrations[-1].number,)] == rows(path, "SELECT max(number) FROM migrations")
+    assert [] == rows(path, "SELECT name FROM sqlite_schema WHERE name = 'more'")
+
+    mended = Migration(number=broken.number, name="more", sql="CREATE TABLE more (x);")
+    monkeypatch.setattr(sqlite, "load_migrations", lambda _: (*migrations, mended))
+    await migrate(path)
+    assert [(mended.number,)] == rows(path, "SELECT max(number) FROM migrations")
+    assert [("more",)] == rows(path, "SELECT name FROM sqlite_schema WHERE name = 'more'")
+
+
+# Refusing
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
+    """A file of something else is refused and left as it is."""
+    path.write_bytes(b"not a database, " * 100)
+    with pytest.raises(DatabaseRefusedError, match="file is not a database"):
+        asyncio.run(migrate(path))
+    assert b"not a database, " * 100 == path.read_bytes()
+
+
+async def test_a_database_of_another_application_is_refused(path: Path) -> None:
+    """An SQLite file with tables of something else is refused, and none are added."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE jobs (x)")
+    with pytest.raises(DatabaseRefusedError, match="is a database of something other than jobindex"):
+        await migrate(path)
+    assert [("jobs",)] == rows(path, "SELECT name FROM sqlite_schema")
+
+
+async def test_a_database_newer_than_the_code_is_refused(path: Path) -> None:
+    """A database that a newer version has migrated is refused, saying both versions."""
+    await migrate(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO migrations (number, name) VALUES (9999, 'future')")
+    newest = load_migrations("sqlite")[-1].number
+    with pytest.raises(
+        DatabaseRefusedError, match=f"is at migration 9999, made by a newer jobindex; this one knows {newest}"
+    ):
+        await migrate(path)
+
+
+async def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    """A database is not made where there is no folder for it."""
+    with pytest.raises(DatabaseRefusedError, match="No such file or directory"):
+        await migrate(tmp_path / "missing" / "jobindex.db")
+
+
+def test_a_folder_is_refused(shared_path: Path) -> None:
+    """A path that names a folder is refused."""
+    shared_path.mkdir()
+    assert f"DatabaseRefusedError {shared_path}: unable to open database file" == open_elsewhere(shared_path)
+
+
+async def test_a_database_in_use_by_another_jobindex_is_refused(path: Path, opened: SqliteStore) -> None:
+    """A second service is kept out of the file, and the first goes on."""
+    with pytest.raises(DatabaseRefusedError, match="is in use by another jobindex"):
+        await migrate(path)
+    await opened.apply([JOB], (), now=NOW)
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
+
+
+async def test_who_has_the_file_has_its_lease(opened: SqliteStore) -> None:
+    """It need not be asked for, and nobody else changes anything."""
+    expected = Lease(holder="", is_mine=True, seconds_left=inf, told="{}")
+    assert (False, expected) == (opened.is_shared, await opened.lease())
+    await opened.apply([JOB], (), now=NOW)
+    assert [] == list(await opened.changed_by_others())
+    await opened.release_lease()
+    assert await opened.take_lease("{}", seconds=1)
+    assert expected == await opened.lease()
+
+
+def test_any_user_may_open_a_database(shared_path: Path) -> None:
+    """A database is made by whoever may write its folder, and kept from a second process while in use."""
+    assert "opened" == open_elsewhere(shared_path)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(shared_path: Path) -> None:
+    """A database is refused in a folder without permission."""
+    shared_path.parent.chmod(0o555)
+    assert f"DatabaseRefusedError {shared_path}: Permission denied" == open_elsewhere(shared_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [(0o444, "attempt to write a readonly database"), (0o000, "unable to open database file")],
+    ids=["read-only", "closed"],
+)
+def test_a_file_that_cannot_be_written_is_refused(shared_path: Path, mode: int, reason: str) -> None:
+    """A database without permission to write or to read is refused."""
+    assert "opened" == open_elsewhere(shared_path)
+    shared_path.chmod(mode)
+    assert f"DatabaseRefusedError {shared_path}: {reason}" == open_elsewhere(shared_path)
+
+
+# Locks and failures
+
+
+@pytest.fixture
+def other(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file as another process would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_locked_database_can_be_opened_later(path: Path, other: sqlite3.Connection) -> None:
+    """A database that another process has locked is unavailable, no longer when the lock goes."""
+    await migrate(path)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseUnavailableError, match="database is locked"):
+        await migrate(path)
+    other.execute("ROLLBACK")
+    await migrate(path)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_while_another_process_has_the_lock_nothing_is_applied(path: Path) -> None:
+    """A batch that cannot be written leaves nothing, the index can still be read, and the batch goes in later."""
+    async with open_store(path) as store:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: database is locked"):
+                await store.apply([JOB], [REJECTED], now=NOW)
+            with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: database is locked"):
+                await store.remember_session(Session())
+            assert () == summaries(await store.list_jobs(ListJobsQuery()))
+            other.execute("ROLLBACK")
+        assert [] == rows(path, "SELECT * FROM rejected_messages")
+        await store.apply([JOB], [REJECTED], now=NOW)
+        assert 1 == len(summaries(await store.list_jobs(ListJobsQuery())))
+
+
+async def test_a_batch_that_fails_in_the_middle_leaves_nothing(
+    path: Path, opened: SqliteStore, other: sqlite3.Connection
+) -> None:
+    """What a batch had merged before it failed is taken back, and the same batch may be tried again."""
+    other.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON rejected_messages BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
+    )
+    with pytest.raises(DatabaseUnavailableError, match="The index cannot be written: the disk is full"):
+        await opened.apply([JOB], [REJECTED], now=NOW)
+    assert () == summaries(await opened.list_jobs(ListJobsQuery()))
+    assert [] == rows(path, "SELECT * FROM jobs")
+    other.execute("DROP TRIGGER full")
+    await opened.apply([JOB], [REJECTED], now=NOW)
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
+
+
+async def test_a_batch_that_is_canceled_leaves_the_store_working(opened: SqliteStore) -> None:
+    """Whenever a batch is canceled, the next one goes in."""
+    for steps in range(20):
+        task = asyncio.create_task(opened.apply([JOB], [REJECTED], now=NOW))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await opened.apply([JOB], (), now=NOW)
+
+
+async def test_a_batch_that_is_canceled_is_another_version(opened: SqliteStore) -> None:
+    """It goes into the index all the same: no answer from before may be given again."""
+    version = opened.version
+    task = asyncio.create_task(opened.apply([JOB], (), now=NOW))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    wait_until(lambda: opened.version > version, "the commit")
+    assert 1 == len(summaries(await opened.list_jobs(ListJobsQuery())))
+
+
+async def test_a_question_that_is_canceled_leaves_the_store_working(opened: SqliteStore) -> None:
+    """Whenever a question that is read in a thread is canceled, the next ones are answered."""
+    opened._engine._quick._connection.set_progress_handler(lambda: True, 1)
+    for steps in range(20):
+        task = asyncio.create_task(opened.list_jobs(ListJobsQuery()))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        for _ in range(sqlite.READERS):
+            assert () == summaries(await opened.list_jobs(ListJobsQuery()))
+
+
+async def test_a_table_that_is_gone_makes_the_index_unreadable(opened: SqliteStore, other: sqlite3.Connection) -> None:
+    """What cannot be read is unavailable, never empty."""
+    other.execute("DROP TABLE job_summaries")
+    with pytest.raises(DatabaseUnavailableError, match="The index cannot be read: no such table: job_summaries"):
+        await opened.list_jobs(ListJobsQuery())
+
+
+async def test_a_rejected_message_is_kept_once(path: Path, opened: SqliteStore) -> None:
+    """A rejected message is kept whole with its reason, one row however often it comes."""
+    other = replace(REJECTED, payload=b"\xfe")
+    await opened.apply((), [REJECTED, other, REJECTED], now=NOW)
+    await opened.apply((), [REJECTED], now=NOW + timedelta(hours=1))
+    expected = [(1893456000000, message.topic, message.payload, message.reason) for message in (REJECTED, other)]
+    assert expected == rows(path, "SELECT rejected_at, topic, payload, reason FROM rejected_messages ORDER BY 3 DESC")
+
+
+# Connections
+
+
+async def test_a_commit_survives_a_loss_of_power(opened: SqliteStore) -> None:
+    """The writing connection uses a write-ahead log and waits for the disk."""
+    pragmas = [
+        tuple(row)
+        for pragma in ("journal_mode", "synchronous")
+        for row in await opened._engine._writer.execute_fetchall(f"PRAGMA {pragma}")
+    ]
+    assert [("wal",), (2,)] == pragmas
+
+
+async def test_readers_cannot_write(opened: SqliteStore) -> None:
+    """A reading connection is refused every change."""
+    for _ in range(sqlite.READERS):
+        async with opened._engine._reading() as reader:
+            with pytest.raises(sqlite3.OperationalError, match="attempt to write a readonly database"):
+                await reader.execute("DELETE FROM jobs")
+            opened._engine._idle_readers.put_nowait(opened._engine._idle_readers.get_nowait())
+
+
+# Pages
+
+
+async def test_a_page_that_takes_long_is_read_in_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer is the same, and the event loop goes on meanwhile."""
+    monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 1)
+    async with open_store(path) as store:
+        await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            store._engine._quick.read(store._engine, ListJobsQuery(), None)
+        page = await store.list_jobs(ListJobsQuery())
+        rest = await store.list_jobs(ListJobsQuery(after=page.next_position))
+    assert {f"j{number}" for number in range(300)} == {job.job_id for job in (*summaries(page), *summaries(rest))}
+
+
+async def test_pages_asked_for_again_and_again_are_still_read_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite counts the instructions of a statement over all its uses; what counts is one page."""
+    monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 10_000)
+    async with open_store(path) as store:
+        await store.apply([replace(JOB, job_id=f"j{number}") for number in range(300)], (), now=NOW)
+        pages = [store._engine._quick.read(store._engine, ListJobsQuery(), None) for _ in range(50)]
+    assert 250 == len(summaries(pages[0]))
+    assert [pages[0]] * 50 == pages
+
+
+@pytest.mark.parametrize("streams_maximum", [2, 3, 400])
+async def test_any_number_of_streams_is_merged(
+    path: Path, monkeypatch: pytest.MonkeyPatch, streams_maximum: int
+) -> None:
+    """A group that has had many ids is found by its name with all of them, in order and each job once."""
+    monkeypatch.setattr(pages, "STREAMS_MAXIMUM", streams_maximum)
+    numbers = range(40)
+    groups = [ThingGroupReport(thing_group_name="g", thing_group_id=f"g-{number}") for number in numbers]
+    jobs = [
+        replace(JOB, job_id=f"j{number:02}", thing_group_id=f"g-{number}", thing_group_name="g", namespace_id="n")
+        for number in numbers
+    ]
+    async with open_store(path) as store:
+        await store.apply([*groups, *jobs], (), now=NOW)
+        for filters in (Filters(thing_group_name="g"), Filters(thing_group_name="g", namespace_id="n")):
+            page = await store.list_jobs(ListJobsQuery(filters=filters, max_results=30))
+            rest = await store.list_jobs(ListJobsQuery(filters=filters, max_results=30, after=page.next_position))
+            found = [job.job_id for job in (*summaries(page), *summaries(rest))]
+            assert [f"j{number:02}" for number in reversed(numbers)] == found
+
+
+async def test_what_an_older_version_kept_is_listed(path: Path, tmp_path: Path) -> None:
+    """The pages are made anew from the jobs that are there."""
+    reports: list[Report] = [
+        replace(JOB, job_id="arn", job_arn='arn:"100 %(g %d', thing_group_name="g"),
+        replace(JOB, job_id="name", thing_group_name="g", namespace_id="n"),
+        replace(JOB, job_id="both", thing_group_name="g", thing_group_id="g-1", status=JobStatus.CANCELED),
+        ThingGroupReport(thing_group_name="g", thing_group_id="g-1"),
+    ]
+    async with open_store(path) as store:
+        await store.apply(reports, (), now=NOW)
+        expected = await store.list_jobs(ListJobsQuery())
+    old = tmp_path / "old.db"
+    with closing(sqlite3.connect(old, isolation_level=None)) as connection:
+        connection.executescript(CREATE_MIGRATIONS + "".join(map(migration_script, load_migrations("sqlite")[:3])))
+        connection.execute("ATTACH ? AS made", (str(path),))
+        for table in ("jobs", "thing_groups"):
+            columns = ", ".join(row[0] for row in connection.execute(f"SELECT name FROM pragma_table_info('{table}')"))
+            connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM made.{table}")
+        connection.execute(
+            """
+            INSERT INTO job_summaries
+            SELECT
+                job_id, coalesce(created_at, earliest_at, arrived_at), namespace_id, coalesce(status, 'IN_PROGRESS'),
+                target_selection, is_concurrent, thing_group_id, thing_group_name, completed_at, job_arn, latest_at,
+                arrived_at
+            FROM counted_jobs
+            """
+        )
+    async with open_store(old) as store:
+        assert expected == await store.list_jobs(ListJobsQuery())
+    for table in ("job_summaries", "job_thing_groups", "jobs"):
+        assert rows(path, f"SELECT * FROM {table}") == rows(old, f"SELECT * FROM {table}")
+    assert 3 == len(summaries(expected))
+
+
+# Query plans
+
+
+@pytest.fixture
+async def migrated(path: Path) -> AsyncIterator[sqlite3.Connection]:
+    """Open a migrated file with what the writing connection has beside it."""
+    await migrate(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(readings.CREATE_CHANGED)
+        yield connection
+
+
+@pytest.mark.parametrize("after", [None, Position(created_at=NOW, job_id="j1")], ids=["first page", "next page"])
+@pytest.mark.parametrize("names", list(product([False, True], repeat=5)))
+def test_a_page_costs_the_same_at_any_size(
+    migrated: sqlite3.Connection, names: tuple[bool, ...], after: Position | None
+) -> None:
+    """With every combination of filters a page is read in the order of an index, without a sort."""
+    filters = Filters(
+        namespace_id="n" if names[0] else None,
+        status=JobStatus.CANCELED if names[1] else None,
+        target_selection=TargetSelection.SNAPSHOT if names[2] else None,
+        thing_group_id="g-1" if names[3] else None,
+        thing_group_name="g" if names[4] else None,
+    )
+    keys = [Key("name:g"), Key("both:g/g-1"), Key("name:g", "name:h")] if any(names[3:]) else None
+    query = ListJobsQuery(filters=filters, after=after)
+    statement = page_statement(query, keys)
+    assert statement is not None
+    steps = plan(migrated, statement, page_parameters(query, keys))
+    assert not any("job_summaries_by_job" in step for step in steps)
+    streams = [step for step in steps if step.startswith(("SEARCH member", "SEARCH job USING INDEX"))]
+    if any(names):
+        assert streams
+        assert after is None or all(step.endswith("(created_at,job_id)<(?,?))") for step in streams)
+        assert names[0] == any("by_namespace" in step for step in streams)
+    allowed = ("SCAN (subquery", "SCAN page", *(() if any(names) else ("SCAN job",)))
+    assert [] == [step for step in steps if not is_cheap(step, allowed)]
+
+
+def is_cheap(step: str, allowed: tuple[str, ...]) -> bool:
+    """Tell whether a step of a query plan neither reads a whole table nor sorts nor makes an index."""
+    return (not step.startswith("SCAN") or step.startswith(allowed)) and not any(
+        word in step for word in ("B-TREE", "AUTOMATIC")
+    )
+
+
+@pytest.mark.parametrize(
+    "statement", [readings.CHANGED_EXECUTION, *merge.MERGE, *readings.CHANGED, *readings.READ_AGAIN]
+)
+def test_a_batch_costs_the_same_at_any_size(migrated: sqlite3.Connection, statement: str) -> None:
+    """Every statement of a batch starts from what the batch tells or changes and finds the rest by key."""
+    of_the_batch = (
+        *("reported", "sighting", "reading", "read", "readings", "changed_jobs", "changed_executions", "left_places"),
+        "counted",
+        "USE TEMP B-TREE FOR GROUP BY",
+    )
+    steps = plan(migrated, statement, defaultdict(int))
+    assert [] == [
+        step
+        for step in steps
+        if step.removeprefix("SCAN ") not in of_the_batch
+        and not is_cheap(step, ("SCAN left_groups",))
+        and "VIRTUAL TABLE" not in step  # json_each
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "kept"),
+    [
+        (RejectedLimits(max_messages=3), [7, 8, 9]),
+        (RejectedLimits(max_bytes=25), [8, 9]),
+        (RejectedLimits(max_messages=1, max_bytes=25), [9]),
+        (RejectedLimits(max_messages=0), []),
+        (RejectedLimits(max_bytes=9), []),
+        (RejectedLimits(), list(range(10))),
+    ],
+)
+async def test_the_oldest_rejected_messages_go_first(tmp_path: Path, limits: RejectedLimits, kept: list[int]) -> None:
+    """Rejected messages are bounded by number and by the bytes of topics and payloads; what goes is counted."""
+    path = tmp_path / "jobindex.db"
+    discarded = 0
+    async with open_store(path, limits) as store:
+        for number in range(0, 10, 2):
+            # Ten bytes each: "é" is two.
+            pair = [RejectedMessage(topic=f"é{n}", payload=b"payload", reason="no") for n in (number, number + 1)]
+            discarded += (await store.apply([], pair, now=NOW)).discarded
+    with closing(sqlite3.connect(path)) as database:
+        topics = [row[0] for row in database.execute("SELECT topic FROM rejected_messages ORDER BY 1")]
+    assert [f"é{number}" for number in kept] == topics
+    assert 10 - len(kept) == discarded

@@ -1,0 +1,33 @@
+"""Pages of ListJobs as a store gives them, read back into what they say."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.listing import JobPage
+from support.oracle import JobSummary
+
+
+def summaries(page: JobPage) -> tuple[JobSummary, ...]:
+    """Return the jobs of a page of a store that was opened without a prefix for ARNs."""
+    return tuple(_summary(job) for job in json.loads(b"[%s]" % page.jobs))
+
+
+def _summary(job: dict[str, Any]) -> JobSummary:
+    selection = job.get("targetSelection")
+    return JobSummary(
+        job_arn=None if job["jobArn"] == job["jobId"] else job["jobArn"],
+        job_id=job["jobId"],
+        status=JobStatus(job["status"]),
+        is_concurrent=job.get("isConcurrent"),
+        target_selection=None if selection is None else TargetSelection(selection),
+        thing_group_id=job.get("thingGroupId"),
+        created_at=_time(job["createdAt"]),
+        last_updated_at=_time(job["lastUpdatedAt"]),
+        completed_at=_time(job["completedAt"]) if "completedAt" in job else None,
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

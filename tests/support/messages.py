@@ -1,0 +1,112 @@
+"""Messages as tests write them, and a store that is told them in either order."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from jobindex.events import parse_message
+from jobindex.jobs import JobStatus
+from jobindex.listing import Filters, ListJobsQuery
+from jobindex.store import Store
+from support.job_pages import summaries
+from support.oracle import JobSummary
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+ALL = Filters()
+
+Message = tuple[str, dict[str, object]]
+
+
+def at(seconds: int) -> datetime:
+    """Return a time that messages bear as a number of seconds."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def arn(resource: str, region: str = "us-east-1") -> str:
+    """Return an ARN of AWS IoT."""
+    return f"arn:aws:iot:{region}:123456789012:{resource}"
+
+
+def job(job_id: str = "j1", namespace: str = "n1", **members: Any) -> Message:
+    """Make a message that tells of a job in a namespace."""
+    return f"$aws/things/t1/jobs/{job_id}/notify-namespace-{namespace}", {"job": members}
+
+
+def execution(status: str, job_id: str = "j1", thing: str = "t1", **members: Any) -> Message:
+    """Make a message that tells of an execution, and no namespace."""
+    return f"$aws/things/{thing}/jobs/{job_id}/get/accepted", {"execution": {"status": status, **members}}
+
+
+def pending(
+    timestamp: int | None, *entries: dict[str, object], thing: str = "t1", namespace: str | None = "n1"
+) -> Message:
+    """Make the list of a thing's pending executions, in a namespace or in none."""
+    suffix = "" if namespace is None else f"-namespace-{namespace}"
+    return f"$aws/things/{thing}/jobs/notify{suffix}", {"timestamp": timestamp, "jobs": {"QUEUED": entries}}
+
+
+def entry(job_id: str = "j1", **members: Any) -> dict[str, object]:
+    """Make an entry of such a list."""
+    return {"jobId": job_id, **members}
+
+
+def event(operation: str, job_id: str = "j1", **members: Any) -> Message:
+    """Make a job event, which tells no namespace."""
+    return f"$aws/events/job/{job_id}/{operation}", members
+
+
+def execution_event(operation: str, job_id: str = "j1", thing: str = "t1", **members: Any) -> Message:
+    """Make a job execution event."""
+    return f"$aws/events/jobExecution/{job_id}/{operation}", {"thingArn": arn(f"thing/{thing}"), **members}
+
+
+def group(name: str, id_: str | None = None) -> Message:
+    """Make a message that names a thing group, with its id or without."""
+    return f"$aws/events/thingGroup/{name}/created", {"thingGroupId": id_}
+
+
+def summary(created: int, updated: int | None = None, **known: Any) -> JobSummary:
+    """Return the summary of job j1 of which nothing is known but what is given, in seconds the times."""
+    unknown = JobSummary(
+        job_arn=None,
+        job_id="j1",
+        status=JobStatus.IN_PROGRESS,
+        is_concurrent=None,
+        target_selection=None,
+        thing_group_id=None,
+        created_at=at(created),
+        last_updated_at=at(created if updated is None else updated),
+        completed_at=None,
+    )
+    return replace(unknown, **known)
+
+
+class Index:
+    """A store that is told messages, in one order or in the other."""
+
+    def __init__(self, store: Store, *, reverse: bool) -> None:
+        self._store = store
+        self._reverse = reverse
+
+    async def tell(self, *messages: Message, now: datetime = NOW) -> None:
+        """Apply each message in a batch of its own."""
+        for topic, payload in reversed(messages) if self._reverse else messages:
+            await self._store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+
+    async def jobs(self, filters: Filters = ALL) -> Sequence[JobSummary]:
+        """Return all jobs that pass the filters."""
+        page = await self._store.list_jobs(ListJobsQuery(filters=filters))
+        assert page.next_position is None
+        return summaries(page)
+
+    async def job_ids(self, filters: Filters = ALL) -> set[str]:
+        """Return the ids of all jobs that pass the filters."""
+        return {job.job_id for job in await self.jobs(filters)}
+
+    async def job(self) -> JobSummary:
+        """Return the only job."""
+        (job,) = await self.jobs()
+        return job

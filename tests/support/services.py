@@ -1,0 +1,122 @@
+"""`jobindex serve` as a process, as its users run it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import boto3
+from botocore.config import Config
+
+from support.waiting import wait_until
+
+_LISTENING = re.compile(r"Listening on (https?://\S+:\d+)(?!\S)")
+
+
+class Service:
+    """A service process; its HTTP port is one that is free."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.database = directory / "jobindex.db"
+        self._log = directory / "service.log"
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")},
+            "JOBINDEX_DATABASE_URL": f"sqlite:///{self.database}",
+            "JOBINDEX_HTTP_PORT": "0",
+            "JOBINDEX_LOG_FORMAT": "text",
+            **{f"JOBINDEX_{name}": value for name, value in settings.items()},
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def start(self, *, until: str = "connected") -> None:
+        """Start the process and wait until /readyz tells that ingestion is `until`."""
+        self.start_only()
+        wait_until(lambda: self.readyz()["ingestion"] == until, f"{until!r} on /readyz\n{self.log()}")
+
+    def spawn(self) -> None:
+        """Start the process."""
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "jobindex", "serve"], env=self._environment, stderr=log
+            )
+
+    def start_only(self) -> None:
+        """Start the process and wait until it listens."""
+        self.spawn()
+        listening = wait_until(lambda: _LISTENING.search(self.log()) or self._ended(), f"the service\n{self.log()}")
+        assert isinstance(listening, re.Match), self.log()
+        self.url = listening[1]
+
+    def kill(self) -> None:
+        """End the process as a loss of power would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """End the process by SIGTERM; return its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def log(self) -> str:
+        """Return what the process has logged."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def get(self, path: str) -> tuple[int, str, dict[str, str]]:
+        """Return the status, the body and the headers of an answer."""
+        try:
+            with urlopen(self.url + path, timeout=10) as answer:
+                return answer.status, answer.read().decode(), dict(answer.headers)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), dict(error.headers)
+
+    def readyz(self) -> dict[str, Any]:
+        """Return what /readyz tells."""
+        return dict(json.loads(self.get("/readyz")[1]))
+
+    def metric(self, name: str) -> float:
+        """Return a figure of /metrics."""
+        found = re.search(rf"^jobindex_{name} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        assert found is not None, name
+        return float(found[1])
+
+    def client(self) -> Any:  # botocore makes the class at run time
+        """Return boto3's client of the service."""
+        return boto3.client(
+            "iot",
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def jobs(self, **filters: str) -> dict[str, dict[str, Any]]:
+        """Return all jobs by their ids, as boto3 lists them."""
+        pages = self.client().get_paginator("list_jobs").paginate(**filters)
+        return {job["jobId"]: job for page in pages for job in page["jobs"]}
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+@contextmanager
+def running(service: Service, *, until: str = "connected") -> Iterator[Service]:
+    """Run a service while the context is open."""
+    try:
+        service.start(until=until)
+        yield service
+    finally:
+        if service.process is not None and service.process.poll() is None:
+            service.stop()

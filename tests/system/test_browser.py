@@ -1,0 +1,501 @@
+"""The pages in a real browser, beside a real service and broker."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from support.api_server import Api, serving
+from support.brokers import Broker, Message, mosquitto, publish
+from support.services import Service, running
+from support.waiting import require, wait_until
+
+from jobindex.access import Access
+from jobindex.keys import Key, Keys, digest
+from jobindex.nats import free_port
+from jobindex.principals import Principal, Role
+from jobindex.signatures import PublicUrl
+
+require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
+
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402 (behind what skips without them)
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright  # noqa: E402
+
+PAGES = {
+    "namespaces": "/ui/",
+    "jobs": "/ui/jobs",
+    "found": "/ui/jobs?namespaceId=acme&status=IN_PROGRESS",
+    "job": "/ui/jobs/rollout",
+    "things": "/ui/things",
+    "thing": "/ui/things/pump-1",
+    "stuck": "/ui/stuck",
+    "rejected": "/ui/rejected",
+    "message": "/ui/rejected/1",
+    "binary": "/ui/rejected/2",
+}
+REFUSED = {"unknown": "/ui/jobs/unknown", "unheard": "/ui/things/unheard", "invalid": "/ui/jobs?status=none"}
+WIDTHS = {"wide": 1280, "narrow": 375}
+OTHER_WIDTHS = (320, 800, 1000)
+LONG = "a-name-as-long-as-can-be-" + 103 * "m"
+SECONDS = int(datetime.now(UTC).timestamp())
+
+# Before anything of the page runs: what the policy forbids is told on the console.
+_TELL_VIOLATIONS = """
+addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective, event.blockedURI));
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A broker, the service beside it, and a browser."""
+
+    broker: Broker
+    service: Service
+    browser: Browser
+
+
+def _chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run all of them for this module, and tell of a small fleet."""
+    program = _chromium()
+    require("chromium", found=program is not None)
+    directory = tmp_path_factory.mktemp("site")
+    with mosquitto(directory) as broker:
+        settings = {"MQTT_URL": f"mqtt://127.0.0.1:{broker.port}", "HTTP_PORT": str(free_port())}
+        with running(Service(directory, **settings)) as service, sync_playwright() as playwright:
+            publish(broker.port, list(_fleet()))
+            wait_until(lambda: len(service.jobs()) == 125, "the fleet")
+            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            yield Site(broker=broker, service=service, browser=browser)
+            browser.close()
+
+
+def _fleet() -> Iterator[Message]:
+    """Yield what is told of two namespaces, a rollout that is under way and partly stuck, and two bad messages."""
+    for number in range(120):
+        job = {"createdAt": SECONDS - 10 * number, "targetSelection": "SNAPSHOT"} | (
+            {"status": "COMPLETED"} if number % 3 else {}
+        )
+        namespace = "acme" if number % 2 else "other"
+        yield f"$aws/things/pump-9/jobs/job-{number:03}/notify-namespace-{namespace}", json.dumps({"job": job})
+    yield f"$aws/things/{LONG}/jobs/{LONG[:64]}/notify-namespace-{LONG}", '{"execution": {"status": "QUEUED"}}'
+    for number, status in enumerate(("QUEUED", "IN_PROGRESS", "QUEUED")):
+        listed = {
+            "jobId": "rollout",
+            "queuedAt": SECONDS - 9000 + 60 * number,
+            "executionNumber": 1,
+            "versionNumber": 1,
+        }
+        topic = f"$aws/things/pump-{number}/jobs/notify-namespace-acme"
+        yield topic, json.dumps({"timestamp": SECONDS, "jobs": {status: [listed]}})
+    for number, operation in enumerate(("succeeded", "succeeded", "failed", "timed_out", "rejected"), start=3):
+        arn = f"arn:aws:iot:us-east-1:000000000000:thing/pump-{number}"
+        event = {"operation": operation, "jobId": "rollout", "thingArn": arn, "timestamp": SECONDS}
+        yield f"$aws/events/jobExecution/rollout/{operation}", json.dumps(event)
+    for status in ("CANCELED", "DELETION_IN_PROGRESS", "SCHEDULED"):
+        yield f"$aws/things/pump-9/jobs/{status}/notify-namespace-acme", json.dumps({"job": {"status": status}})
+    yield "$aws/things/pump-1/jobs/notify", '{"jobs": "none"}'
+    yield "$aws/things/pump-1/jobs/notify", b"\xff\xfe\x00"
+
+
+@contextmanager
+def opened(site: Site, *, url: str | None = None, **options: Any) -> Iterator[Page]:
+    """Open a page, of the site's service or another, that must not complain, nor ask anybody else for anything."""
+    url = url or site.service.url
+    context: BrowserContext = site.browser.new_context(base_url=url, **options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: _check_origin(url, request.url, problems))
+    if options.get("java_script_enabled", True):
+        page.add_init_script(_TELL_VIOLATIONS)
+    try:
+        yield page
+        assert not problems
+    finally:
+        context.close()
+
+
+def _check_origin(own: str, url: str, problems: list[str]) -> None:
+    if urlsplit(url).scheme != "data" and not url.startswith(own + "/"):
+        problems.append(f"asked elsewhere: {url}")
+
+
+def ids(page: Page) -> list[str]:
+    """Return the first column of the table."""
+    return page.locator("tbody th").all_inner_texts()
+
+
+def tell(site: Site, job_id: str, payload: str = "{}") -> None:
+    """Tell of a job of `acme`."""
+    publish(site.broker.port, [(f"$aws/things/pump-1/jobs/{job_id}/notify-namespace-acme", payload)])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_whole_in(site: Site, scheme: Literal["light", "dark"], tmp_path: Path) -> None:
+    """No complaint, nothing serious for axe; pictures are kept for who wants to look."""
+    pictures = Path(os.environ.get("JOBINDEX_TEST_SCREENSHOTS") or tmp_path)
+    pictures.mkdir(parents=True, exist_ok=True)
+    axe = Axe()
+    with opened(site, color_scheme=scheme, reduced_motion="reduce") as page:
+        for name, path in PAGES.items():
+            page.goto(path)
+            expect(page.locator("#live-state")).to_have_text("Live")
+            for width_name, width in WIDTHS.items():
+                page.set_viewport_size({"width": width, "height": 800})
+                page.screenshot(path=pictures / f"{name}-{scheme}-{width_name}.png", full_page=True)
+                if width_name == "wide" or name in {"jobs", "namespaces"}:
+                    assert [] == _serious(axe, page), name
+
+
+def test_nothing_is_scrolled_sideways(site: Site) -> None:
+    """Whatever the screen's width, and however long the names."""
+    with opened(site) as page:
+        long = {"long thing": f"/ui/things/{LONG}", "long job": f"/ui/jobs/{LONG[:64]}"}
+        for name, path in {**PAGES, **long}.items():
+            page.goto(path)
+            for width in (*WIDTHS.values(), *OTHER_WIDTHS):
+                page.set_viewport_size({"width": width, "height": 800})
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+
+
+def test_pages_that_refuse_are_whole_too(site: Site) -> None:
+    """What is unknown, or cannot be asked, is told as accessibly."""
+    axe = Axe()
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    for path in REFUSED.values():
+        page.goto(path)
+        assert [] == _serious(axe, page)
+    context.close()
+
+
+def _serious(axe: Axe, page: Page) -> list[str]:
+    """Return what axe finds serious or critical."""
+    violations = axe.run(page).response["violations"]
+    return [
+        f"{violation['id']}: {[node['html'] for node in violation['nodes']]}"
+        for violation in violations
+        if violation["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_jobs_are_filtered_paged_and_opened(site: Site, has_script: bool) -> None:  # noqa: FBT001
+    """With and without JavaScript: a filter stands in the address, pages lead forth and back, a job opens."""
+    with opened(site, java_script_enabled=has_script) as page:
+        page.goto("/ui/")
+        page.get_by_role("link", name="Jobs", exact=True).click()
+        page.get_by_label("Namespace").fill("other")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**/ui/jobs?namespaceId=other")
+        first = ids(page)
+        assert ["job-000", "job-002"] == first[:2]
+        page.get_by_role("link", name="Next").click()
+        page.wait_for_url("**after=*")
+        assert ["job-100", "job-102"] == ids(page)[:2]
+        page.get_by_role("link", name="Previous").click()
+        page.wait_for_url("**before=*")
+        assert first == ids(page)
+        page.get_by_label("Status").select_option("COMPLETED")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**/ui/jobs?namespaceId=other&status=COMPLETED")
+        assert ["job-002", "job-004"] == ids(page)[:2]
+        page.get_by_role("link", name="job-004").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("job-004")
+        expect(page.locator("#job")).to_contain_text("A message told this status.")
+
+
+def test_every_page_works_without_javascript(site: Site) -> None:
+    """What needs a script is not offered; every other form and link is there."""
+    with opened(site, java_script_enabled=False) as page:
+        for name, path in PAGES.items():
+            page.goto(path)
+            assert page.locator("main h1").is_visible(), name
+            assert not page.locator("#theme, #live").locator("visible=true").count()
+        page.goto("/ui/things")
+        page.get_by_label("Name begins with").fill("pump-1")
+        page.get_by_role("button", name="Show").click()
+        page.get_by_role("link", name="pump-1").click()
+        page.get_by_label("State").select_option("IN_PROGRESS")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**/ui/things/pump-1?state=IN_PROGRESS")
+        assert ["rollout"] == ids(page)
+        page.get_by_role("link", name="Stuck").click()
+        page.get_by_label("Waiting longer than").fill("1d")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#list")).to_contain_text("Nothing is stuck")
+
+
+def test_a_job_appears_without_reload(site: Site) -> None:
+    """Within two seconds of its message; the focus stays where it was, and it is announced once."""
+    with opened(site) as page:
+        page.goto("/ui/jobs")
+        expect(page.locator("#live-state")).to_have_text("Live")
+        page.evaluate("window.isSame = true")
+        page.locator("#job-job-005").focus()
+        tell(site, "appears")
+        told_at = monotonic()
+        expect(page.locator("#job-appears")).to_be_visible(timeout=2000)
+        assert monotonic() - told_at < 2
+        assert page.evaluate("window.isSame")
+        assert "job-job-005" == page.evaluate("document.activeElement.id")
+        expect(page.locator("#announcement")).to_contain_text("Updated at")
+        page.goto("/ui/jobs/appears")
+        expect(page.locator("#job")).to_contain_text("In progress")
+        expect(page.locator("#live-state")).to_have_text("Live")
+        tell(site, "appears", '{"status": "CANCELED"}')
+        expect(page.locator("#job .badge")).to_have_text("Canceled", timeout=2000)
+        expect(page.locator("#history")).to_contain_text("In progress → Canceled")
+
+
+def test_a_thing_appears_on_its_own_page(site: Site) -> None:
+    """Though nothing was known of it when the page was opened."""
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    page.goto("/ui/things/pump-new")
+    expect(page.locator("#gone")).to_contain_text("No such thing")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    pending = {"jobId": "rollout", "queuedAt": SECONDS, "executionNumber": 1, "versionNumber": 1}
+    listed = {"timestamp": SECONDS, "jobs": {"QUEUED": [pending]}}
+    publish(site.broker.port, [("$aws/things/pump-new/jobs/notify-namespace-acme", json.dumps(listed))])
+    expect(page.locator("#executions")).to_contain_text("rollout", timeout=2000)
+    context.close()
+
+
+def asked_for(page: Page) -> list[str]:
+    """Return a list that grows with each question for sections of the page."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "fragment=" in request.url else None)
+    return asked
+
+
+def test_a_change_makes_one_question(site: Site) -> None:
+    """It is answered for sure from behind the change: nobody need ask twice."""
+    with opened(site) as page:
+        asked = asked_for(page)
+        with page.expect_response(lambda answer: "fragment=list" in answer.url):
+            page.goto("/ui/jobs")
+        assert 1 == len(asked)
+        tell(site, "once")
+        expect(page.locator("#job-once")).to_be_visible(timeout=2000)
+        page.wait_for_function("from => performance.now() > from + 1500", arg=page.evaluate("performance.now()"))
+        assert 2 == len(asked)
+
+
+def test_a_change_before_the_first_connection_shows_up(site: Site) -> None:
+    """Nobody tells a page of what happened between its making and its connection: it asks."""
+
+    def hold(route: Route) -> None:
+        tell(site, "between")
+        wait_until(lambda: "between" in site.service.jobs(), "the job in the index")
+        route.continue_()
+
+    wait_until(lambda: site.service.metric("live_watchers") == 0, "the end of former pages", 30)
+    with opened(site) as page:
+        page.route("**/index/events*", hold)
+        page.goto("/ui/jobs")
+        expect(page.locator("#job-between")).to_be_visible()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_what_could_not_be_answered_is_asked_again(site: Site, is_away: bool) -> None:  # noqa: FBT001
+    """A proxy's 502, or no answer at all, loses no section, and the line may stand all the while."""
+    failures = iter(range(2))
+
+    def answer(route: Route) -> None:
+        if next(failures, None) is None:
+            route.continue_()
+        elif is_away:
+            route.abort()
+        else:
+            route.fulfill(status=502, body="<p>Bad Gateway</p>", content_type="text/html")
+
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    with page.expect_response(lambda answer: "fragment=list" in answer.url):
+        page.goto("/ui/jobs")
+    page.route("**/ui/jobs?fragment=*", answer)
+    job_id = f"late-{is_away}"
+    tell(site, job_id)
+    expect(page.locator(f"#job-{job_id}")).to_be_visible(timeout=15_000)
+    context.close()
+
+
+def test_marked_text_stays_and_is_not_asked_for(site: Site) -> None:
+    """Its section waits until the mark is gone; meanwhile the service is left alone."""
+    with opened(site) as page:
+        page.clock.install()
+        page.goto("/ui/jobs")
+        expect(page.locator("#live-state")).to_have_text("Live")
+        for _ in range(3):
+            _pass(page)
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('#list caption'))")
+        asked = asked_for(page)
+        page.evaluate(_WATCH, "marked")
+        tell(site, "marked")
+        page.evaluate("isTold")
+        for _ in range(5):
+            _pass(page)
+        assert len(asked) <= 2, "the freshness, each ten seconds and with a change"
+        expect(page.locator("#job-marked")).to_have_count(0)
+        # The page's time runs ahead of the service's, which may answer for a moment with what it has kept.
+        wait_until(lambda: "job-marked" in page.evaluate(_LIST), "the service's own list")
+        page.evaluate("getSelection().removeAllRanges()")
+        for _ in range(2):
+            _pass(page)
+        expect(page.locator("#job-marked")).to_be_visible()
+
+
+_WATCH = """jobId => {
+  const source = new EventSource(`/index/events?jobId=${jobId}`);
+  window.isTold = new Promise((resolve) => source.addEventListener("change", (event) => {
+    if (JSON.parse(event.data).jobs?.includes(jobId)) resolve(true);
+  }));
+}"""
+
+
+_LIST = "fetch('/ui/jobs?fragment=list', { headers: { accept: 'text/html' } }).then(answer => answer.text())"
+
+
+def _pass(page: Page) -> None:
+    """Let time pass for the page, and what it asks be answered."""
+    page.clock.run_for(1500)
+    page.evaluate("fetch('/healthz').then(answer => answer.text())")
+
+
+def test_a_viewer_may_pause(site: Site) -> None:
+    """Paused, a page stays as it is, over pages too; going on, it shows what came meanwhile."""
+    with opened(site) as page:
+        page.goto("/ui/jobs")
+        live = page.locator("#live")
+        expect(live).to_have_text("Live")
+        live.click()
+        expect(live).to_have_text("Paused")
+        page.reload()
+        expect(live).to_have_text("Paused")
+        expect(page.locator("#stale")).to_contain_text("Paused: this page is as of ")
+        with opened(site) as other:
+            other.goto("/ui/jobs")
+            expect(other.locator("#live-state")).to_have_text("Live")
+            tell(site, "unseen")
+            expect(other.locator("#job-unseen")).to_be_visible()
+        expect(page.locator("#job-unseen")).to_have_count(0)
+        live.click()
+        expect(live).to_have_text("Live")
+        expect(page.locator("#job-unseen")).to_be_visible()
+
+
+def test_ages_grow(site: Site) -> None:
+    """In the words in which the service told them, though nothing is asked again."""
+    with opened(site) as page:
+        page.clock.install()
+        page.goto("/ui/jobs/rollout")
+        page.locator("#live").click()
+        created = page.locator("#job time").first
+        expect(created).to_have_text("2 h ago")
+        for hours, expected in ((1, "3 h ago"), (44, "47 h ago"), (1, "2 d ago"), (24 * 1000, "1,002 d ago")):
+            page.clock.fast_forward(hours * 3_600_000)
+            expect(created).to_have_text(expected)
+
+
+def test_a_theme_is_chosen_and_kept(site: Site) -> None:
+    """Over the system's, by the keyboard, until another is chosen."""
+    with opened(site, color_scheme="light") as page:
+        page.goto("/ui/")
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to content")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(ground)
+        page.locator("#theme").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        expect(page.locator("#theme-name")).to_have_text("dark")
+        assert light != page.evaluate(ground)
+        page.goto("/ui/jobs")
+        assert light != page.evaluate(ground)
+        page.locator("#theme").click()
+        assert light == page.evaluate(ground)
+
+
+def test_a_page_outlives_the_service(site: Site) -> None:
+    """While the service is away a page says that it is not live; once it is back, it shows what it missed."""
+    context = site.browser.new_context(base_url=site.service.url)
+    page = context.new_page()
+    page.goto("/ui/jobs")
+    expect(page.locator("#live-state")).to_have_text("Live")
+    stale = page.locator("#stale")
+    expect(stale).to_be_hidden()
+    site.service.stop()
+    try:
+        expect(page.locator("#live-state")).to_have_text("Not live")
+        expect(stale).to_contain_text("The service does not answer: this page is as of ")
+        expect(page.locator("#job-job-000")).to_be_visible()
+    finally:
+        site.service.start()
+    tell(site, "missed")
+    expect(page.locator("#live-state")).to_have_text("Live", timeout=15_000)
+    expect(stale).to_be_hidden()
+    expect(page.locator("#job-missed")).to_be_visible(timeout=10_000)
+    context.close()
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[tuple[Api, Access]]:
+    """Serve a job to who has a token."""
+    principal = Principal(name="me", role=Role.READ, namespace_ids=None)
+    key = Key(principal=principal, created_at=datetime.now(UTC), token_sha256=digest("a token"))
+    access = Access(Keys([key]), public=PublicUrl(host="jobs.example", base_path="/iot"))
+    with serving(tmp_path, access=access) as api:
+        api.apply(("$aws/things/pump-1/jobs/job-1/notify-namespace-acme", {"job": {"status": "IN_PROGRESS"}}))
+        yield api, access
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_one_signs_in_and_out(site: Site, closed: tuple[Api, Access], has_script: bool) -> None:  # noqa: FBT001
+    """With and without JavaScript, under a base path: a page leads to the form, and that back to the page."""
+    with opened(site, url=closed[0].url, java_script_enabled=has_script) as page:
+        page.goto("/iot/ui/jobs?prefix=job")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+        if has_script:
+            assert [] == _serious(Axe(), page)
+        page.get_by_label("Token").fill("a token")
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/iot/ui/jobs?prefix=job")
+        page.get_by_role("link", name="job-1").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("job-1")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/iot/ui/sign-in")
+        page.goto("/iot/ui/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_a_page_that_is_open_leads_to_the_form_once_its_session_ends(site: Site, closed: tuple[Api, Access]) -> None:
+    """It does not go on showing what the key may no longer see."""
+    api, access = closed
+    context = site.browser.new_context(base_url=api.url)
+    page = context.new_page()
+    page.clock.install()
+    page.goto("/iot/ui/jobs")
+    page.get_by_label("Token").fill("a token")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="job-1")).to_be_visible()
+    access.replace(Keys())
+    page.clock.fast_forward(11_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    context.close()

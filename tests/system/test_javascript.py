@@ -1,0 +1,117 @@
+"""What AWS's client for JavaScript signs, and what it makes of a refusal."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from support.javascript import Call, ask
+from support.signed_requests import ACCESS_KEY_ID, MISMATCH, REGION, SECRET
+from support.stub_server import serving
+
+from jobindex.errors import JobindexError
+from jobindex.signatures import PublicUrl, SignedRequest, verify
+
+LIST_JOBS: Call = ("ListJobs", {})
+
+
+class Doorkeeper(BaseHTTPRequestHandler):
+    """Answers who signed, as the token of a next page, or why that cannot be told."""
+
+    def do_GET(self) -> None:
+        """Answer a request."""
+        path, _, query = self.path.partition("?")
+        request = SignedRequest(
+            method=self.command,
+            path=path.encode("latin-1"),
+            query_string=query.encode("latin-1"),
+            headers=[(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items()],
+            body=self.rfile.read(int(self.headers.get("content-length", 0))),
+        )
+        public = PublicUrl(host="jobs.example", base_path="/iot")
+        try:
+            who = verify(request, {ACCESS_KEY_ID: SECRET}, region=REGION, now=datetime.now(UTC), public=public)
+        except JobindexError as error:
+            self._answer(403, {"message": str(error)}, type(error).__name__)
+        else:
+            self._answer(200, {"nextToken": who, "documentSource": who, "jobId": who}, "")
+
+    do_PUT = do_GET  # noqa: N815 (http.server's name)
+
+    def _answer(self, status: int, content: object, error: str) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("x-amzn-ErrorType", error)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """Serve what tells who signed."""
+    with serving(Doorkeeper) as where:
+        yield where
+
+
+def answers(url: str, *calls: Call, **signing: Any) -> list[dict[str, Any]]:
+    """Return the answers to calls that are signed rightly, but for what is told."""
+    return ask(url, *calls, **{"access_key_id": ACCESS_KEY_ID, "secret": SECRET, "region": REGION, **signing})
+
+
+def test_what_the_client_sends_is_recognized(url: str) -> None:
+    """Whatever stands in paths, queries and bodies."""
+    text = "a b+c/é*'()!~&=%"
+    calls = (
+        ("ListJobs", {"namespaceId": text, "nextToken": text, "maxResults": 5, "status": "IN_PROGRESS"}),
+        ("ListJobExecutionsForThing", {"thingName": "a:b", "namespaceId": "acme", "maxResults": 5}),
+        ("ListJobExecutionsForJob", {"jobId": text, "status": "QUEUED"}),
+        ("DescribeJob", {"jobId": "update-7"}),
+        ("CreateJob", {"jobId": "update:7", "targets": ["a"], "document": text}),
+    )
+    members = ("nextToken", "nextToken", "nextToken", "documentSource", "jobId")
+    assert [{member: ACCESS_KEY_ID} for member in members] == answers(url, *calls)
+
+
+def test_the_end_of_the_endpoint_does_not_matter(url: str) -> None:
+    """The client sends two slashes behind a base path that ends in one, and signs one."""
+    assert [{"nextToken": ACCESS_KEY_ID}] == answers(f"{url}/iot/", LIST_JOBS)
+
+
+@pytest.mark.parametrize(
+    ("signing", "name", "message"),
+    [
+        ({"secret": "guessed"}, "InvalidSignatureException", MISMATCH),
+        (
+            {"region": "us-west-2"},
+            "InvalidSignatureException",
+            "Credential should be scoped to a valid Region, not 'us-west-2'.",
+        ),
+        (
+            {"access_key_id": "AKIDUNKNOWN"},
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        ),
+        ({"secret": None}, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+    ],
+)
+def test_the_client_tells_why_it_was_refused(url: str, signing: dict[str, Any], name: str, message: str) -> None:
+    """By AWS's names and in AWS's words."""
+    expected = {"error": {"name": name, "status": 403, "message": message}}
+    assert [expected] == answers(url, LIST_JOBS, **signing)
+
+
+def test_the_client_puts_its_clock_right(url: str) -> None:
+    """A clock that is an hour wrong is told, and the client asks again by the time of the answer."""
+    slow = -3_600_000
+    (told,) = answers(url, LIST_JOBS, clock_offset=slow)
+    assert ("InvalidSignatureException", "Signature expired") == (
+        told["error"]["name"],
+        told["error"]["message"].partition(":")[0],
+    )
+    assert [{"nextToken": ACCESS_KEY_ID}] == answers(url, LIST_JOBS, clock_offset=slow, attempts=2)
