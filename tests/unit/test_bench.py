@@ -1,20 +1,15 @@
 """The bench's own parts: what it sends, asks and fills, and what it makes of times. It measures nothing here."""
 
-import asyncio
-import sqlite3
 import xml.etree.ElementTree as ET
-from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from support.postgresql_servers import execute
 
 from bench import postgres, postgresql
 from bench.chart import draw
 from bench.figures import Results, percentile
-from bench.indexes import index_file
 from bench.jobs import RARE, jobs, reports
 from bench.messages import JOBS_PER_THING, MESSAGES_PER_JOB, messages
 from bench.packets import connect_packet, packet_ends, publish_packet
@@ -22,12 +17,10 @@ from bench.plan import FULL, QUICK
 from bench.questions import COMBINATIONS, NAMES, from_the_middle, in_front, label, path, questions
 from bench.report import members, table
 from bench.site import Site
-from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.events import parse_message
 from jobindex.jobs import JobReport
-from jobindex.listing import Filters, ListJobsQuery, Position, decode_token
+from jobindex.listing import Filters, Position, decode_token
 from jobindex.parameters import MAX_RESULTS
-from jobindex.stores import open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -126,27 +119,6 @@ def test_both_engines_are_asked_for_full_pages() -> None:
         assert MAX_RESULTS < passing
 
 
-def test_a_filled_database_tells_what_the_file_tells(postgres_url: str, tmp_path: Path) -> None:
-    """Every table of the index has the same rows in both engines, and bytes on disk."""
-    index = index_file(tmp_path, 100)
-    postgresql.fill(postgres_url, index)
-    assert 100 == execute(postgres_url, "SELECT count(*) FROM jobs")[0][0]
-    with closing(sqlite3.connect(index)) as source:
-        for name in ("jobs", "executions", "thing_groups", "job_summaries", "job_thing_groups", "job_changes"):
-            columns = ", ".join(row[1] for row in source.execute(f"PRAGMA table_info({name})"))
-            rows = source.execute(f"SELECT {columns} FROM {name}").fetchall()
-            assert rows
-            assert sorted(rows, key=repr) == sorted(
-                (
-                    tuple(int(value) if isinstance(value, bool) else value for value in row)
-                    for row in execute(postgres_url, f"SELECT {columns} FROM {name}")
-                ),
-                key=repr,
-            )
-    [(whole,)] = execute(postgres_url, "SELECT pg_database_size(current_database())")
-    assert 0 < postgresql.size(postgres_url) < whole
-
-
 def test_postgresql_is_left_out_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The table says so, with the reason, and nothing is measured."""
     monkeypatch.setattr(postgresql, "programs", lambda: None)
@@ -154,19 +126,6 @@ def test_postgresql_is_left_out_where_it_is_not_installed(tmp_path: Path, monkey
     postgres.run(site)
     assert "not measured: postgres: PostgreSQL is not installed" == table(site.results).splitlines()[-1]
     assert [] == list(site.results)
-
-
-async def test_an_index_is_the_same_on_both_engines(tmp_path: Path, postgres_url: str) -> None:
-    """PostgreSQL is asked for the jobs that SQLite is asked for, and can go on from there."""
-    file = tmp_path / "index.db"
-    async with open_store(SqliteDatabase(path=file)) as store:
-        assert await store.take_lease("{}", seconds=3600)
-        await store.apply(list(reports(300)), (), now=NOW)
-        expected = await store.list_jobs(ListJobsQuery())
-    await asyncio.to_thread(postgresql.fill, postgres_url, file)
-    async with open_store(PostgresDatabase(conninfo=postgres_url, shown="postgresql")) as store:
-        assert expected == await store.list_jobs(ListJobsQuery())
-        assert await store.take_lease("{}", seconds=3600)
 
 
 def test_percentiles_are_values() -> None:

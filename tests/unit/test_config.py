@@ -2,12 +2,12 @@
 
 import re
 import ssl
-import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from support.certificates import make_certificates
 
 from jobindex.broker import Broker
 from jobindex.config.http import Http
@@ -393,11 +393,12 @@ def test_every_setting_is_declared_well(setting: Setting[object]) -> None:
 
 def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
     """A certificate with its key is taken."""
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test"]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    files = make_certificates(tmp_path)
     [broker] = read(
-        MQTT_URL="mqtts://host", MQTT_CA_FILE=str(cert), MQTT_CERT_FILE=str(cert), MQTT_KEY_FILE=str(key)
+        MQTT_URL="mqtts://host",
+        MQTT_CA_FILE=str(files.ca),
+        MQTT_CERT_FILE=str(files.client),
+        MQTT_KEY_FILE=str(files.client_key),
     ).brokers
     assert broker.tls is not None
     assert len(broker.tls.get_ca_certs()) == 1

@@ -1059,7 +1059,7 @@ ANY_JSON = st.recursive(
 PAYLOADS = _mostly(_mostly(SHAPED, ANY_JSON).map(lambda value: json.dumps(value).encode()), st.binary(max_size=40))
 
 
-@settings(max_examples=400)
+@settings(max_examples=5 * settings().max_examples)
 @given(topic=_mostly(TOPICS, st.text(max_size=20)), payload=PAYLOADS)
 def test_any_message_is_understood_or_rejected(topic: str, payload: bytes) -> None:
     """Whatever comes under the filters, no other error than MessageError leaves the parser."""
@@ -1067,7 +1067,7 @@ def test_any_message_is_understood_or_rejected(topic: str, payload: bytes) -> No
         assert parse_message(topic, payload) == parse_message(topic, payload)
 
 
-@settings(max_examples=200)
+@settings(max_examples=5 * settings().max_examples // 2)
 @given(
     topic=st.sampled_from(
         [

@@ -251,7 +251,7 @@ def _assert_refused(token: str, filters: Filters = FILTERS) -> None:
     assert expected == str(caught.value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=5 * settings().max_examples // 2)
 @given(position=POSITIONS, made_for=ALL_FILTERS, used_for=ALL_FILTERS)
 def test_a_token_is_refused_for_any_other_filters(position: Position, made_for: Filters, used_for: Filters) -> None:
     """A token goes on only under the filters that it was made for."""
