@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from commands import jobindex
+from support.commands import jobindex
 
 from jobindex.config.settings import SETTINGS
 
