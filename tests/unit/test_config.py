@@ -378,7 +378,7 @@ def test_the_setting_nearest_to_a_misspelt_one_is_found(unknown: str, expected: 
 
 def test_variables_of_compose_and_of_the_tests_are_known() -> None:
     """They are in the environment of commands that run beside the compose project or in a test."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     of_compose = re.findall(r"JOBINDEX_\w+", (root / "compose.yaml").read_text())
     assert "JOBINDEX_A_PORT" in of_compose
     assert [] == unknown_settings(dict.fromkeys([*of_compose, "JOBINDEX_TEST_REQUIRE"], "x"))
