@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.errors import BenchError
 from bench.processes import listens, running
 from bench.waiting import wait_until
-from jobindex.nats import free_port
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.cli.demo.nats import free_port
+from jobindex.messages.topics import DEFAULT_FILTERS
 
 _CONFIGURATION = """
 listener {port} 127.0.0.1

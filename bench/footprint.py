@@ -12,7 +12,7 @@ from bench.product import starting
 from bench.questions import path
 from bench.site import Site
 from bench.waiting import wait_until
-from jobindex.listing import Filters, Position
+from jobindex.model.listing import Filters, Position
 
 PART = "footprint"
 

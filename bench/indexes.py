@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.jobs import reports
 from bench.streams import digest
-from jobindex.sqlite.store import open_store
+from jobindex.storage.sqlite.store import open_store
 
 _BATCH = 20_000
 

@@ -15,7 +15,7 @@ from bench.publisher import publisher
 from bench.site import Site
 from bench.streams import stream_file
 from bench.waiting import wait_until
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.messages.topics import DEFAULT_FILTERS
 
 PART = "ingest"
 PRODUCT = "jobindex serve"

@@ -13,7 +13,7 @@ from datetime import datetime
 from random import Random
 from uuid import UUID
 
-from jobindex.jobs import (
+from jobindex.model.jobs import (
     JobExecutionReport,
     JobExecutionStatus,
     JobReport,

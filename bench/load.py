@@ -30,9 +30,9 @@ from bench.site import Site
 from bench.streams import stream_file
 from bench.waiting import wait_until
 from bench.wrk import Load, load
-from jobindex.listing import Filters, Position
-from jobindex.nats import free_port
-from jobindex.parameters import MAX_RESULTS
+from jobindex.cli.demo.nats import free_port
+from jobindex.model.listing import Filters, Position
+from jobindex.model.parameters import MAX_RESULTS
 
 PART = "load"
 

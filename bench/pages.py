@@ -17,9 +17,9 @@ from bench.indexes import copy_index
 from bench.product import serving
 from bench.questions import COMBINATIONS, from_the_middle, in_front, label, path, questions
 from bench.site import Site
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.sqlite.store import open_store
-from jobindex.store import Store
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.store import Store
+from jobindex.storage.sqlite.store import open_store
 
 PART = "pages"
 

@@ -20,7 +20,7 @@ from bench.ingest import product_rate
 from bench.product import serving
 from bench.questions import from_the_middle, in_front, label, path, questions
 from bench.site import Site
-from jobindex.parameters import MAX_RESULTS
+from jobindex.model.parameters import MAX_RESULTS
 
 PART = "postgres"
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"

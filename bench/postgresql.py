@@ -16,9 +16,9 @@ from typing import Any
 from bench.errors import BenchError
 from bench.processes import running
 from bench.waiting import wait_until
-from jobindex.databases import PostgresDatabase
-from jobindex.nats import free_port
-from jobindex.stores import migrate
+from jobindex.cli.demo.nats import free_port
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.opening import migrate
 
 USER = "jobindex"
 

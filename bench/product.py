@@ -12,7 +12,7 @@ from bench.errors import BenchError
 from bench.http import Connection
 from bench.processes import running
 from bench.waiting import wait_until
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 
 _CLIENT_ID = "jobindex"
 

@@ -10,8 +10,8 @@ from itertools import combinations, count, islice
 from urllib.parse import urlencode
 
 from bench.jobs import LEFT, RIGHT, Told, group_id, jobs
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, Position, encode_token, parameters_of
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import Filters, Position, encode_token, parameters_of
 
 NAMES = tuple(field.name for field in fields(Filters))
 COMBINATIONS = tuple(names for length in range(len(NAMES) + 1) for names in combinations(NAMES, length))

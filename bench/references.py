@@ -12,8 +12,8 @@ from urllib.parse import quote
 from bench.errors import BenchError
 from bench.processes import listens, running
 from bench.waiting import wait_until
-from jobindex.nats import free_port
-from jobindex.parameters import MAX_RESULTS
+from jobindex.cli.demo.nats import free_port
+from jobindex.model.parameters import MAX_RESULTS
 
 _START_SECONDS = 60
 _CREDENTIAL = "Credential=any/20260101/us-east-1/iot/aws4_request, SignedHeaders=host, Signature=any"

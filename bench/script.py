@@ -11,7 +11,7 @@ import aiomqtt
 import aiosqlite
 import orjson
 
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.messages.topics import DEFAULT_FILTERS
 
 CLIENT_ID = "script"
 

@@ -3,7 +3,7 @@
 import uvicorn
 from starlette.types import ASGIApp
 
-from jobindex.web import bound_socket, http_config
+from jobindex.web.server import bound_socket, http_config
 
 
 async def serve(port: int, app: ASGIApp) -> None:

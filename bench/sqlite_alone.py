@@ -13,10 +13,10 @@ from pathlib import Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.server import headers_of, serve
-from jobindex.jobs import to_milliseconds
-from jobindex.listing import Position
-from jobindex.parameters import MAX_RESULTS
-from jobindex.sqlite.file import uri
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.listing import Position
+from jobindex.model.parameters import MAX_RESULTS
+from jobindex.storage.sqlite.file import uri
 
 _PAGE = f"""
 SELECT CAST(group_concat(listed) AS BLOB)

@@ -13,7 +13,7 @@ from bench.processes import running
 from bench.product import serving
 from bench.site import Site
 from bench.waiting import wait_until
-from jobindex.cache import AGE_MAXIMUM
+from jobindex.web.cache import AGE_MAXIMUM
 
 PART = "watch"
 

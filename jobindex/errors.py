@@ -6,7 +6,7 @@
     ├── ThrottlingException
     ├── ServiceUnavailableException
     ├── AccessDeniedException         what who asks may not do, or not in this way
-    ├── UnknownClientError            who asks is not known, see `access.py` and `signatures.py`:
+    ├── UnknownClientError            who asks is not known, see `access/`:
     │   ├── MissingAuthenticationTokenException
     │   ├── IncompleteSignatureException
     │   ├── UnrecognizedClientException
@@ -25,7 +25,7 @@
         ├── ThrottledError            a service that is asked too often
         └── RefusedError              a service that asks for another key
 
-Those named …Exception bear AWS's names; `api/answers.py` holds the table from error to HTTP status.
+Those named …Exception bear AWS's names; `web/api/responses.py` holds the table from error to HTTP status.
 """
 
 from collections.abc import Sequence

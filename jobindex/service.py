@@ -18,21 +18,21 @@ from functools import partial
 from jobindex.addresses import url
 from jobindex.backoff import Backoff
 from jobindex.config.settings import Settings
-from jobindex.databases import SqliteDatabase
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.ingestion import Ingestor
-from jobindex.live import Live
-from jobindex.metrics import Metrics
-from jobindex.mqtt import Subscriber
-from jobindex.replica import Replica
-from jobindex.retention import ROUND_SECONDS, retain
-from jobindex.sqlite.wal import wal_bytes
-from jobindex.state import State
-from jobindex.store import Store
-from jobindex.stores import open_store
-from jobindex.tasks import first_of
-from jobindex.web import bound_socket, make_access, make_app, reading_again, serving_http
+from jobindex.ingest.ingestor import Ingestor
+from jobindex.ingest.replica import Replica
+from jobindex.ingest.retention import ROUND_SECONDS, retain
+from jobindex.ingest.subscriber import Subscriber
+from jobindex.ingest.tasks import first_of
+from jobindex.model.store import Store
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.storage.databases import SqliteDatabase
+from jobindex.storage.opening import open_store
+from jobindex.storage.sqlite.wal import wal_bytes
+from jobindex.web.changes import Live
+from jobindex.web.server import bound_socket, make_access, make_app, reading_again, serving_http
 
 _STOPPING = "the service is stopping"
 # A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from

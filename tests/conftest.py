@@ -9,9 +9,9 @@ from hypothesis import Phase, settings
 from support.messages import Index
 from support.postgresql_servers import Databases, databases
 
-from jobindex.databases import PostgresDatabase, SqliteDatabase
-from jobindex.store import Store
-from jobindex.stores import open_store
+from jobindex.model.store import Store
+from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
+from jobindex.storage.opening import open_store
 
 settings.register_profile("default", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)

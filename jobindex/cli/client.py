@@ -27,8 +27,8 @@ from jobindex.errors import (
     ThrottlingException,
     UnrecognizedClientException,
 )
-from jobindex.listing import Filters, parameters_of
-from jobindex.parameters import MAX_RESULTS
+from jobindex.model.listing import Filters, parameters_of
+from jobindex.model.parameters import MAX_RESULTS
 
 Json = dict[str, Any]
 Parameters = Mapping[str, object]

@@ -34,7 +34,7 @@ def copy(
     differs, else with 1.
     """
     from jobindex.config.database import read_databases
-    from jobindex.copying import open_copy
+    from jobindex.storage.copying import open_copy
 
     load_settings(OF_KEYS)
     from_database, to_database = read_databases(os.environ, {"--from": source, "--to": target})

@@ -9,8 +9,8 @@ import typer
 from jobindex.cli.output import counted, printable, say
 from jobindex.cli.progress import progress
 from jobindex.cli.settings import OF_DATABASE, load_settings
-from jobindex.databases import SqliteDatabase
 from jobindex.errors import BackupError
+from jobindex.storage.databases import SqliteDatabase
 
 MIGRATE_EXAMPLE = "Example: JOBINDEX_DATABASE_URL=sqlite:////var/lib/jobindex/jobindex.db jobindex migrate"
 BACKUP_EXAMPLE = "Example: jobindex backup /backups/jobindex-$(date +%F).db"
@@ -20,7 +20,7 @@ RESTORE_EXAMPLE = "Example: jobindex restore /backups/jobindex-2026-11-23.db"
 
 def migrate() -> None:
     """Make the database, or bring it to this version's schema, and end."""
-    from jobindex.stores import migrate
+    from jobindex.storage.opening import migrate
 
     database = load_settings(OF_DATABASE).database
     is_new = isinstance(database, SqliteDatabase) and not database.path.exists()
@@ -38,7 +38,7 @@ def backup(
     FILE gets its name when it is whole and on disk; one that exists is never overwritten. Prints how many bytes it
     has; exits with 0, or with 1 and no FILE.
     """
-    from jobindex.sqlite.backup import back_up
+    from jobindex.storage.sqlite.backup import back_up
 
     database = _file_of_settings()
     _require(database)
@@ -60,7 +60,7 @@ def check(
     schema, the plan of every ListJobs question (none may read or sort the whole index), and each table that ListJobs
     reads against what the messages told. A service may run on it. Exits with 0 when all are ok, else with 1.
     """
-    from jobindex.sqlite.check import check
+    from jobindex.storage.sqlite.check import check
 
     path = file or _file_of_settings()
     is_wrong = False
@@ -82,7 +82,7 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     """
     from datetime import UTC, datetime
 
-    from jobindex.sqlite.backup import restore
+    from jobindex.storage.sqlite.backup import restore
 
     database = _file_of_settings()
     _require(file)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import typer
 
-from jobindex.cli.ailments.finding import Finding, Part
+from jobindex.cli.checks.finding import Finding, Part
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
 from jobindex.cli.settings import load_settings
 from jobindex.config.settings import Settings, nearest_setting, unknown_settings
-from jobindex.databases import SqliteDatabase
 from jobindex.errors import SettingsError
+from jobindex.storage.databases import SqliteDatabase
 
 _SETTINGS = Part("settings")
 
@@ -45,11 +45,11 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
 
 
 def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
-    from jobindex.cli.ailments.broker import examine_brokers
-    from jobindex.cli.ailments.database import examine_database
-    from jobindex.cli.ailments.keys import examine_keys
-    from jobindex.cli.ailments.publishers import examine_publishers
-    from jobindex.cli.ailments.service import examine_service
+    from jobindex.cli.checks.broker import examine_brokers
+    from jobindex.cli.checks.database import examine_database
+    from jobindex.cli.checks.keys import examine_keys
+    from jobindex.cli.checks.publishers import examine_publishers
+    from jobindex.cli.checks.service import examine_service
 
     unknown = list(_unknown_settings())
     yield from unknown or [_SETTINGS.well("are valid")]
@@ -63,7 +63,7 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
     if isinstance(settings.database, SqliteDatabase):
         yield from examine_database(settings.database.path, is_served=is_served)
     else:
-        from jobindex.cli.ailments.server import examine_server
+        from jobindex.cli.checks.server import examine_server
 
         yield from examine_server(settings.database)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from jobindex.cli.client import Json
 from jobindex.cli.output import STYLES, UNKNOWN, Cell, counts, show_fields
-from jobindex.index import PENDING
+from jobindex.model.views import PENDING
 
 _WIDTH = 60
 

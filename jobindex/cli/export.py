@@ -12,7 +12,7 @@ from jobindex.cli.output import counted, encode, note
 from jobindex.cli.progress import progress
 from jobindex.cli.whole_file import opened
 from jobindex.errors import ResourceNotFoundException
-from jobindex.listing import Filters
+from jobindex.model.listing import Filters
 
 EXAMPLE = "Example: jobindex export --namespace-id acme --output acme.jsonl"
 

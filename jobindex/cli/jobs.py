@@ -13,8 +13,8 @@ from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_
 from jobindex.cli.progress import progress
 from jobindex.cli.values import count
 from jobindex.errors import ResourceNotFoundException
-from jobindex.listing import Filters, parameters_of
-from jobindex.reader import CHANGES_MAXIMUM
+from jobindex.model.listing import Filters, parameters_of
+from jobindex.model.reader import CHANGES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
 SHOW_EXAMPLE = "Example: jobindex show update-7"

@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
+from jobindex.access.keys import NAME, AccessKey, Key, Keys, digest
+from jobindex.access.keys_file import change_keys, read_keys
+from jobindex.access.principals import Principal, Role
 from jobindex.cli import values
 from jobindex.cli.command import Command, Group
 from jobindex.cli.options import AsJson
 from jobindex.cli.output import encode, note, say, show_found
 from jobindex.cli.settings import OF_KEYS, load_settings
 from jobindex.errors import KeysError, ResourceNotFoundException, SettingsError
-from jobindex.keys import NAME, AccessKey, Key, Keys, digest
-from jobindex.keys_file import change_keys, read_keys
-from jobindex.principals import Principal, Role
 
 ADD_EXAMPLE = "Example: jobindex keys add reports --namespace-id acme"
 _COLUMNS = ("NAME", "ROLE", "NAMESPACES", "CREDENTIAL", "CREATED")

@@ -14,7 +14,7 @@ from jobindex.cli.output import note
 from jobindex.cli.settings import OF_ENDPOINT, OF_HTTP, load_settings
 from jobindex.config.settings import Settings
 from jobindex.durations import parse_duration
-from jobindex.jobs import JobStatus, TargetSelection
+from jobindex.model.jobs import JobStatus, TargetSelection
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON, a line for each, for programs.")]
 Endpoint = Annotated[
@@ -70,7 +70,7 @@ def connect(endpoint: str | None) -> ServiceClient:
 def local_service(settings: Settings) -> ServiceClient:
     """Return a client of the service that runs by these settings on this machine."""
     from jobindex.addresses import local_url
-    from jobindex.tls import pinned_context
+    from jobindex.config.tls import pinned_context
 
     cert_file = settings.http.cert_file
     url = local_url(settings.http.host, settings.http.port, is_secure=cert_file is not None)
@@ -102,7 +102,7 @@ def warn(service: ServiceClient) -> None:
 def _trusted(endpoint: str, settings: Settings) -> ssl.SSLContext | None:
     if not endpoint.lower().startswith("https:"):
         return None
-    from jobindex.tls import verifying_context
+    from jobindex.config.tls import verifying_context
 
     return verifying_context(settings.http.ca_file)
 

@@ -43,7 +43,7 @@ def demo(
     ] = None,
 ) -> None:
     """Serve a simulated fleet, with a broker of its own."""
-    from jobindex.demo import demo
+    from jobindex.cli.demo.run import demo
 
     asyncio.run(_run(demo(load_settings(), seconds)))
 

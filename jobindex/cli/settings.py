@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 
+from jobindex.config.logs import set_up_logs
 from jobindex.config.settings import ALL, Settings, nearest_setting, read_settings, unknown_settings
-from jobindex.logs import set_up_logs
 
 _log = logging.getLogger("jobindex")
 

@@ -4,9 +4,9 @@ import re
 
 import typer
 
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.parameters import NAMESPACE_ID
-from jobindex.principals import Role
+from jobindex.access.principals import Role
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.parameters import NAMESPACE_ID
 
 
 def count(text: object) -> int:

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from jobindex.config.parsers import matching
 from jobindex.config.reader import Setting, SettingsReader
-from jobindex.databases import Database, PostgresDatabase, SqliteDatabase
 from jobindex.durations import parse_duration
 from jobindex.errors import SettingsError
-from jobindex.store import RejectedLimits
+from jobindex.model.store import RejectedLimits
+from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
 
 _FILE = "sqlite:///"
 _SERVERS = ("postgresql://", "postgres://")

@@ -7,13 +7,13 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jobindex.access.keys import Keys
+from jobindex.access.keys_file import read_keys
+from jobindex.access.signatures import PublicUrl
 from jobindex.config.parsers import choice, comma_separated, matching
 from jobindex.config.reader import Setting, SettingsReader
+from jobindex.config.tls import pinned_context, server_context, verifying_context
 from jobindex.errors import KeysError
-from jobindex.keys import Keys
-from jobindex.keys_file import read_keys
-from jobindex.signatures import PublicUrl
-from jobindex.tls import pinned_context, server_context, verifying_context
 
 _HTTP_PORTS = {"http": 80, "https": 443}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import get_args
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from jobindex.broker import Broker, Protocol
 from jobindex.config.parsers import choice, comma_separated, matching
 from jobindex.config.reader import Setting, SettingsReader
-from jobindex.topics import DEFAULT_FILTERS, filter_problem
+from jobindex.ingest.broker import Broker, Protocol
+from jobindex.messages.topics import DEFAULT_FILTERS, filter_problem
 
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _HTTPS_PORT = 443

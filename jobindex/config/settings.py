@@ -6,18 +6,18 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import get_args
 
-from jobindex.broker import Broker
 from jobindex.config import database, http, mqtt
 from jobindex.config.database import read_database
 from jobindex.config.http import Http, read_http
+from jobindex.config.logs import LogFormat
 from jobindex.config.mqtt import read_brokers
 from jobindex.config.parsers import choice, matching
 from jobindex.config.reader import PREFIX, Setting, SettingsReader
-from jobindex.databases import Database
 from jobindex.errors import SettingsError
-from jobindex.index import STUCK_AFTER
-from jobindex.logs import LogFormat
-from jobindex.store import RejectedLimits
+from jobindex.ingest.broker import Broker
+from jobindex.model.store import RejectedLimits
+from jobindex.model.views import STUCK_AFTER
+from jobindex.storage.databases import Database
 
 _OTHERS = {"JOBINDEX_PORT", "JOBINDEX_A_PORT", "JOBINDEX_B_PORT"}
 """Variables that only `compose.yaml` reads."""

@@ -21,7 +21,7 @@ from faults.faults import GROUPS, plan, save_broker, strike_all
 from faults.reader import NoAnswerError, Reader
 from faults.server_faults import SERVER_GROUPS
 from faults.site import LoggedService, Site, open_site
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 
 _MESSAGES_PER_SECOND = 60
 _SETTLE_SECONDS = 90

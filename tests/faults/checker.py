@@ -15,9 +15,9 @@ from typing import Any
 from support import oracle
 
 from faults.ledger import Sent
-from jobindex.events import parse_message
-from jobindex.jobs import Report
-from jobindex.listing import Filters
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import Report
+from jobindex.model.listing import Filters
 
 Answer = dict[str, Any]
 

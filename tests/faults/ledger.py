@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from faults.lives import Message, encode
-from jobindex.events import parse_message
-from jobindex.jobs import JobDeletion
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobDeletion
 
 Mark = Literal["acknowledged", "saved", "excused"]
 

@@ -20,8 +20,10 @@ from starlette.requests import Request
 
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.access import COOKIE, Access
-from jobindex.api.front import _body, _is_signed_with_body, _signed
+from jobindex.access.access import COOKIE, Access
+from jobindex.access.keys import AccessKey, Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.access.signatures import PublicUrl
 from jobindex.errors import (
     IncompleteSignatureException,
     InvalidRequestException,
@@ -29,9 +31,7 @@ from jobindex.errors import (
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from jobindex.keys import AccessKey, Key, Keys, digest
-from jobindex.principals import Principal, Role
-from jobindex.signatures import PublicUrl
+from jobindex.web.api.gateway import _body, _is_signed_with_body, _signed
 
 REGION = "eu-central-1"
 ACCESS_KEY_ID, SECRET = "AKIDEXAMPLEEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -12,11 +12,11 @@ from shutil import rmtree
 from fuzz import documents, payloads
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.events import told_by
-from jobindex.jobs import RejectedMessage, Report
-from jobindex.listing import ListJobsQuery, Position
-from jobindex.sqlite.check import check as check_file
-from jobindex.sqlite.store import open_store
+from jobindex.messages.parsing import told_by
+from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.model.listing import ListJobsQuery, Position
+from jobindex.storage.sqlite.check import check as check_file
+from jobindex.storage.sqlite.store import open_store
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from jobindex.events import parse_message
-from jobindex.jobs import RejectedMessage
-from jobindex.store import Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import RejectedMessage
+from jobindex.model.store import Store
 
 NAMESPACES = ("acme", "next-acme")
 """Those that may be seen."""

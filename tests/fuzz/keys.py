@@ -9,8 +9,8 @@ from typing import Any
 from fuzz import documents
 from fuzz.source import Source
 from fuzz.target import Target, expect
+from jobindex.access.keys import encode_keys, parse_keys
 from jobindex.errors import KeysError
-from jobindex.keys import encode_keys, parse_keys
 
 _SECRET = "s3cr3t-" + "k" * 20
 _FILE: Any = {

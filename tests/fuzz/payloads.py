@@ -17,9 +17,9 @@ from fuzz import documents, topics
 from fuzz.source import Source
 from fuzz.target import Target, expect
 from jobindex.errors import MessageError
-from jobindex.events import parse_message, told_by
-from jobindex.jobs import Report
-from jobindex.payloads import MAX_PAYLOAD_BYTES
+from jobindex.messages.parsing import parse_message, told_by
+from jobindex.messages.payloads import MAX_PAYLOAD_BYTES
+from jobindex.model.jobs import Report
 
 Message = tuple[str, bytes]
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
-from jobindex import access, events, keys, listing, parameters, payloads, signatures, tokens, topics
-from jobindex.api import front, list_jobs, operations
+from jobindex.access import access, keys, signatures
 from jobindex.config import http as http_settings
 from jobindex.config import mqtt as mqtt_settings
 from jobindex.config.reader import SettingsReader
-from jobindex.http_protocol import HttpProtocol
-from jobindex.sql import batch, executions
-from jobindex.ui import rendering, sign_in
+from jobindex.messages import parsing, payloads, topics
+from jobindex.model import listing, page_tokens, parameters
+from jobindex.storage.sql import batch, executions
+from jobindex.web.api import gateway, list_jobs, operations
+from jobindex.web.protocol import HttpProtocol
+from jobindex.web.ui import rendering, sign_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (payloads.Members.arn_name, "pattern.fullmatch(found_name)", "pattern.match(found_name)"),
         (payloads.parse_payload, "except orjson.JSONDecodeError as error", "except KeyError as error"),
         (payloads.Members.object, "not isinstance(value, dict)", "value and not isinstance(value, dict)"),
-        (events._execution_reports, "subject.job_id or execution.text(", "execution.text("),
-        (events._check_names, 'members.same("thingName", thing_name, THING_NAME)', "pass"),
+        (parsing._execution_reports, "subject.job_id or execution.text(", "execution.text("),
+        (parsing._check_names, 'members.same("thingName", thing_name, THING_NAME)', "pass"),
     ),
     "batches": (
         (batch._merge, "*merge.MERGE, *readings.CHANGED,", "*readings.CHANGED, *merge.MERGE,"),
@@ -56,9 +58,9 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (payloads.Members.number, "<= _MAX_NUMBER", "<= 2 * _MAX_NUMBER + 1"),
     ),
     "tokens": (
-        (tokens.unseal, " or _encoded(sealed) != token", ""),
-        (tokens._digest, "for value in bound", "for value in bound[1:]"),
-        (tokens.unseal_text, "except UnicodeDecodeError", "except KeyError"),
+        (page_tokens.unseal, " or _encoded(sealed) != token", ""),
+        (page_tokens._digest, "for value in bound", "for value in bound[1:]"),
+        (page_tokens.unseal_text, "except UnicodeDecodeError", "except KeyError"),
         (listing.decode_token, "(ValueError, OverflowError)", "ValueError"),
         (executions._decode, "(ValueError, RecursionError)", "RecursionError"),
         (executions._decode, "1 << 63", "1 << 64"),
@@ -71,7 +73,7 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (executions.read_execution, ' or not is_seen(row["job_namespace_id"], seen)', ""),
         (parameters.Integer.problems, "_INTEGER.fullmatch(value) is None", "not value.isdigit()"),
         (list_jobs.ListJobs.__call__, "asked = principal.namespace_ids,", "asked = None,"),
-        (front.Front._who, "if self._is_free(scope) or", "if True or"),
+        (gateway.Front._who, "if self._is_free(scope) or", "if True or"),
         (rendering.Renderer.__init__, "autoescape=True", "autoescape=False"),
         (sign_in.SignIn._sign_in, "following.startswith(HOME) and following.isprintable()", "following"),
     ),
@@ -94,7 +96,7 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (signatures._check_time, "time < now - SKEW", "time < now - 2 * SKEW"),
         (access.Access.who, "token.strip()", "token.strip().lower()"),
         (access.Access._of_session, "if method in _READING else ()", "if method else ()"),
-        (front._is_signed_with_body, "names and not", "() and not"),
+        (gateway._is_signed_with_body, "names and not", "() and not"),
     ),
     "keys": (
         (keys._is_time, "(ValueError, OverflowError)", "ValueError"),

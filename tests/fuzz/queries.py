@@ -20,23 +20,23 @@ from fuzz import fleet
 from fuzz.failures import Failures
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.access import COOKIE, Access
-from jobindex.api.answers import STATUS
-from jobindex.api.app import create_app
-from jobindex.api.front import Front, Gate
-from jobindex.api.throttle import Throttle
-from jobindex.index import ExecutionState
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.keys import Key, Keys, digest
-from jobindex.listing import Filters, Position, encode_token
-from jobindex.live import Live
-from jobindex.metrics import Metrics
-from jobindex.principals import Principal, Role
-from jobindex.sqlite.store import open_store
-from jobindex.state import State
-from jobindex.store import Store
-from jobindex.tokens import seal_text
-from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
+from jobindex.access.access import COOKIE, Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import Filters, Position, encode_token
+from jobindex.model.page_tokens import seal_text
+from jobindex.model.store import Store
+from jobindex.model.views import ExecutionState
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.storage.sqlite.store import open_store
+from jobindex.web.api.app import create_app
+from jobindex.web.api.gateway import Front, Gate
+from jobindex.web.api.responses import STATUS
+from jobindex.web.api.throttle import Throttle
+from jobindex.web.changes import Live
+from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 _PRINCIPALS = {

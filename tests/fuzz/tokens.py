@@ -15,12 +15,12 @@ from fuzz import fleet
 from fuzz.source import Source
 from fuzz.target import Target, expect
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, ListJobsQuery, Position, decode_token, encode_token
-from jobindex.reader import Reader
-from jobindex.sqlite.store import open_store
-from jobindex.store import Store
-from jobindex.tokens import seal, seal_text, unseal_text
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import Filters, ListJobsQuery, Position, decode_token, encode_token
+from jobindex.model.page_tokens import seal, seal_text, unseal_text
+from jobindex.model.reader import Reader
+from jobindex.model.store import Store
+from jobindex.storage.sqlite.store import open_store
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 _POSITIONS: Sequence[Sequence[object]] = (

@@ -10,7 +10,7 @@ from paho.mqtt.client import topic_matches_sub
 from fuzz.source import Source
 from fuzz.target import Target, expect
 from jobindex.errors import MessageError
-from jobindex.topics import DEFAULT_FILTERS, filter_problem, parse_topic
+from jobindex.messages.topics import DEFAULT_FILTERS, filter_problem, parse_topic
 
 THINGS = ("pump-1", "core:a_b", "-", "jobs", "T" * 128)
 JOBS = ("update-7", "J", "notify", "start-next", "namespace-n", "accepted", "j" * 64)

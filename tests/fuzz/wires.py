@@ -18,8 +18,8 @@ from uvicorn.server import ServerState
 from fuzz.failures import Failures
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.connections import LIMITS
-from jobindex.http_protocol import HttpConfig, HttpProtocol
+from jobindex.web.connections import LIMITS
+from jobindex.web.protocol import HttpConfig, HttpProtocol
 
 _TURNS = 30
 """Of the loop, in which the application has answered."""

@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 from support.api_server import Api, serving
 
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.sqlite.store import SqliteStore
-from jobindex.state import Ingestion
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import JobPage, ListJobsQuery
+from jobindex.monitoring.state import Ingestion
+from jobindex.storage.sqlite.store import SqliteStore
 
 JOB = "$aws/things/thing/jobs/{}/notify-namespace-{}"
 

@@ -11,11 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.api_server import Api, serving
 
-from jobindex.census import NAMESPACES_MAXIMUM, OTHER, read_census
-from jobindex.events import parse_message
-from jobindex.index import ExecutionState
-from jobindex.jobs import JobStatus
-from jobindex.store import Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobStatus
+from jobindex.model.store import Store
+from jobindex.model.views import ExecutionState
+from jobindex.monitoring.index_counts import NAMESPACES_MAXIMUM, OTHER, read_census
 
 NOW = datetime.now(UTC)
 Message = tuple[str, dict[str, Any]]

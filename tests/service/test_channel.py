@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobindex.channel import READ_BYTES, Channel, Publication
+from jobindex.ingest.publish_channel import READ_BYTES, Channel, Publication
 
 PINGRESP = b"\xd0\x00"
 SUBACK = b"\x90\x03\x00\x01\x01"

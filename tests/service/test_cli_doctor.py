@@ -26,14 +26,14 @@ from support.services import Service, running
 from support.stub_server import answering
 from support.waiting import require, wait_until
 
-from jobindex.cli.ailments.database import examine_database
-from jobindex.cli.ailments.service import examine_service
+from jobindex.cli.checks.database import examine_database
+from jobindex.cli.checks.service import examine_service
 from jobindex.cli.client import ServiceClient
-from jobindex.migrations import load_migrations
-from jobindex.nats import free_port
-from jobindex.sqlite.file import locked
-from jobindex.sqlite.wal import LONG_BYTES
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.cli.demo.nats import free_port
+from jobindex.messages.topics import DEFAULT_FILTERS
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.sqlite.file import locked
+from jobindex.storage.sqlite.wal import LONG_BYTES
 
 FILTER = "$aws/things/+/jobs/#"
 

@@ -17,8 +17,8 @@ from support.commands import jobindex
 from support.services import Service, running
 from support.waiting import wait_until
 
-from jobindex.keys import digest
-from jobindex.keys_file import read_keys
+from jobindex.access.keys import digest
+from jobindex.access.keys_file import read_keys
 
 JOBS = [
     (f"$aws/things/thing/jobs/{namespace}-job/notify-namespace-{namespace}", '{"job": {"status": "IN_PROGRESS"}}')

@@ -16,9 +16,9 @@ from support.stub_server import answering
 from support.terminals import on_terminal, run_on_terminal
 from support.waiting import wait_until
 
-from jobindex.cli.ailments.finding import Finding
+from jobindex.cli.checks.finding import Finding
 from jobindex.cli.doctor import _show
-from jobindex.sqlite.backup import back_up
+from jobindex.storage.sqlite.backup import back_up
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -7,7 +7,7 @@ import pytest
 
 _ALLOWED = """
 import resource, sys
-from jobindex.connections import allowed_connections
+from jobindex.web.connections import allowed_connections
 soft, hard, wanted = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 print(allowed_connections(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))

@@ -17,8 +17,8 @@ from support.brokers import mosquitto, publish
 from support.services import Service, running
 from support.waiting import wait_until
 
-from jobindex.api.executions import STATUSES
-from jobindex.tokens import seal, seal_text
+from jobindex.model.page_tokens import seal, seal_text
+from jobindex.web.api.executions import STATUSES
 
 Message = tuple[str, dict[str, Any]]
 

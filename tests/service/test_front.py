@@ -22,12 +22,12 @@ from botocore.credentials import Credentials
 from support.api_server import REGION, Api, serving
 from support.waiting import wait_until
 
-from jobindex.access import PRINCIPAL, Access
-from jobindex.api.holders import holder_of
-from jobindex.keys import AccessKey, Key, Keys, digest
-from jobindex.principals import ANYONE, NOBODY, Principal, Role
-from jobindex.rates import Rates
-from jobindex.signatures import PublicUrl
+from jobindex.access.access import PRINCIPAL, Access
+from jobindex.access.keys import AccessKey, Key, Keys, digest
+from jobindex.access.principals import ANYONE, NOBODY, Principal, Role
+from jobindex.access.rates import Rates
+from jobindex.access.signatures import PublicUrl
+from jobindex.web.api.caller import holder_of
 
 HEALTH = ("/healthz", "/readyz")
 

@@ -17,9 +17,9 @@ from support.waiting import wait_until
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from jobindex.connections import LIMITS, Limits, allowed_connections
-from jobindex.http_protocol import HttpProtocol
-from jobindex.web import bound_socket, http_config
+from jobindex.web.connections import LIMITS, Limits, allowed_connections
+from jobindex.web.protocol import HttpProtocol
+from jobindex.web.server import bound_socket, http_config
 
 HURRIED = Limits(
     head_seconds=1, body_seconds=1, send_seconds=0.5, handshake_seconds=1, linger_seconds=0.5, look_seconds=0.05

@@ -21,9 +21,9 @@ from support.waiting import wait_until
 from test_http_protocol import HURRIED, LARGE, app
 
 from jobindex.config.settings import Settings, read_settings
+from jobindex.config.tls import pinned_context, server_context, verifying_context
 from jobindex.errors import SettingsError
-from jobindex.tls import pinned_context, server_context, verifying_context
-from jobindex.web import reload_certificate
+from jobindex.web.server import reload_certificate
 
 ASKED = b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n"
 

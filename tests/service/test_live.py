@@ -17,17 +17,17 @@ from support.brokers import mosquitto, publish
 from support.services import Service, running
 from support.waiting import wait_until
 
-from jobindex import live as live_module
-from jobindex.access import PRINCIPAL
-from jobindex.api import events
-from jobindex.api.throttle import Throttle
+from jobindex.access.access import PRINCIPAL
+from jobindex.access.principals import ANYONE
 from jobindex.errors import ServiceUnavailableException
-from jobindex.events import parse_message
-from jobindex.live import Interest, Live
-from jobindex.metrics import Metrics
-from jobindex.principals import ANYONE
-from jobindex.state import Ingestion, State
-from jobindex.store import NAMED_MAXIMUM, Changed
+from jobindex.messages.parsing import parse_message
+from jobindex.model.store import NAMED_MAXIMUM, Changed
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import Ingestion, State
+from jobindex.web import changes as live_module
+from jobindex.web.api import events
+from jobindex.web.api.throttle import Throttle
+from jobindex.web.changes import Interest, Live
 
 TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
 OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')

@@ -17,7 +17,7 @@ from support.certificates import make_certificates
 from support.services import Service, running
 from support.waiting import require, wait_until
 
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "mosquitto"
 SYSTEM = "$SYS/broker/version"  # retained: who may read it gets it as soon as it subscribes

@@ -18,17 +18,17 @@ from support.brokers import mosquitto
 from support.services import Service, running
 from support.waiting import wait_until
 
-from jobindex.broker import Broker
-from jobindex.channel import READ_BYTES
-from jobindex.inbox import IN_HAND_MAXIMUM
-from jobindex.jobs import Told
-from jobindex.metrics import Metrics
-from jobindex.mqtt import Subscriber
-from jobindex.mqtt_client import connect_publisher
-from jobindex.nats import free_port
-from jobindex.state import Ingestion, State
-from jobindex.store import Store
-from jobindex.turns import PATIENCE_SECONDS
+from jobindex.cli.demo.nats import free_port
+from jobindex.ingest.broker import Broker
+from jobindex.ingest.broker_turns import PATIENCE_SECONDS
+from jobindex.ingest.inbox import IN_HAND_MAXIMUM
+from jobindex.ingest.mqtt_client import connect_publisher
+from jobindex.ingest.publish_channel import READ_BYTES
+from jobindex.ingest.subscriber import Subscriber
+from jobindex.model.jobs import Told
+from jobindex.model.store import Store
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import Ingestion, State
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"

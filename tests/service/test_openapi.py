@@ -13,12 +13,12 @@ from urllib.request import Request, urlopen
 import pytest
 from support.api_server import Api, serving
 
-from jobindex.api.app import create_app
-from jobindex.index import ExecutionState
-from jobindex.jobs import JobStatus, RejectedMessage, TargetSelection
-from jobindex.live import Live
-from jobindex.metrics import Metrics
-from jobindex.state import State
+from jobindex.model.jobs import JobStatus, RejectedMessage, TargetSelection
+from jobindex.model.views import ExecutionState
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.web.api.app import create_app
+from jobindex.web.changes import Live
 
 SUPPORT = Path(__file__).parents[1] / "support"
 STATES = ("QUEUED", "FAILED", "SUCCEEDED", "IN_PROGRESS")

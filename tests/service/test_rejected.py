@@ -18,16 +18,16 @@ from support.job_pages import summaries
 from support.services import Service, running
 from support.waiting import wait_until
 
-from jobindex.api.operations import LIMIT_MAXIMUM
-from jobindex.api.rejected import AT_ONCE
 from jobindex.cli import rejected_client
 from jobindex.cli.output import plain_table
 from jobindex.cli.rejected_client import COLUMNS, row
 from jobindex.errors import MessageError, ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.jobs import RejectedMessage, Report
-from jobindex.listing import ListJobsQuery
-from jobindex.store import Changed, KeptMessage, RejectedSummary, Retried, Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.model.listing import ListJobsQuery
+from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Retried, Store
+from jobindex.web.api.operations import LIMIT_MAXIMUM
+from jobindex.web.api.rejected import AT_ONCE
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)

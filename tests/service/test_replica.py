@@ -13,14 +13,14 @@ import pytest
 from support.postgresql_servers import execute
 from support.waiting import wait_until
 
-from jobindex.databases import PostgresDatabase
 from jobindex.errors import LeaseLostError
-from jobindex.events import parse_message
-from jobindex.jobs import RejectedMessage
-from jobindex.postgres.store import open_store
-from jobindex.replica import Replica
-from jobindex.state import Ingestion, Standing, State
-from jobindex.store import Changed, Store
+from jobindex.ingest.replica import Replica
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import RejectedMessage
+from jobindex.model.store import Changed, Store
+from jobindex.monitoring.state import Ingestion, Standing, State
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.postgres.store import open_store
 
 SHORT, LONG = timedelta(seconds=1), timedelta(minutes=10)
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -16,12 +16,12 @@ from starlette.routing import BaseRoute
 from support.api_server import REGION, Api, serving
 from support.brokers import Message
 
-from jobindex.access import Access
-from jobindex.api.openapi import GET_OPENAPI
-from jobindex.databases import Database, PostgresDatabase
-from jobindex.jobs import RejectedMessage
-from jobindex.keys import Key, Keys, digest
-from jobindex.principals import Principal, Role
+from jobindex.access.access import Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.model.jobs import RejectedMessage
+from jobindex.storage.databases import Database, PostgresDatabase
+from jobindex.web.api.openapi import GET_OPENAPI
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SECONDS = NOW.timestamp() - 100_000

@@ -22,8 +22,8 @@ from support.waiting import wait_until
 
 from jobindex.config.settings import read_settings
 from jobindex.durations import SHUTDOWN
-from jobindex.live import Live
 from jobindex.service import serve
+from jobindex.web.changes import Live
 
 NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
 

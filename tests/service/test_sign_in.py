@@ -10,11 +10,11 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from support.api_server import Api, serving
 
-from jobindex.access import COOKIE, Access
-from jobindex.keys import Key, Keys, digest
-from jobindex.principals import Principal, Role
-from jobindex.sessions import SESSION_SECONDS
-from jobindex.signatures import PublicUrl
+from jobindex.access.access import COOKIE, Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.access.sessions import SESSION_SECONDS
+from jobindex.access.signatures import PublicUrl
 
 TOKEN = "jobindex_a-token"
 ACME = "jobindex_acme"

@@ -10,10 +10,10 @@ import pytest
 from support.api_server import Api, serving
 from support.html_browser import read
 
-from jobindex.access import Access
-from jobindex.keys import Key, Keys, digest
-from jobindex.principals import Principal, Role
-from jobindex.state import Holder, Ingestion, Standing
+from jobindex.access.access import Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.monitoring.state import Holder, Ingestion, Standing
 
 PAST = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HOLDER = Holder(

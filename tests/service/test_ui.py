@@ -14,10 +14,10 @@ from support.api_server import Api, serving
 from support.html_browser import Document, read
 from support.waiting import wait_until
 
-from jobindex.jobs import RejectedMessage
-from jobindex.listing import JobPage, ListJobsQuery
-from jobindex.state import Ingestion
-from jobindex.ui.page import PAGE_SIZE
+from jobindex.model.jobs import RejectedMessage
+from jobindex.model.listing import JobPage, ListJobsQuery
+from jobindex.monitoring.state import Ingestion
+from jobindex.web.ui.page import PAGE_SIZE
 
 JOB = "$aws/things/{}/jobs/{}/notify-namespace-{}"
 PAGES = ("", "jobs", "jobs/job-1", "things", "things/pump-1", "stuck", "rejected", "rejected/1")

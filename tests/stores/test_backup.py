@@ -19,13 +19,13 @@ from support.services import Service, running
 from support.waiting import wait_until
 
 from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError
-from jobindex.events import parse_message
-from jobindex.migrations import load_migrations
-from jobindex.sqlite import store as sqlite
-from jobindex.sqlite.backup import back_up, restore
-from jobindex.sqlite.check import check
-from jobindex.sqlite.store import migrate, open_store
-from jobindex.store import Session
+from jobindex.messages.parsing import parse_message
+from jobindex.model.store import Session
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.sqlite import store as sqlite
+from jobindex.storage.sqlite.backup import back_up, restore
+from jobindex.storage.sqlite.check import check
+from jobindex.storage.sqlite.store import migrate, open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CHANGE_INDEX = """

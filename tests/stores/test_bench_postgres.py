@@ -11,9 +11,9 @@ from support.postgresql_servers import execute
 from bench import postgresql
 from bench.indexes import index_file
 from bench.jobs import reports
-from jobindex.databases import PostgresDatabase, SqliteDatabase
-from jobindex.listing import ListJobsQuery
-from jobindex.stores import open_store
+from jobindex.model.listing import ListJobsQuery
+from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
+from jobindex.storage.opening import open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

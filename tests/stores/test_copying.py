@@ -25,19 +25,19 @@ from support.postgresql_servers import Databases, execute
 from support.questions import Asking, askings, values
 from support.waiting import wait_until
 
-from jobindex import copying
-from jobindex.copying import open_copy
-from jobindex.databases import Database, PostgresDatabase, SqliteDatabase
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
-from jobindex.jobs import RejectedMessage
-from jobindex.listing import Filters
-from jobindex.migrations import load_migrations
-from jobindex.sql.copying import Copied
-from jobindex.sql.tables import TABLES
-from jobindex.sqlite import store as sqlite
-from jobindex.sqlite.check import check
-from jobindex.store import Session, Store
-from jobindex.stores import migrate, open_store
+from jobindex.model.jobs import RejectedMessage
+from jobindex.model.listing import Filters
+from jobindex.model.store import Session, Store
+from jobindex.storage import copying
+from jobindex.storage.copying import open_copy
+from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.opening import migrate, open_store
+from jobindex.storage.sql.copying import Copied
+from jobindex.storage.sql.tables import TABLES
+from jobindex.storage.sqlite import store as sqlite
+from jobindex.storage.sqlite.check import check
 
 SHOWN = "postgresql://there/db"
 SESSION = Session(topic_filters=frozenset({"$aws/Ä/#", "$aws/a/#", "$aws/B/#"}), complete_since=NOW)
@@ -394,7 +394,7 @@ AND pid <> pg_backend_pid()
 
 def test_a_page_that_was_written_unheard_is_not_written_again(postgres_url: str) -> None:
     """The connection was lost once it was committed; what a server has lost that took another's place is told."""
-    from jobindex.postgres.target import open_target  # noqa: PLC0415 (where it is)
+    from jobindex.storage.postgres.target import open_target  # noqa: PLC0415 (where it is)
 
     page = Copied(source="s", table_name="session", last_key=(1,), row_count=1)
     with open_target(postgres(postgres_url), is_anew=False) as there:
@@ -466,7 +466,7 @@ def test_of_two_copies_into_one_database_one_goes_on(
     old: SqliteDatabase, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second waits for the first to end, but not for long."""
-    from jobindex.postgres import target  # noqa: PLC0415 (where it is)
+    from jobindex.storage.postgres import target  # noqa: PLC0415 (where it is)
 
     monkeypatch.setattr(target, "_LEASE_SECONDS", 0.2)
     monkeypatch.setattr(target, "_LOOK_SECONDS", 0.05)

@@ -9,12 +9,12 @@ import pytest
 from support.messages import NOW, Index, Message, arn, at, entry, event, execution, execution_event, group, job, pending
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.index import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.reader import CHANGES_MAXIMUM
-from jobindex.store import NAMED_MAXIMUM, Changed, Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.reader import CHANGES_MAXIMUM
+from jobindex.model.store import NAMED_MAXIMUM, Changed, Store
+from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,
@@ -263,7 +263,7 @@ async def test_executions_that_wait_are_paged_longest_first(index: Index, store:
 
 async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few executions that wait are of it: a page may be empty and go on, and each comes once."""
-    monkeypatch.setattr("jobindex.sql.executions.LOOKED_AT_MAXIMUM", 3)
+    monkeypatch.setattr("jobindex.storage.sql.executions.LOOKED_AT_MAXIMUM", 3)
     for number in range(20):
         topic, payload = execution("QUEUED", job_id=f"j{number:02}", queuedAt=100, lastUpdatedAt=100)
         await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW)
@@ -497,10 +497,10 @@ async def test_a_group_tied_to_its_id_changes_where_its_jobs_are(store: Store, m
     assert everywhere == await _changed(store, group("g", "id"))
     assert _named() == await _changed(store, group("g", "id"))
     of_name = Changed(job_ids=None, namespace_ids=frozenset({"n1"}), thing_names=frozenset())
-    monkeypatch.setattr("jobindex.sql.batch.PLACES_MAXIMUM", 2)
+    monkeypatch.setattr("jobindex.storage.sql.batch.PLACES_MAXIMUM", 2)
     assert of_name == await _changed(store, group("g", "id-2"))
     unknown = Changed(job_ids=None, namespace_ids=None, thing_names=frozenset())
-    monkeypatch.setattr("jobindex.sql.batch.PLACES_MAXIMUM", 1)
+    monkeypatch.setattr("jobindex.storage.sql.batch.PLACES_MAXIMUM", 1)
     assert unknown == await _changed(store, group("g", "id-3"))
 
 
@@ -531,7 +531,7 @@ async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store:
 
 async def test_a_search_looks_at_a_bounded_number_of_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few jobs pass the filters: a page may be empty and go on nevertheless, and each job comes once."""
-    monkeypatch.setattr("jobindex.sql.search.LOOKED_AT_MAXIMUM", 4)
+    monkeypatch.setattr("jobindex.storage.sql.search.LOOKED_AT_MAXIMUM", 4)
     for number in range(20):
         await _tell(store, 0, job_id=f"j{number:02}", namespace="rare" if number in {9, 17} else "n1", createdAt=1)
     found: list[str] = []

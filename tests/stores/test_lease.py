@@ -10,8 +10,8 @@ from psycopg.rows import dict_row
 from support.waiting import wait_until
 
 from jobindex.errors import LeaseLostError
-from jobindex.postgres.lease import check_held, keep, read_lease, release, take
-from jobindex.store import Lease
+from jobindex.model.store import Lease
+from jobindex.storage.postgres.lease import check_held, keep, read_lease, release, take
 
 Connection = psycopg.Connection[Any]
 

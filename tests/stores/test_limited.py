@@ -30,9 +30,8 @@ from support.shuffles import ARRIVALS, TABLES
 from test_sqlite import is_cheap, plan
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.index import JobChange
-from jobindex.jobs import (
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import (
     JobDeletion,
     JobExecutionReport,
     JobReport,
@@ -41,14 +40,15 @@ from jobindex.jobs import (
     Report,
     ThingGroupReport,
 )
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.reader import CHANGES_MAXIMUM, Reader
-from jobindex.sql import changes, executions, index, keys, search, seen_pages, things
-from jobindex.sql.keys import Key
-from jobindex.sql.seen_pages import Place, seen_parameters, seen_statement
-from jobindex.sqlite import quick
-from jobindex.sqlite.store import SqliteStore, migrate, open_store
-from jobindex.store import Store
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.reader import CHANGES_MAXIMUM, Reader
+from jobindex.model.store import Store
+from jobindex.model.views import JobChange
+from jobindex.storage.sql import changes, executions, group_keys, index, scoped_pages, search, things
+from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.scoped_pages import Place, seen_parameters, seen_statement
+from jobindex.storage.sqlite import quick
+from jobindex.storage.sqlite.store import SqliteStore, migrate, open_store
 
 N1 = frozenset({"n1"})
 NONE = frozenset({"n9"})
@@ -501,7 +501,7 @@ def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
 
 @pytest.mark.parametrize(
     "statement",
-    [seen_pages._PLACES, seen_pages._PLACES_IN_GROUP, keys._IS_SEEN_IN_GROUP],
+    [scoped_pages._PLACES, scoped_pages._PLACES_IN_GROUP, group_keys._IS_SEEN_IN_GROUP],
     ids=["all", "of a group", "whether of a group"],
 )
 def test_where_jobs_are_is_looked_up(migrated: sqlite3.Connection, statement: str) -> None:

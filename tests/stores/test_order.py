@@ -31,8 +31,8 @@ from support.oracle import JobSummary
 from support.shuffles import NOW, Index, opened
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.jobs import (
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import (
     JobDeletion,
     JobExecutionReport,
     JobReport,
@@ -41,9 +41,9 @@ from jobindex.jobs import (
     Report,
     ThingGroupReport,
 )
-from jobindex.listing import Filters
-from jobindex.sql import retention
-from jobindex.sqlite.store import SqliteStore, open_store
+from jobindex.model.listing import Filters
+from jobindex.storage.sql import retention
+from jobindex.storage.sqlite.store import SqliteStore, open_store
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 

@@ -14,15 +14,15 @@ import pytest
 from support.messages import NOW, Index, event, execution, job, summary
 from support.postgresql_servers import Databases, execute
 
-from jobindex.databases import PostgresDatabase
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
-from jobindex.events import told_by
-from jobindex.jobs import JobStatus, RejectedMessage
-from jobindex.listing import Filters
-from jobindex.migrations import load_migrations
-from jobindex.store import Changed, Store
-from jobindex.stores import migrate, open_store
+from jobindex.messages.parsing import told_by
+from jobindex.model.jobs import JobStatus, RejectedMessage
+from jobindex.model.listing import Filters
+from jobindex.model.store import Changed, Store
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.opening import migrate, open_store
 
 T = TypeVar("T")
 
@@ -136,9 +136,9 @@ async def test_others_learn_what_has_changed(postgres_url: str) -> None:
 
 async def test_who_asks_late_learns_that_much_has_changed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the last changes are kept; of more it is said that nobody knows what they were."""
-    from jobindex.postgres import news  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres import changes  # noqa: PLC0415 (where psycopg is)
 
-    monkeypatch.setattr(news, "KEPT", 3)
+    monkeypatch.setattr(changes, "KEPT", 3)
     async with opened(postgres_url) as owner, opened(postgres_url, has_lease=False) as other:
         for number in range(5):
             await told(owner, job(f"j{number}", lastUpdatedAt=10))
@@ -247,7 +247,7 @@ async def test_a_commit_survives_whatever_the_server_is_set_to(postgres_url: str
 
 async def test_batches_leave_nothing_behind(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that does not empty temporary tables at the end of a transaction finds them empty nevertheless."""
-    from jobindex.postgres import engine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
 
     refused = "DO $$ BEGIN RAISE EXCEPTION 'not yet' USING ERRCODE = '0A000'; END $$"
     monkeypatch.setattr(engine, "CREATE_CHANGED", refused)
@@ -307,7 +307,7 @@ async def test_a_server_that_stands_still_holds_up_nobody_for_good(
     postgresql: Databases, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has waited long enough for an answer is told; once the server goes on, so does everything."""
-    from jobindex.postgres import engine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
 
     monkeypatch.setattr(engine, "_READ_SECONDS", 0.2)
     monkeypatch.setattr(engine, "_READ_ATTEMPTS", 1)
@@ -324,7 +324,7 @@ async def test_it_is_closed_though_the_server_stands_still(
     postgresql: Databases, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A question that has no answer does not keep the service from stopping."""
-    from jobindex.postgres import engine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
 
     monkeypatch.setattr(engine, "SHUTDOWN", replace(SHUTDOWN, close_seconds=0.1))
     with ExitStack() as stack:

@@ -17,12 +17,12 @@ from support.postgresql_servers import Databases
 from support.questions import Asking, askings, values
 from support.shuffles import NOW, Index, opened
 
-from jobindex.databases import PostgresDatabase
-from jobindex.jobs import RejectedMessage, Report
-from jobindex.listing import Filters
-from jobindex.sql import batch
-from jobindex.sqlite.store import open_store as open_sqlite
-from jobindex.store import RejectedLimits, Store
+from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.model.listing import Filters
+from jobindex.model.store import RejectedLimits, Store
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.sql import batch
+from jobindex.storage.sqlite.store import open_store as open_sqlite
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 
@@ -53,7 +53,7 @@ def engines(postgresql: Databases, tmp_path_factory: pytest.TempPathFactory) -> 
     """Open one index of each engine for all examples."""
     import psycopg  # noqa: PLC0415 (where it is)
 
-    from jobindex.postgres.store import open_store as open_postgres  # noqa: PLC0415
+    from jobindex.storage.postgres.store import open_store as open_postgres  # noqa: PLC0415
 
     path: Path = tmp_path_factory.mktemp("engines") / "jobindex.db"
     with ExitStack() as stack:

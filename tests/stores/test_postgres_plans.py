@@ -20,18 +20,18 @@ from support.postgresql_servers import Databases, execute
 from bench.jobs import jobs, reports
 from bench.messages import messages
 from bench.questions import COMBINATIONS, NAMES, questions
-from jobindex.databases import PostgresDatabase
 from jobindex.errors import ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.jobs import JobReport, JobStatus, Report, TargetSelection, ThingGroupReport, to_milliseconds
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.sql import changes, executions, index, retention, things
-from jobindex.sql.batch import apply
-from jobindex.sql.connection import Connection
-from jobindex.sql.pages import known_of, read_page
-from jobindex.sql.search import read_jobs_by_id
-from jobindex.store import RejectedLimits
-from jobindex.stores import open_store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobReport, JobStatus, Report, TargetSelection, ThingGroupReport, to_milliseconds
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.store import RejectedLimits
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.opening import open_store
+from jobindex.storage.sql import changes, executions, index, retention, things
+from jobindex.storage.sql.batch import apply
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.pages import known_of, read_page
+from jobindex.storage.sql.search import read_jobs_by_id
 
 JOBS = 10_000
 LIMIT = 50
@@ -67,7 +67,7 @@ class Explained:
     def _explain(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         from psycopg.sql import Literal  # noqa: PLC0415 (it may not be there)
 
-        from jobindex.postgres.dialect import translated  # noqa: PLC0415
+        from jobindex.storage.postgres.dialect import translated  # noqa: PLC0415
 
         connection, text = self._transaction.connection, translated(statement)
         explain = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
@@ -118,7 +118,7 @@ def alike(postgresql: Databases) -> Iterator[str]:
 @pytest.fixture
 def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
     """Return what runs some work on a reading connection, and returns the rows that each statement reads."""
-    from jobindex.postgres.link import Link  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415 (where psycopg is)
 
     link = Link(filled, writes=False)
     yield partial(_explain, link)
@@ -128,8 +128,8 @@ def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], 
 @pytest.fixture
 def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
     """Return the same of a writing connection."""
-    from jobindex.postgres.engine import prepare  # noqa: PLC0415 (where psycopg is)
-    from jobindex.postgres.link import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.engine import prepare  # noqa: PLC0415 (where psycopg is)
 
     link = Link(filled, prepare, writes=True)
     yield partial(_explain, link)
@@ -167,7 +167,7 @@ def _too_many(rows: Mapping[str, int], maximum: int) -> Mapping[str, int]:
 @pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
 def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_limited: bool) -> None:  # noqa: FBT001
     """With every combination of filters, also such as no job passes, forwards and backwards, from wherever it is."""
-    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
 
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     middle = next(islice(jobs(JOBS), JOBS // 2, None))
@@ -194,8 +194,8 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 @pytest.mark.parametrize("missing", ["namespace_id", "status", "target_selection"])
 def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: bool) -> None:  # noqa: FBT001
     """Where all jobs are alike, and a plan is made for whatever is asked, it serves what no job is like."""
-    from jobindex.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
-    from jobindex.postgres.link import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
 
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     nowhere = {"namespace_id": "n2", "status": JobStatus.CANCELED, "target_selection": TargetSelection.CONTINUOUS}

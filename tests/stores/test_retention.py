@@ -15,14 +15,14 @@ from test_sqlite import is_cheap, plan
 
 from jobindex import service
 from jobindex.config.settings import read_settings
-from jobindex.events import parse_message
-from jobindex.jobs import JobStatus
-from jobindex.metrics import Metrics
-from jobindex.retention import retain as rounds
-from jobindex.sql import readings, retention
-from jobindex.sqlite.store import migrate, open_store
-from jobindex.state import State
-from jobindex.store import NAMED_MAXIMUM, Changed, Forgotten, Store
+from jobindex.ingest.retention import retain as rounds
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobStatus
+from jobindex.model.store import NAMED_MAXIMUM, Changed, Forgotten, Store
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.storage.sql import readings, retention
+from jobindex.storage.sqlite.store import migrate, open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -19,17 +19,17 @@ from support.job_pages import summaries
 from support.waiting import wait_until
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
-from jobindex.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.migrations import Migration, load_migrations
-from jobindex.sql import merge, pages, readings
-from jobindex.sql.keys import Key
-from jobindex.sql.pages import page_parameters, page_statement
-from jobindex.sqlite import quick
-from jobindex.sqlite import store as sqlite
-from jobindex.sqlite.file import CREATE_MIGRATIONS, migration_script
-from jobindex.sqlite.store import SqliteStore, migrate, open_store
-from jobindex.store import Lease, RejectedLimits, Session
+from jobindex.model.jobs import JobReport, JobStatus, RejectedMessage, Report, TargetSelection, ThingGroupReport
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.store import Lease, RejectedLimits, Session
+from jobindex.storage.migrations import Migration, load_migrations
+from jobindex.storage.sql import merge, pages, readings
+from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.pages import page_parameters, page_statement
+from jobindex.storage.sqlite import quick
+from jobindex.storage.sqlite import store as sqlite
+from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script
+from jobindex.storage.sqlite.store import SqliteStore, migrate, open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -41,7 +41,7 @@ OPEN = """
 import asyncio, os, sys
 from math import inf
 from pathlib import Path
-from jobindex.sqlite import store as sqlite
+from jobindex.storage.sqlite import store as sqlite
 from jobindex.errors import JobindexError
 
 migrations = sqlite.load_migrations("sqlite")

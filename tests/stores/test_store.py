@@ -26,10 +26,10 @@ from support.messages import (
 )
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.events import parse_message
-from jobindex.jobs import JobStatus, RejectedMessage, TargetSelection, from_milliseconds
-from jobindex.listing import Filters, ListJobsQuery, Position
-from jobindex.store import Session, Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobStatus, RejectedMessage, TargetSelection, from_milliseconds
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.store import Session, Store
 
 # What was told of a job
 

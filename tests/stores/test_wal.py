@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from support.job_pages import summaries
 
-from jobindex.jobs import JobReport
-from jobindex.listing import ListJobsQuery
-from jobindex.sqlite import wal
-from jobindex.sqlite.store import SqliteStore, open_store
-from jobindex.sqlite.wal import WalLimit, wal_bytes
+from jobindex.model.jobs import JobReport
+from jobindex.model.listing import ListJobsQuery
+from jobindex.storage.sqlite import wal
+from jobindex.storage.sqlite.store import SqliteStore, open_store
+from jobindex.storage.sqlite.wal import WalLimit, wal_bytes
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 KIB, MIB = 1024, 1024 * 1024

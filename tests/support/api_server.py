@@ -16,21 +16,21 @@ import uvicorn
 from botocore.config import Config
 from starlette.routing import BaseRoute
 
-from jobindex.access import Access
-from jobindex.api.app import create_app
-from jobindex.api.front import Gate
-from jobindex.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
-from jobindex.connections import LIMITS, Limits
-from jobindex.databases import Database, SqliteDatabase
-from jobindex.events import parse_message
-from jobindex.jobs import RejectedMessage, Report
-from jobindex.live import Live
-from jobindex.metrics import Metrics
-from jobindex.rates import Rates
-from jobindex.state import State
-from jobindex.stores import open_store
-from jobindex.ui.routes import FREE, PUBLIC_PATHS, make_ui
-from jobindex.web import bound_socket, http_config
+from jobindex.access.access import Access
+from jobindex.access.rates import Rates
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.storage.databases import Database, SqliteDatabase
+from jobindex.storage.opening import open_store
+from jobindex.web.api.app import create_app
+from jobindex.web.api.gateway import Gate
+from jobindex.web.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
+from jobindex.web.changes import Live
+from jobindex.web.connections import LIMITS, Limits
+from jobindex.web.server import bound_socket, http_config
+from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
 REGION = "eu-central-1"
 ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"

@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jobindex.keys import AccessKey
+from jobindex.access.keys import AccessKey
 from support import javascript
 from support.waiting import require
 

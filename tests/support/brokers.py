@@ -12,7 +12,7 @@ from pathlib import Path
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from jobindex.nats import find_nats_server, free_port
+from jobindex.cli.demo.nats import find_nats_server, free_port
 from support.waiting import require, wait_until
 
 Message = tuple[str, str | bytes]

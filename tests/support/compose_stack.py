@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 from support.services import Service
 from support.waiting import require, wait_until
 

@@ -4,8 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import JobPage
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import JobPage
 from support.oracle import JobSummary
 
 

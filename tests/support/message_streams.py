@@ -9,9 +9,9 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.events import parse_message
-from jobindex.jobs import JobExecutionStatus, JobStatus, RejectedMessage, Report, TargetSelection
-from jobindex.listing import Filters
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobExecutionStatus, JobStatus, RejectedMessage, Report, TargetSelection
+from jobindex.model.listing import Filters
 
 Message = tuple[str, bytes]
 ValueT = TypeVar("ValueT")

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobindex.events import parse_message
-from jobindex.jobs import JobStatus
-from jobindex.listing import Filters, ListJobsQuery
-from jobindex.store import Store
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobStatus
+from jobindex.model.listing import Filters, ListJobsQuery
+from jobindex.model.store import Store
 from support.job_pages import summaries
 from support.oracle import JobSummary
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from jobindex.nats import find_nats_server, free_port
+from jobindex.cli.demo.nats import find_nats_server, free_port
 from support.brokers import Broker
 from support.waiting import require, wait_until
 

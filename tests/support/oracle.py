@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.jobs import (
+from jobindex.model.jobs import (
     JobDeletion,
     JobExecutionReport,
     JobExecutionStatus,
@@ -24,7 +24,7 @@ from jobindex.jobs import (
     TargetSelection,
     ThingGroupReport,
 )
-from jobindex.listing import Filters
+from jobindex.model.listing import Filters
 
 ValueT = TypeVar("ValueT")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.postgresql import program, programs
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 from support.waiting import require, wait_until
 
 USER = "jobindex"

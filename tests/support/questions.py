@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from jobindex.errors import JobindexError
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import Filters, ListJobsQuery
-from jobindex.reader import Reader
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import Filters, ListJobsQuery
+from jobindex.model.reader import Reader
 from support.message_streams import GROUP_IDS, GROUP_NAMES, JOB_IDS, NAMESPACE_IDS, THING_NAMES
 
 T = TypeVar("T")

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import uvicorn
 
-from jobindex.api.app import App
-from jobindex.connections import LIMITS, Limits
-from jobindex.web import bound_socket, http_config
+from jobindex.web.api.app import App
+from jobindex.web.connections import LIMITS, Limits
+from jobindex.web.server import bound_socket, http_config
 
 
 class _Reader(BufferedReader):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jobindex.nats import free_port
+from jobindex.cli.demo.nats import free_port
 from support.brokers import Message, mosquitto, publish
 from support.services import Service, running
 from support.waiting import wait_until

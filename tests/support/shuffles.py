@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.listing import Filters, ListJobsQuery
-from jobindex.store import Store
+from jobindex.model.listing import Filters, ListJobsQuery
+from jobindex.model.store import Store
 from support.job_pages import summaries
 from support.message_streams import Arrival
 from support.oracle import Execution, JobSummary

@@ -9,7 +9,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from jobindex.signatures import SignedRequest
+from jobindex.access.signatures import SignedRequest
 
 REGION = "eu-central-1"
 ACCESS_KEY_ID = "AKIDEXAMPLE"

@@ -20,11 +20,11 @@ from support.messages import execution
 from support.stub_server import serving as serving_by
 from support.waiting import require, wait_until
 
-from jobindex.access import Access
-from jobindex.keys import AccessKey, Key, Keys
-from jobindex.nats import free_port
-from jobindex.principals import Principal, Role
-from jobindex.signatures import PublicUrl
+from jobindex.access.access import Access
+from jobindex.access.keys import AccessKey, Key, Keys
+from jobindex.access.principals import Principal, Role
+from jobindex.access.signatures import PublicUrl
+from jobindex.cli.demo.nats import free_port
 
 Ask = Callable[[Asking], list[str] | Refused]
 

@@ -19,11 +19,11 @@ from support.brokers import Broker, Message, mosquitto, publish
 from support.services import Service, running
 from support.waiting import require, wait_until
 
-from jobindex.access import Access
-from jobindex.keys import Key, Keys, digest
-from jobindex.nats import free_port
-from jobindex.principals import Principal, Role
-from jobindex.signatures import PublicUrl
+from jobindex.access.access import Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
+from jobindex.access.signatures import PublicUrl
+from jobindex.cli.demo.nats import free_port
 
 require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
 

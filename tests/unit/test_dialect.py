@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobindex.postgres.dialect import translated
+from jobindex.storage.postgres.dialect import translated
 
 ROWS = (
     "LATERAL (SELECT element AS value FROM jsonb_array_elements(CAST(%(rows)s AS jsonb)) AS elements(element)) AS one"

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.events import parse_message
-from jobindex.jobs import (
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import (
     JobDeletion,
     JobExecutionReport,
     JobExecutionStatus,

@@ -3,11 +3,11 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from jobindex.cli.demo.fleet import GROUPS, NAMESPACES, Fleet, Message
 from jobindex.errors import MessageError
-from jobindex.events import parse_message
-from jobindex.fleet import GROUPS, NAMESPACES, Fleet, Message
-from jobindex.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
-from jobindex.topics import parse_topic
+from jobindex.messages.parsing import parse_message
+from jobindex.messages.topics import parse_topic
+from jobindex.model.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobindex.channel import Publication
-from jobindex.inbox import BYTES_IN_HAND_MAXIMUM, IN_HAND_MAXIMUM, Inbox
-from jobindex.metrics import Metrics
-from jobindex.state import State
+from jobindex.ingest.inbox import BYTES_IN_HAND_MAXIMUM, IN_HAND_MAXIMUM, Inbox
+from jobindex.ingest.publish_channel import Publication
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobindex.errors import JobindexError, MessageError, SettingsError
-from jobindex.jobs import (
+from jobindex.model.jobs import (
     EXECUTION_STATUS_RANK,
     JOB_ID,
     JOB_STATUS_RANK,

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from jobindex.access import COOKIE, Access
+from jobindex.access.access import COOKIE, Access
+from jobindex.access.keys import AccessKey, Key, Keys, digest, encode_keys, parse_keys
+from jobindex.access.keys_file import change_keys, read_keys
+from jobindex.access.principals import ANYONE, NOBODY, Principal, Role
+from jobindex.access.sessions import SESSION_SECONDS, SESSIONS_MAXIMUM, Sessions
+from jobindex.access.signatures import SignedRequest
 from jobindex.errors import (
     AccessDeniedException,
     KeysError,
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from jobindex.keys import AccessKey, Key, Keys, digest, encode_keys, parse_keys
-from jobindex.keys_file import change_keys, read_keys
-from jobindex.principals import ANYONE, NOBODY, Principal, Role
-from jobindex.sessions import SESSION_SECONDS, SESSIONS_MAXIMUM, Sessions
-from jobindex.signatures import SignedRequest
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SDK = Key(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobindex import listing, tokens
 from jobindex.errors import InvalidRequestException
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.listing import (
+from jobindex.model import listing, page_tokens
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import (
     Filters,
     ListJobsQuery,
     Position,
@@ -328,7 +328,7 @@ def test_any_text_is_no_token(token: str) -> None:
 
 
 def _with_digest(body: bytes) -> str:
-    return urlsafe_b64encode(body + tokens._digest(body, listing._bound(FILTERS))).decode().rstrip("=")
+    return urlsafe_b64encode(body + page_tokens._digest(body, listing._bound(FILTERS))).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(

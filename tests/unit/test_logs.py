@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobindex.logs import JsonFormatter, set_up_logs
+from jobindex.config.logs import JsonFormatter, set_up_logs
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +22,14 @@ def root_logger() -> Iterator[None]:
 
 def test_a_json_line_holds_a_record() -> None:
     """Time in UTC to the millisecond, level, logger and message."""
-    record = logging.LogRecord("jobindex.mqtt", logging.WARNING, __file__, 1, "lost %s", ("it",), None)
+    record = logging.LogRecord("jobindex.ingest.subscriber", logging.WARNING, __file__, 1, "lost %s", ("it",), None)
     record.created, record.msecs = 1486687079.743, 743.0
-    expected = {"time": "2017-02-10T00:37:59.743Z", "level": "warning", "logger": "jobindex.mqtt", "message": "lost it"}
+    expected = {
+        "time": "2017-02-10T00:37:59.743Z",
+        "level": "warning",
+        "logger": "jobindex.ingest.subscriber",
+        "message": "lost it",
+    }
     assert expected == json.loads(JsonFormatter().format(record))
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import jobindex.migrations
-from jobindex.migrations import Migration, load_migrations
+import jobindex.storage.migrations
+from jobindex.storage.migrations import Migration, load_migrations
 
 
 def test_migrations_are_numbered_from_one_without_a_gap() -> None:
@@ -28,7 +28,7 @@ def test_an_installed_package_uses_the_files_it_carries(monkeypatch: pytest.Monk
         "003_step.sql": "no migration",
     }.items():
         (folder / name).write_text(sql, "utf-8")
-    monkeypatch.setattr(jobindex.migrations, "files", lambda _package: tmp_path)
+    monkeypatch.setattr(jobindex.storage.migrations, "files", lambda _package: tmp_path)
     expected = (
         Migration(number=1, name="first", sql="SELECT 1;"),
         Migration(number=2, name="second_step", sql="SELECT 'zwölf';"),
@@ -43,8 +43,8 @@ def test_a_checkout_uses_the_files_beside_the_package(monkeypatch: pytest.Monkey
     package.mkdir()
     folder.mkdir(parents=True)
     (folder / "0001_first.sql").write_text("SELECT 1;", "utf-8")
-    monkeypatch.setattr(jobindex.migrations, "files", lambda _package: package)
-    monkeypatch.setattr(jobindex.migrations, "__file__", str(package / "migrations.py"))
+    monkeypatch.setattr(jobindex.storage.migrations, "files", lambda _package: package)
+    monkeypatch.setattr(jobindex.storage.migrations, "__file__", str(package / "migrations.py"))
     assert (Migration(number=1, name="first", sql="SELECT 1;"),) == load_migrations("sqlite")
 
 

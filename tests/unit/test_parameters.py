@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobindex.errors import InvalidRequestException
-from jobindex.index import ExecutionState
-from jobindex.parameters import (
+from jobindex.model.parameters import (
     JOB_ID,
     NAMESPACE_ID,
     PAGE_SIZE,
@@ -23,6 +22,7 @@ from jobindex.parameters import (
     Text,
     parse_parameters,
 )
+from jobindex.model.views import ExecutionState
 
 NUMBER = Integer(least=-2, greatest=3)
 TIMES = Several(of=Integer(least=0, greatest=9), least=1, greatest=2)

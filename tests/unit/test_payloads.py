@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.jobs import JOB_ID, from_milliseconds
-from jobindex.payloads import MAX_PAYLOAD_BYTES, Members, parse_payload
+from jobindex.messages.payloads import MAX_PAYLOAD_BYTES, Members, parse_payload
+from jobindex.model.jobs import JOB_ID, from_milliseconds
 
 TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
 

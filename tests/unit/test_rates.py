@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobindex.rates import Rates, burst
+from jobindex.access.rates import Rates, burst
 
 RATES = st.sampled_from([0.5, 1, 3, 50])
 BURSTS = st.sampled_from([1, 2, 10])

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from typer.main import get_group
 
-from jobindex.api.app import create_app
 from jobindex.cli.app import app
 from jobindex.config.settings import SETTINGS
-from jobindex.jobs import JobStatus
-from jobindex.live import Live
-from jobindex.metrics import Metrics
-from jobindex.parameters import MAX_RESULTS
-from jobindex.state import Ingestion, State
-from jobindex.topics import DEFAULT_FILTERS
-from jobindex.ui.routes import make_ui
+from jobindex.messages.topics import DEFAULT_FILTERS
+from jobindex.model.jobs import JobStatus
+from jobindex.model.parameters import MAX_RESULTS
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import Ingestion, State
+from jobindex.web.api.app import create_app
+from jobindex.web.changes import Live
+from jobindex.web.ui.routes import make_ui
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

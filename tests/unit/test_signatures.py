@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.signed_requests import ACCESS_KEY_ID, MISMATCH, REGION, SECRET, Caller, signed
 
-from jobindex.api.answers import refusal
+from jobindex.access.signatures import SKEW, PublicUrl, SignedRequest, verify
 from jobindex.errors import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -25,7 +25,7 @@ from jobindex.errors import (
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from jobindex.signatures import SKEW, PublicUrl, SignedRequest, verify
+from jobindex.web.api.responses import refusal
 
 SECRETS = {ACCESS_KEY_ID: SECRET, "OTHER": "another-secret"}
 ERRORS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobindex.tasks import first_of
+from jobindex.ingest.tasks import first_of
 
 
 @pytest.fixture

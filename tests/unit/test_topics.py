@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.jobs import JobExecutionStatus, JobStatus
-from jobindex.topics import (
+from jobindex.messages.topics import (
     DEFAULT_FILTERS,
     ExecutionAnswer,
     JobEvent,
@@ -21,6 +20,7 @@ from jobindex.topics import (
     filter_problem,
     parse_topic,
 )
+from jobindex.model.jobs import JobExecutionStatus, JobStatus
 
 NAMESPACE = "aws-gg-deployment"
 NAMESPACE_IDS = st.from_regex(r"(next-|namespace-|notify-|notify-next-)?[a-zA-Z0-9_-]{1,30}", fullmatch=True)

@@ -1,7 +1,7 @@
 """The brokers of a cluster take turns."""
 
-from jobindex.broker import Broker
-from jobindex.turns import Turns
+from jobindex.ingest.broker import Broker
+from jobindex.ingest.broker_turns import Turns
 
 
 def turns(count: int) -> Turns:

@@ -7,12 +7,12 @@ import pytest
 
 from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
-from jobindex.index import ExecutionState, Job
-from jobindex.jobs import JobStatus, TargetSelection
-from jobindex.ui.marks import activity, bar, tally
-from jobindex.ui.page import Question
-from jobindex.ui.times import parse_limit, relative
-from jobindex.ui.words import count, label, status_reason
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.views import ExecutionState, Job
+from jobindex.web.ui.marks import activity, bar, tally
+from jobindex.web.ui.page import Question
+from jobindex.web.ui.times import parse_limit, relative
+from jobindex.web.ui.words import count, label, status_reason
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 

@@ -1,0 +1,1 @@
+"""Access: who may call, for how long, and how often?"""

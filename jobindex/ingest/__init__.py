@@ -1,0 +1,1 @@
+"""Ingestion: how does a message get in, and which replica ingests?"""

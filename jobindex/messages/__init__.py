@@ -1,0 +1,1 @@
+"""Messages: what does AWS publish, and on which topic?"""

@@ -1,0 +1,1 @@
+"""The model: what is a job, a query, a store?"""

@@ -1,0 +1,1 @@
+"""Monitoring: how is the service doing?"""

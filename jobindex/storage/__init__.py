@@ -1,0 +1,1 @@
+"""Storage: where does the index live?"""

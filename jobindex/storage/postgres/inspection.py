@@ -1,0 +1,59 @@
+"""The condition of a database of PostgreSQL at a glance."""
+
+import asyncio
+from dataclasses import dataclass
+
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.postgres.connection import Link, Transaction
+from jobindex.storage.postgres.lease import read_lease
+from jobindex.storage.postgres.migrating import newest_migration, tables_of
+from jobindex.storage.sql.copying import TABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What was found of a database."""
+
+    server: str
+    """What it says of its version."""
+    migration: int
+    """0 where the database is empty."""
+    newest_migration: int
+    """The one that this version knows."""
+    is_whole: bool
+    """Whether it is no copy in the making."""
+    holder: str | None
+    """The replica that ingests; None where none does."""
+
+
+async def read_condition(database: PostgresDatabase) -> Condition:
+    """Return the condition of a database, of which nothing is changed.
+
+    Raises:
+        DatabaseRefusedError: it is one of something else.
+        DatabaseUnavailableError: it cannot be read.
+    """
+    link = Link(database.conninfo, writes=False)
+    try:
+        return await asyncio.to_thread(link.run, _read, done="read")
+    except (DatabaseRefusedError, DatabaseUnavailableError) as error:
+        raise type(error)(f"{database}: {error}") from error
+    finally:
+        link.close()
+
+
+def _read(transaction: Transaction) -> Condition:
+    connection = transaction.connection
+    [(server,)] = connection.execute("SELECT version()").fetchall()
+    tables = tables_of(connection)
+    migration = newest_migration(connection) if tables else 0
+    lease = read_lease(connection, holder="", generation=None) if migration else None
+    return Condition(
+        server=" ".join(server.split()[:2]),
+        migration=migration,
+        newest_migration=load_migrations("postgres")[-1].number,
+        is_whole=TABLE not in tables,
+        holder=None if lease is None or lease.is_over else lease.holder,
+    )

@@ -1,0 +1,120 @@
+"""The index in a database of PostgreSQL, which several processes may share."""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.model.store import Changed, Lease, RejectedLimits
+from jobindex.storage.databases import PostgresDatabase
+from jobindex.storage.postgres import changes, lease
+from jobindex.storage.postgres.connection import HOPELESS, Transaction
+from jobindex.storage.postgres.engine import PostgresEngine
+from jobindex.storage.postgres.migrating import bring_up_to_date
+from jobindex.storage.sql.sql_store import SqlStore
+
+
+@asynccontextmanager
+async def open_store(
+    database: PostgresDatabase, limits: RejectedLimits | None = None, *, arn_prefix: str = ""
+) -> AsyncIterator["PostgresStore"]:
+    """Open the index in a database, made or migrated where needed.
+
+    `arn_prefix` stands in front of the ids of jobs told without an ARN.
+
+    Any number of processes may do so at once.
+
+    Raises:
+        DatabaseRefusedError: it is no database of jobindex, newer than this version, or not to be worked with by
+            this user.
+        DatabaseUnavailableError: no server answers that takes writes; trying again may help.
+    """
+    engine = PostgresEngine(database.conninfo, name=_replica_name(), arn_prefix=arn_prefix)
+    try:
+        version = await _first(engine, bring_up_to_date, database)
+        yield PostgresStore(engine, limits or RejectedLimits(), version)
+    finally:
+        await engine.close()
+
+
+class PostgresStore(SqlStore):
+    """A Store in a database of PostgreSQL; `open_store` makes it."""
+
+    _engine: PostgresEngine
+
+    def __init__(self, engine: PostgresEngine, limits: RejectedLimits, version: int) -> None:
+        super().__init__(engine, limits)
+        self._version = version
+        self.is_shared = True
+        """See Store."""
+
+    async def check(self) -> None:
+        """See Store."""
+        await self._engine.attend(_look, done="read")
+
+    async def take_lease(self, told: str, *, seconds: float) -> bool:
+        """See Store."""
+        engine = self._engine
+
+        def take(transaction: Transaction) -> bool:
+            connection, generation = transaction.connection, engine.generation
+            if generation is None or not lease.keep(
+                connection, holder=engine.name, generation=generation, seconds=seconds, told=told
+            ):
+                # Known here at once, though nobody may wait for it any longer.
+                engine.generation = lease.take(connection, holder=engine.name, seconds=seconds, told=told)
+            return engine.generation is not None
+
+        return await engine.attend(take, done="written")
+
+    async def release_lease(self) -> None:
+        """See Store."""
+        engine = self._engine
+        generation, engine.generation = engine.generation, None
+        await engine.attend(
+            lambda transaction: lease.release(transaction.connection, holder=engine.name, generation=generation),
+            done="written",
+        )
+
+    async def lease(self) -> Lease:
+        """See Store."""
+        engine = self._engine
+        return await engine.attend(
+            lambda transaction: lease.read_lease(
+                transaction.connection, holder=engine.name, generation=engine.generation
+            ),
+            done="read",
+        )
+
+    async def changed_by_others(self) -> Sequence[Changed]:
+        """See Store."""
+        version, changed = await self._engine.attend(
+            lambda transaction: changes.read_news(
+                transaction.connection, version=self._version, reader=self._engine.name
+            ),
+            done="read",
+        )
+        self._version = version
+        return changed
+
+
+async def _first(engine: PostgresEngine, work: Callable[[Transaction], int], database: PostgresDatabase) -> int:
+    """Do the first thing with a database, of which is not known whether it is one to work with."""
+    try:
+        return await engine.attend(work, done="opened")
+    except DatabaseRefusedError as error:
+        raise DatabaseRefusedError(f"{database}: {error}") from error
+    except DatabaseUnavailableError as error:
+        kind = DatabaseRefusedError if HOPELESS.search(str(error)) else DatabaseUnavailableError
+        raise kind(f"{database}: {error}") from error
+
+
+def _look(transaction: Transaction) -> None:
+    transaction.execute("SELECT job_id FROM job_summaries LIMIT 1").fetchall()
+
+
+def _replica_name() -> str:
+    """Return a name for this process that no other has: its machine, its number, and what tells it from an earlier."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -1,0 +1,58 @@
+"""How a job has changed, read on a connection in a transaction of its own.
+
+A row tells where the job was once it had changed; where it was before, the row before tells. Of a job that was not
+always seen only so much is told as if there had been nothing before it came, and as if it were deleted when it went.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from jobindex.model.jobs import from_milliseconds
+from jobindex.model.reader import CHANGES_MAXIMUM
+from jobindex.model.views import JobChange
+from jobindex.storage.sql.connection import Connection, Row
+from jobindex.storage.sql.counts import CHANGES_KEPT
+from jobindex.storage.sql.index import STATUSES
+from jobindex.storage.sql.scope import Seen, is_seen
+
+_CHANGES = """
+SELECT *
+FROM job_changes
+WHERE job_id = :job_id
+ORDER BY changed_at DESC
+LIMIT :limit
+"""
+
+
+def read_changes(connection: Connection, *, job_id: str, limit: int, seen: Seen = None) -> Sequence[JobChange]:
+    """Return the last changes of a job as far as it was seen, newest first."""
+    limit = min(limit, CHANGES_MAXIMUM)
+    read = limit if seen is None else CHANGES_KEPT
+    rows = connection.execute(_CHANGES, {"job_id": job_id, "limit": read}).fetchall()
+    if seen is None:
+        return [_change(row) for row in rows]
+    return list(_seen_changes(reversed(rows), seen))[::-1][:limit]
+
+
+def _seen_changes(rows: Iterable[Row], seen: frozenset[str]) -> Iterator[JobChange]:
+    """Yield the changes that are seen, oldest first as the rows."""
+    former: str | None = None
+    for row in rows:
+        change = _change(row)
+        is_there = change.status is not None and is_seen(change.namespace_id, seen)
+        if is_there:
+            yield change if former is not None else replace(change, former_status=None)
+        elif former is not None:
+            is_deletion = change.namespace_id == former
+            yield change if is_deletion else replace(change, status=None, namespace_id=former, is_status_reported=False)
+        former = change.namespace_id if is_there else None
+
+
+def _change(row: Row) -> JobChange:
+    return JobChange(
+        changed_at=from_milliseconds(row["changed_at"]),
+        status=STATUSES.get(row["status"]),
+        former_status=STATUSES.get(row["former_status"]),
+        namespace_id=row["namespace_id"],
+        is_status_reported=bool(row["is_status_reported"]),
+    )

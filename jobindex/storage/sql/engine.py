@@ -1,0 +1,51 @@
+"""The contract of an engine: its transactions, and the statements that differ between engines."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from jobindex.model.listing import JobPage, ListJobsQuery
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.scope import Seen
+
+T = TypeVar("T")
+
+
+class Engine(Protocol):
+    """Opens transactions, each with a connection that is used in one thread.
+
+    Its methods raise DatabaseUnavailableError where it cannot just now.
+    """
+
+    @property
+    def arn_prefix(self) -> str:
+        """What stands before the ids of jobs that were told without an ARN."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """As in Reader."""
+        ...
+
+    def page_statement(self, query: ListJobsQuery, keys: Sequence[Key] | None, /) -> str | None:
+        """Return the statement that reads a page and the job behind it; None if no job can pass the filters."""
+        ...
+
+    def seen_statement(self, query: ListJobsQuery, keys: Sequence[Key] | None, /) -> str:
+        """Return the statement that reads the same of some namespaces, from their places."""
+        ...
+
+    def read(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
+        """Read from one snapshot."""
+        ...
+
+    def read_page(self, query: ListJobsQuery, seen: Seen, /) -> Awaitable[JobPage]:
+        """Read a page of ListJobs from one snapshot."""
+        ...
+
+    def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> Awaitable[T]:
+        """Do some work in one durable transaction; canceled, it is done all the same.
+
+        `by_owner`: it is refused (LeaseLostError) where another process ingests.
+        """
+        ...

@@ -1,0 +1,102 @@
+"""What the filters of ListJobs are in the tables: the keys of the jobs of thing groups, and the kinds of job."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from jobindex.errors import ResourceNotFoundException
+from jobindex.model.listing import Filters
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS
+from jobindex.storage.sql.scope import Seen, encoded
+
+# The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
+_KEYS_OF_GROUP_NAME = """
+SELECT CASE WHEN thing_group_id = '' THEN 'name:' || thing_group_name ELSE 'id:' || thing_group_id END
+FROM thing_groups
+WHERE thing_group_name = :value
+UNION SELECT 'name:' || thing_group_name FROM thing_groups WHERE thing_group_name = :value
+"""
+
+# The same for a group known by id.
+_KEYS_OF_GROUP_ID = """
+SELECT CASE WHEN thing_group_name = '' THEN 'id:' || thing_group_id ELSE 'name:' || thing_group_name END
+FROM thing_groups
+WHERE thing_group_id = :value
+UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
+"""
+
+# Whether a job that is seen was told with a thing group, in any of these ways.
+_IS_SEEN_IN_GROUP = """
+SELECT EXISTS (
+    SELECT 1
+    FROM json_each(:keys) AS key
+    CROSS JOIN json_each(:seen) AS seen
+    CROSS JOIN job_thing_groups AS member ON (member.thing_group, member.namespace_id) = (key.value, seen.value)
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A way in which jobs were told with the thing group, or groups, that are asked for."""
+
+    thing_group: str
+    other: str | None = None
+    """Another that the same jobs must have been told with."""
+
+
+def kinds_of(filters: Filters) -> list[int]:
+    """Return the kinds of job that the filters leave open."""
+    return [
+        status_kind + selection_kind
+        for status, status_kind in STATUS_KINDS.items()
+        for selection, selection_kind in SELECTION_KINDS.items()
+        if filters.status in {None, status} and filters.target_selection in {None, selection}
+    ]
+
+
+def read_keys(connection: Connection, filters: Filters, seen: Seen) -> Sequence[Key] | None:
+    """Return the keys of the jobs that the two group filters accept together, None without them.
+
+    Raises:
+        ResourceNotFoundException: no message ever named one of the groups, or no job that is seen is in it.
+    """
+    accepted = []
+    for statement, value in (
+        (_KEYS_OF_GROUP_NAME, filters.thing_group_name),
+        (_KEYS_OF_GROUP_ID, filters.thing_group_id),
+    ):
+        if value is not None:
+            keys = [key for (key,) in connection.execute(statement, {"value": value})]
+            if not keys or (seen is not None and not _is_seen_in_group(connection, keys, seen)):
+                raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
+            accepted.append(keys)
+    match accepted:
+        case []:
+            return None
+        case [keys]:
+            return [Key(key) for key in keys]
+        case _:
+            return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
+
+
+def _is_seen_in_group(connection: Connection, keys: Sequence[str], seen: frozenset[str]) -> bool:
+    """Return whether a visible job is in the group with these keys."""
+    parameters = {"keys": json.dumps(keys), "seen": encoded(seen)}
+    (is_known,) = connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()
+    return bool(is_known)
+
+
+def _together(one: str, other: str) -> Iterator[Key]:
+    """Yield the key of the jobs that were told with both groups: a job has many names of groups and one id."""
+    if one == other:
+        yield Key(one)
+    elif one.startswith("name:") and other.startswith("name:"):
+        names = sorted(key.removeprefix("name:") for key in (one, other))
+        yield Key(f"names:{names[0]}/{names[1]}")
+        yield Key(f"many:{names[0]}", f"name:{names[1]}")
+    elif one.startswith("name:") or other.startswith("name:"):
+        name, id_ = (one, other) if one.startswith("name:") else (other, one)
+        yield Key(f"both:{name.removeprefix('name:')}/{id_.removeprefix('id:')}")

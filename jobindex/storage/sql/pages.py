@@ -1,0 +1,171 @@
+"""The pages of ListJobs in SQL: what is read for a page is bounded by the page, whatever the filters and the index.
+
+A page is merged from streams, each of which SQLite reads in the order of an index, and no further than needed:
+a stream for each kind of job (`readings.py`) that the filters leave open, and for each way
+in which jobs were told with the thing group asked for. Each combination of filters is a statement of its own:
+`(:status IS NULL OR status = :status)` would make SQLite read every job. Jobs come as JSON, made when they were
+written, in one string, whose marks are filled in by one `%`: to make 250 rows objects of Python costs three times
+what reading them does, and to find the marks by splitting half of it.
+
+One question is not bounded by the page: by the name of one thing group and the id of another, where the second was
+told by name. Then the jobs of the first group that have more than eight groups are all read: their pairs would be
+more rows than the rest of the index.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from jobindex.model.jobs import from_milliseconds, to_milliseconds
+from jobindex.model.listing import Filters, JobPage, ListJobsQuery, Position
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.engine import Engine
+from jobindex.storage.sql.group_keys import Key, kinds_of, read_keys
+from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.scoped_pages import read_places, seen_parameters
+
+STREAMS_MAXIMUM = 400
+"""Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
+
+_MERGED = "{streams} ORDER BY created_at {order}, job_id {order} LIMIT :limit"
+
+_NEWEST_FIRST = "SELECT * FROM ({merged}) AS page ORDER BY created_at DESC, job_id DESC"
+
+PAGE_OF_ALL = "SELECT CAST(group_concat(listed) AS BLOB), count(*) FROM ({merged}) AS page"
+
+_OF_ALL = "SELECT created_at, job_id, listed FROM job_summaries AS job WHERE {conditions}"
+
+PAGE_OF_GROUP = """
+SELECT CAST(group_concat(job.listed) AS BLOB), count(*)
+FROM ({merged}) AS page
+CROSS JOIN job_summaries AS job USING (created_at, job_id)
+"""
+
+_OF_GROUP = "SELECT created_at, job_id FROM job_thing_groups AS member WHERE {conditions}"
+
+_ALSO_IN = (
+    "EXISTS (SELECT 1 FROM job_thing_groups AS other WHERE other.thing_group = {} AND other.kind = member.kind"
+    " AND other.created_at = member.created_at AND other.job_id = member.job_id)"
+)
+
+# The id of each group that has one.
+_TIED_IDS = """
+SELECT name.value, (
+    SELECT min(thing_group_id)
+    FROM thing_groups
+    WHERE thing_group_name = name.value
+    AND thing_group_id > ''
+)
+FROM json_each(:names) AS name
+"""
+
+# How each job begins, where in the last one its position stands, and the name in a mark.
+_OPENING = b',{"jobArn":'
+_POSITION = re.compile(rb'"jobId":"([^"]*)".*"createdAt":([^,]+)')
+_GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may hold a "%(", and be followed by a mark
+
+Known = dict[bytes, bytes]
+"""What stands for the marks in job_summaries.listed, as far as it is known."""
+
+
+def read_marks(connection: Connection, listed: bytes, known: Known) -> bytes:
+    """Return jobs with their placeholders filled in, and add the values that `known` lacked."""
+    try:
+        return listed % known
+    except KeyError:
+        names = {name.decode() for name in _GROUP_NAME.findall(listed)}
+        for name, id_ in connection.execute(_TIED_IDS, {"names": json.dumps(list(names))}):
+            known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
+        return listed % known
+
+
+def _position(listed: bytes) -> Position:
+    """Return the position of one job of a page."""
+    job_id, created_at = _POSITION.findall(listed)[0]
+    return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
+
+
+def known_of(arn_prefix: str) -> Known:
+    """Return what is known before anything is read: the beginning of ARNs."""
+    return {b"": json.dumps(arn_prefix)[1:-1].encode()}
+
+
+def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
+    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
+    streams = list(streams_of(query, keys))
+    # A job may have been told with a group in several ways.
+    union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
+    order = "ASC" if query.is_backwards else "DESC"
+    while len(streams) > STREAMS_MAXIMUM:
+        parts = [streams[start : start + STREAMS_MAXIMUM] for start in range(0, len(streams), STREAMS_MAXIMUM)]
+        streams = [f"SELECT * FROM ({_MERGED.format(streams=union.join(part), order=order)}) AS part" for part in parts]
+    if not streams:
+        return None
+    merged = _MERGED.format(streams=union.join(streams), order=order)
+    if query.is_backwards:
+        merged = _NEWEST_FIRST.format(merged=merged)
+    return (PAGE_OF_ALL if keys is None else PAGE_OF_GROUP).format(merged=merged)
+
+
+def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
+    """Return the parameters of such a statement."""
+    parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
+    for number, key in enumerate(keys or ()):
+        parameters |= {f"group_{number}": key.thing_group, f"other_{number}": key.other}
+    if query.after is not None:
+        parameters |= {"created_at": to_milliseconds(query.after.created_at), "job_id": query.after.job_id}
+    return parameters
+
+
+def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
+    """Yield the streams that a page is merged from, each to be read in the order of the list."""
+    conditions = []
+    if query.filters.namespace_id is not None:
+        conditions.append("namespace_id = :namespace_id")
+    if query.after is not None:
+        conditions.append(f"(created_at, job_id) {'>' if query.is_backwards else '<'} (:created_at, :job_id)")
+    # The list without any filter serves as it is.
+    kinds = [f"kind = {kind}" for kind in kinds_of(query.filters)] if query.filters != Filters() else ["true"]
+    if keys is None:
+        for kind in kinds:
+            yield _OF_ALL.format(conditions=" AND ".join([kind, *conditions]))
+        return
+    for number, key in enumerate(keys):
+        of_group = [f"thing_group = :group_{number}"]
+        if key.other is not None:
+            of_group.append(_ALSO_IN.format(f":other_{number}"))
+        for kind in kinds:
+            yield _OF_GROUP.format(conditions=" AND ".join([*of_group, kind, *conditions]))
+
+
+def read_page(
+    connection: Connection, *, engine: Engine, query: ListJobsQuery, known: Known, seen: Seen = None
+) -> JobPage:
+    """Return a page from one snapshot; `known` holds ids read earlier in this snapshot, and is extended.
+
+    Raises:
+        ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is seen is
+            in it.
+    """
+    keys = read_keys(connection, query.filters, seen)
+    if seen is None:
+        statement, parameters = engine.page_statement(query, keys), page_parameters(query, keys)
+    else:
+        places = read_places(connection, query.filters, keys, seen)
+        statement, parameters = engine.seen_statement(query, keys), seen_parameters(query, places)
+    if statement is None:
+        return JobPage(jobs=b"", next_position=None)
+    listed, count = connection.execute(statement, parameters).fetchone()
+    if not count:
+        return JobPage(jobs=b"", next_position=None)
+    position = None
+    if count > query.max_results:
+        if query.is_backwards:
+            listed = listed[listed.index(_OPENING) + 1 :]
+            edge = listed.partition(_OPENING)[0]
+        else:
+            listed = listed[: listed.rindex(_OPENING)]
+            edge = listed[listed.rfind(_OPENING) + 1 :]
+        position = _position(edge)
+    jobs = read_marks(connection, listed, known)
+    return JobPage(jobs=jobs, next_position=position)

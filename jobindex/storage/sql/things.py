@@ -1,0 +1,162 @@
+"""What the index tells of things, read on a connection in a transaction of its own.
+
+Who sees some namespaces alone knows a thing by the executions of the jobs that are seen, and by the pending lists of
+these namespaces: whatever else was told of a thing is nothing to it.
+"""
+
+from collections.abc import Sequence
+
+from jobindex.model.jobs import from_milliseconds
+from jobindex.model.views import Thing
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.counts import LISTED
+from jobindex.storage.sql.index import counts, not_found, time_of
+from jobindex.storage.sql.scope import OF_SEEN, Seen, encoded, is_seen
+
+# The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
+_NEXT_THING = """(
+        SELECT min(thing_name)
+        FROM (
+            SELECT min(thing_name) AS thing_name
+            FROM executions
+            WHERE {condition}
+            AND thing_name < :prefix || '~'
+            UNION ALL
+            SELECT min(thing_name)
+            FROM pending_lists
+            WHERE {condition}
+            AND thing_name < :prefix || '~'
+        ) AS next
+    )"""
+_NAMES = f"""
+WITH RECURSIVE names (name) AS (
+    SELECT {_NEXT_THING.format(condition="thing_name >= :first AND thing_name <> :after")}
+    UNION ALL
+    SELECT {_NEXT_THING.format(condition="thing_name > names.name")}
+    FROM names
+    WHERE name IS NOT NULL
+)
+SELECT {{columns}}
+FROM names
+WHERE name IS NOT NULL
+LIMIT :limit
+"""
+_THINGS = _NAMES.format(columns="name")
+
+_IS_HEARD_OF = """
+SELECT EXISTS (SELECT 1 FROM executions WHERE thing_name = :thing_name)
+OR EXISTS (SELECT 1 FROM pending_lists WHERE thing_name = :thing_name)
+"""
+
+_IS_SEEN = f"""(
+    EXISTS (
+        SELECT 1
+        FROM pending_lists
+        WHERE pending_lists.thing_name = {{thing_name}}
+        AND pending_lists.namespace_id {OF_SEEN}
+    )
+    OR EXISTS (
+        SELECT 1
+        FROM executions
+        {LISTED}
+        WHERE executions.thing_name = {{thing_name}}
+        AND job_summaries.namespace_id {OF_SEEN}
+    )
+)"""
+
+# The same names, each with whether it is known to who sees some namespaces alone.
+_LOOK = _NAMES.format(columns=f"name, {_IS_SEEN.format(thing_name='names.name')}")
+
+# The names that are, found from the jobs.
+_LOOK_AMONG_SEEN = f"""
+SELECT thing_name
+FROM job_summaries
+CROSS JOIN executions USING (job_id)
+WHERE job_summaries.namespace_id {OF_SEEN}
+AND thing_name >= :first
+AND thing_name <> :after
+AND thing_name < :prefix || '~'
+UNION
+SELECT thing_name
+FROM pending_lists
+WHERE namespace_id {OF_SEEN}
+AND thing_name >= :first
+AND thing_name <> :after
+AND thing_name < :prefix || '~'
+ORDER BY thing_name
+LIMIT :limit
+"""
+
+LOOKED_AT_MAXIMUM = 1000
+"""Names that are looked at, up to twice as many, before those that are seen are found from the jobs."""
+
+
+def read_things(connection: Connection, *, prefix: str, after: str, limit: int, seen: Seen = None) -> Sequence[str]:
+    """Return names of things that begin with `prefix`."""
+    parameters: dict[str, object] = {"prefix": prefix, "first": max(prefix, after), "after": after, "limit": limit}
+    if seen is None:
+        return [name for (name,) in connection.execute(_THINGS, parameters)]
+    parameters["seen"] = encoded(seen)
+    found: list[str] = []
+    looked_at = 0
+    while len(found) < limit and looked_at < LOOKED_AT_MAXIMUM:
+        maximum = max(limit, looked_at)  # twice as many each time
+        rows = connection.execute(_LOOK, parameters | {"limit": maximum}).fetchall()
+        found += [name for name, is_known in rows if is_known]
+        if len(rows) < maximum:
+            return found[:limit]
+        looked_at += maximum
+        parameters["first"] = parameters["after"] = rows[-1][0]
+    if len(found) < limit:
+        found += [name for (name,) in connection.execute(_LOOK_AMONG_SEEN, parameters)]
+    return found[:limit]
+
+
+def read_thing(connection: Connection, *, thing_name: str, seen: Seen = None) -> Thing:
+    """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
+    check_heard_of(connection, thing_name, seen)
+    joined, of_thing = "", "executions.thing_name = :thing_name"
+    parameters = {"thing_name": thing_name}
+    if seen is not None:
+        joined, of_thing = LISTED, f"{of_thing} AND job_summaries.namespace_id {OF_SEEN}"
+        parameters["seen"] = encoded(seen)
+    lists = connection.execute(
+        "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = :thing_name", {"thing_name": thing_name}
+    ).fetchall()
+    (waiting_since,) = connection.execute(
+        f"""
+        SELECT min(waiting_since)
+        FROM executions INDEXED BY executions_pending {joined}
+        WHERE {of_thing}
+        AND has_ended = 0
+        """,
+        parameters,
+    ).fetchone()
+    pending_lists = {
+        row["namespace_id"] or None: from_milliseconds(row["listed_at"])
+        for row in lists
+        if is_seen(row["namespace_id"], seen)
+    }
+    (told_at,) = connection.execute(
+        f"SELECT max(max(status_at, pending_at, queued_at, started_at)) FROM executions {joined} WHERE {of_thing}",
+        parameters,
+    ).fetchone()
+    return Thing(
+        thing_name=thing_name,
+        executions=counts(connection, joined, of_thing, parameters),
+        waiting_since=time_of(waiting_since),
+        last_heard_at=max((time for time in (time_of(told_at), *pending_lists.values()) if time), default=None),
+        pending_lists=pending_lists,
+    )
+
+
+def check_heard_of(connection: Connection, thing_name: str, seen: Seen = None) -> None:
+    """Raise ResourceNotFoundException where nothing was ever told of a thing, or nothing that is seen."""
+    if seen is None:
+        statement, parameters = _IS_HEARD_OF, {"thing_name": thing_name}
+    else:
+        statement = f"SELECT {_IS_SEEN.format(thing_name=':thing_name')}"
+        parameters = {"thing_name": thing_name, "seen": encoded(seen)}
+    (is_known,) = connection.execute(statement, parameters).fetchone()
+    if not is_known:
+        raise not_found("Thing", thing_name)

@@ -1,0 +1,111 @@
+"""The condition of a database file at a glance: what can be told without reading the index.
+
+Who works with it is read from /proc/locks, which is silent about processes of other containers. Only where it names
+nobody the lock file is tried, by a shared lock that is let go at once: a service that starts at that very moment finds
+the database in use.
+"""
+
+import fcntl
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobindex.errors import DatabaseUnavailableError
+from jobindex.storage.migrations import load_migrations
+from jobindex.storage.sql.copying import TABLE
+from jobindex.storage.sqlite.file import APPLICATION_ID, uri
+from jobindex.storage.sqlite.wal import LONG_BYTES, wal_bytes
+
+_LOCKS = Path("/proc/locks")
+_MINIMUM_FREE_BYTES = 4 * LONG_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What was found of a file."""
+
+    bytes: int
+    wal_bytes: int
+    free_bytes: int
+    """What the file system has left."""
+    is_ours: bool
+    migration: int
+    newest_migration: int
+    """The one that this version knows."""
+    is_whole: bool
+    """Whether it is no copy in the making."""
+    is_locked: bool
+    """Whether a process of jobindex works with it."""
+    holder: int | None
+    """The id of that process, where the system tells."""
+
+    @property
+    def is_wal_long(self) -> bool:
+        """Whether readers keep the log from being emptied."""
+        return self.wal_bytes > LONG_BYTES
+
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether the log may not have room to grow to its limit."""
+        return self.free_bytes < _MINIMUM_FREE_BYTES
+
+
+def condition(path: Path) -> Condition:
+    """Return the condition of a database that exists.
+
+    Raises:
+        DatabaseUnavailableError: it cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        with closing(sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None, timeout=1)) as connection:
+            (mark,) = connection.execute("PRAGMA application_id").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+            applied = 0
+            if "migrations" in tables:
+                (applied,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseUnavailableError(f"{path}: {error}") from error
+    lock = Path(f"{path}.lock")
+    holder = _holder(lock)
+    return Condition(
+        bytes=size,
+        wal_bytes=wal_bytes(path),
+        free_bytes=shutil.disk_usage(path.parent).free,
+        is_ours=mark == APPLICATION_ID,
+        migration=applied,
+        newest_migration=load_migrations("sqlite")[-1].number,
+        is_whole=TABLE not in tables,
+        is_locked=holder is not None or _is_locked(lock),
+        holder=holder,
+    )
+
+
+def _holder(lock: Path) -> int | None:
+    """Return the process that holds a lock file, where Linux tells."""
+    try:
+        inode = str(lock.stat().st_ino)
+        for line in _LOCKS.read_text().splitlines():
+            _, kind, *_, process, file, _, _ = line.split()
+            if kind == "FLOCK" and file.rpartition(":")[2] == inode:
+                return int(process)
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _is_locked(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,99 @@
+"""A SQLite file that a copy is made of: it is only read, in one snapshot, also while a service writes it."""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.storage.sql.copying import check_source
+from jobindex.storage.sql.tables import Table, Values
+from jobindex.storage.sqlite.file import uri
+from jobindex.storage.sqlite.inspection import condition
+
+# SQLite writes a whole number of seconds with a fraction, PostgreSQL without; a quote within the ARN is escaped.
+_WITH_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)\.0(?=[,}])')
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator["SqliteSource"]:
+    """Open a file that a copy is to be made of.
+
+    Raises:
+        DatabaseRefusedError: it is no whole index of this version.
+        DatabaseUnavailableError: it is not there, or cannot be read.
+    """
+    if not path.exists():
+        raise DatabaseUnavailableError(f"{path}: is not there")
+    with naming(path):
+        connection = sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None)
+    with closing(connection):
+        with naming(path):
+            connection.execute("BEGIN")
+            check_source(tables_of(connection), partial(newest_migration, connection), "sqlite")
+        yield SqliteSource(path, connection)
+
+
+class SqliteSource:
+    """A Source in a SQLite file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    def is_in_use(self) -> bool:
+        """See Source."""
+        return condition(self._path).is_locked
+
+    def count(self, table: Table) -> int:
+        """See Source."""
+        with naming(self._path):
+            return int(self._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0])
+
+    def page(self, table: Table, after: Values) -> Sequence[Values]:
+        """See Source."""
+        with naming(self._path):
+            return read_page(self._connection, table, after)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Raise what goes wrong with a file as an error that names it."""
+    try:
+        yield
+    except DatabaseRefusedError as error:
+        raise DatabaseRefusedError(f"{path}: {error}") from error
+    except sqlite3.Error as error:
+        raise DatabaseUnavailableError(f"{path}: {error}") from error
+
+
+def read_page(connection: sqlite3.Connection, table: Table, after: Values) -> Sequence[Values]:
+    """Return a page of rows, the same as another engine returns them."""
+    rows: list[Values] = connection.execute(*table.page(after)).fetchall()
+    match table.name:
+        case "job_summaries":
+            place = table.columns.index("listed")
+            return [(*row[:place], _WITH_FRACTION.sub(r"\1", str(row[place])), *row[place + 1 :]) for row in rows]
+        case "job_changes":
+            place = table.columns.index("is_status_reported")
+            return [(*row[:place], bool(row[place]), *row[place + 1 :]) for row in rows]
+        case "rejected_messages":  # which anybody sent: PostgreSQL can hold no NUL in a text
+            return [
+                tuple(value.replace("\0", _REPLACEMENT) if isinstance(value, str) else value for value in row)
+                for row in rows
+            ]
+        case _:
+            return rows
+
+
+def tables_of(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the names of the tables that are there."""
+    return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))
+
+
+def newest_migration(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest migration that was applied."""
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0])

@@ -1,0 +1,127 @@
+"""A SQLite file that a copy is made in: nobody else opens it meanwhile, nor later, unless the copy is whole."""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from jobindex.storage.sql.copying import (
+    TABLE,
+    Copied,
+    check_begun,
+    create_copied,
+    end_copied,
+    read_copied,
+    write_copied,
+)
+from jobindex.storage.sql.tables import TABLES, Table, Values
+from jobindex.storage.sqlite.file import locked, uri
+from jobindex.storage.sqlite.source import naming, newest_migration, read_page, tables_of
+from jobindex.storage.sqlite.store import migrate
+
+_WITHOUT_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)(?=[,}])')
+
+
+@contextmanager
+def open_target(path: Path, *, is_anew: bool) -> Iterator["SqliteTarget"]:
+    """Open a file to make a copy in it, or to go on with one that is not whole, unless `is_anew`.
+
+    Raises:
+        DatabaseRefusedError: it holds an index already, is in use, or cannot be written.
+        DatabaseUnavailableError: it cannot be read or written just now.
+    """
+    if is_anew:
+        _clear(path)
+    if TABLE not in _tables(path):
+        asyncio.run(migrate(path))
+    with locked(path), closing(_connect(path)) as connection:
+        target = SqliteTarget(path, connection)
+        target.begin()
+        yield target
+
+
+class SqliteTarget:
+    """A Target in a SQLite file."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self.copied = Copied()
+        """See Target."""
+
+    def begin(self) -> None:
+        """Note that a copy is made here, where that is not noted yet."""
+        with _writing(self._path, self._connection) as connection:
+            if TABLE in tables_of(connection):
+                check_begun(newest_migration(connection), "sqlite")
+            else:
+                create_copied(connection)
+            self.copied = read_copied(connection)
+
+    def hold(self) -> None:
+        """See Target: the file's lock is held."""
+
+    def page(self, table: Table, after: Values) -> Sequence[Values]:
+        """See Target."""
+        with naming(self._path):
+            return read_page(self._connection, table, after)
+
+    def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
+        """See Target."""
+        with _writing(self._path, self._connection) as connection:
+            if table is not None:
+                columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
+                connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", _own(table, rows))
+            write_copied(connection, copied)
+        self.copied = copied
+
+    def end(self, *, is_complete: bool) -> None:
+        """See Target. Without statistics: they would lead SQLite to other plans than those that are tested."""
+        with _writing(self._path, self._connection) as connection:
+            end_copied(connection, is_complete=is_complete)
+
+
+def _tables(path: Path) -> frozenset[str]:
+    if not path.exists():
+        return frozenset()
+    with naming(path), closing(sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None)) as connection:
+        return tables_of(connection)
+
+
+def _clear(path: Path) -> None:
+    """Remove what a copy that is not whole has left in a file."""
+    if TABLE not in _tables(path):
+        return
+    with locked(path), closing(_connect(path)) as connection, _writing(path, connection):
+        for table in {table.name for table in TABLES} & tables_of(connection) | {TABLE}:
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute(f"DROP TABLE {TABLE}")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    with naming(path):
+        connection = sqlite3.connect(uri(path, "rw"), uri=True, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+@contextmanager
+def _writing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    with naming(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        finally:
+            connection.rollback()
+
+
+def _own(table: Table, rows: Sequence[Values]) -> Sequence[Values]:
+    """Return rows as SQLite's own statements would have written them."""
+    if table.name != "job_summaries":
+        return rows
+    place = table.columns.index("listed")
+    return [(*row[:place], _WITHOUT_FRACTION.sub(r"\1.0", str(row[place])), *row[place + 1 :]) for row in rows]

@@ -1,0 +1,1 @@
+"""The web: what does the service answer over HTTP?"""

@@ -1,0 +1,113 @@
+"""The HTTP side: AWS's reading operations on jobs, and beside AWS's path space our own.
+
+AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has
+`x-amzn-RequestId`.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+from typing import cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, ExceptionHandler
+
+from jobindex.model.views import STUCK_AFTER
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.web.api import (
+    describe_job,
+    events,
+    executions,
+    health,
+    index_executions,
+    index_jobs,
+    index_things,
+    rejected,
+)
+from jobindex.web.api.freshness import Freshness
+from jobindex.web.api.gateway import Front, Gate
+from jobindex.web.api.list_jobs import LIST_JOBS, ListJobs
+from jobindex.web.api.openapi import GET_OPENAPI, describe
+from jobindex.web.api.operations import operation_routes
+from jobindex.web.api.responses import STATUS, error_answer, failure, json_answer, refusal
+from jobindex.web.api.throttle import CONCURRENCY_MAXIMUM, Throttle
+from jobindex.web.changes import Live
+
+App = ASGIApp
+
+
+def create_app(
+    state: State,
+    metrics: Metrics,
+    live: Live,
+    *,
+    pages: Sequence[BaseRoute] = (),
+    thing_arn_prefix: str = "",
+    stuck_after: timedelta = STUCK_AFTER,
+    concurrency_maximum: int = CONCURRENCY_MAXIMUM,
+    gate: Gate | None = None,
+) -> Front:
+    """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
+
+    `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
+    before it is told as one that waits; `gate` says who is let in: without it anyone who knows the address.
+    """
+    handlers: dict[type[Exception] | int, ExceptionHandler] = {
+        **dict.fromkeys(STATUS, _answer_error),
+        HTTPException: _answer_http_error,
+        Exception: _answer_failure,
+    }
+    throttle = Throttle(metrics, concurrency_maximum)
+    list_jobs = ListJobs(state, throttle)
+    served = (
+        *describe_job.SERVED,
+        *executions.served(thing_arn_prefix),
+        *index_things.SERVED,
+        *index_jobs.SERVED,
+        *index_executions.served(stuck_after),
+    )
+    on_rejected = rejected.served(live.note)
+    operations = [operation for operation, _ in (*served, *on_rejected)]
+    description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
+
+    async def openapi(request: Request) -> Response:  # noqa: ARG001
+        return json_answer(description)
+
+    app = Starlette(
+        routes=[
+            Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
+            *operation_routes(served, on_rejected, state, throttle),
+            *health.health_routes(state, metrics, stuck_after=stuck_after),
+            Route(events.WATCH.path, events.watch(live, throttle)),
+            Route(GET_OPENAPI.path, openapi),
+            *pages,
+        ],
+        exception_handlers=handlers,
+    )
+    app.router.redirect_slashes = False
+    return Front(app, list_jobs, freshness=Freshness(state), throttle=throttle, metrics=metrics, gate=gate or Gate())
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    return refusal(error)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    error = cast("HTTPException", error)
+    what = f"{request.method} {request.url.path}"
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        response = error_answer(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
+    else:
+        response = error_answer(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    # starlette raises the error again behind this answer, so that the server logs it.
+    return failure()

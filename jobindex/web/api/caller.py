@@ -1,0 +1,16 @@
+"""Who is counted as one where something is limited for each: a key, or without one the address."""
+
+from starlette.types import Scope
+
+from jobindex.access.access import principal_of
+from jobindex.access.principals import ANYONE, NOBODY
+from jobindex.addresses import network_of
+
+
+def holder_of(scope: Scope) -> str:
+    """Return what tells who asks from others."""
+    principal = principal_of(scope)
+    if principal is not ANYONE and principal is not NOBODY:
+        return principal.holder
+    address = scope["client"][0] if scope.get("client") else "unknown"
+    return f"address {network_of(address)}"

@@ -1,0 +1,71 @@
+"""What changes in the index, as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+    GET /index/events?jobId=&thingName=&namespaceId=
+
+`event: change` for each tick of `changes.py`; `event: end` when the service stops or the reader was too slow.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from jobindex.access.access import principal_of
+from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
+from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
+from jobindex.web.api.caller import holder_of
+from jobindex.web.api.operations import Operation, parse
+from jobindex.web.api.schemas import TEXT
+from jobindex.web.api.throttle import Throttle
+from jobindex.web.changes import Interest, Live
+
+WATCH = Operation(
+    name="WatchChanges",
+    summary="What changes, as server-sent events",
+    path="/index/events",
+    parameters={"jobId": JOB_ID, "thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
+    answer=TEXT,
+    media_type="text/event-stream",
+    errors=(InvalidRequestException, ThrottlingException, ServiceUnavailableException),
+)
+RETRY_MS = 2000
+"""After which time a browser that has lost the line comes back."""
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # nginx would hold events back
+}
+
+
+def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that tells what `live` tells."""
+
+    async def events(request: Request) -> Response:
+        values = parse(WATCH, request)
+        principal = principal_of(request.scope)
+        interest = Interest(
+            seen=principal.namespace_ids,
+            job_id=values.optional("jobId"),
+            thing_name=values.optional("thingName"),
+            namespace_id=values.optional("namespaceId"),
+        )
+        if live.is_stopped:
+            # A line that ended at once would look like one that stood.
+            raise ServiceUnavailableException("The service is stopping.")
+        holder = holder_of(request.scope)
+        if live.is_full(holder):
+            throttle.refuse()
+        if request.method == "HEAD":
+            return Response(media_type=WATCH.media_type, headers=_HEADERS)
+        return StreamingResponse(_encoded(live, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
+
+    return events
+
+
+async def _encoded(live: Live, interest: Interest, holder: str) -> AsyncIterator[bytes]:
+    with live.watch(interest, holder) as told:
+        yield b"retry: %d\n\n" % RETRY_MS
+        if told is not None:
+            async for change in told:
+                yield b"event: change\ndata: %s\n\n" % change
+        yield b"event: end\ndata: {}\n\n"

@@ -1,0 +1,203 @@
+"""What stands before the framework's routing: who asks, whether they may, and what every answer bears.
+
+Nobody gets past it without a key but to what is public; so a route that is added is closed until it is said to be
+open.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from jobindex.access.access import PRINCIPAL, Access
+from jobindex.access.principals import ANYONE, NOBODY, Principal
+from jobindex.access.rates import Rates
+from jobindex.access.signatures import SignedRequest
+from jobindex.errors import InvalidRequestException, JobindexError, UnknownClientError, shown
+from jobindex.monitoring.metrics import Metrics
+from jobindex.web.api.caller import holder_of
+from jobindex.web.api.freshness import Freshness
+from jobindex.web.api.health import PUBLIC
+from jobindex.web.api.hosts import Hosts
+from jobindex.web.api.list_jobs import LIST_JOBS, ListJobs
+from jobindex.web.api.responses import STATUS, failure, refusal, request_id
+from jobindex.web.api.throttle import Throttle
+
+Refuse = Callable[[Request, JobindexError], Response | None]
+"""Answers with a page who asks for one and is not let in; None where none is asked for."""
+
+_TOLD_A_SECOND, _TOLD_AT_ONCE = 0.2, 20
+"""Requests of who is not known, of which a line is logged."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Who is let in, and how often."""
+
+    access: Access = field(default_factory=Access)
+    hosts: Hosts = field(default_factory=Hosts)
+    rates: Rates | None = None
+    """None: each may ask as often as it likes."""
+    public_paths: frozenset[str] = frozenset()
+    """Besides those of the health, paths that are answered to anyone."""
+    free: tuple[str, ...] = ()
+    """Beginnings of paths that are answered to anyone, however often."""
+    refuse: Refuse = lambda request, error: None  # noqa: ARG005
+
+
+class Front:
+    """Lets requests in, to ListJobs past the routing, which takes as long as it takes to read a page.
+
+    Every answer gets an id of its own, where SDKs look for it, and tells how fresh it is.
+    """
+
+    def __init__(
+        self,
+        app: Starlette,
+        list_jobs: ListJobs,
+        *,
+        freshness: Freshness,
+        throttle: Throttle,
+        metrics: Metrics,
+        gate: Gate,
+    ) -> None:
+        self.routes = app.routes
+        """Of the app behind it."""
+        self._app = app
+        self._list_jobs = list_jobs
+        self._freshness = freshness
+        self._throttle = throttle
+        self._metrics = metrics
+        self._gate = gate
+        self._told = Rates(_TOLD_A_SECOND, _TOLD_AT_ONCE)
+        self._base_path = gate.access.base_path.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, by whoever answers it once it is let in."""
+        principal = NOBODY
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] += (
+                    (b"x-amzn-requestid", request_id()),
+                    (b"jobindex-freshness", self._freshness.encoded(principal)),
+                )
+            await send(message)
+
+        as_sent = scope
+        scope[PRINCIPAL] = principal
+        try:
+            self._gate.hosts.check(scope["headers"])
+            scope = _with_slashes_kept(self._without_base_path(scope))
+            if self._gate.access.is_open:
+                principal = ANYONE
+            else:
+                body = b""
+                if _is_signed_with_body(scope):
+                    body = await _body(Request(scope, receive))
+                    receive = _again(body, receive)
+                principal = self._who(scope, _signed(as_sent, body))
+            scope[PRINCIPAL] = principal
+            self._charge(scope)
+            if scope["path"] == LIST_JOBS.path and scope["method"] == "GET":
+                await self._list_jobs(scope, receive, send_with_headers)
+                return
+        except tuple(STATUS) as error:
+            self._tell(as_sent, error)
+            response = self._gate.refuse(Request(scope), cast("JobindexError", error)) or refusal(error)
+            await response(scope, receive, send_with_headers)
+            return
+        except Exception:
+            await failure()(scope, receive, send_with_headers)
+            raise  # for the server to log
+        await self._app(scope, receive, send_with_headers)
+
+    def _who(self, scope: Scope, request: SignedRequest) -> Principal:
+        """Return who asks; what is public is answered whoever that is."""
+        try:
+            return self._gate.access.who(request)
+        except UnknownClientError:
+            if self._is_free(scope) or scope["path"] in self._gate.public_paths:
+                return NOBODY
+            self._metrics.unauthenticated.inc()
+            self._charge(scope)
+            raise
+
+    def _is_free(self, scope: Scope) -> bool:
+        return scope["path"] in PUBLIC or scope["path"].startswith(self._gate.free)
+
+    def _tell(self, scope: Scope, error: Exception) -> None:
+        """Log who was not known, and what was asked for as it came: a proxy may have changed it. Not every time."""
+        if isinstance(error, UnknownClientError) and self._told.take("", time.monotonic()):
+            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+            asked = f"{scope['method']} {shown(host)} {shown(scope['path'])}"
+            client = scope["client"][0] if scope.get("client") else "somebody"
+            _log.info("%s of %s: %s: %s", asked, client, type(error).__name__, error)
+
+    def _charge(self, scope: Scope) -> None:
+        """Take a request off what who asks may ask, unless it is free."""
+        if self._gate.rates is None or self._is_free(scope):
+            return
+        if not self._gate.rates.take(holder_of(scope), time.monotonic()):
+            self._throttle.refuse()
+
+    def _without_base_path(self, scope: Scope) -> Scope:
+        """Return a scope without the base path, where a proxy leaves it in place."""
+        sent: bytes = scope.get("raw_path") or scope["path"].encode()
+        base = self._base_path
+        if not base or not (sent == base or sent.startswith(base + b"/")):
+            return scope
+        raw_path = sent[len(base) :] or b"/"
+        return {**scope, "raw_path": raw_path, "path": unquote(raw_path.decode("latin-1"))}
+
+
+def _signed(scope: Scope, body: bytes) -> SignedRequest:
+    """Return a request as a signature covers it."""
+    return SignedRequest(
+        method=scope["method"],
+        path=scope.get("raw_path") or scope["path"].encode(),
+        query_string=scope["query_string"],
+        headers=scope["headers"],
+        body=body,
+    )
+
+
+def _is_signed_with_body(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return b"authorization" in names and not names.isdisjoint({b"content-length", b"transfer-encoding"})
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what receives a body that was read already, and then what still comes."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again
+
+
+async def _body(request: Request) -> bytes:
+    # Neither long nor slow ones come here: web/protocol.py ends them.
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise InvalidRequestException("The body ends before its end.") from error
+
+
+def _with_slashes_kept(scope: Scope) -> Scope:
+    """Return a scope whose path keeps an encoded slash as it was sent; no name has one, so it is refused."""
+    sent = scope.get("raw_path") or b""
+    if b"%2f" not in sent.lower():
+        return scope
+    return {**scope, "path": "%2F".join(unquote(part.decode("latin-1")) for part in re.split(b"%2[fF]", sent))}

@@ -1,0 +1,112 @@
+"""Executions beside AWS's operations: those of a job in any state, and those that wait too long."""
+
+from datetime import UTC, datetime, timedelta
+
+from jobindex.model.page_tokens import AFTER, seal_text, unseal_text
+from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, Integer, Values
+from jobindex.model.reader import Reader
+from jobindex.model.views import ExecutionPage, ExecutionState, JobExecution
+from jobindex.web.api.operations import Operation, Served, page_limit
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, known, one_of, or_null, seconds
+
+LONGEST_SECONDS = 999_999_999
+"""The longest that can be asked for: more than thirty years."""
+
+_PAGE = an_object(
+    "executions",
+    "next",
+    executions=an_array(
+        an_object(
+            "jobId",
+            "thingName",
+            "state",
+            jobId=JOB_ID.schema(),
+            thingName=THING_NAME.schema(),
+            namespaceId=TEXT,
+            state=one_of(ExecutionState),
+            queuedAt=TIME,
+            startedAt=TIME,
+            lastUpdatedAt=TIME,
+            waitingSince=TIME,
+            executionNumber=NUMBER,
+            versionNumber=NUMBER,
+        )
+    ),
+    next=or_null(TEXT),
+)
+
+LIST_EXECUTIONS_OF_JOB = Operation(
+    name="ListExecutionsOfJob",
+    summary="The executions of a job in any state, in the order of the names of their things",
+    path="/index/jobs/{jobId}/executions",
+    parameters={"jobId": JOB_ID, "state": Choice(ExecutionState), "limit": page_limit(), "after": AFTER},
+    answer=_PAGE,
+)
+
+
+def list_waiting_executions(stuck_after: timedelta) -> Operation:
+    """Return the operation; `stuck_after` is how long those have waited that are told unless asked otherwise."""
+    longer_than = Integer(least=0, greatest=LONGEST_SECONDS, default=int(stuck_after.total_seconds()))
+    return Operation(
+        name="ListWaitingExecutions",
+        summary="The executions that have been pending for longer than some seconds, those that wait longest first",
+        path="/index/executions/waiting",
+        parameters={
+            "longerThan": longer_than,
+            "namespaceId": NAMESPACE_ID,
+            "limit": page_limit(),
+            "after": AFTER,
+        },
+        answer=_PAGE,
+    )
+
+
+async def _list_of_job(reader: Reader, values: Values) -> object:
+    job_id, state = values.text("jobId"), values.choice("state", ExecutionState)
+    bound = (f"/index/jobs/{job_id}/executions", state)
+    after = unseal_text(values.text("after"), bound, "after")
+    return _encode(
+        await reader.executions_of_job(job_id, state=state, after=after, limit=values.integer("limit")), bound
+    )
+
+
+async def _list_waiting(reader: Reader, values: Values) -> object:
+    namespace_id = values.optional("namespaceId")
+    bound = ("/index/executions/waiting", namespace_id)
+    page = await reader.waiting_executions(
+        since=datetime.now(UTC) - timedelta(seconds=values.integer("longerThan")),
+        namespace_id=namespace_id,
+        after=unseal_text(values.text("after"), bound, "after"),
+        limit=values.integer("limit"),
+    )
+    return _encode(page, bound)
+
+
+def _encode(page: ExecutionPage, bound: tuple[str | None, ...]) -> dict[str, object]:
+    return {
+        "executions": [_execution(execution) for execution in page.executions],
+        "next": seal_text(page.next_position, bound),
+    }
+
+
+def _execution(execution: JobExecution) -> dict[str, object]:
+    return known(
+        jobId=execution.job_id,
+        thingName=execution.thing_name,
+        namespaceId=execution.namespace_id,
+        state=execution.state,
+        queuedAt=seconds(execution.queued_at),
+        startedAt=seconds(execution.started_at),
+        lastUpdatedAt=seconds(execution.last_updated_at),
+        waitingSince=seconds(execution.waiting_since),
+        executionNumber=execution.execution_number,
+        versionNumber=execution.version_number,
+    )
+
+
+def served(stuck_after: timedelta) -> Served:
+    """Return the operations; see `list_waiting_executions`."""
+    return (
+        (LIST_EXECUTIONS_OF_JOB, _list_of_job),
+        (list_waiting_executions(stuck_after), _list_waiting),
+    )

@@ -1,0 +1,139 @@
+"""Jobs beside AWS's operations: in the order of their ids, all that is known of one, and how it changed."""
+
+import orjson
+
+from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
+from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.listing import FILTERS, filters_of
+from jobindex.model.parameters import JOB_ID, Text, Values
+from jobindex.model.reader import CHANGES_MAXIMUM, Reader
+from jobindex.model.views import ExecutionState, Job, JobChange
+from jobindex.web.api.list_jobs import JOB_SUMMARY
+from jobindex.web.api.operations import Operation, Served, page_limit
+from jobindex.web.api.schemas import (
+    FLAG,
+    TEXT,
+    TIME,
+    an_array,
+    an_object,
+    counted,
+    counts_of,
+    known,
+    one_of,
+    or_null,
+    seconds,
+)
+
+_PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
+
+SEARCH_JOBS = Operation(
+    name="SearchJobs",
+    summary="Jobs whose ids begin with a prefix, in the order of their ids; a page may be short and go on nevertheless",
+    path="/index/jobs",
+    parameters={"prefix": _PART_OF_ID, "limit": page_limit(), "after": _PART_OF_ID, **FILTERS},
+    answer=an_object("jobs", "next", jobs=an_array(JOB_SUMMARY), next=or_null(JOB_ID.schema())),
+)
+GET_JOB = Operation(
+    name="GetJob",
+    summary="All that is known of a job",
+    path="/index/jobs/{jobId}",
+    parameters={"jobId": JOB_ID},
+    answer=an_object(
+        "jobId",
+        "jobArn",
+        "status",
+        "isStatusReported",
+        "thingGroupIds",
+        "thingGroupNames",
+        "createdAt",
+        "isCreatedAtReported",
+        "lastUpdatedAt",
+        "firstHeardAt",
+        "executions",
+        jobId=JOB_ID.schema(),
+        jobArn=TEXT,
+        namespaceId=TEXT,
+        status=one_of(JobStatus),
+        isStatusReported=FLAG,
+        targetSelection=one_of(TargetSelection),
+        thingGroupIds=an_array(TEXT),
+        thingGroupNames=an_array(TEXT),
+        isConcurrent=FLAG,
+        createdAt=TIME,
+        isCreatedAtReported=FLAG,
+        lastUpdatedAt=TIME,
+        completedAt=TIME,
+        firstHeardAt=TIME,
+        executions=counts_of(ExecutionState),
+    ),
+)
+LIST_JOB_CHANGES = Operation(
+    name="ListJobChanges",
+    summary="The last changes of how a job reads, newest first; also of a job that was deleted",
+    path="/index/jobs/{jobId}/changes",
+    parameters={"jobId": JOB_ID, "limit": page_limit(50, CHANGES_MAXIMUM)},
+    answer=an_object(
+        "changes",
+        changes=an_array(
+            an_object(
+                "changedAt",
+                "isStatusReported",
+                changedAt=TIME,
+                status=one_of(JobStatus),
+                formerStatus=one_of(JobStatus),
+                namespaceId=TEXT,
+                isStatusReported=FLAG,
+            )
+        ),
+    ),
+    errors=(InvalidRequestException, ThrottlingException, ServiceUnavailableException),
+)
+
+
+async def _search_jobs(reader: Reader, values: Values) -> object:
+    found = await reader.jobs_by_id(
+        values.text("prefix"), filters_of(values), after=values.text("after"), limit=values.integer("limit")
+    )
+    return b"".join((b'{"jobs":[', found.jobs, b'],"next":', orjson.dumps(found.next_position), b"}"))
+
+
+async def _get_job(reader: Reader, values: Values) -> object:
+    return _job(await reader.job(values.text("jobId")))
+
+
+async def _list_job_changes(reader: Reader, values: Values) -> object:
+    changes = await reader.job_changes(values.text("jobId"), limit=values.integer("limit"))
+    return {"changes": [_change(change) for change in changes]}
+
+
+def _job(job: Job) -> dict[str, object]:
+    return known(
+        jobId=job.job_id,
+        jobArn=job.job_arn,
+        namespaceId=job.namespace_id,
+        status=job.status,
+        isStatusReported=job.is_status_reported,
+        targetSelection=job.target_selection,
+        thingGroupIds=job.thing_group_ids,
+        thingGroupNames=job.thing_group_names,
+        isConcurrent=job.is_concurrent,
+        createdAt=seconds(job.created_at),
+        isCreatedAtReported=job.is_created_at_reported,
+        lastUpdatedAt=seconds(job.last_updated_at),
+        completedAt=seconds(job.completed_at),
+        firstHeardAt=seconds(job.first_heard_at),
+        executions=counted(job.executions),
+    )
+
+
+def _change(change: JobChange) -> dict[str, object]:
+    return known(
+        changedAt=seconds(change.changed_at),
+        status=change.status,
+        formerStatus=change.former_status,
+        namespaceId=change.namespace_id,
+        isStatusReported=change.is_status_reported,
+    )
+
+
+SERVED: Served = ((SEARCH_JOBS, _search_jobs), (GET_JOB, _get_job), (LIST_JOB_CHANGES, _list_job_changes))

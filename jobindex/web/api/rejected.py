@@ -1,0 +1,154 @@
+"""The rejected messages over HTTP: listed, shown, tried again and purged, by the one process that writes the index."""
+
+import logging
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from jobindex.errors import (
+    AccessDeniedException,
+    InvalidRequestException,
+    ServiceUnavailableException,
+    ThrottlingException,
+)
+from jobindex.messages.parsing import parse_message
+from jobindex.model.jobs import Report
+from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
+from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Store
+from jobindex.web.api.operations import Audience, Operation, StoreServed, page_limit
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, or_null
+
+AT_ONCE = 100
+"""Messages at most in a request to retry or purge."""
+
+_ID = Integer(least=0, greatest=10**18 - 1)
+_IDS = Several(of=_ID, least=1, greatest=AT_ONCE)
+_IDS_OR_NONE = Several(of=_ID, least=0, greatest=AT_ONCE)
+_COMMON_ERRORS = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
+_MESSAGE: dict[str, Schema] = {
+    "id": NUMBER,
+    "rejectedAt": TIME,
+    "topic": TEXT,
+    "reason": TEXT,
+    "payloadBytes": NUMBER,
+}
+
+LIST_REJECTED_MESSAGES = Operation(
+    name="ListRejectedMessages",
+    summary="Messages that could not be understood, in the order of their ids, without their payloads",
+    path="/rejected",
+    audience=Audience.UNLIMITED,
+    parameters={"limit": page_limit(), "after": Integer(least=0, greatest=_ID.greatest, default=0)},
+    answer=an_object("messages", "next", messages=an_array(an_object(*_MESSAGE, **_MESSAGE)), next=or_null(NUMBER)),
+    errors=_COMMON_ERRORS,
+)
+GET_REJECTED_MESSAGE = Operation(
+    name="GetRejectedMessage",
+    summary="A rejected message with its payload in base64, and as text where it is UTF-8",
+    path="/rejected/{id}",
+    audience=Audience.UNLIMITED,
+    parameters={"id": _ID},
+    answer=an_object(*_MESSAGE, "payload", **_MESSAGE, payload=TEXT, text=TEXT),
+)
+RETRY_REJECTED_MESSAGES = Operation(
+    name="RetryRejectedMessages",
+    summary="Parse rejected messages again and apply what is understood now",
+    method="POST",
+    path="/rejected/retry",
+    parameters={"id": _IDS},
+    audience=Audience.OPERATORS,
+    answer=an_object(
+        "applied",
+        "rejected",
+        "missing",
+        applied=an_array(NUMBER),
+        rejected=an_array(an_object("id", "reason", id=NUMBER, reason=TEXT)),
+        missing=an_array(NUMBER),
+    ),
+    errors=(*_COMMON_ERRORS, AccessDeniedException),
+)
+PURGE_REJECTED_MESSAGES = Operation(
+    name="PurgeRejectedMessages",
+    summary="Delete rejected messages for good: some by their ids, or all of them",
+    method="DELETE",
+    path="/rejected",
+    parameters={"id": _IDS_OR_NONE, "all": Choice(("true", "false"))},
+    audience=Audience.OPERATORS,
+    answer=an_object("purged", purged=NUMBER),
+    errors=(*_COMMON_ERRORS, AccessDeniedException),
+)
+
+Note = Callable[[Sequence[Report], Changed], None]
+
+_log = logging.getLogger(__name__)
+
+
+async def _list(store: Store, values: Values) -> object:
+    limit = values.integer("limit")
+    found = await store.rejected_messages(after=values.integer("after"), limit=limit + 1)
+    page = found[:limit]
+    return {"messages": [_encode(summary) for summary in page], "next": page[-1].id if found[limit:] else None}
+
+
+async def _get(store: Store, values: Values) -> object:
+    return _encode_whole(await store.rejected_message(values.integer("id")))
+
+
+async def _retry(note: Note, store: Store, values: Values) -> object:
+    retried = await store.retry_rejected(values.integers("id"), parse_message, now=datetime.now(UTC))
+    note((), retried.changed)
+    _log.info("Applied %d rejected messages; %d are still rejected", len(retried.applied), len(retried.rejected))
+    return {
+        "applied": retried.applied,
+        "rejected": [{"id": id_, "reason": reason} for id_, reason in retried.rejected.items()],
+        "missing": retried.missing,
+    }
+
+
+async def _purge(store: Store, values: Values) -> object:
+    ids, is_all = values.integers("id"), values.optional("all") == "true"
+    if is_all and ids:
+        raise invalid(problem("all", "true", "Member must not be given together with id"))
+    if not is_all and not ids:
+        raise invalid(problem("id", 0, _IDS.times))
+    purged = await store.purge_rejected(None if is_all else ids)
+    _log.info("Purged %d rejected messages", purged)
+    return {"purged": purged}
+
+
+def _encode(summary: RejectedSummary) -> dict[str, object]:
+    return {
+        "id": summary.id,
+        "rejectedAt": summary.rejected_at.timestamp(),
+        "topic": summary.topic,
+        "reason": summary.reason,
+        "payloadBytes": summary.payload_bytes,
+    }
+
+
+def _encode_whole(kept: KeptMessage) -> dict[str, object]:
+    """Return a message with its payload, as text too where it is UTF-8."""
+    message = kept.message
+    whole: dict[str, object] = {
+        "id": kept.id,
+        "rejectedAt": kept.rejected_at.timestamp(),
+        "topic": message.topic,
+        "reason": message.reason,
+        "payloadBytes": len(message.payload),
+        "payload": b64encode(message.payload).decode(),
+    }
+    try:
+        return {**whole, "text": message.payload.decode()}
+    except UnicodeDecodeError:
+        return whole
+
+
+def served(note: Note) -> StoreServed:
+    """Return the operations; `note` is called with what they have changed."""
+    return (
+        (LIST_REJECTED_MESSAGES, _list),
+        (PURGE_REJECTED_MESSAGES, _purge),
+        (RETRY_REJECTED_MESSAGES, partial(_retry, note)),
+        (GET_REJECTED_MESSAGE, _get),
+    )

@@ -1,0 +1,61 @@
+"""Members of JSON objects: how values are encoded, and the JSON Schemas that say so.
+
+Times are seconds since the epoch with milliseconds as their fraction, as in AWS's rest-json. What is not known is left
+out.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.parameters import Schema
+
+EnumT = TypeVar("EnumT", bound=StrEnum)
+
+TIME: Schema = {"type": "number", "minimum": 0, "description": "Seconds since the epoch."}
+NUMBER: Schema = {"type": "integer", "minimum": 0}
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+
+
+def seconds(time: datetime | None) -> float | None:
+    """Return a time as it stands on the wire."""
+    return None if time is None else to_milliseconds(time) / 1000
+
+
+def known(**members: object) -> dict[str, object]:
+    """Return the members that are known."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def counted(counts: Mapping[EnumT, int]) -> dict[str, int]:
+    """Return counts by name."""
+    return {name.value: count for name, count in counts.items()}
+
+
+def one_of(names: Iterable[str]) -> Schema:
+    """Return the schema of a text that is one of some."""
+    return {"type": "string", "enum": [str(name) for name in names]}
+
+
+def an_object(*always: str, **members: Schema) -> Schema:
+    """Return the schema of an object; members are left out where not known, but for those that are `always` there."""
+    required: Schema = {"required": list(always)} if always else {}
+    return {"type": "object", "properties": members, **required}
+
+
+def an_array(items: Schema) -> Schema:
+    """Return the schema of an array."""
+    return {"type": "array", "items": items}
+
+
+def or_null(schema: Schema) -> Schema:
+    """Return the schema of a value that may be null."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def counts_of(names: Iterable[str]) -> Schema:
+    """Return the schema of counts by name; a name of which there is none is left out."""
+    return an_object(**{str(name): {"type": "integer", "minimum": 1} for name in names})

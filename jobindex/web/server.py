@@ -1,0 +1,181 @@
+"""The HTTP side of the service: what is served, to whom, and on what socket."""
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from jobindex.access.access import Access
+from jobindex.access.keys import Keys
+from jobindex.access.keys_file import is_open_to_others, read_keys
+from jobindex.access.rates import Rates, burst
+from jobindex.addresses import authority
+from jobindex.config.settings import Settings
+from jobindex.config.tls import renew_certificate
+from jobindex.durations import SHUTDOWN
+from jobindex.errors import KeysError, SettingsError
+from jobindex.monitoring.metrics import Metrics
+from jobindex.monitoring.state import State
+from jobindex.web.api.app import App, create_app
+from jobindex.web.api.gateway import Gate
+from jobindex.web.api.hosts import Hosts
+from jobindex.web.api.throttle import PAGES_MAXIMUM, Throttle
+from jobindex.web.changes import Live
+from jobindex.web.connections import LIMITS, Limits, allowed_connections
+from jobindex.web.protocol import HttpConfig
+from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
+
+_BACKLOG = 2048
+_SEND_BUFFER_BYTES = 128 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def make_access(settings: Settings) -> Access:
+    """Return who is let in."""
+    http = settings.http
+    if http.keys_path is not None and http.keys is not None:
+        _tell_keys(http.keys_path, http.keys)
+    return Access(http.keys, region=settings.aws_region, public=http.public)
+
+
+def _tell_keys(path: Path, keys: Keys) -> None:
+    """Log how many keys are in force, and what is wrong with how they are kept."""
+    level = logging.INFO if keys.all else logging.WARNING
+    _log.log(level, "Keys in force: %d%s", len(keys.all), "" if keys.all else ": nobody is let in")
+    if is_open_to_others(path):
+        _log.warning("%s holds secrets, and every user of this machine may read or write it: chmod o= %s", path, path)
+
+
+def make_app(settings: Settings, state: State, metrics: Metrics, live: Live, access: Access) -> App:
+    """Return what is served: the API and the pages."""
+    ui = make_ui(
+        state,
+        Throttle(metrics, PAGES_MAXIMUM),
+        stuck_after=settings.stuck_after,
+        access=access,
+        refused=metrics.unauthenticated.inc,
+        signed_out=lambda principal: live.end_lines(principal.holder),
+    )
+    gate = Gate(
+        access=access,
+        hosts=Hosts(settings.http.host_names),
+        rates=None if settings.http.rate is None else Rates(settings.http.rate, burst(settings.http.rate)),
+        public_paths=PUBLIC_PATHS,
+        free=FREE,
+        refuse=ui.refuse,
+    )
+    return create_app(
+        state,
+        metrics,
+        live,
+        pages=ui.routes,
+        thing_arn_prefix=settings.thing_arn_prefix,
+        stuck_after=settings.stuck_after,
+        gate=gate,
+    )
+
+
+@contextmanager
+def reading_again(settings: Settings, access: Access, live: Live) -> Iterator[None]:
+    """While the context is open, read the keys and the certificate again whenever SIGHUP comes.
+
+    What cannot be used is logged, and changes nothing.
+    """
+
+    def read_again() -> None:
+        reload_certificate(settings)
+        if settings.http.keys_path is not None:
+            _renew_keys(settings.http.keys_path, access, live)
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, read_again)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def reload_certificate(settings: Settings) -> None:
+    """Serve new connections by HTTPS with what the files of the certificate hold now; a fault is logged."""
+    if settings.http.tls is not None and settings.http.cert_file is not None:
+        renew_certificate(settings.http.tls, settings.http.cert_file, settings.http.key_file)
+
+
+def _renew_keys(path: Path, access: Access, live: Live) -> None:
+    """Go by the keys in a file from now on; who watches has to ask again."""
+    try:
+        keys = read_keys(path)
+    except KeysError as error:
+        _log.error("The keys in force are kept: %s", "; ".join(error.problems))
+        return
+    access.replace(keys)
+    live.end_lines()
+    _tell_keys(path, keys)
+
+
+def http_config(
+    app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None, proxies: Sequence[str] = ()
+) -> HttpConfig:
+    """Return how HTTP is served; what `proxies` say of a client's address is taken for true."""
+    return HttpConfig(app, shutdown_seconds=SHUTDOWN.http_seconds, limits=limits, tls=tls, proxies=proxies)
+
+
+@asynccontextmanager
+async def serving_http(
+    app: App, listener: socket.socket, stopping: asyncio.Event, settings: Settings
+) -> AsyncIterator[None]:
+    """Serve HTTP, or HTTPS, on a bound socket while the context is open; its failure sets `stopping`."""
+    limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
+    server = _Server(http_config(app, limits=limits, tls=settings.http.tls, proxies=settings.http.proxies))
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    serving.add_done_callback(lambda _: stopping.set())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextmanager
+def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """Listen on an address.
+
+    Raises:
+        SettingsError: the address cannot be bound.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # asyncio turns Nagle's delay off only for sockets that name their protocol: 40 ms an answer.
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise SettingsError([f"JOBINDEX_HTTP_HOST: {host!r}: {error.strerror}"]) from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it. The system would take up to 4 MB for each client that reads nothing, and keep that
+        # for minutes after the connection is closed.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        try:
+            listener.bind(address)
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            raise SettingsError([f"JOBINDEX_HTTP_PORT: {authority(host, port)}: {error.strerror}"]) from error
+        yield listener
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals alone: it would stop before the messages in hand are committed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield

@@ -1,0 +1,132 @@
+"""The small pieces of HTML whose numbers are worked out: times, badges, bars and pictures.
+
+Pictures are SVG with attributes alone: the pages allow no inline style. Each says in words what it shows.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from jinja2.runtime import Context
+from jinja2.utils import pass_context
+from markupsafe import Markup
+
+from jobindex.model.jobs import JobStatus
+from jobindex.model.views import ExecutionState
+from jobindex.web.ui.times import exact, relative
+from jobindex.web.ui.words import count, counted, explained, label
+
+_UNKNOWN = Markup('<span class="unknown">unknown</span>')
+NOTHING = Markup(
+    '<span class="unknown" title="not known"><span aria-hidden="true">&ndash;</span>'
+    '<span class="unseen">unknown</span></span>'
+)
+"""In a table, where much may be unknown."""
+_HEIGHT = 24
+_STEP = 5
+
+
+@pass_context
+def when(context: Context, time: datetime | None) -> Markup:
+    """Return how long ago a time was; the exact time shows on pointing."""
+    if time is None:
+        return NOTHING
+    return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
+        time.isoformat(timespec="milliseconds"), exact(time), relative(time, context["now"])
+    )
+
+
+@pass_context
+def moment(context: Context, time: datetime | None) -> Markup:
+    """Return a time both ways: how long ago, and exactly."""
+    if time is None:
+        return _UNKNOWN
+    return when(context, time) + Markup(' <span class="exact">{}</span>').format(exact(time))
+
+
+@pass_context
+def dated(context: Context, time: datetime) -> Markup:
+    """Return a time to the minute, with its date unless that is today's: it stays true while it is looked at."""
+    is_today = time.date() == context["now"].date()
+    return Markup('<time datetime="{}" title="{}">{} UTC</time>').format(
+        time.isoformat(timespec="milliseconds"), exact(time), time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
+    )
+
+
+def badge(status: StrEnum | None) -> Markup:
+    """Return a status in its colour and in words."""
+    if status is None:
+        return _UNKNOWN
+    title = explained(status) if isinstance(status, ExecutionState) else label(status)
+    return Markup('<span class="badge s-{}" title="{}">{}</span>').format(status.value, title, label(status))
+
+
+def bar(executions: Mapping[ExecutionState, int]) -> Markup:
+    """Return how the known executions part into states, as a bar."""
+    total = sum(executions.values())
+    start = 0.0
+    pieces = []
+    for state in _ordered(executions):
+        width = 100 * executions[state] / total
+        pieces.append(
+            Markup('<rect class="s-{}" x="{}" width="{}" height="4"/>').format(
+                state.value, round(start, 2), round(width, 2)
+            )
+        )
+        start += width
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="Executions: {}">'
+        "{}</svg>"
+    ).format(counted({state: executions[state] for state in _ordered(executions)}), Markup("").join(pieces))
+
+
+def tally(numbers: Mapping[ExecutionState, int] | Mapping[JobStatus, int]) -> Markup:
+    """Return how many there are of each status, in its colour and in words."""
+    if not numbers:
+        return Markup('<span class="unknown">none</span>')
+    return Markup('<ul class="tally">{}</ul>').format(
+        Markup("").join(
+            Markup('<li><span class="dot s-{}"></span>{} <b>{}</b></li>').format(
+                status.value, label(status), f"{number:,}"
+            )
+            for status, number in sorted(numbers.items(), key=_order)
+        )
+    )
+
+
+def activity(hours: Sequence[int], what: str) -> Markup:
+    """Return a picture of how much happened in each hour, oldest first, of one path: many stand on a page."""
+    greatest = max(hours, default=0)
+    # What happened at all is seen: no pillar is lower than two of the picture's units.
+    heights = [max(2, round(number / greatest * _HEIGHT)) if number else 0 for number in hours]
+    path = "".join(
+        f"M{index * _STEP} {_HEIGHT}v-{height}h{_STEP - 1}v{height}z" for index, height in enumerate(heights) if height
+    )
+    told = f"{count(sum(hours), 'change')} in the last {len(hours)} hours, {hours[-1] if hours else 0:,} in the last"
+    return Markup(
+        '<svg class="activity" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">'
+        '<path class="ground" d="M0 {}h{}"/><path d="{}"/></svg>'
+    ).format(len(hours) * _STEP - 1, _HEIGHT + 1, what, told, f"{_HEIGHT}.5", len(hours) * _STEP - 1, path)
+
+
+def _ordered(executions: Mapping[ExecutionState, int]) -> Sequence[ExecutionState]:
+    return [status for status in _BAR if executions.get(status)]
+
+
+def _order(item: tuple[StrEnum, int]) -> int:
+    status, _ = item
+    return _BAR.index(status) if isinstance(status, ExecutionState) else list(JobStatus).index(JobStatus(status))
+
+
+_BAR = (
+    ExecutionState.SUCCEEDED,
+    ExecutionState.FAILED,
+    ExecutionState.REJECTED,
+    ExecutionState.TIMED_OUT,
+    ExecutionState.CANCELED,
+    ExecutionState.REMOVED,
+    ExecutionState.ENDED,
+    ExecutionState.IN_PROGRESS,
+    ExecutionState.QUEUED,
+)
+"""What went well first, what is still to come last."""

@@ -1,0 +1,132 @@
+"""Pages as HTML: the whole of one, or those of its sections that a viewer asks for again.
+
+A section of a page that changes while it is looked at is a block of its template of the same name as its id. A page's
+values, and what was rendered of them, are kept together; the frame around them (how fresh the index is, how many
+executions are stuck) is rendered for each answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from jobindex.access.principals import ANYONE, NOBODY, Principal
+from jobindex.durations import lasting
+from jobindex.model.views import PENDING
+from jobindex.web.ui.freshness import Freshness
+from jobindex.web.ui.marks import NOTHING, activity, badge, bar, dated, moment, tally, when
+from jobindex.web.ui.page import Page
+from jobindex.web.ui.stuck import COUNT_MAXIMUM
+from jobindex.web.ui.times import exact
+from jobindex.web.ui.words import count, label
+
+MAIN = "main"
+STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around each page."""
+
+    freshness: Freshness | None = None
+    """None if the page shows nothing of the index: neither this strip, nor a script that follows events."""
+    stuck: int = 0
+    """At most COUNT_MAXIMUM."""
+    now: datetime
+    principal: Principal
+
+
+@dataclass(slots=True, kw_only=True)
+class Rendered:
+    """A page with what was rendered of it so far."""
+
+    page: Page
+    now: datetime
+    """The time that its times are told from."""
+    parts: dict[str, str] = field(default_factory=dict)
+
+
+class Renderer:
+    """Renders pages; `assets` are the addresses of the static files by their names, `base_path` precedes every path."""
+
+    def __init__(self, assets: Mapping[str, str], base_path: str = "") -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals.update(
+            activity=activity,
+            assets=assets,
+            badge=badge,
+            bar=bar,
+            base=base_path,
+            count=count,
+            dated=dated,
+            label=label,
+            lasting=lasting,
+            moment=moment,
+            nothing=NOTHING,
+            pending=PENDING,
+            stuck_maximum=COUNT_MAXIMUM,
+            tally=tally,
+            when=when,
+        )
+        self._templates.filters.update(exact=exact, number="{:,}".format, segment=_segment)
+
+    def whole(self, rendered: Rendered, frame: Frame) -> str:
+        """Return a page as a document."""
+        return self._render(
+            "frame.html",
+            frame,
+            main=self._part(rendered, MAIN),
+            section=rendered.page.section,
+            title=rendered.page.title,
+        )
+
+    def status(self, frame: Frame) -> str:
+        """Return how fresh the index is, alone."""
+        return self._render("status.html", frame)
+
+    def sections(self, rendered: Rendered, names: Sequence[str], frame: Frame) -> str:
+        """Return sections of a page, and how fresh it is; where it has one of them no more, all of it."""
+        blocks = self._templates.get_template(rendered.page.template).blocks
+        wanted = names if all(name in blocks for name in names) else (MAIN,)
+        return "\n".join((self.status(frame), *(self._part(rendered, name) for name in dict.fromkeys(wanted))))
+
+    def _part(self, rendered: Rendered, name: str) -> str:
+        part = rendered.parts.get(name)
+        if part is None:
+            page = rendered.page
+            template = self._templates.get_template(page.template)
+            values = {**page.values, "now": rendered.now, "title": page.title}
+            if name == MAIN:
+                inner = template.render(values)
+                part = self._templates.get_template("main.html").render(inner=inner, watched=page.watched)
+            else:
+                part = "".join(template.blocks[name](template.new_context(values)))
+            rendered.parts[name] = part
+        return part
+
+    def _render(self, template: str, frame: Frame, **values: object) -> str:
+        return self._templates.get_template(template).render(
+            freshness=frame.freshness,
+            now=frame.now,
+            stuck=frame.stuck,
+            is_known=frame.principal is not NOBODY,
+            is_open=frame.principal is ANYONE,
+            name=frame.principal.name,
+            sees_all=frame.principal.namespace_ids is None,
+            seen=sorted(frame.principal.namespace_ids or ()),
+            **values,
+        )
+
+
+def _segment(value: str) -> str:
+    """Return a value as a segment of a path."""
+    return quote(value, safe="")
