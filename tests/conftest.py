@@ -1,11 +1,17 @@
-"""Fixtures that several test modules share."""
+"""What a plain run leaves out, and the fixtures that several test modules share.
+
+A plain run takes minutes. `--system` adds the tests of `tests/system/`, PostgreSQL in all suites and not only in
+CONTRACT, and more examples of each property. A path of `tests/system/` on the command line needs no option.
+"""
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, settings
+from support import commands
 from support.messages import Index
 from support.postgresql_servers import Databases, databases
 
@@ -13,14 +19,67 @@ from jobindex.model.store import Store
 from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
 
-settings.register_profile("default", deadline=None, max_examples=80)
+SYSTEM = Path(__file__).parent / "system"
+CONTRACT = "test_store.py"
+"""The suite that PostgreSQL goes through in a plain run, too, with messages in one order."""
+LEFT_OUT = f"""\
+left out: tests/system (clusters, faults, a browser, AWS's clients, nginx, Prometheus, Docker),
+PostgreSQL beyond {CONTRACT}, and most examples of each property: `pytest --system` runs them."""
+
+settings.register_profile("plain", deadline=None, max_examples=25)
+settings.register_profile("system", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
 # For flips.py: that an example fails is enough, and the same ones are tried each time.
 for _name, _examples in (("few", 80), ("many", 2000)):
     settings.register_profile(
         _name, deadline=None, max_examples=_examples, phases=[Phase.generate], derandomize=True, database=None
     )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--system`."""
+    parser.addoption("--system", action="store_true", help="run tests/system, and PostgreSQL in all suites, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load Hypothesis's profile before test modules read it, and let commands find jobindex compiled."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    commands.is_forked = not config.getoption("system")
+    profile = "system" if config.getoption("system") else "plain"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", profile))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out `tests/system/`, unless the command line names it."""
+    return True if collection_path == SYSTEM and not config.getoption("system") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out PostgreSQL beyond CONTRACT."""
+    if not config.getoption("system"):
+        left_out = [item for item in items if _is_left_out(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Report what was skipped, by its reason, and what was left out."""
+    reports = [report for report in terminalreporter.stats.get("skipped", ()) if isinstance(report.longrepr, tuple)]
+    skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if skipped or not config.getoption("system"):
+        terminalreporter.section("not run")
+    for reason, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"skipped: {reason} (tests or modules: {count})")
+    if not config.getoption("system"):
+        terminalreporter.write_line(LEFT_OUT)
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """Return whether a test uses PostgreSQL, directly or by a parameter of a fixture, and is beyond CONTRACT."""
+    assert isinstance(item, pytest.Function)
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    is_contract = item.path.name == CONTRACT and not parameters.get("index")
+    return ("postgresql" in item.fixturenames or "postgresql" in parameters.values()) and not is_contract
 
 
 @pytest.fixture(scope="session")

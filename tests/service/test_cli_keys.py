@@ -77,6 +77,14 @@ def test_what_is_told_of_a_key_can_be_pasted(file: Path) -> None:
     assert 0o600 == file.stat().st_mode & 0o777
 
 
+@pytest.fixture(scope="module")
+def one_key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a keys file with one key, `ops`."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    add(file, "ops", "--token")
+    return file.read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
@@ -91,9 +99,9 @@ def test_what_is_told_of_a_key_can_be_pasted(file: Path) -> None:
         (("add", "a", "--file", "/none/keys.json"), 1, "'/none/keys.json' cannot be changed: No such file"),
     ],
 )
-def test_what_cannot_be_is_told(file: Path, arguments: tuple[str, ...], status: int, told: str) -> None:
+def test_what_cannot_be_is_told(file: Path, one_key: str, arguments: tuple[str, ...], status: int, told: str) -> None:
     """And nothing is changed."""
-    add(file, "ops", "--token")
+    file.write_text(one_key)
     before = file.read_bytes()
     ended = jobindex("keys", *arguments, HTTP_KEYS_FILE=file)
     assert status == ended.returncode

@@ -11,6 +11,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import settings
 from support.api_server import Api, serving
 
 from jobindex.model.jobs import JobStatus, RejectedMessage, TargetSelection
@@ -149,8 +150,9 @@ def test_the_service_does_as_it_says(api: Api, tmp_path: Path) -> None:
     closed = tmp_path / "openapi.json"
     closed.write_text(json.dumps(description))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(SUPPORT / "schemathesis.toml")]
+    examples = str(max(10, settings().max_examples * 3 // 8))
     ended = subprocess.run(
-        [*command, "run", str(closed), "--url", api.url, "--checks", "all", "--no-color"],
+        [*command, "run", str(closed), "--url", api.url, "--checks", "all", "--max-examples", examples, "--no-color"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(SUPPORT)},
         capture_output=True,

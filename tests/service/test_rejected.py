@@ -4,7 +4,7 @@ import json
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,22 +119,36 @@ async def test_purged_messages_are_gone(store: Store) -> None:
 GOOD, BAD, BINARY = TOPIC.format("good"), TOPIC.format("bad"), TOPIC.format("binary")
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+@contextmanager
+def holding_messages(directory: Path) -> Iterator[Service]:
     """Run a service that holds a message which an older version rejected, and two that it rejected itself."""
-    migrated = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/jobindex.db")
+    migrated = jobindex("migrate", DATABASE_URL=f"sqlite:///{directory}/jobindex.db")
     assert migrated.returncode == 0
-    with closing(sqlite3.connect(tmp_path / "jobindex.db")) as database, database:
+    with closing(sqlite3.connect(directory / "jobindex.db")) as database, database:
         database.execute(
             "INSERT INTO rejected_messages (digest, rejected_at, topic, payload, reason) VALUES (?, ?, ?, ?, ?)",
             (b"digest", 1893456000123, GOOD, b"{}", "not known to that version"),
         )
     with (
-        mosquitto(tmp_path) as broker,
-        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        mosquitto(directory) as broker,
+        running(Service(directory, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
     ):
         publish(broker.port, [(BAD, "bad \x1b[31m"), (BINARY, b"\xff")])
         wait_until(lambda: service.metric("messages_rejected_total") == 2, "the rejected messages")
+        yield service
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """Run a service that holds three messages."""
+    with holding_messages(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run a service that holds three messages, for tests that change none."""
+    with holding_messages(tmp_path_factory.mktemp("unchanged")) as service:
         yield service
 
 
@@ -160,9 +174,9 @@ def request(service: Service, method: str, path: str, **headers: str) -> tuple[i
             return error.code, json.loads(error.read())["message"], error.headers["x-amzn-ErrorType"]
 
 
-def test_messages_are_listed_and_shown(service: Service) -> None:
+def test_messages_are_listed_and_shown(unchanged: Service) -> None:
     """As a table and as JSON; nothing that a publisher wrote reaches the terminal unescaped."""
-    status, table, _ = command(service, "list")
+    status, table, _ = command(unchanged, "list")
     header, first, *others = table.splitlines()
     assert (0, ["ID", "REJECTED", "AT", "BYTES", "TOPIC", "REASON"]) == (status, header.split())
     assert f"1   2030-01-01T00:00:00.123Z  2      {GOOD}    not known to that version" == first
@@ -174,16 +188,16 @@ def test_messages_are_listed_and_shown(service: Service) -> None:
         "reason": "not known to that version",
         "payloadBytes": 2,
     }
-    assert expected == listed(service)[0]
-    assert [BAD, BINARY] == [message["topic"] for message in listed(service)[1:]]
-    assert 2 == len(command(service, "list", "--after", 2)[1].splitlines())
+    assert expected == listed(unchanged)[0]
+    assert [BAD, BINARY] == [message["topic"] for message in listed(unchanged)[1:]]
+    assert 2 == len(command(unchanged, "list", "--after", 2)[1].splitlines())
 
-    assert {**expected, "payload": "e30=", "text": "{}"} == json.loads(command(service, "show", 1, "--json")[1])
-    assert command(service, "show", 2)[1].endswith("payload:      9 bytes\n\nbad \\x1b[31m\n")
-    assert command(service, "show", 3)[1].endswith("payload:      1 byte\n\nin base64: /w==\n")
-    binary = json.loads(command(service, "show", 3, "--json")[1])
+    assert {**expected, "payload": "e30=", "text": "{}"} == json.loads(command(unchanged, "show", 1, "--json")[1])
+    assert command(unchanged, "show", 2)[1].endswith("payload:      9 bytes\n\nbad \\x1b[31m\n")
+    assert command(unchanged, "show", 3)[1].endswith("payload:      1 byte\n\nin base64: /w==\n")
+    binary = json.loads(command(unchanged, "show", 3, "--json")[1])
     assert (b"\xff", False) == (b64decode(binary["payload"]), "text" in binary)
-    assert (1, "", "jobindex rejected: Rejected message 9 cannot be found.\n") == command(service, "show", 9)
+    assert (1, "", "jobindex rejected: Rejected message 9 cannot be found.\n") == command(unchanged, "show", 9)
 
 
 def test_a_part_of_the_messages_is_listed(service: Service) -> None:
@@ -250,11 +264,11 @@ def test_a_web_page_cannot_change_anything(service: Service) -> None:
     assert 200 == request(service, "DELETE", "/rejected?all=true", **{"x-jobindex": "1"})[0]
 
 
-def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
+def test_pages_and_requests_that_are_not_valid(unchanged: Service) -> None:
     """A page is bounded, `next` is where the following one begins; what is wrong is told in AWS's form."""
-    status, page, _ = request(service, "GET", "/rejected?limit=2")
+    status, page, _ = request(unchanged, "GET", "/rejected?limit=2")
     assert (200, [1, 2], 2) == (status, [message["id"] for message in page["messages"]], page["next"])
-    status, page, _ = request(service, "GET", "/rejected?limit=2&after=2")
+    status, page, _ = request(unchanged, "GET", "/rejected?limit=2&after=2")
     assert (200, [3], None) == (status, [message["id"] for message in page["messages"]], page["next"])
     ids = "&".join(f"id={number}" for number in range(101))
     for method, path, constraint in (
@@ -272,12 +286,12 @@ def test_pages_and_requests_that_are_not_valid(service: Service) -> None:
         ("DELETE", "/rejected?all=true&id=1", "Member must not be given together with id"),
         ("DELETE", f"/rejected?{ids}", "Value '101' at 'id'"),
     ):
-        status, message, error = request(service, method, path, **{"x-jobindex": "1"})
+        status, message, error = request(unchanged, method, path, **{"x-jobindex": "1"})
         assert (400, "InvalidRequestException") == (status, error)
         assert constraint in message
 
 
-def test_a_method_that_a_path_has_not_is_refused(service: Service) -> None:
+def test_a_method_that_a_path_has_not_is_refused(unchanged: Service) -> None:
     """With all that it has, and never taken for another path."""
     for method, path, expected in (
         ("PUT", "/rejected", {"GET", "HEAD", "DELETE"}),
@@ -285,19 +299,19 @@ def test_a_method_that_a_path_has_not_is_refused(service: Service) -> None:
         ("DELETE", "/rejected/1", {"GET", "HEAD"}),
     ):
         with pytest.raises(HTTPError) as raised:
-            urlopen(Request(service.url + path, method=method), timeout=10)
+            urlopen(Request(unchanged.url + path, method=method), timeout=10)
         assert (405, expected) == (raised.value.code, set(raised.value.headers["allow"].split(", ")))
         raised.value.close()
 
 
-def test_an_index_that_cannot_be_written_keeps_the_messages(service: Service) -> None:
+def test_an_index_that_cannot_be_written_keeps_the_messages(unchanged: Service) -> None:
     """The command says that it cannot be done just now, and nothing was changed."""
-    with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+    with closing(sqlite3.connect(unchanged.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         expected = (1, "", "jobindex rejected: The service is temporarily unavailable.\n")
-        assert expected == command(service, "retry", 1)
-        assert expected == command(service, "purge", 1)
-    assert 3 == len(listed(service))
+        assert expected == command(unchanged, "retry", 1)
+        assert expected == command(unchanged, "purge", 1)
+    assert 3 == len(listed(unchanged))
 
 
 def test_a_service_that_does_not_answer_is_told() -> None:
