@@ -85,8 +85,7 @@ def read_keys(connection: Connection, filters: Filters, seen: Seen) -> Sequence[
 def _is_seen_in_group(connection: Connection, keys: Sequence[str], seen: frozenset[str]) -> bool:
     """Return whether a visible job is in the group with these keys."""
     parameters = {"keys": json.dumps(keys), "seen": encoded(seen)}
-    (is_known,) = connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()
-    return bool(is_known)
+    return bool(connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()[0])
 
 
 def _together(one: str, other: str) -> Iterator[Key]:

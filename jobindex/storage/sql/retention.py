@@ -223,28 +223,28 @@ async def retain(read: _Transaction, write: _Transaction, age: timedelta, now: d
     Pages are read beside the writer, and what a page shows is looked at again when it is forgotten.
     """
     horizon = to_milliseconds(now - age)
-    await write(partial(_raise_horizon, horizon, now))
+    await write(partial(_raise_horizon, horizon=horizon, now=now))
     for page, select in statements():
         time, job_id = NEVER, ""
         while True:
             parameters = {"horizon": horizon, "time": time, "job_id": job_id, "limit": JOBS_MAXIMUM}
-            rows = await read(partial(_read, page, parameters))
+            rows = await read(partial(_read, page=page, parameters=parameters))
             for job_ids in _batches(rows):
-                yield await write(partial(_forget, select, horizon, job_ids))
+                yield await write(partial(_forget, select=select, horizon=horizon, job_ids=job_ids))
             if len(rows) < JOBS_MAXIMUM:
                 break
             time, job_id = rows[-1]["time"], rows[-1]["job_id"]
 
 
-def _read(page: str, parameters: Mapping[str, object], connection: Connection) -> Sequence[Row]:
+def _read(connection: Connection, *, page: str, parameters: Mapping[str, object]) -> Sequence[Row]:
     return connection.execute(page, parameters).fetchall()
 
 
-def _raise_horizon(horizon: int, now: datetime, writer: Connection) -> None:
+def _raise_horizon(writer: Connection, *, horizon: int, now: datetime) -> None:
     writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)})
 
 
-def _forget(select: str, horizon: int, job_ids: Sequence[str], writer: Connection) -> Forgotten:
+def _forget(writer: Connection, *, select: str, horizon: int, job_ids: Sequence[str]) -> Forgotten:
     writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
     forgotten = _forgotten(writer)
     for statement in _FORGET:

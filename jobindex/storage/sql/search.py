@@ -61,14 +61,7 @@ _IN_GROUP = """EXISTS (
 
 
 def read_jobs_by_id(
-    connection: Connection,
-    *,
-    prefix: str,
-    filters: Filters,
-    after: str,
-    limit: int,
-    arn_prefix: str,
-    seen: Seen = None,
+    connection: Connection, *, prefix: str, filters: Filters, after: str, limit: int, arn_prefix: str, seen: Seen = None
 ) -> JobsById:
     """Return jobs whose ids begin with `prefix`.
 

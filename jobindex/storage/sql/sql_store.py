@@ -52,7 +52,7 @@ class SqlStore(SqlReader):
 
     async def remember_session(self, session: Session) -> None:
         """See Store."""
-        await self._engine.write(partial(_remember_session, session), by_owner=True)
+        await self._engine.write(partial(_remember_session, session=session), by_owner=True)
 
     async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
         """See Store."""
@@ -87,7 +87,7 @@ class SqlStore(SqlReader):
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         """See Store."""
-        purged = await self._engine.write(partial(_purge, ids))
+        purged = await self._engine.write(partial(_purge, ids=ids))
         self.rewrites += 1
         return purged
 
@@ -101,7 +101,7 @@ def _session(connection: Connection) -> Session:
     )
 
 
-def _remember_session(session: Session, connection: Connection) -> None:
+def _remember_session(connection: Connection, *, session: Session) -> None:
     since = None if session.complete_since is None else to_milliseconds(session.complete_since)
     filters = [{"topic_filter": topic_filter} for topic_filter in session.topic_filters]
     connection.execute("DELETE FROM subscriptions")
@@ -109,7 +109,7 @@ def _remember_session(session: Session, connection: Connection) -> None:
     connection.execute(_REMEMBER_SESSION, {"since": since})
 
 
-def _purge(ids: Collection[int] | None, connection: Connection) -> int:
+def _purge(connection: Connection, *, ids: Collection[int] | None) -> int:
     if ids is None:
         return connection.execute(FORGET_ALL_REJECTED).rowcount
     return connection.execute(FORGET_REJECTED, {"ids": json.dumps(list(ids))}).rowcount
