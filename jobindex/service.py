@@ -27,11 +27,11 @@ from jobindex.ingest.subscriber import Subscriber
 from jobindex.ingest.tasks import first_of
 from jobindex.model.store import Store
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.storage.databases import SqliteDatabase
 from jobindex.storage.opening import open_store
 from jobindex.storage.sqlite.wal import wal_bytes
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 from jobindex.web.server import bound_socket, make_access, make_app, reading_again, serving_http
 
 _STOPPING = "the service is stopping"
@@ -42,7 +42,7 @@ _SWITCH_SECONDS = 0.00002
 _log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings, stopping: asyncio.Event, state: State | None = None) -> None:
+async def serve(settings: Settings, stopping: asyncio.Event, state: ServiceState | None = None) -> None:
     """Run the service until `stopping` is set; `state` tells meanwhile how it fares.
 
     Raises:
@@ -50,27 +50,27 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: State | None
         DatabaseRefusedError: the database is not one to work with.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    state = state or State()
+    state = state or ServiceState()
     metrics = Metrics(state)
     if isinstance(settings.database, SqliteDatabase):
         metrics.wal_bytes.set_function(partial(wal_bytes, settings.database.path))
-    live = Live(state)
-    metrics.watchers.set_function(lambda: live.watchers)
+    feed = ChangeFeed(state)
+    metrics.watchers.set_function(lambda: feed.watchers)
     access = make_access(settings)
-    app = make_app(settings, state, metrics, live, access)
+    app = make_app(settings, state, metrics, feed, access)
     with bound_socket(settings.http.host, settings.http.port) as listener:
         # The database is left last: it is still read while HTTP ends.
         async with (
             AsyncExitStack() as database,
             serving_http(app, listener, stopping, settings),
-            _tell(live, stopping),
+            _tell(feed, stopping),
         ):
-            database.enter_context(reading_again(settings, access, live))
+            database.enter_context(reading_again(settings, access, feed))
             state.url = url(*listener.getsockname()[:2], is_secure=settings.http.tls is not None)
             _log.info("Listening on %s", state.url)
             store = await _open_when_possible(settings, database, state, stopping)
             if store is not None:
-                await _ingest_in_turn(settings, store, state=state, metrics=metrics, live=live, stopping=stopping)
+                await _ingest_in_turn(settings, store, state=state, metrics=metrics, feed=feed, stopping=stopping)
 
 
 def _now() -> datetime:
@@ -85,19 +85,25 @@ def stop_on_signals(stopping: asyncio.Event) -> None:
 
 
 async def _ingest_in_turn(
-    settings: Settings, store: Store, *, state: State, metrics: Metrics, live: Live, stopping: asyncio.Event
+    settings: Settings,
+    store: Store,
+    *,
+    state: ServiceState,
+    metrics: Metrics,
+    feed: ChangeFeed,
+    stopping: asyncio.Event,
 ) -> None:
     """Be ready, and ingest until `stopping` is set, where others share the store, whenever it is this one's turn."""
     ingest: Callable[[asyncio.Event], Awaitable[None]]
-    ingest = partial(_ingest, settings, store, state=state, metrics=metrics, live=live)
+    ingest = partial(_ingest, settings, store, state=state, metrics=metrics, feed=feed)
     if store.is_shared:
         ingest = Replica(
             store,
             state,
             lease=settings.lease,
             ingest=ingest,
-            note=live.note,
-            is_watched=lambda: live.watchers > 0,
+            on_applied=feed.note,
+            is_watched=lambda: feed.watchers > 0,
         ).run
     state.store, state.reason = store, None
     try:
@@ -107,16 +113,22 @@ async def _ingest_in_turn(
 
 
 async def _ingest(
-    settings: Settings, store: Store, stopping: asyncio.Event, *, state: State, metrics: Metrics, live: Live
+    settings: Settings,
+    store: Store,
+    stopping: asyncio.Event,
+    *,
+    state: ServiceState,
+    metrics: Metrics,
+    feed: ChangeFeed,
 ) -> None:
     """Receive until `stopping` is set, then finish what is in hand."""
-    ingestor = Ingestor(store, metrics, clock=_now, note=live.note)
+    ingestor = Ingestor(store, metrics, clock=_now, on_applied=feed.note)
     subscriber = Subscriber(
         settings.brokers, settings.topic_filters, ingestor.apply, store=store, state=state, metrics=metrics, clock=_now
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
-    retaining = asyncio.create_task(_retain(settings, store, metrics, live), name="retention")
+    retaining = asyncio.create_task(_retain(settings, store, metrics, feed), name="retention")
     async with first_of(receiving, stopped, retaining):
         if stopping.is_set():
             state.reason = _STOPPING
@@ -131,7 +143,7 @@ async def _ingest(
             _log.warning("Stopping with messages in hand: the broker will deliver them again")
 
 
-async def _retain(settings: Settings, store: Store, metrics: Metrics, live: Live) -> None:
+async def _retain(settings: Settings, store: Store, metrics: Metrics, feed: ChangeFeed) -> None:
     """Forget what ended long ago until cancelled; without the setting, nothing."""
     if settings.retention is None:
         await asyncio.Event().wait()
@@ -140,21 +152,21 @@ async def _retain(settings: Settings, store: Store, metrics: Metrics, live: Live
             store,
             settings.retention,
             metrics=metrics,
-            note=live.note,
+            on_applied=feed.note,
             clock=_now,
             round_seconds=ROUND_SECONDS,
         )
 
 
 @asynccontextmanager
-async def _tell(live: Live, stopping: asyncio.Event) -> AsyncIterator[None]:
+async def _tell(feed: ChangeFeed, stopping: asyncio.Event) -> AsyncIterator[None]:
     """Tell watchers what changes while the context is open, and end their lines then; its failure sets `stopping`."""
-    telling = asyncio.create_task(live.run(), name="live")
+    telling = asyncio.create_task(feed.run(), name="live")
     telling.add_done_callback(lambda _: stopping.set())
     try:
         yield
     finally:
-        live.stop()
+        feed.stop()
         telling.cancel()
         await asyncio.wait((telling,))
         if not telling.cancelled():
@@ -162,7 +174,7 @@ async def _tell(live: Live, stopping: asyncio.Event) -> AsyncIterator[None]:
 
 
 async def _open_when_possible(
-    settings: Settings, stack: AsyncExitStack, state: State, stopping: asyncio.Event
+    settings: Settings, stack: AsyncExitStack, state: ServiceState, stopping: asyncio.Event
 ) -> Store | None:
     """Open the index on `stack`, waiting while another process holds it locked; None where the service stops first."""
     backoff = Backoff(first=0.5, greatest=5)

@@ -123,6 +123,6 @@ def principal_of(scope: Mapping[str, Any]) -> Principal:
     return principal
 
 
-def seen_by(store: Store, principal: Principal) -> Reader:
+def visible_to(store: Store, principal: Principal) -> Reader:
     """Return what a principal may read of a store."""
-    return store if principal.namespace_ids is None else store.seen_by(principal.namespace_ids)
+    return store if principal.namespace_ids is None else store.visible_to(principal.namespace_ids)

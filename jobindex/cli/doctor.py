@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.options import AsJson, Endpoint, connect, local_service
 from jobindex.cli.output import encode, printable, say, styled
@@ -33,18 +33,18 @@ def doctor(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
     except SettingsError as error:
         for problem in error.problems:
             _show(_SETTINGS.bad(problem, "Correct it, and call the doctor again."), json=json)
-        for finding in _unknown_settings():
-            _show(finding, json=json)
+        for result in _unknown_settings():
+            _show(result, json=json)
         raise typer.Exit(2) from error
     service = local_service(settings) if endpoint is None else connect(endpoint)
     is_ill = False
-    for finding in _examine(settings, service):
-        _show(finding, json=json)
-        is_ill |= finding.advice is not None and not finding.is_unsure
+    for result in _examine(settings, service):
+        _show(result, json=json)
+        is_ill |= result.advice is not None and not result.is_unsure
     raise typer.Exit(int(is_ill))
 
 
-def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
+def _examine(settings: Settings, service: ServiceClient) -> Iterator[CheckResult]:
     from jobindex.cli.checks.broker import examine_brokers
     from jobindex.cli.checks.database import examine_database
     from jobindex.cli.checks.keys import examine_keys
@@ -68,21 +68,21 @@ def _examine(settings: Settings, service: ServiceClient) -> Iterator[Finding]:
         yield from examine_server(settings.database)
 
 
-def _unknown_settings() -> Iterator[Finding]:
+def _unknown_settings() -> Iterator[CheckResult]:
     for name in unknown_settings(os.environ):
         nearest = nearest_setting(name)
         advice = f"Correct its name{f' to {nearest}' if nearest else ''}, or unset it: it has no effect."
         yield _SETTINGS.bad(f"{name} is no setting of jobindex", advice)
 
 
-def _show(finding: Finding, *, json: bool) -> None:
+def _show(result: CheckResult, *, json: bool) -> None:
     if json:
-        told = {"part": finding.part, "ok": finding.advice is None, "told": finding.told, "advice": finding.advice}
-        if finding.is_unsure:
+        told = {"part": result.part, "ok": result.advice is None, "told": result.told, "advice": result.advice}
+        if result.is_unsure:
             told["unsure"] = True
         say(encode({name: value for name, value in told.items() if value is not None}))
         return
-    mark = "ok" if finding.advice is None else "unsure" if finding.is_unsure else "WRONG"
-    say(f"{styled(f'{mark:<7}')} {finding.part}: {printable(finding.told)}")
-    if finding.advice is not None:
-        say(f"{'':<7} -> {printable(finding.advice)}")
+    mark = "ok" if result.advice is None else "unsure" if result.is_unsure else "WRONG"
+    say(f"{styled(f'{mark:<7}')} {result.part}: {printable(result.told)}")
+    if result.advice is not None:
+        say(f"{'':<7} -> {printable(result.advice)}")

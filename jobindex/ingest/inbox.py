@@ -20,7 +20,7 @@ from jobindex.ingest.publish_channel import Publication
 from jobindex.messages.parsing import told_by
 from jobindex.model.jobs import Told
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 
 QOS_0_MAXIMUM = 1000
 """QoS 0 messages in hand at once."""
@@ -43,7 +43,7 @@ class Delivery:
 class Inbox:
     """The messages in hand, in the order of their arrival."""
 
-    def __init__(self, state: State, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(self, state: ServiceState, metrics: Metrics, clock: Callable[[], datetime]) -> None:
         self.pause: Callable[[], None] = lambda: None
         """Called when nothing more should be read from the connection."""
         self.resume: Callable[[], None] = lambda: None

@@ -16,7 +16,7 @@ from jobindex.model.jobs import RejectedMessage, Report, Told
 from jobindex.model.store import Changed, Store
 from jobindex.monitoring.metrics import Metrics
 
-Note = Callable[[Sequence[Report], Changed], None]
+OnApplied = Callable[[Sequence[Report], Changed], None]
 """Takes what a batch has told, and what it has changed."""
 
 _log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ _log = logging.getLogger(__name__)
 class Ingestor:
     """Applies batches of messages to a store, however long the store takes; `note` is told what has become durable."""
 
-    def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime], note: Note) -> None:
+    def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime], on_applied: OnApplied) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
-        self._note = note
+        self._on_applied = on_applied
 
     async def apply(self, messages: Sequence[Told]) -> None:
         """Apply what messages tell to the index; return when it is durable.
@@ -73,5 +73,5 @@ class Ingestor:
             else:
                 self._metrics.commit_seconds.observe(time.perf_counter() - started)
                 self._metrics.discarded.inc(applied.discarded)
-                self._note(reports, applied.changed)
+                self._on_applied(reports, applied.changed)
                 return

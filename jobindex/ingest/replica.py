@@ -22,7 +22,7 @@ from jobindex.errors import DatabaseUnavailableError, LeaseLostError
 from jobindex.ingest.tasks import first_of
 from jobindex.model.jobs import Report
 from jobindex.model.store import Changed, Lease, Store
-from jobindex.monitoring.state import Holder, Ingestion, Standing, State, described
+from jobindex.monitoring.state import Ingestion, IngestionStatus, LeaseHolder, ServiceState, described
 
 LOOK_SECONDS = 1.0
 """How often a replica looks, at least, who has the lease, and what others have changed."""
@@ -45,22 +45,22 @@ class Replica:
     def __init__(
         self,
         store: Store,
-        state: State,
+        state: ServiceState,
         *,
         lease: timedelta,
         ingest: Callable[[asyncio.Event], Awaitable[None]],
-        note: Callable[[Sequence[Report], Changed], None],
+        on_applied: Callable[[Sequence[Report], Changed], None],
         is_watched: Callable[[], bool],
     ) -> None:
         self._store = store
         self._state = state
         self._seconds = lease.total_seconds()
         self._ingest = ingest
-        self._note = note
+        self._on_applied = on_applied
         self._is_watched = is_watched
         self._read_at = -self._seconds
         """When the lease was last read, by the loop's clock."""
-        self._stand_aside("", Standing(ingestion_reason="it is not known yet which replica ingests"))
+        self._step_down("", IngestionStatus(ingestion_reason="it is not known yet which replica ingests"))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Ingest and stand by until `stopping` is set; then finish what is in hand, and give the lease back.
@@ -68,7 +68,7 @@ class Replica:
         Raises what ends `ingest`, unless that is that the lease was lost.
         """
         turns = asyncio.create_task(self._take_turns(stopping), name="lease")
-        following = asyncio.create_task(self._follow(), name="changes of others")
+        following = asyncio.create_task(self._watch_changes(), name="changes of others")
         stopped = asyncio.create_task(stopping.wait(), name="stopping")
         async with first_of(turns, following, stopped):
             if following.done():
@@ -78,17 +78,17 @@ class Replica:
                 turns.result()  # raises what ended it
 
     async def _take_turns(self, stopping: asyncio.Event) -> None:
-        while (until := await self._stand_by(stopping)) is not None:
-            lost = await self._take_turn(until, stopping)
+        while (until := await self._follow(stopping)) is not None:
+            lost = await self._lead(until, stopping)
             if lost is None:
                 return
             _log.warning("Ingestion has stopped: %s", lost)
-            self._stand_aside("", _left_by(self._state, reason=lost))
+            self._step_down("", _left_by(self._state, reason=lost))
             await _pause(LOOK_SECONDS, stopping)
 
     # Standing by
 
-    async def _stand_by(self, stopping: asyncio.Event) -> float | None:
+    async def _follow(self, stopping: asyncio.Event) -> float | None:
         """Return until when the lease is ours once it is, by the loop's clock; None where the service stops first."""
         former = None
         while not stopping.is_set():
@@ -98,15 +98,15 @@ class Replica:
                 seconds_left = lease.seconds_left
                 until = self._now() + self._seconds
                 if lease.is_over or lease.is_mine:
-                    left = _left_by(_standing_told(lease))
+                    left = _left_by(_published_status(lease))
                     if await self._store.take_lease(self._told(left), seconds=self._seconds):
-                        self._take_over(left)
+                        self._become_leader(left)
                         return until
             except DatabaseUnavailableError as error:
                 self._note_unknown(error)
             else:
                 self._read_at = self._now()
-                self._stand_aside(lease.holder, _standing_told(lease))
+                self._step_down(lease.holder, _published_status(lease))
                 if lease.holder != former:
                     _log.info("Standing by: %s", f"{lease.holder} ingests" if lease.holder else "no replica ingests")
                     former = lease.holder
@@ -119,14 +119,14 @@ class Replica:
         """Tell that it is not known who ingests, once that is so."""
         if self._now() - self._read_at > self._seconds:
             reason = f"it is not known which replica ingests: {error}"
-            if reason != self._state.standing().ingestion_reason:
+            if reason != self._state.ingestion_status().ingestion_reason:
                 _log.warning("Standing by: %s", reason)
-            self._stand_aside("", _left_by(self._state.standing(), reason=reason))
+            self._step_down("", _left_by(self._state.ingestion_status(), reason=reason))
 
-    def _stand_aside(self, name: str, standing: Standing) -> None:
-        self._state.holder = Holder(name=name, standing=standing)
+    def _step_down(self, name: str, status: IngestionStatus) -> None:
+        self._state.holder = LeaseHolder(name=name, status=status)
 
-    def _take_over(self, left: Standing) -> None:
+    def _become_leader(self, left: IngestionStatus) -> None:
         state = self._state
         state.ingestion, state.ingestion_reason, state.connected_since = left.ingestion, None, None
         state.complete_since, state.last_message_at = left.complete_since, left.last_message_at
@@ -135,7 +135,7 @@ class Replica:
 
     # Ingesting
 
-    async def _take_turn(self, until: float, stopping: asyncio.Event) -> str | None:
+    async def _lead(self, until: float, stopping: asyncio.Event) -> str | None:
         """Ingest while the lease is kept; return why it was lost, or None once the service stops and all is done."""
         _log.info("This replica ingests from now on")
         ingesting = asyncio.ensure_future(self._ingest(stopping))
@@ -183,26 +183,26 @@ class Replica:
             async with asyncio.timeout(SHUTDOWN.release_seconds):
                 await self._store.release_lease()
 
-    def _told(self, standing: Standing) -> str:
+    def _told(self, status: IngestionStatus) -> str:
         """Return what the others are to know.
 
         A message that has only just arrived is not told as unwritten: it will be written before anyone reads this.
         """
-        told = described(standing, sees_all=True)
-        oldest = standing.oldest_unwritten_at()
+        told = described(status, sees_all=True)
+        oldest = status.oldest_unwritten_at()
         if oldest is not None and (datetime.now(UTC) - oldest).total_seconds() < self._seconds / _KEPT_IN_A_LEASE:
             del told["oldestUnwritten"]
         return orjson.dumps(told).decode()
 
     # What others change
 
-    async def _follow(self) -> None:
+    async def _watch_changes(self) -> None:
         """Note what others change until cancelled; what cannot be read is noted the next time."""
         while True:
             await asyncio.sleep(WATCHED_SECONDS if self._is_watched() else LOOK_SECONDS)
             with suppress(DatabaseUnavailableError):
                 for changed in await self._store.changed_by_others():
-                    self._note((), changed)
+                    self._on_applied((), changed)
 
     @staticmethod
     def _now() -> float:
@@ -214,29 +214,29 @@ async def _pause(seconds: float, stopping: asyncio.Event) -> None:
         await asyncio.wait_for(stopping.wait(), seconds)
 
 
-def _standing_told(lease: Lease) -> Standing:
+def _published_status(lease: Lease) -> IngestionStatus:
     """Return how who has the lease fares; where nobody has, how fresh the index was left."""
     try:
-        standing = _parsed(orjson.loads(lease.told))
+        status = _parsed(orjson.loads(lease.told))
     except (ValueError, TypeError, AttributeError):  # another version may tell otherwise
-        standing = Standing(ingestion_reason="what it tells of itself is not understood")
+        status = IngestionStatus(ingestion_reason="what it tells of itself is not understood")
     if not lease.is_over:
-        return standing
+        return status
     silent = f"{lease.holder} has been silent for longer than its lease" if lease.holder else "none has the lease"
-    return _left_by(standing, reason=f"no replica ingests just now: {silent}")
+    return _left_by(status, reason=f"no replica ingests just now: {silent}")
 
 
-def _left_by(standing: Standing, *, reason: str | None = None) -> Standing:
+def _left_by(status: IngestionStatus, *, reason: str | None = None) -> IngestionStatus:
     """Return how fresh an index is that who fared so no longer ingests into."""
-    return Standing(
+    return IngestionStatus(
         ingestion_reason=reason,
-        complete_since=standing.complete_since,
-        last_message_at=standing.last_message_at,
-        in_hand=deque(standing.in_hand),
+        complete_since=status.complete_since,
+        last_message_at=status.last_message_at,
+        in_hand=deque(status.in_hand),
     )
 
 
-def _parsed(told: Mapping[str, str]) -> Standing:
+def _parsed(told: Mapping[str, str]) -> IngestionStatus:
     """Return what `described` was made of.
 
     Raises:
@@ -247,7 +247,7 @@ def _parsed(told: Mapping[str, str]) -> Standing:
         for name in ("connectedSince", "completeSince", "lastMessage", "oldestUnwritten")
     }
     oldest = times["oldestUnwritten"]
-    return Standing(
+    return IngestionStatus(
         ingestion=Ingestion(told.get("ingestion", Ingestion.CONNECTING)),
         ingestion_reason=told.get("ingestionReason"),
         connected_since=times["connectedSince"],

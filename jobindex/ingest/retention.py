@@ -27,7 +27,7 @@ async def retain(
     age: timedelta,
     *,
     metrics: Metrics,
-    note: Callable[[Sequence[Report], Changed], None],
+    on_applied: Callable[[Sequence[Report], Changed], None],
     clock: Callable[[], datetime],
     round_seconds: float,
 ) -> None:
@@ -41,7 +41,7 @@ async def retain(
         try:
             async for step in store.retain(age, now=clock()):
                 metrics.forgotten.inc(step.jobs)
-                note((), step.changed)
+                on_applied((), step.changed)
                 forgotten += step.jobs
                 await asyncio.sleep(_STEP_SECONDS)
         except DatabaseUnavailableError as error:

@@ -29,7 +29,7 @@ from jobindex.ingest.tasks import first_of
 from jobindex.model.jobs import Told
 from jobindex.model.store import Session, Store
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 
 BATCH_MAXIMUM = 5000
 
@@ -50,7 +50,7 @@ class Subscriber:
         apply: Callable[[Sequence[Told]], Awaitable[None]],
         *,
         store: Store,
-        state: State,
+        state: ServiceState,
         metrics: Metrics,
         clock: Callable[[], datetime],
     ) -> None:

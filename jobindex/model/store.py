@@ -180,7 +180,7 @@ class Store(Reader, Protocol):
         """
         ...
 
-    def seen_by(self, namespace_ids: frozenset[str]) -> Reader:
+    def visible_to(self, namespace_ids: frozenset[str]) -> Reader:
         """Return a reader that answers as if nothing had ever been told of jobs outside these namespaces.
 
         Jobs without a namespace are outside, too. Its `version` is this store's. To it

@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 
 from jobindex.monitoring.index_counts import Census, CensusCollector
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -26,7 +26,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """What the service counts and times, and what its state tells."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ServiceState) -> None:
         disable_created_metrics()  # a series of its own for each counter's birth
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
@@ -60,7 +60,7 @@ class Metrics:
         self._gauge(
             "mqtt_connected",
             "1 while every subscription is granted, else 0",
-            lambda: state.standing().ingestion is Ingestion.CONNECTED,
+            lambda: state.ingestion_status().ingestion is Ingestion.CONNECTED,
         )
         self._gauge(
             "ingesting",
@@ -70,22 +70,22 @@ class Metrics:
         self._time(
             "connected_since",
             "Since when every subscription is granted, 0 while not",
-            lambda: state.standing().connected_since,
+            lambda: state.ingestion_status().connected_since,
         )
         self._time(
             "complete_since",
             "Since when the index has been told everything, 0 where it has not",
-            lambda: state.standing().complete_since,
+            lambda: state.ingestion_status().complete_since,
         )
         self._time(
             "last_message",
             "When the last message arrived, 0 before the first",
-            lambda: state.standing().last_message_at,
+            lambda: state.ingestion_status().last_message_at,
         )
         self._time(
             "oldest_unwritten",
             "When the oldest message arrived that is not yet written, 0 where all are",
-            lambda: state.standing().oldest_unwritten_at(),
+            lambda: state.ingestion_status().oldest_unwritten_at(),
         )
         self.wal_bytes = Gauge("jobindex_wal_bytes", "Length of the database's write-ahead log", registry=self.registry)
         self.watchers = Gauge("jobindex_live_watchers", "Who is told what changes", registry=self.registry)

@@ -27,7 +27,7 @@ class Ingestion(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Standing:
+class IngestionStatus:
     """How one that ingests fares, and how fresh the index is by that."""
 
     ingestion: Ingestion = Ingestion.CONNECTING
@@ -58,17 +58,17 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LeaseHolder:
     """The replica that may ingest, where it is another one."""
 
     name: str
     """"" where it is not known, or none may."""
-    standing: Standing
+    status: IngestionStatus
     """As it was last told."""
 
 
 @dataclass(slots=True, kw_only=True)
-class State(Standing):
+class ServiceState(IngestionStatus):
     """What the service knows of itself; as a Standing, of its own ingestion."""
 
     url: str | None = None
@@ -77,12 +77,12 @@ class State(Standing):
     """The index, once it is open."""
     reason: str | None = "the database is not open yet"
     """Why the service is not ready; None when it is."""
-    holder: Holder | None = None
+    holder: LeaseHolder | None = None
     """Which other replica ingests, or would; None where this one does."""
 
-    def standing(self) -> Standing:
+    def ingestion_status(self) -> IngestionStatus:
         """Return how who ingests fares, be it another replica."""
-        return self if self.holder is None else self.holder.standing
+        return self if self.holder is None else self.holder.status
 
     def opened_store(self) -> Store:
         """Return the index.
@@ -95,12 +95,12 @@ class State(Standing):
         return self.store
 
 
-def described(standing: Standing, *, sees_all: bool) -> dict[str, object]:
+def described(status: IngestionStatus, *, sees_all: bool) -> dict[str, object]:
     """Return how ingestion fares and how fresh the index is, in JSON's terms, without what is not known."""
     told = {
-        "ingestion": standing.ingestion,
-        "ingestionReason": standing.ingestion_reason if sees_all else None,
-        **{_camel_case(name): _iso(time) for name, time in standing.freshness(sees_all=sees_all).items()},
+        "ingestion": status.ingestion,
+        "ingestionReason": status.ingestion_reason if sees_all else None,
+        **{_camel_case(name): _iso(time) for name, time in status.freshness(sees_all=sees_all).items()},
     }
     return {name: value for name, value in told.items() if value is not None}
 

@@ -18,7 +18,7 @@ import orjson
 
 from jobindex.model.jobs import JobExecutionReport, PendingListReport, Report
 from jobindex.model.store import NAMED_MAXIMUM, Changed
-from jobindex.monitoring.state import State, described
+from jobindex.monitoring.state import ServiceState, described
 
 TICK_SECONDS = 0.5
 """At least so much time lies between two ticks."""
@@ -123,10 +123,10 @@ class _Watcher:
     told_at: float
 
 
-class Live:
+class ChangeFeed:
     """Tells watchers what has changed."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ServiceState) -> None:
         self._state = state
         self._tick = _Tick()
         self._watchers: dict[int, _Watcher] = {}
@@ -173,12 +173,12 @@ class Live:
 
     async def run(self) -> None:
         """Tell, until cancelled, what has changed; `stop` ends the lines then."""
-        standing = self._standing()
+        status = self._standing()
         while True:
             await asyncio.sleep(max(TICK_SECONDS, len(self._watchers) / WATCHERS_A_SECOND))
             self._note_rewrites()
-            former, standing = standing, self._standing()
-            self._tell(is_news_to_all=standing != former)
+            former, status = status, self._standing()
+            self._tell(is_news_to_all=status != former)
 
     def stop(self) -> None:
         """End all lines; nobody can watch any longer."""
@@ -192,8 +192,8 @@ class Live:
                 self._drop(watcher)
 
     def _standing(self) -> tuple[object, ...]:
-        standing = self._state.standing()
-        return standing.ingestion, standing.ingestion_reason, standing.complete_since
+        status = self._state.ingestion_status()
+        return status.ingestion, status.ingestion_reason, status.complete_since
 
     def _note_rewrites(self) -> None:
         """Note where something was changed otherwise, such as by a purge of rejected messages.
@@ -238,7 +238,7 @@ class Live:
             "jobs": tick.jobs.encoded() if are_named else None,
             "things": tick.things.encoded() if are_named else None,
             "namespaces": tick.namespaces_told(seen),
-            "freshness": described(self._state.standing(), sees_all=seen is None),
+            "freshness": described(self._state.ingestion_status(), sees_all=seen is None),
         }
         return orjson.dumps(changed)
 

@@ -47,14 +47,14 @@ class Limits:
 LIMITS = Limits()
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """An open connection, as it is seen from outside."""
 
     def end_overdue(self, now: float) -> None:
         """End it where it has taken too long; `now` is the event loop's time."""
         ...
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Close it at once."""
         ...
 
@@ -66,16 +66,16 @@ class _Address:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.open: dict[Connection, None] = {}
-        self.waiting: dict[Connection, None] = {}
+        self.open: dict[ClientConnection, None] = {}
+        self.waiting: dict[ClientConnection, None] = {}
 
 
-class Place:
+class ConnectionSlot:
     """The place of a connection among the others; it waits until `work`, and again from `wait` on."""
 
     __slots__ = ("_address", "_connection")
 
-    def __init__(self, connection: Connection, address: _Address) -> None:
+    def __init__(self, connection: ClientConnection, address: _Address) -> None:
         self._connection = connection
         self._address = address
 
@@ -101,7 +101,7 @@ class Connections:
     def __len__(self) -> int:
         return self._count
 
-    def has_room_for(self, address: str) -> bool:
+    def make_room_for(self, address: str) -> bool:
         """Tell whether a new connection can be served, once another one has given way where that must be."""
         # Those that were refused a moment ago are counted too, and may have to go besides one that is served.
         while self._count >= self.limits.connections:
@@ -109,16 +109,16 @@ class Connections:
                 return False
         return True
 
-    def enter(self, connection: Connection, address: str) -> Place:
+    def enter(self, connection: ClientConnection, address: str) -> ConnectionSlot:
         """Count a connection, which waits."""
         some = self._addresses.setdefault(address, _Address(address))
         some.open[connection] = some.waiting[connection] = None
         self._count += 1
         if self._look is None:
             self._look_later()
-        return Place(connection, some)
+        return ConnectionSlot(connection, some)
 
-    def leave(self, connection: Connection, address: str) -> None:
+    def leave(self, connection: ClientConnection, address: str) -> None:
         """Count a connection no longer; it may have left already."""
         some = self._addresses.get(address)
         if some is None or connection not in some.open:
@@ -146,10 +146,10 @@ class Connections:
         self._end_first(crowd, crowd.open)
         return True
 
-    def _end_first(self, address: _Address, connections: dict[Connection, None]) -> None:
+    def _end_first(self, address: _Address, connections: dict[ClientConnection, None]) -> None:
         first = next(iter(connections))
         self.leave(first, address.name)
-        first.give_way()
+        first.evict()
 
     def _look_later(self) -> None:
         self._look = asyncio.get_running_loop().call_later(self.limits.look_seconds, self._end_overdue)

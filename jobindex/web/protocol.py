@@ -109,7 +109,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Begin to wait for a request, where there is room for one more."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._address = _address(transport)
-        has_room = self._connections.has_room_for(self._address)
+        has_room = self._connections.make_room_for(self._address)
         self._place = self._connections.enter(self, self._address)
         self._sent_at = self.loop.time()
         self._deadline = self._sent_at + self._limits.head_seconds
@@ -215,7 +215,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif now > self._deadline:
             self._time_out()
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Close the connection, for another one."""
         self.transport.abort()
 
@@ -311,7 +311,7 @@ class TlsProtocol(asyncio.Protocol):
         """Begin the handshake, where there is room for one more."""
         transport = cast("asyncio.Transport", transport)
         self._address = _address(transport)
-        if not self._connections.has_room_for(self._address):
+        if not self._connections.make_room_for(self._address):
             transport.abort()
             return
         self._connections.enter(self, self._address)
@@ -328,7 +328,7 @@ class TlsProtocol(asyncio.Protocol):
     def end_overdue(self, now: float) -> None:
         """Do nothing: asyncio limits the handshake."""
 
-    def give_way(self) -> None:
+    def evict(self) -> None:
         """Close the connection, for another one."""
         self.shutdown()
 

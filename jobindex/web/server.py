@@ -22,12 +22,12 @@ from jobindex.config.tls import renew_certificate
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import KeysError, SettingsError
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.app import App, create_app
-from jobindex.web.api.gateway import Gate
+from jobindex.web.api.gateway import Admission
 from jobindex.web.api.hosts import Hosts
 from jobindex.web.api.throttle import PAGES_MAXIMUM, Throttle
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 from jobindex.web.connections import LIMITS, Limits, allowed_connections
 from jobindex.web.protocol import HttpConfig
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
@@ -54,7 +54,7 @@ def _tell_keys(path: Path, keys: Keys) -> None:
         _log.warning("%s holds secrets, and every user of this machine may read or write it: chmod o= %s", path, path)
 
 
-def make_app(settings: Settings, state: State, metrics: Metrics, live: Live, access: Access) -> App:
+def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: ChangeFeed, access: Access) -> App:
     """Return what is served: the API and the pages."""
     ui = make_ui(
         state,
@@ -62,9 +62,9 @@ def make_app(settings: Settings, state: State, metrics: Metrics, live: Live, acc
         stuck_after=settings.stuck_after,
         access=access,
         refused=metrics.unauthenticated.inc,
-        signed_out=lambda principal: live.end_lines(principal.holder),
+        signed_out=lambda principal: feed.end_lines(principal.holder),
     )
-    gate = Gate(
+    admission = Admission(
         access=access,
         hosts=Hosts(settings.http.host_names),
         rates=None if settings.http.rate is None else Rates(settings.http.rate, burst(settings.http.rate)),
@@ -75,16 +75,16 @@ def make_app(settings: Settings, state: State, metrics: Metrics, live: Live, acc
     return create_app(
         state,
         metrics,
-        live,
+        feed,
         pages=ui.routes,
         thing_arn_prefix=settings.thing_arn_prefix,
         stuck_after=settings.stuck_after,
-        gate=gate,
+        admission=admission,
     )
 
 
 @contextmanager
-def reading_again(settings: Settings, access: Access, live: Live) -> Iterator[None]:
+def reading_again(settings: Settings, access: Access, feed: ChangeFeed) -> Iterator[None]:
     """While the context is open, read the keys and the certificate again whenever SIGHUP comes.
 
     What cannot be used is logged, and changes nothing.
@@ -93,7 +93,7 @@ def reading_again(settings: Settings, access: Access, live: Live) -> Iterator[No
     def read_again() -> None:
         reload_certificate(settings)
         if settings.http.keys_path is not None:
-            _renew_keys(settings.http.keys_path, access, live)
+            _renew_keys(settings.http.keys_path, access, feed)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, read_again)
@@ -109,7 +109,7 @@ def reload_certificate(settings: Settings) -> None:
         renew_certificate(settings.http.tls, settings.http.cert_file, settings.http.key_file)
 
 
-def _renew_keys(path: Path, access: Access, live: Live) -> None:
+def _renew_keys(path: Path, access: Access, feed: ChangeFeed) -> None:
     """Go by the keys in a file from now on; who watches has to ask again."""
     try:
         keys = read_keys(path)
@@ -117,7 +117,7 @@ def _renew_keys(path: Path, access: Access, live: Live) -> None:
         _log.error("The keys in force are kept: %s", "; ".join(error.problems))
         return
     access.replace(keys)
-    live.end_lines()
+    feed.end_lines()
     _tell_keys(path, keys)
 
 

@@ -29,7 +29,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Visible:
     """What an answer said last of a job: `createdAt`, of the life that is told now, and how far that has come."""
 
     created_at: float
@@ -37,12 +37,12 @@ class Seen:
     rank: int
 
     @classmethod
-    def of(cls, job: Answer) -> "Seen":
+    def of(cls, job: Answer) -> "Visible":
         """Return what an answer says of a job."""
         return cls(created_at=job["createdAt"], last_updated_at=job["lastUpdatedAt"], rank=_RANKS.index(job["status"]))
 
 
-def goes_backwards(before: Seen, now: Seen, deleted_at: float) -> bool:
+def goes_backwards(before: Visible, now: Visible, deleted_at: float) -> bool:
     """Tell whether two answers stand in the wrong order; a job that was made again after its deletion is another."""
     was_another, is_another = before.created_at > deleted_at, now.created_at > deleted_at
     if was_another != is_another:
@@ -64,8 +64,8 @@ class Reader:
         self._url = url
         self._deleted_at = deleted_at
         self._remote = remote
-        self._seen: dict[str, Seen] = {}
-        self._gone: dict[str, Seen] = {}
+        self._seen: dict[str, Visible] = {}
+        self._gone: dict[str, Visible] = {}
         self._answered = ""
 
     def run(self, stopping: threading.Event) -> None:
@@ -99,7 +99,7 @@ class Reader:
         for number, page in enumerate(self._pages(), start=1):
             for job in page:
                 listed.add(job["jobId"])
-                self._compare(job["jobId"], Seen.of(job))
+                self._compare(job["jobId"], Visible.of(job))
             if not is_full and number == _NEWEST_PAGES:
                 self.counts["scans of the newest"] += 1
                 return
@@ -110,7 +110,7 @@ class Reader:
             if job_id not in deleted_at:
                 self.wrong.append(f"{job_id} was listed, and is no more: nothing deleted it")
 
-    def _compare(self, job_id: str, now: Seen) -> None:
+    def _compare(self, job_id: str, now: Visible) -> None:
         """Hold what is said of a job against what was said before."""
         deleted_at = self._deleted_at().get(job_id, math.inf)
         before = self._seen.get(job_id)

@@ -29,13 +29,13 @@ from jobindex.model.page_tokens import seal_text
 from jobindex.model.store import Store
 from jobindex.model.views import ExecutionState
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.storage.sqlite.store import open_store
 from jobindex.web.api.app import create_app
-from jobindex.web.api.gateway import Front, Gate
+from jobindex.web.api.gateway import Admission, Gateway
 from jobindex.web.api.responses import STATUS
 from jobindex.web.api.throttle import Throttle
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -140,12 +140,12 @@ def opened() -> Iterator[Target[Case]]:
             runner.run(stack.aclose())
 
 
-def _app(store: Store, access: Access) -> Front:
-    state = State(store=store, reason=None)
+def _app(store: Store, access: Access) -> Gateway:
+    state = ServiceState(store=store, reason=None)
     metrics = Metrics(state)
     ui = make_ui(state, Throttle(metrics), access=access)
-    gate = Gate(access=access, public_paths=PUBLIC_PATHS, free=FREE, refuse=ui.refuse)
-    return create_app(state, metrics, Live(state), pages=ui.routes, gate=gate)
+    admission = Admission(access=access, public_paths=PUBLIC_PATHS, free=FREE, refuse=ui.refuse)
+    return create_app(state, metrics, ChangeFeed(state), pages=ui.routes, admission=admission)
 
 
 def _paths(route: BaseRoute) -> Iterator[str]:
@@ -297,7 +297,7 @@ def _headers(source: Source, token: str | None, session: str) -> Iterator[tuple[
         yield name, source.broken(source.pick([b"null", b"same-origin", b"none", b"http://127.0.0.1:8080", b'"x"']))
 
 
-async def check(case: Case, app: Front, store: Store, failures: list[str]) -> None:
+async def check(case: Case, app: Gateway, store: Store, failures: list[str]) -> None:
     """Check the form of the answer, and what it tells who may not see all."""
     failures.clear()  # those of a case before, that did not hold
     answer = await _ask(app, case.request)
@@ -323,7 +323,7 @@ def _fields(request: Request) -> dict[str, Any]:
     return {name: getattr(request, name) for name in Request.__dataclass_fields__}
 
 
-async def _ask(app: Front, request: Request) -> Answer:
+async def _ask(app: Gateway, request: Request) -> Answer:
     """Return the answer to a request; one that never ends is cut off."""
     received = [{"type": "http.request", "body": request.body, "more_body": False}]
     started: list[MutableMapping[str, Any]] = []

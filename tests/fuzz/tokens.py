@@ -155,7 +155,7 @@ async def check(case: Case, store: Store) -> None:
         with suppress(InvalidRequestException, ResourceNotFoundException):
             await question(store)
         with suppress(InvalidRequestException, ResourceNotFoundException):
-            told = await question(store.seen_by(frozenset(fleet.NAMESPACES)))
+            told = await question(store.visible_to(frozenset(fleet.NAMESPACES)))
             expect(that=fleet.HIDDEN not in repr(told), of=told)
 
 

@@ -57,7 +57,7 @@ _WORDS = (
     ),
 )
 
-Seen = tuple[str, bytes, bytes, bytes]
+Visible = tuple[str, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ class _Application:
     """Answers what it was asked."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[Visible] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, is_whole = b"", False
@@ -184,7 +184,7 @@ async def check(case: Case, failures: list[str]) -> None:
     expect(that=not failures, of=[*failures])
 
 
-async def _send(pieces: Sequence[bytes]) -> tuple[list[Seen], list[tuple[int, bytes]]]:
+async def _send(pieces: Sequence[bytes]) -> tuple[list[Visible], list[tuple[int, bytes]]]:
     """Return what the application was asked, and the answers' statuses and bodies."""
     application, transport = _Application(), _Transport()
     config = HttpConfig(application, shutdown_seconds=1)

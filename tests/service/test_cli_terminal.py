@@ -16,7 +16,7 @@ from support.stub_server import answering
 from support.terminals import on_terminal, run_on_terminal
 from support.waiting import wait_until
 
-from jobindex.cli.checks.finding import Finding
+from jobindex.cli.checks.check_result import CheckResult
 from jobindex.cli.doctor import _show
 from jobindex.storage.sqlite.backup import back_up
 
@@ -182,7 +182,7 @@ def test_what_a_command_says_in_the_end_is_no_command_to_the_terminal(tmp_path: 
 
 def test_advice_of_the_doctor_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """It may quote what the settings say."""
-    _show(Finding(part="broker", told=HOSTILE, advice=HOSTILE), json=False)
+    _show(CheckResult(part="broker", told=HOSTILE, advice=HOSTILE), json=False)
     assert set() == unseen(capsys.readouterr().out.replace("\n", "\r\n"))
 
 

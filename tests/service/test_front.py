@@ -27,7 +27,7 @@ from jobindex.access.keys import AccessKey, Key, Keys, digest
 from jobindex.access.principals import ANYONE, NOBODY, Principal, Role
 from jobindex.access.rates import Rates
 from jobindex.access.signatures import PublicUrl
-from jobindex.web.api.caller import holder_of
+from jobindex.web.api.caller import client_id_of
 
 HEALTH = ("/healthz", "/readyz")
 
@@ -164,7 +164,7 @@ def test_without_keys_each_address_may_ask_so_often(tmp_path: Path) -> None:
 )
 def test_who_asks_is_counted_as_one(client: Any, principal: Principal, holder: str) -> None:
     """By its key, else by its address or network."""
-    assert holder == holder_of({"client": client, PRINCIPAL: principal})
+    assert holder == client_id_of({"client": client, PRINCIPAL: principal})
 
 
 def test_a_flood_is_throttled_and_clients_get_through_once_it_ends(tmp_path: Path) -> None:

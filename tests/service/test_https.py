@@ -175,7 +175,7 @@ def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Cer
     shutil.copy(files.server_key, key)
     settings = read(HTTP_CERT_FILE=cert, HTTP_KEY_FILE=key)
     old_client, new_client = pinned_context(files.server), pinned_context(new.server)
-    with wired(app, HURRIED, settings.http.tls) as port, Wire(port, old_client) as standing:
+    with wired(app, HURRIED, settings.http.tls) as port, Wire(port, old_client) as status:
         for broken in ("no certificate", new.server.read_text()):  # the second is not the key's
             cert.write_text(broken)
             reload_certificate(settings)
@@ -187,7 +187,7 @@ def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Cer
             assert b"GET /b" == wire.get("/b")
         with pytest.raises(ssl.SSLCertVerificationError):
             Wire(port, old_client)
-        assert b"GET /b" == standing.get("/b")
+        assert b"GET /b" == status.get("/b")
 
 
 def test_what_is_kept_is_logged(tmp_path: Path, files: Certificates, caplog: pytest.LogCaptureFixture) -> None:

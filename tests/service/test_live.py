@@ -23,11 +23,11 @@ from jobindex.errors import ServiceUnavailableException
 from jobindex.messages.parsing import parse_message
 from jobindex.model.store import NAMED_MAXIMUM, Changed
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 from jobindex.web import changes as live_module
 from jobindex.web.api import events
 from jobindex.web.api.throttle import Throttle
-from jobindex.web.changes import Interest, Live
+from jobindex.web.changes import ChangeFeed, Interest
 
 TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
 OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
@@ -52,9 +52,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def live() -> AsyncIterator[Live]:
+async def live() -> AsyncIterator[ChangeFeed]:
     """Tell what changes while the test runs."""
-    live = Live(State(ingestion=Ingestion.CONNECTED))
+    live = ChangeFeed(ServiceState(ingestion=Ingestion.CONNECTED))
     telling = asyncio.create_task(live.run())
     yield live
     live.stop()
@@ -73,7 +73,7 @@ async def told(watching: AsyncIterator[bytes]) -> dict[str, Any]:
     raise AssertionError("the line ended")
 
 
-async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
+async def test_a_watcher_is_told_what_has_changed(live: ChangeFeed) -> None:
     """Batches are put together, and named by jobs, things and namespaces."""
     with live.watch(Interest()) as watching:
         assert watching is not None
@@ -91,7 +91,7 @@ async def test_a_watcher_is_told_what_has_changed(live: Live) -> None:
 @pytest.mark.parametrize(
     "interest", [Interest(job_id="job-2"), Interest(thing_name="thing-2"), Interest(namespace_id="other")]
 )
-async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest: Interest) -> None:
+async def test_a_watcher_of_one_thing_is_not_told_of_others(live: ChangeFeed, interest: Interest) -> None:
     """What an interest leaves out is not told."""
     with live.watch(Interest()) as everything, live.watch(interest) as watching:
         assert everything is not None
@@ -102,7 +102,7 @@ async def test_a_watcher_of_one_thing_is_not_told_of_others(live: Live, interest
         assert ["job-2"] == (await told(watching))["jobs"]
 
 
-async def test_of_many_it_is_said_that_there_were_many(live: Live) -> None:
+async def test_of_many_it_is_said_that_there_were_many(live: ChangeFeed) -> None:
     """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
     with live.watch(Interest(job_id="job-1")) as watching:
         assert watching is not None
@@ -123,7 +123,7 @@ FLEET = frozenset({"fleet", "fleet-2"})
         Interest(seen=FLEET, thing_name="thing-2"),
     ],
 )
-async def test_who_sees_some_namespaces_is_told_of_these_alone(live: Live, interest: Interest) -> None:
+async def test_who_sees_some_namespaces_is_told_of_these_alone(live: ChangeFeed, interest: Interest) -> None:
     """By their names alone: whether a job or a thing that is asked for is in others does not show."""
     live._state.last_message_at = datetime.now(UTC)
     with live.watch(interest) as watching, live.watch(Interest()) as everything:
@@ -151,7 +151,7 @@ async def test_who_sees_some_namespaces_is_told_of_these_alone(live: Live, inter
         assert (await told(everything))["namespaces"] is None
 
 
-async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: Live) -> None:
+async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: ChangeFeed) -> None:
     """A purge of rejected messages is news to who sees all; where it is not known what changed, it is to everybody."""
     with live.watch(Interest(seen=FLEET)) as watching, live.watch(Interest()) as everything:
         assert watching is not None
@@ -164,7 +164,7 @@ async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: Live) 
         assert ([], None) == (first["namespaces"], change["namespaces"])
 
 
-async def test_nobody_has_all_lines(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_has_all_lines(live: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one key, or address, some; others come in nevertheless."""
     monkeypatch.setattr(live_module, "WATCHERS_OF_ONE_MAXIMUM", 1)
     with live.watch(Interest(), "key a") as first, live.watch(Interest(), "key a") as second:
@@ -175,7 +175,7 @@ async def test_nobody_has_all_lines(live: Live, monkeypatch: pytest.MonkeyPatch)
             assert other is not None
 
 
-async def test_lines_that_are_ended_may_begin_again(live: Live) -> None:
+async def test_lines_that_are_ended_may_begin_again(live: ChangeFeed) -> None:
     """When other keys are in force, who may still watch comes back."""
     with live.watch(Interest()) as watching:
         assert watching is not None
@@ -185,7 +185,7 @@ async def test_lines_that_are_ended_may_begin_again(live: Live) -> None:
         assert watching is not None
 
 
-async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
+async def test_who_does_not_take_what_is_told_is_dropped(live: ChangeFeed) -> None:
     """Nothing waits for a slow watcher: its line ends, and others are told as ever."""
     with live.watch(Interest()) as slow, live.watch(Interest()) as quick:
         assert slow is not None
@@ -197,7 +197,9 @@ async def test_who_does_not_take_what_is_told_is_dropped(live: Live) -> None:
         assert len([change async for change in slow]) < 10
 
 
-async def test_who_is_not_concerned_is_told_that_the_line_stands(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_is_not_concerned_is_told_that_the_line_stands(
+    live: ChangeFeed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However busy others are, a watcher hears now and then how fresh the index is, and not of others."""
     monkeypatch.setattr(live_module, "QUIET_SECONDS", 0.05)
     with live.watch(Interest(job_id="job-2")) as watching:
@@ -208,7 +210,7 @@ async def test_who_is_not_concerned_is_told_that_the_line_stands(live: Live, mon
                 assert [] == json.loads(await anext(watching))["jobs"]
 
 
-async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
+async def test_nobody_watches_once_it_is_stopped(live: ChangeFeed) -> None:
     """Lines end, and none begins."""
     with live.watch(Interest()) as watching:
         assert watching is not None
@@ -216,7 +218,7 @@ async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
         assert 1 == len([told async for told in watching])
     with live.watch(Interest()) as watching:
         assert watching is None
-    endpoint = events.watch(live, Throttle(Metrics(State())))
+    endpoint = events.watch(live, Throttle(Metrics(ServiceState())))
     with pytest.raises(ServiceUnavailableException, match="stopping"):
         await endpoint(
             Request(
@@ -232,7 +234,7 @@ async def test_nobody_watches_once_it_is_stopped(live: Live) -> None:
         )
 
 
-async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:
+async def test_a_lost_connection_is_told_without_any_change(live: ChangeFeed) -> None:
     """The freshness is told when it changes, though no message comes."""
     with live.watch(Interest(job_id="none")) as watching:
         assert watching is not None
@@ -243,7 +245,7 @@ async def test_a_lost_connection_is_told_without_any_change(live: Live) -> None:
                     break
 
 
-async def test_the_more_watch_the_less_often_they_are_told(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_more_watch_the_less_often_they_are_told(live: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Together watchers are told so many times a second, however many they are."""
     waited: list[float] = []
     sleep = asyncio.sleep

@@ -28,7 +28,7 @@ from jobindex.ingest.subscriber import Subscriber
 from jobindex.model.jobs import Told
 from jobindex.model.store import Store
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 
 CONNACK = b"\x20\x02\x00\x00"
 CONNACK_NOT_AUTHORIZED = b"\x20\x02\x00\x05"
@@ -245,7 +245,7 @@ def test_what_is_delivered_twice_on_a_connection_is_acknowledged_once_it_is_dura
 
 
 def make_subscriber(
-    url: str, apply: Callable[[Sequence[Told]], Awaitable[None]], store: Store, state: State
+    url: str, apply: Callable[[Sequence[Told]], Awaitable[None]], store: Store, state: ServiceState
 ) -> Subscriber:
     """Return a subscriber of a broker that is played."""
     port = int(url.rpartition(":")[2])
@@ -282,7 +282,7 @@ async def test_a_connection_that_ends_while_we_write_is_only_a_connection_lost(s
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     with playing(play) as (url, connections):
-        subscriber = make_subscriber(url, apply, store, State())
+        subscriber = make_subscriber(url, apply, store, ServiceState())
         receiving = asyncio.create_task(subscriber.run())
         await asyncio.to_thread(wait_until, lambda: len(connections) == 2, "the next attempt")
         subscriber.stop()
@@ -307,7 +307,7 @@ async def test_a_cancellation_counts_though_the_connection_ends_with_an_error(
 
     monkeypatch.setattr(aiomqtt.Client, "__aexit__", time_out)
     with playing(play) as (url, connections):
-        state = State()
+        state = ServiceState()
         receiving = asyncio.create_task(make_subscriber(url, apply, store, state).run())
         await asyncio.to_thread(wait_until, lambda: state.ingestion is Ingestion.CONNECTED, "the connection")
         receiving.cancel()

@@ -17,9 +17,9 @@ from support.api_server import Api, serving
 from jobindex.model.jobs import JobStatus, RejectedMessage, TargetSelection
 from jobindex.model.views import ExecutionState
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.app import create_app
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 
 SUPPORT = Path(__file__).parents[1] / "support"
 STATES = ("QUEUED", "FAILED", "SUCCEEDED", "IN_PROGRESS")
@@ -66,7 +66,7 @@ def _description(api: Api) -> dict[str, Any]:
 
 def test_every_route_is_described_and_nothing_else(api: Api) -> None:
     """Each path that the app answers; its methods are held against it by schemathesis."""
-    app = create_app(State(), Metrics(State()), Live(State()))
+    app = create_app(ServiceState(), Metrics(ServiceState()), ChangeFeed(ServiceState()))
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     described = _description(api)["paths"]
     assert paths == set(described)

@@ -18,7 +18,7 @@ from jobindex.ingest.replica import Replica
 from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import RejectedMessage
 from jobindex.model.store import Changed, Store
-from jobindex.monitoring.state import Ingestion, Standing, State
+from jobindex.monitoring.state import Ingestion, IngestionStatus, ServiceState
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.postgres.store import open_store
 
@@ -31,7 +31,7 @@ class Running:
     """A replica that runs: what it ingests is nothing, but it is known when."""
 
     store: Store
-    state: State
+    state: ServiceState
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     turns: int = 0
     """How often it began to ingest."""
@@ -86,13 +86,13 @@ class Replicas:
     async def start(self, lease: timedelta = SHORT) -> Running:
         """Start one."""
         store = await self._stack.enter_async_context(open_store(self._database))
-        running = Running(store=store, state=State(), fault=asyncio.get_running_loop().create_future())
+        running = Running(store=store, state=ServiceState(), fault=asyncio.get_running_loop().create_future())
         replica = Replica(
             store,
             running.state,
             lease=lease,
             ingest=running.ingest,
-            note=lambda _, changed: running.changes.append(changed),
+            on_applied=lambda _, changed: running.changes.append(changed),
             is_watched=lambda: True,
         )
         running.task = asyncio.create_task(replica.run(running.stopping))
@@ -109,7 +109,7 @@ async def replicas(postgres_url: str) -> AsyncIterator[Replicas]:
 
 def since(replica: Running) -> datetime | None:
     """Return since when who ingests is connected, as a replica tells it."""
-    return replica.state.standing().connected_since
+    return replica.state.ingestion_status().connected_since
 
 
 async def until(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
@@ -126,8 +126,10 @@ async def test_one_ingests_and_the_others_stand_by(replicas: Replicas) -> None:
         await until(partial(since, other), "its standing")
         assert other.state.holder is not None
         assert (await one.store.lease()).holder == other.state.holder.name
-        expected = Standing(ingestion=Ingestion.CONNECTED, connected_since=NOW, complete_since=NOW, last_message_at=NOW)
-        assert expected == other.state.standing()
+        expected = IngestionStatus(
+            ingestion=Ingestion.CONNECTED, connected_since=NOW, complete_since=NOW, last_message_at=NOW
+        )
+        assert expected == other.state.ingestion_status()
     ((now,),) = execute(replicas.url, "SELECT now()")
     later = f"SELECT expires_at > '{now}'::TIMESTAMPTZ + INTERVAL '3 seconds' FROM lease"
     await until(lambda: execute(replicas.url, later) == [(True,)], "three times its length")
@@ -142,12 +144,12 @@ async def test_how_far_behind_one_is_the_others_tell(replicas: Replicas) -> None
     other = await replicas.start()
     one.state.in_hand.append(datetime.now(UTC) + timedelta(hours=1))
     one.state.ingestion, one.state.ingestion_reason = Ingestion.REFUSED, "not authorized"
-    await until(lambda: other.state.standing().ingestion is Ingestion.REFUSED, "the news")
-    told = other.state.standing()
+    await until(lambda: other.state.ingestion_status().ingestion is Ingestion.REFUSED, "the news")
+    told = other.state.ingestion_status()
     assert ("not authorized", None) == (told.ingestion_reason, told.oldest_unwritten_at())
     one.state.in_hand[0] = NOW - timedelta(days=3650)
-    await until(lambda: other.state.standing().oldest_unwritten_at(), "the message")
-    assert NOW - timedelta(days=3650) == other.state.standing().oldest_unwritten_at()
+    await until(lambda: other.state.ingestion_status().oldest_unwritten_at(), "the message")
+    assert NOW - timedelta(days=3650) == other.state.ingestion_status().oldest_unwritten_at()
 
 
 @pytest.mark.parametrize("told", ["", "[]", "1", '{"ingestion": "asleep"}', '{"completeSince": 5}'])
@@ -158,7 +160,7 @@ async def test_what_another_version_tells_is_not_taken_for_anything_else(replica
     take = "UPDATE lease SET generation = 9, holder = 'newer', expires_at = now() + INTERVAL '1 hour', told = "
     execute(replicas.url, f"{take} '{told}'")
     await until(lambda: one.state.holder and one.state.holder.name == "newer", "who ingests")
-    assert Standing(ingestion_reason="what it tells of itself is not understood") == one.state.standing()
+    assert IngestionStatus(ingestion_reason="what it tells of itself is not understood") == one.state.ingestion_status()
 
 
 async def test_another_goes_on_when_one_is_gone(replicas: Replicas) -> None:
@@ -166,7 +168,7 @@ async def test_another_goes_on_when_one_is_gone(replicas: Replicas) -> None:
     one, other = await replicas.start(), await replicas.start()
     await until(lambda: one.ingests or other.ingests, "one of them")
     one, other = (one, other) if one.ingests else (other, one)
-    await until(lambda: other.state.standing().complete_since == NOW, "its standing")
+    await until(lambda: other.state.ingestion_status().complete_since == NOW, "its standing")
     await one.end()
     await until(lambda: other.ingests, "the other", 4)
     assert (None, 1) == (other.state.holder, other.turns)
@@ -194,9 +196,9 @@ async def test_one_that_cannot_keep_the_lease_stops(replicas: Replicas) -> None:
         await until(lambda: one.left == ["cut short"], "its end", 4)
         assert one.state.holder is not None
         assert "the lease could not be kept in time: the database does not answer" == (
-            one.state.standing().ingestion_reason
+            one.state.ingestion_status().ingestion_reason
         )
-        assert NOW == one.state.standing().complete_since
+        assert NOW == one.state.ingestion_status().complete_since
     await until(lambda: one.turns == 2, "its next turn")
 
 
@@ -206,7 +208,7 @@ async def test_one_that_was_held_up_for_longer_than_its_lease_stops(replicas: Re
     await until(lambda: one.ingests, "it")
     time.sleep(1.2)  # noqa: ASYNC251 (so are all of its tasks)
     await until(lambda: one.left == ["cut short"], "its end")
-    assert "the lease could not be kept in time" == one.state.standing().ingestion_reason
+    assert "the lease could not be kept in time" == one.state.ingestion_status().ingestion_reason
 
 
 async def test_one_whose_lease_another_took_stops(replicas: Replicas) -> None:
@@ -228,7 +230,7 @@ async def test_a_write_that_is_refused_ends_the_turn(replicas: Replicas) -> None
     await until(lambda: one.ingests, "it")
     one.fault.set_exception(LeaseLostError("another replica ingests now"))
     await until(lambda: one.left, "its end")
-    assert "another replica ingests now" == one.state.standing().ingestion_reason
+    assert "another replica ingests now" == one.state.ingestion_status().ingestion_reason
     await until(lambda: one.turns == 2, "its next turn")
     assert one.task is not None
     assert not one.task.done()
@@ -272,9 +274,11 @@ async def test_one_that_cannot_ask_who_ingests_says_so(replicas: Replicas) -> No
     await until(partial(since, other), "its standing")
     execute(replicas.url, "ALTER TABLE lease RENAME TO away")
     told = 'it is not known which replica ingests: The index cannot be read: relation "lease" does not exist'
-    await until(lambda: (other.state.standing().ingestion_reason or "").startswith(told), "that it is not known")
+    await until(
+        lambda: (other.state.ingestion_status().ingestion_reason or "").startswith(told), "that it is not known"
+    )
     expected = (None, NOW, NOW)
-    standing = other.state.standing()
-    assert expected == (standing.connected_since, standing.complete_since, standing.last_message_at)
+    status = other.state.ingestion_status()
+    assert expected == (status.connected_since, status.complete_since, status.last_message_at)
     execute(replicas.url, "ALTER TABLE away RENAME TO lease")
     await until(lambda: one.turns + other.turns == 2, "the next turn")

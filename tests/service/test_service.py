@@ -23,7 +23,7 @@ from support.waiting import wait_until
 from jobindex.config.settings import read_settings
 from jobindex.durations import SHUTDOWN
 from jobindex.service import serve
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 
 NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
 
@@ -321,10 +321,10 @@ async def test_a_part_that_fails_ends_the_service_with_its_error(
 ) -> None:
     """Whoever starts it again learns that it failed; it does not end as if it had been asked to."""
 
-    async def fail(live: Live) -> None:  # noqa: ARG001
+    async def fail(live: ChangeFeed) -> None:  # noqa: ARG001
         raise RuntimeError("nobody is told any longer")
 
-    monkeypatch.setattr(Live, "run", fail)
+    monkeypatch.setattr(ChangeFeed, "run", fail)
     settings = read_settings(
         {
             "JOBINDEX_DATABASE_URL": f"sqlite:///{tmp_path}/jobindex.db",

@@ -13,21 +13,21 @@ from support.html_browser import read
 from jobindex.access.access import Access
 from jobindex.access.keys import Key, Keys, digest
 from jobindex.access.principals import Principal, Role
-from jobindex.monitoring.state import Holder, Ingestion, Standing
+from jobindex.monitoring.state import Ingestion, IngestionStatus, LeaseHolder
 
 PAST = datetime(2026, 11, 20, 10, tzinfo=UTC)
-HOLDER = Holder(
+HOLDER = LeaseHolder(
     name="host-7-5d1f0a",
-    standing=Standing(
+    status=IngestionStatus(
         ingestion=Ingestion.CONNECTED,
         connected_since=PAST,
         complete_since=PAST - timedelta(days=1),
         last_message_at=PAST + timedelta(days=1),
     ),
 )
-NOBODY = Holder(
+NOBODY = LeaseHolder(
     name="host-7-5d1f0a",
-    standing=Standing(ingestion_reason="no replica ingests just now", complete_since=PAST, in_hand=deque([PAST])),
+    status=IngestionStatus(ingestion_reason="no replica ingests just now", complete_since=PAST, in_hand=deque([PAST])),
 )
 
 

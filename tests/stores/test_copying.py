@@ -138,7 +138,7 @@ async def answers(
             await tell(store, messages)
             await store.release_lease()
         found = {name: values(answer) for name, answer in (await asking.answers(store)).items()}
-        limited = await asking.answers(store.seen_by(frozenset(NAMESPACE_IDS[:1])))
+        limited = await asking.answers(store.visible_to(frozenset(NAMESPACE_IDS[:1])))
         kept = await store.rejected_messages(after=0, limit=1000)
         return {
             **found,

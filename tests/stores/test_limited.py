@@ -45,8 +45,8 @@ from jobindex.model.reader import CHANGES_MAXIMUM, Reader
 from jobindex.model.store import Store
 from jobindex.model.views import JobChange
 from jobindex.storage.sql import changes, executions, group_keys, index, scoped_pages, search, things
-from jobindex.storage.sql.group_keys import Key
-from jobindex.storage.sql.scoped_pages import Place, seen_parameters, seen_statement
+from jobindex.storage.sql.group_keys import GroupKey
+from jobindex.storage.sql.scoped_pages import Partition, scoped_parameters, scoped_statement
 from jobindex.storage.sqlite import quick
 from jobindex.storage.sqlite.store import SqliteStore, migrate, open_store
 
@@ -126,15 +126,15 @@ class Index:
         for reports, now in batches:
             self._runner.run(self._store.apply(reports, (), now=now))
 
-    def answers(self, asking: Asking, seen: frozenset[str] | None) -> dict[str, object]:
+    def answers(self, asking: Asking, visible: frozenset[str] | None) -> dict[str, object]:
         """Return what a reader answers that is limited to these namespaces, a few at a time; or one that is not."""
-        if seen is None:
+        if visible is None:
             return self._runner.run(asking.answers(self._store))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 2)
             patch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
             patch.setattr(executions, "LOOKED_AT_MAXIMUM", 1)
-            return self._runner.run(asking.answers(self._store.seen_by(seen)))
+            return self._runner.run(asking.answers(self._store.visible_to(visible)))
 
 
 @pytest.fixture(scope="module")
@@ -197,11 +197,11 @@ def test_others_jobs_do_not_show(
 ) -> None:
     """Whatever is told of other jobs, on the same things, in the same groups and at the same times, in any order."""
     alone, together = indexes
-    seen = data.draw(st.sampled_from([V, frozenset(NAMESPACE_IDS[:1]), frozenset({NAMESPACE_IDS[1], "never", ""})]))
+    visible = data.draw(st.sampled_from([V, frozenset(NAMESPACE_IDS[:1]), frozenset({NAMESPACE_IDS[1], "never", ""})]))
     batches = _batches(data, parse(messages)[0])
     alone.fill(batches)
     together.fill(_with(data, batches, list(elsewhere(parse(others)[0]))))
-    assert alone.answers(asking, seen) == together.answers(asking, seen)
+    assert alone.answers(asking, visible) == together.answers(asking, visible)
 
 
 @given(data=st.data(), messages=_any_streams(), others=_any_streams(), asking=askings())
@@ -271,7 +271,7 @@ async def test_a_job_that_comes_and_goes_is_listed_and_deleted(store: Store) -> 
     ):
         await tell(store, job("j1", namespace, status=status, createdAt=1, lastUpdatedAt=minute + 2), minute=minute)
     await tell(store, event("deleted", timestamp=100), minute=6)
-    reader = store.seen_by(N1)
+    reader = store.visible_to(N1)
     expected = [
         change(6, None, SCHEDULED, is_told=False),
         change(5, SCHEDULED, None),
@@ -281,9 +281,9 @@ async def test_a_job_that_comes_and_goes_is_listed_and_deleted(store: Store) -> 
     ]
     assert expected == await reader.job_changes("j1", limit=100)
     assert expected[:2] == await reader.job_changes("j1", limit=2)
-    assert [] == await store.seen_by(NONE).job_changes("j1", limit=100)
-    assert 5 == len(await store.seen_by(frozenset({"n2"})).job_changes("j1", limit=100))
-    assert await store.job_changes("j1", limit=100) == await store.seen_by(N1 | {"n2"}).job_changes("j1", limit=100)
+    assert [] == await store.visible_to(NONE).job_changes("j1", limit=100)
+    assert 5 == len(await store.visible_to(frozenset({"n2"})).job_changes("j1", limit=100))
+    assert await store.job_changes("j1", limit=100) == await store.visible_to(N1 | {"n2"}).job_changes("j1", limit=100)
 
 
 async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
@@ -292,7 +292,7 @@ async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
     await tell(store, job("j1", "n2", status="CANCELED", lastUpdatedAt=3), minute=1)
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=2)
     gone = [change(1, None, COMPLETED, is_told=False), change(0, COMPLETED, None)]
-    assert gone == await store.seen_by(N1).job_changes("j1", limit=100)
+    assert gone == await store.visible_to(N1).job_changes("j1", limit=100)
 
 
 async def test_what_a_deletion_tells_is_told(store: Store) -> None:
@@ -300,10 +300,10 @@ async def test_what_a_deletion_tells_is_told(store: Store) -> None:
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=1)
     expected = [change(1, None, COMPLETED), change(0, COMPLETED, None)]
-    assert expected == await store.seen_by(N1).job_changes("j1", limit=100)
+    assert expected == await store.visible_to(N1).job_changes("j1", limit=100)
     assert expected == await store.job_changes("j1", limit=100)
     await tell(store, job("j1", "n2", createdAt=30, lastUpdatedAt=30), minute=2)
-    assert expected == await store.seen_by(N1).job_changes("j1", limit=100)
+    assert expected == await store.visible_to(N1).job_changes("j1", limit=100)
 
 
 async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(store: Store) -> None:
@@ -313,7 +313,7 @@ async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(st
         await tell(store, job("j1", "n1", status=status, createdAt=1, lastUpdatedAt=minute + 1), minute=minute)
     everything = await store.job_changes("j1", limit=1000)
     assert CHANGES_MAXIMUM == len(everything)
-    assert everything == await store.seen_by(N1).job_changes("j1", limit=1000)
+    assert everything == await store.visible_to(N1).job_changes("j1", limit=1000)
 
 
 async def test_a_job_that_came_before_all_changes_that_are_kept(store: Store) -> None:
@@ -322,7 +322,7 @@ async def test_a_job_that_came_before_all_changes_that_are_kept(store: Store) ->
     for minute in range(1, CHANGES_MAXIMUM + 2):
         status = "IN_PROGRESS" if minute % 2 else "CANCELED"
         await tell(store, job("j1", "n2", status=status, lastUpdatedAt=minute + 1), minute=minute)
-    assert [] == await store.seen_by(N1).job_changes("j1", limit=1000)
+    assert [] == await store.visible_to(N1).job_changes("j1", limit=1000)
 
 
 @pytest.mark.parametrize(
@@ -367,8 +367,8 @@ async def test_what_is_of_others_is_as_unknown_as_what_never_was(
     )
     unknown = await asked(ask(store, "unknown"))
     assert "ResourceNotFoundException" in str(unknown)
-    for seen in (N1, NONE, frozenset[str]()):
-        reader = store.seen_by(seen)
+    for visible in (N1, NONE, frozenset[str]()):
+        reader = store.visible_to(visible)
         assert str(unknown) == str(await asked(ask(reader, "unknown")))
         assert str(unknown).replace("unknown", "others") == str(await asked(ask(reader, "others")))
 
@@ -380,16 +380,16 @@ async def test_of_two_groups_each_must_be_known(store: Store) -> None:
     assert [] == await job_ids(store, both)
     for namespace_id, unknown in (("n1", "id"), ("n2", "g1"), ("n9", "g1")):
         with pytest.raises(ResourceNotFoundException, match=f"^Thing group {unknown} cannot be found.$"):
-            await store.seen_by(frozenset({namespace_id})).list_jobs(both)
+            await store.visible_to(frozenset({namespace_id})).list_jobs(both)
 
 
 async def test_a_group_is_known_by_a_job_that_was_told_with_what_it_is_tied_to(store: Store) -> None:
     """Whoever tied its name to its id, the jobs of the one are those of the other."""
     await tell(store, job("j1", "n1", createdAt=1, thingGroupName="g"), job("j2", "n2", createdAt=2, thingGroupId="id"))
     by_id = ListJobsQuery(filters=Filters(thing_group_id="id"))
-    assert "cannot be found" in str(await asked(store.seen_by(N1).list_jobs(by_id)))
+    assert "cannot be found" in str(await asked(store.visible_to(N1).list_jobs(by_id)))
     await tell(store, group("g", "id"))
-    assert ["j1"] == await job_ids(store.seen_by(N1), by_id)
+    assert ["j1"] == await job_ids(store.visible_to(N1), by_id)
     assert ["j2", "j1"] == await job_ids(store, by_id)
 
 
@@ -406,9 +406,9 @@ async def test_two_groups_find_the_jobs_of_both(store: Store, count: int) -> Non
     others = [arn(f"thinggroup/other-{number}") for number in range(count)]
     await tell(store, *jobs, job("one", "n1", createdAt=2, targets=[targets[0], *others]), group("g1", "id"))
     query = ListJobsQuery(filters=Filters(thing_group_name="g0", thing_group_id="id"), max_results=2)
-    page = await store.seen_by(N1).list_jobs(query)
+    page = await store.visible_to(N1).list_jobs(query)
     assert ["both-5", "both-3"] == [one["jobId"] for one in json.loads(b"[" + page.jobs + b"]")]
-    assert ["both-1"] == await job_ids(store.seen_by(N1), replace(query, after=page.next_position))
+    assert ["both-1"] == await job_ids(store.visible_to(N1), replace(query, after=page.next_position))
 
 
 async def test_a_page_that_takes_long_is_of_the_same_namespaces(
@@ -418,7 +418,7 @@ async def test_a_page_that_takes_long_is_of_the_same_namespaces(
     monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 1)
     async with open_store(tmp_path / "jobindex.db") as store:
         await tell(store, *(job(f"j{number}", "n1" if number % 2 else "n2", createdAt=number) for number in range(99)))
-        reader = store.seen_by(N1)
+        reader = store.visible_to(N1)
         with pytest.raises(sqlite3.OperationalError, match="interrupted"):
             store._engine._quick.read(store._engine, ListJobsQuery(), N1)
         assert [f"j{number}" for number in range(97, 0, -2)] == await job_ids(reader, ListJobsQuery())
@@ -426,7 +426,7 @@ async def test_a_page_that_takes_long_is_of_the_same_namespaces(
 
 async def test_a_limited_reader_has_the_version_of_its_store(store: Store) -> None:
     """Also when what was written is of others."""
-    reader = store.seen_by(N1)
+    reader = store.visible_to(N1)
     version = reader.version
     await tell(store, job("j1", "n2"))
     assert version < reader.version <= store.version
@@ -435,7 +435,7 @@ async def test_a_limited_reader_has_the_version_of_its_store(store: Store) -> No
 async def test_jobs_without_a_namespace_are_seen_by_none(store: Store) -> None:
     """There is no name for the jobs that have no namespace."""
     await tell(store, execution("QUEUED", queuedAt=1, lastUpdatedAt=1), pending(2, entry(), namespace=None))
-    reader = store.seen_by(frozenset({""}))
+    reader = store.visible_to(frozenset({""}))
     assert [] == await reader.namespaces(after=None, limit=10, now=NOW)
     assert [] == await reader.things(prefix="", after="", limit=10)
     assert [] == await job_ids(reader, ListJobsQuery())
@@ -447,7 +447,7 @@ async def test_things_are_found_beyond_those_of_others(store: Store, monkeypatch
     await tell(store, *(execution("QUEUED", "other", f"a{number}", lastUpdatedAt=1) for number in range(9)))
     mine = [execution("QUEUED", job_id, thing, lastUpdatedAt=1) for job_id in ("j1", "j2") for thing in ("b", "c")]
     await tell(store, *mine, job("j1", "n1"), job("j2", "n1"), pending(2, thing="b"), pending(2, thing="d"))
-    reader = store.seen_by(N1)
+    reader = store.visible_to(N1)
     assert ["b", "c"] == await reader.things(prefix="", after="", limit=2)
     assert ["b", "c", "d"] == await reader.things(prefix="", after="", limit=4)
     assert ["d"] == await reader.things(prefix="", after="c", limit=2)
@@ -481,14 +481,14 @@ SEEN = json.dumps(["n1", "n2"])
 
 @pytest.mark.parametrize("after", [None, Position(created_at=NOW, job_id="j1")], ids=["first page", "next page"])
 @pytest.mark.parametrize("is_backwards", [False, True], ids=["forwards", "backwards"])
-@pytest.mark.parametrize("keys", [None, [Key("name:g"), Key("name:g", "name:h")]], ids=["all", "of a group"])
+@pytest.mark.parametrize("keys", [None, [GroupKey("name:g"), GroupKey("name:g", "name:h")]], ids=["all", "of a group"])
 def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
-    migrated: sqlite3.Connection, keys: Sequence[Key] | None, after: Position | None, *, is_backwards: bool
+    migrated: sqlite3.Connection, keys: Sequence[GroupKey] | None, after: Position | None, *, is_backwards: bool
 ) -> None:
     """The next job of each namespace and kind is the next in an index; what is sorted is the page."""
     query = ListJobsQuery(after=after, is_backwards=is_backwards)
-    places = [Place("n", kind, None if keys is None else keys[kind]) for kind in range(2)]
-    steps = plan(migrated, seen_statement(query, keys), seen_parameters(query, places))
+    places = [Partition("n", kind, None if keys is None else keys[kind]) for kind in range(2)]
+    steps = plan(migrated, scoped_statement(query, keys), scoped_parameters(query, places))
     lookups = [step for step in steps if step.startswith("SEARCH behind")]
     comparison = ">" if is_backwards else "<"
     behind = [step for step in lookups if step.endswith(f"kind=? AND (created_at,job_id){comparison}(?,?))")]
@@ -506,8 +506,8 @@ def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
 )
 def test_where_jobs_are_is_looked_up(migrated: sqlite3.Connection, statement: str) -> None:
     """For each namespace and each kind that there is, by an index."""
-    steps = plan(migrated, statement, {"keys": '["name:g"]', "seen": SEEN})
-    allowed = ("SCAN json_each VIRTUAL", "SCAN key VIRTUAL", "SCAN seen VIRTUAL", "SCAN CONSTANT ROW")
+    steps = plan(migrated, statement, {"keys": '["name:g"]', "visible": SEEN})
+    allowed = ("SCAN json_each VIRTUAL", "SCAN key VIRTUAL", "SCAN visible VIRTUAL", "SCAN CONSTANT ROW")
     assert [] == [step for step in steps if not is_cheap(step, allowed)]
 
 
@@ -541,7 +541,7 @@ async def test_nothing_is_looked_for_in_a_whole_table(
     monkeypatch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
     statements: list[str] = []
     told.set_trace_callback(statements.append)
-    ask(told, seen=frozenset({"n1", "n2"}))
+    ask(told, visible=frozenset({"n1", "n2"}))
     told.set_trace_callback(None)
     allowed = (
         "SCAN names",
@@ -549,7 +549,7 @@ async def test_nothing_is_looked_for_in_a_whole_table(
         "SCAN (subquery",
         "SCAN CONSTANT ROW",
         "SCAN json_each VIRTUAL",
-        "SCAN seen VIRTUAL",
+        "SCAN visible VIRTUAL",
     )
     sorts = ("USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR GROUP BY")  # of one job, one thing, or the namespaces
     steps = [step for statement in statements for step in plan(told, statement, {})]
@@ -561,12 +561,14 @@ async def test_nothing_is_looked_for_in_a_whole_table(
 async def test_jobs_by_id_are_found_by_namespace(
     told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, thing_group: str | None
 ) -> None:
-    """Where the ids in their order are of others, those that are seen are read, and no more of them is sorted."""
+    """Where the ids in their order are of others, those that are visible are read, and no more of them is sorted."""
     monkeypatch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 1)
     filters = Filters(thing_group_name=thing_group)
     statements: list[str] = []
     told.set_trace_callback(statements.append)
-    search.read_jobs_by_id(told, prefix="j", filters=filters, after="", limit=1, arn_prefix="", seen=frozenset({"n1"}))
+    search.read_jobs_by_id(
+        told, prefix="j", filters=filters, after="", limit=1, arn_prefix="", visible=frozenset({"n1"})
+    )
     told.set_trace_callback(None)
     steps = [step for statement in statements for step in plan(told, statement, {})]
     assert "SEARCH job USING COVERING INDEX job_summaries_by_namespace (namespace_id=? AND kind=?)" in steps
@@ -578,8 +580,8 @@ async def test_jobs_by_id_are_found_by_namespace(
 
 
 def test_things_are_found_by_namespace(migrated: sqlite3.Connection) -> None:
-    """From the jobs that are seen, and from the pending lists of the things asked for."""
-    steps = plan(migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "first": "", "after": "", "limit": 1, "seen": SEEN})
+    """From the jobs that are visible, and from the pending lists of the things asked for."""
+    steps = plan(migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "first": "", "after": "", "limit": 1, "visible": SEEN})
     searches = [step for step in steps if step.startswith("SEARCH")]
     assert [
         "SEARCH job_summaries USING COVERING INDEX job_summaries_by_namespace (namespace_id=?)",

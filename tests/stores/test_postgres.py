@@ -300,7 +300,7 @@ async def test_a_page_is_from_one_moment(postgres_url: str) -> None:
 async def test_nothing_is_kept_of_an_older_answer(postgres_url: str) -> None:
     """Another process may have written since, so no version is ever the same."""
     async with opened(postgres_url) as store:
-        assert store.version < store.version < store.seen_by(frozenset({"n1"})).version
+        assert store.version < store.version < store.visible_to(frozenset({"n1"})).version
 
 
 async def test_a_server_that_stands_still_holds_up_nobody_for_good(

@@ -44,7 +44,7 @@ class Engines:
 
     def answers(self, store: Store, asking: Asking, seen: frozenset[str] | None) -> dict[str, object]:
         """Return what a store answers, its JSON as values: 1.0 is 1."""
-        reader = store if seen is None else store.seen_by(seen)
+        reader = store if seen is None else store.visible_to(seen)
         return {name: values(answer) for name, answer in self.runner.run(asking.answers(reader)).items()}
 
 
@@ -78,7 +78,7 @@ _kinds = [("groups",), ("sightings", "ends"), ("life", "group_event"), ("deletio
     data=st.data(),
     messages=st.one_of(streams(), *(streams_of(some) for some in _kinds)),
     asking=askings(),
-    seen=st.sampled_from([None, frozenset(NAMESPACE_IDS[:1]), frozenset(NAMESPACE_IDS)]),
+    visible=st.sampled_from([None, frozenset(NAMESPACE_IDS[:1]), frozenset(NAMESPACE_IDS)]),
 )
 def test_both_engines_answer_the_same(
     engines: Engines, data: st.DataObject, messages: list[Message], asking: Asking, seen: frozenset[str] | None

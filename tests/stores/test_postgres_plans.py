@@ -118,9 +118,9 @@ def alike(postgresql: Databases) -> Iterator[str]:
 @pytest.fixture
 def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
     """Return what runs some work on a reading connection, and returns the rows that each statement reads."""
-    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415 (where psycopg is)
 
-    link = Link(filled, writes=False)
+    link = ReconnectingConnection(filled, writes=False)
     yield partial(_explain, link)
     link.close()
 
@@ -128,10 +128,10 @@ def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], 
 @pytest.fixture
 def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
     """Return the same of a writing connection."""
-    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415
     from jobindex.storage.postgres.engine import prepare  # noqa: PLC0415 (where psycopg is)
 
-    link = Link(filled, prepare, writes=True)
+    link = ReconnectingConnection(filled, prepare, writes=True)
     yield partial(_explain, link)
     link.close()
 
@@ -172,12 +172,12 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     middle = next(islice(jobs(JOBS), JOBS // 2, None))
     oldest = next(islice(jobs(JOBS), 20, None))
-    seen = SEEN if is_limited else None
+    visible = SEEN if is_limited else None
     maximum = (LIMIT + 1) * (PLACES_MAXIMUM if is_limited else 1)
 
     def ask(query: ListJobsQuery, connection: Connection) -> None:
         try:
-            read_page(connection, engine=engine, query=query, known=known_of("arn:"), seen=seen)
+            read_page(connection, engine=engine, query=query, known=known_of("arn:"), visible=visible)
         except ResourceNotFoundException:
             assert is_limited
 
@@ -194,21 +194,21 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 @pytest.mark.parametrize("missing", ["namespace_id", "status", "target_selection"])
 def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: bool) -> None:  # noqa: FBT001
     """Where all jobs are alike, and a plan is made for whatever is asked, it serves what no job is like."""
-    from jobindex.storage.postgres.connection import Link  # noqa: PLC0415
+    from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415
     from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
 
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     nowhere = {"namespace_id": "n2", "status": JobStatus.CANCELED, "target_selection": TargetSelection.CONTINUOUS}
     told = {name: _ALIKE[name] for name in NAMES if name != "thing_group_id"} | {missing: nowhere[missing]}
-    seen = frozenset({"n1", "n2"}) if is_limited else None
+    visible = frozenset({"n1", "n2"}) if is_limited else None
     others = [name for name in told if name != missing]
-    link = Link(alike, writes=False)
+    link = ReconnectingConnection(alike, writes=False)
 
     def ask(filters: Filters, transaction: Any) -> Mapping[str, int]:
         transaction.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         planned = Explained(transaction, is_prepared=True)
         query = ListJobsQuery(filters=filters, max_results=LIMIT)
-        read_page(planned, engine=engine, query=query, known=known_of("arn:"), seen=seen)
+        read_page(planned, engine=engine, query=query, known=known_of("arn:"), visible=visible)
         return planned.rows
 
     for names in chain.from_iterable(combinations(others, length) for length in range(len(others) + 1)):

@@ -20,7 +20,7 @@ from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import JobStatus
 from jobindex.model.store import NAMED_MAXIMUM, Changed, Forgotten, Store
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.storage.sql import readings, retention
 from jobindex.storage.sqlite.store import migrate, open_store
 
@@ -302,7 +302,7 @@ async def test_rounds_forget_and_count(
     store: Store, index: Index, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Round after round forgets what is past the age, and counts it, also after one that failed."""
-    metrics = Metrics(State())
+    metrics = Metrics(ServiceState())
     noted: list[Changed] = []
     await index.tell(job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10))
     retaining = asyncio.create_task(
@@ -310,7 +310,7 @@ async def test_rounds_forget_and_count(
             store,
             timedelta(days=1),
             metrics=metrics,
-            note=lambda _, changed: noted.append(changed),
+            on_applied=lambda _, changed: noted.append(changed),
             clock=lambda: NOW,
             round_seconds=0.01,
         )
@@ -344,7 +344,7 @@ async def test_the_service_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async with open_store(tmp_path / "jobindex.db") as store:
         told = job("j1", status="COMPLETED", lastUpdatedAt=10), job("j2", lastUpdatedAt=10)
         await Index(store, reverse=False).tell(*told)
-    state, stopping = State(), asyncio.Event()
+    state, stopping = ServiceState(), asyncio.Event()
     serving = asyncio.create_task(service.serve(read_settings(environment, is_terminal=False), stopping, state))
 
     async def job_ids() -> set[str]:

@@ -24,7 +24,7 @@ from jobindex.model.listing import Filters, ListJobsQuery, Position
 from jobindex.model.store import Lease, RejectedLimits, Session
 from jobindex.storage.migrations import Migration, load_migrations
 from jobindex.storage.sql import merge, pages, readings
-from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
 from jobindex.storage.sqlite import quick
 from jobindex.storage.sqlite import store as sqlite
@@ -471,7 +471,7 @@ def test_a_page_costs_the_same_at_any_size(
         thing_group_id="g-1" if names[3] else None,
         thing_group_name="g" if names[4] else None,
     )
-    keys = [Key("name:g"), Key("both:g/g-1"), Key("name:g", "name:h")] if any(names[3:]) else None
+    keys = [GroupKey("name:g"), GroupKey("both:g/g-1"), GroupKey("name:g", "name:h")] if any(names[3:]) else None
     query = ListJobsQuery(filters=filters, after=after)
     statement = page_statement(query, keys)
     assert statement is not None

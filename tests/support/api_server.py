@@ -21,13 +21,13 @@ from jobindex.access.rates import Rates
 from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import RejectedMessage, Report
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.storage.databases import Database, SqliteDatabase
 from jobindex.storage.opening import open_store
 from jobindex.web.api.app import create_app
-from jobindex.web.api.gateway import Gate
+from jobindex.web.api.gateway import Admission
 from jobindex.web.api.throttle import CONCURRENCY_MAXIMUM, PAGES_MAXIMUM, Throttle
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 from jobindex.web.connections import LIMITS, Limits
 from jobindex.web.server import bound_socket, http_config
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
@@ -43,7 +43,7 @@ class Api:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        state: State,
+        state: ServiceState,
         metrics: Metrics,
         port: int,
         routes: Sequence[BaseRoute],
@@ -111,18 +111,18 @@ def serving(
 
     It is in a file in the directory where no other database is given.
     """
-    state = State()
+    state = ServiceState()
     metrics = Metrics(state)
     access = access or Access(region=REGION)
     ui = make_ui(state, Throttle(metrics, pages_maximum), access=access, refused=metrics.unauthenticated.inc)
     app = create_app(
         state,
         metrics,
-        Live(state),
+        ChangeFeed(state),
         pages=ui.routes,
         thing_arn_prefix=THING_ARN_PREFIX,
         concurrency_maximum=concurrency_maximum,
-        gate=Gate(
+        admission=Admission(
             access=access,
             rates=rates,
             public_paths=PUBLIC_PATHS,

@@ -85,7 +85,7 @@ def last_message(service: Service) -> str:
     return service.get("/jobs")[2]["jobindex-freshness"].partition("last-message=")[2]
 
 
-def standing(service: Service) -> str:
+def ingestion_status(service: Service) -> str:
     """Return how a replica stands."""
     return str(service.readyz()["ingestion"])
 
@@ -118,7 +118,7 @@ def test_when_one_is_killed_another_goes_on(tmp_path: Path, postgres_url: str) -
             made.publish(50)
             one.kill()
             killed = time.monotonic()
-            wait_until(lambda: standing(other) == "connected", "the other")
+            wait_until(lambda: ingestion_status(other) == "connected", "the other")
             assert time.monotonic() - killed < LEASE_SECONDS + 4
             one.start(until="standby")
         made.await_all(one, other)
@@ -131,7 +131,7 @@ def test_one_that_is_stopped_hands_over_at_once(tmp_path: Path, postgres_url: st
         with made.publishing():
             made.publish(50)
             assert 0 == one.stop()
-            wait_until(lambda: standing(other) == "connected", "the other", 5)
+            wait_until(lambda: ingestion_status(other) == "connected", "the other", 5)
         made.await_all(other)
         assert "another replica" not in other.log()
 
@@ -144,11 +144,11 @@ def test_one_that_was_held_up_gives_way(tmp_path: Path, postgres_url: str) -> No
             assert one.process is not None
             one.process.send_signal(signal.SIGSTOP)
             try:
-                wait_until(lambda: standing(other) == "connected", "the other", 30)
+                wait_until(lambda: ingestion_status(other) == "connected", "the other", 30)
             finally:
                 one.process.send_signal(signal.SIGCONT)
-            wait_until(lambda: standing(one) == "standby", "the first to stand by")
+            wait_until(lambda: ingestion_status(one) == "standby", "the first to stand by")
             made.publish(50)
         made.await_all(one, other)
-        assert ("standby", "connected") == (standing(one), standing(other))
+        assert ("standby", "connected") == (ingestion_status(one), ingestion_status(other))
         assert other.metric("mqtt_connections_total") <= 2

@@ -9,7 +9,7 @@ import pytest
 from faults.checker import Answer, expected, judge
 from faults.ledger import Ledger, Sent
 from faults.lives import lives
-from faults.reader import Seen, goes_backwards
+from faults.reader import Visible, goes_backwards
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_the_bench_finds_what_was_never_told(jobs: dict[str, list[Sent]]) -> Non
 
 def test_the_reader_finds_what_goes_backwards() -> None:
     """An older time or a lower rank of the same life, or the life before a deletion; a new life may begin low."""
-    seen = Seen(created_at=10, last_updated_at=20, rank=2)
+    seen = Visible(created_at=10, last_updated_at=20, rank=2)
     assert not goes_backwards(seen, seen, math.inf)
     assert goes_backwards(seen, replace(seen, last_updated_at=19), math.inf)
     assert goes_backwards(seen, replace(seen, rank=1), math.inf)
-    again = Seen(created_at=31, last_updated_at=31, rank=0)
+    again = Visible(created_at=31, last_updated_at=31, rank=0)
     assert not goes_backwards(seen, again, 30)
     assert goes_backwards(again, seen, 30)

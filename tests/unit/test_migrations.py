@@ -44,7 +44,7 @@ def test_a_checkout_uses_the_files_beside_the_package(monkeypatch: pytest.Monkey
     folder.mkdir(parents=True)
     (folder / "0001_first.sql").write_text("SELECT 1;", "utf-8")
     monkeypatch.setattr(jobindex.storage.migrations, "files", lambda _package: package)
-    monkeypatch.setattr(jobindex.storage.migrations, "__file__", str(package / "migrations.py"))
+    monkeypatch.setattr(jobindex.storage.migrations, "__file__", str(package / "storage" / "migrations.py"))
     assert (Migration(number=1, name="first", sql="SELECT 1;"),) == load_migrations("sqlite")
 
 

@@ -14,9 +14,9 @@ from jobindex.messages.topics import DEFAULT_FILTERS
 from jobindex.model.jobs import JobStatus
 from jobindex.model.parameters import MAX_RESULTS
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 from jobindex.web.api.app import create_app
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 from jobindex.web.ui.routes import make_ui
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,7 @@ def test_the_readme_has_the_table_of_the_settings() -> None:
 
 def test_the_readme_names_every_metric_and_no_other() -> None:
     """A metric's name is its series' or its histogram's."""
-    families = [family for family in Metrics(State()).registry.collect() if family.name.startswith("jobindex_")]
+    families = [family for family in Metrics(ServiceState()).registry.collect() if family.name.startswith("jobindex_")]
     expected = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     assert expected == set(re.findall(r"^\| `(jobindex_\w+)`", README, re.MULTILINE))
 
@@ -57,7 +57,12 @@ def test_the_readme_has_an_example_of_every_command_that_asks() -> None:
 
 def test_the_readme_names_every_path() -> None:
     """Each path that the service answers stands in a table of the README, and no other does."""
-    app = create_app(State(), Metrics(State()), Live(State()), pages=make_ui(State(), nullcontext()).routes)
+    app = create_app(
+        ServiceState(),
+        Metrics(ServiceState()),
+        ChangeFeed(ServiceState()),
+        pages=make_ui(ServiceState(), nullcontext()).routes,
+    )
     paths = {
         getattr(route, "path", "") + getattr(inner, "path", "")
         for route in app.routes

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.errors import BrokerError, BrokerRefusedError
 from jobindex.ingest.broker import Broker
 from jobindex.ingest.mqtt_client import connect_probe
@@ -33,15 +33,15 @@ _LOGIN_ADVICE = (
 )
 
 
-def examine_brokers(brokers: Sequence[Broker], topic_filters: Sequence[str]) -> Iterator[Finding]:
+def examine_brokers(brokers: Sequence[Broker], topic_filters: Sequence[str]) -> Iterator[CheckResult]:
     """Yield what is found on the way to each broker; of several, which of them it is about."""
     for broker in brokers:
-        for finding in _examine(broker, topic_filters):
-            is_clear = len(brokers) == 1 or str(broker) in finding.told
-            yield finding if is_clear else replace(finding, told=f"{broker}: {finding.told}")
+        for result in _examine(broker, topic_filters):
+            is_clear = len(brokers) == 1 or str(broker) in result.told
+            yield result if is_clear else replace(result, told=f"{broker}: {result.told}")
 
 
-def _examine(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
+def _examine(broker: Broker, topic_filters: Sequence[str]) -> Iterator[CheckResult]:
     """Yield what is found on the way to a broker, as far as it leads.
 
     It is asked under a client id of its own, so that a service that is connected stays so. That the service is tells
@@ -74,14 +74,14 @@ def _examine(broker: Broker, topic_filters: Sequence[str]) -> Iterator[Finding]:
     yield from asyncio.run(_examine_session(probe, topic_filters, broker.client_id))
 
 
-def _tls(broker: Broker, context: ssl.SSLContext, connection: socket.socket) -> Finding:
+def _tls(broker: Broker, context: ssl.SSLContext, connection: socket.socket) -> CheckResult:
     with context.wrap_socket(connection, server_hostname=broker.host) as secured:
         protocol = secured.selected_alpn_protocol()
         agreed = f", {protocol} by ALPN" if protocol else ""
         return _BROKER.well(f"{secured.version()}{agreed}, with a certificate that is trusted")
 
 
-def _tcp_fault(broker: Broker, error: OSError) -> Finding:
+def _tcp_fault(broker: Broker, error: OSError) -> CheckResult:
     if isinstance(error, ConnectionRefusedError):
         advice = "Start the broker, or correct the host and the port in JOBINDEX_MQTT_URL."
     elif isinstance(error, TimeoutError):
@@ -91,7 +91,7 @@ def _tcp_fault(broker: Broker, error: OSError) -> Finding:
     return _BROKER.bad(f"{broker} takes no connection: {error.strerror or error}", advice)
 
 
-def _tls_fault(error: OSError) -> Finding:
+def _tls_fault(error: OSError) -> CheckResult:
     if isinstance(error, ssl.SSLCertVerificationError):
         advice = (
             "Use the host name that stands in the certificate."
@@ -110,8 +110,8 @@ def _tls_fault(error: OSError) -> Finding:
     )
 
 
-async def _examine_session(broker: Broker, topic_filters: Sequence[str], own_id: str) -> list[Finding]:
-    findings: list[Finding] = []
+async def _examine_session(broker: Broker, topic_filters: Sequence[str], own_id: str) -> list[CheckResult]:
+    findings: list[CheckResult] = []
     asked = None
     try:
         async with connect_probe(broker) as is_granted:
@@ -127,7 +127,7 @@ async def _examine_session(broker: Broker, topic_filters: Sequence[str], own_id:
     return findings
 
 
-def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str) -> Finding:
+def _refusal(broker: Broker, error: BrokerError, asked: str | None, own_id: str) -> CheckResult:
     if asked is not None:
         return _BROKER.bad(f"the broker ended the connection when asked for {asked}: {error}", _ACL_ADVICE)
     if isinstance(error, BrokerRefusedError):

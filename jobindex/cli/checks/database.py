@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.storage.sqlite.inspection import Condition, condition
+from jobindex.storage.sqlite.inspection import SqliteInspection, inspect_file
 
 _TELLING_BYTES = 1024**2
 """What is smaller tells nothing."""
@@ -15,7 +15,7 @@ _TELLING_BYTES = 1024**2
 _DATABASE = Part("database")
 
 
-def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
+def examine_database(path: Path, *, is_served: bool) -> Iterator[CheckResult]:
     """Yield what is found of a database; `is_served` says whether a service answers that should have it."""
     if not path.exists():
         yield _absence(path, is_served=is_served)
@@ -29,7 +29,7 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[Finding]:
         )
         return
     try:
-        found = condition(path)
+        found = inspect_file(path)
     except DatabaseUnavailableError as error:
         yield _DATABASE.bad(
             f"cannot be read: {error}",
@@ -61,7 +61,7 @@ def _may(path: Path, rights: int) -> bool:
     return os.access(path, rights, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _absence(path: Path, *, is_served: bool) -> Finding:
+def _absence(path: Path, *, is_served: bool) -> CheckResult:
     folder = path.absolute().parent
     if not folder.is_dir() or not _may(folder, os.W_OK | os.X_OK):
         return _DATABASE.bad(
@@ -76,7 +76,7 @@ def _absence(path: Path, *, is_served: bool) -> Finding:
     return _DATABASE.well(f"{path} is not there yet; `jobindex serve` makes it")
 
 
-def _schema(path: Path, found: Condition) -> Finding:
+def _schema(path: Path, found: SqliteInspection) -> CheckResult:
     if not found.is_whole:
         return _DATABASE.bad(
             f"{path} is a copy that is not whole", "Call `jobindex copy` again as before: it goes on with it."
@@ -99,14 +99,14 @@ def _schema(path: Path, found: Condition) -> Finding:
     return _DATABASE.well(f"{path} is readable, at migration {found.migration}{_with(found.bytes)}")
 
 
-def _room(path: Path, found: Condition) -> Finding:
+def _room(path: Path, found: SqliteInspection) -> CheckResult:
     told = f"the disk of {path} has {_mib(found.free_bytes)} left"
     if not found.is_disk_full:
         return _DATABASE.well(told)
     return _DATABASE.bad(told, "Make room: what cannot be written stays with the broker, within the broker's limits.")
 
 
-def _holding(found: Condition, *, is_served: bool) -> Finding:
+def _holding(found: SqliteInspection, *, is_served: bool) -> CheckResult:
     if not found.is_locked:
         if is_served:
             return _DATABASE.bad(

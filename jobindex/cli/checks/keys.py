@@ -5,12 +5,12 @@ from pathlib import Path
 
 from jobindex.access.keys import Keys
 from jobindex.access.keys_file import is_open_to_others
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 
 _KEYS = Part("keys")
 
 
-def examine_keys(path: Path | None, keys: Keys | None) -> Iterator[Finding]:
+def examine_keys(path: Path | None, keys: Keys | None) -> Iterator[CheckResult]:
     """Yield what is found of the keys file; None where nobody is asked for a key."""
     if path is None or keys is None:
         yield _KEYS.well("none are asked for: whoever reaches the service reads all")

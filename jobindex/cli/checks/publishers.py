@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jobindex.cli.checks.finding import Finding
+from jobindex.cli.checks.check_result import CheckResult
 from jobindex.cli.client import ServiceClient
 from jobindex.cli.output import printable, time
 from jobindex.durations import show_duration
@@ -11,7 +11,7 @@ from jobindex.errors import InvalidRequestException, ResourceNotFoundException, 
 _AHEAD_SECONDS = 300
 
 
-def examine_publishers(service: ServiceClient, now: float) -> Iterator[Finding]:
+def examine_publishers(service: ServiceClient, now: float) -> Iterator[CheckResult]:
     """Yield what is found of the newest job, which is the one of the greatest createdAt."""
     try:
         newest = service.ask("GET", "/jobs", {"maxResults": 1})["jobs"]
@@ -20,7 +20,7 @@ def examine_publishers(service: ServiceClient, now: float) -> Iterator[Finding]:
     for job in newest:
         ahead = job["createdAt"] - now
         if ahead > _AHEAD_SECONDS:
-            yield Finding(
+            yield CheckResult(
                 part="clock",
                 told=f"job {printable(job['jobId'])} was created at {time(job['createdAt'])}, "
                 f"{show_duration(ahead)} from now",

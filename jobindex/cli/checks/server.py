@@ -3,18 +3,18 @@
 import asyncio
 from collections.abc import Iterator
 
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.databases import PostgresDatabase
-from jobindex.storage.postgres.inspection import Condition, read_condition
+from jobindex.storage.postgres.inspection import PostgresInspection, inspect_database
 
 _DATABASE = Part("database")
 
 
-def examine_server(database: PostgresDatabase) -> Iterator[Finding]:
+def examine_server(database: PostgresDatabase) -> Iterator[CheckResult]:
     """Yield what is found of a database of PostgreSQL."""
     try:
-        found = asyncio.run(read_condition(database))
+        found = asyncio.run(inspect_database(database))
     except DatabaseUnavailableError as error:
         yield _DATABASE.bad(
             str(error),
@@ -30,7 +30,7 @@ def examine_server(database: PostgresDatabase) -> Iterator[Finding]:
         yield _ingestion(found)
 
 
-def _schema(database: PostgresDatabase, found: Condition) -> Finding:
+def _schema(database: PostgresDatabase, found: PostgresInspection) -> CheckResult:
     if not found.is_whole:
         return _DATABASE.bad(
             f"{database} is a copy that is not whole", "Call `jobindex copy` again as before: it goes on with it."
@@ -47,7 +47,7 @@ def _schema(database: PostgresDatabase, found: Condition) -> Finding:
     return _DATABASE.well(f"{database} takes writes ({found.server}), at migration {found.migration}")
 
 
-def _ingestion(found: Condition) -> Finding:
+def _ingestion(found: PostgresInspection) -> CheckResult:
     if found.holder is None:
         return _DATABASE.well("no replica ingests just now; the next that starts does")
     return _DATABASE.well(f"{found.holder} ingests")

@@ -10,7 +10,7 @@ from urllib.request import Request
 
 import orjson
 
-from jobindex.cli.checks.finding import Finding, Part
+from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.direct import UNANSWERED, open_directly
 from jobindex.cli.output import time
@@ -23,7 +23,7 @@ _CLOCK_SECONDS = 5
 _BEHIND_SECONDS = 30
 
 
-def examine_service(service: ServiceClient) -> Iterator[Finding]:
+def examine_service(service: ServiceClient) -> Iterator[CheckResult]:
     """Yield what is found of a service."""
     url = service.url
     try:
@@ -66,13 +66,13 @@ def _open(service: ServiceClient) -> HTTPResponse | HTTPError:
         return error  # 503 tells too
 
 
-def _readiness(url: str, told: Json) -> Finding:
+def _readiness(url: str, told: Json) -> CheckResult:
     if told.get("ready"):
         return _SERVICE.well(f"{url} is ready")
     return _SERVICE.bad(f"{url} is not ready: {told.get('reason', 'it does not say why')}", "Look into its log.")
 
 
-def _session(told: Json, now: datetime) -> Iterator[Finding]:
+def _session(told: Json, now: datetime) -> Iterator[CheckResult]:
     ingesting = told
     who = "it"
     if told.get("ingestion") == "standby":
@@ -116,7 +116,7 @@ def _until_then(told: Json) -> str:
     return f"; it was told everything from {_time(told, 'completeSince')} until it lost the broker{last}"
 
 
-def _clock(there: datetime, now: datetime) -> Finding:
+def _clock(there: datetime, now: datetime) -> CheckResult:
     # A Date header is cut to the second, and uvicorn makes it once a second.
     apart = abs((now - there).total_seconds() - 1)
     if apart <= _CLOCK_SECONDS:
@@ -127,7 +127,7 @@ def _clock(there: datetime, now: datetime) -> Finding:
     )
 
 
-def _key(error: RefusedError) -> Finding:
+def _key(error: RefusedError) -> CheckResult:
     if error.is_known:
         return _SERVICE.well(
             "the key of JOBINDEX_HTTP_TOKEN is limited to namespaces, and is not told when messages came"
@@ -139,7 +139,7 @@ def _key(error: RefusedError) -> Finding:
     )
 
 
-def _messages(told: Json, now: datetime) -> Iterator[Finding]:
+def _messages(told: Json, now: datetime) -> Iterator[CheckResult]:
     if "lastMessage" not in told:
         yield _MESSAGES.well(
             "none has arrived since the service was started; where something was published, know that mosquitto "

@@ -17,7 +17,7 @@ from jobindex.config.settings import Settings
 from jobindex.errors import SettingsError
 from jobindex.ingest.broker import Broker
 from jobindex.ingest.mqtt_client import connect_publisher
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 from jobindex.service import serve, stop_on_signals
 from jobindex.storage.databases import SqliteDatabase
 
@@ -62,7 +62,7 @@ async def demo(settings: Settings, seconds: float | None) -> None:
         directory = Path(temporary)
         async with nats_broker(directory, ack_wait_seconds=_ACK_WAIT_SECONDS) as (reader, publisher):
             settings = replace(settings, brokers=(reader,), database=SqliteDatabase(path=directory / "jobindex.db"))
-            state = State()
+            state = ServiceState()
             async with _fleet(settings, publisher, state), _time_limit(stopping, seconds):
                 await serve(settings, stopping, state)
 
@@ -87,7 +87,7 @@ def _program(name: str) -> str:
 
 
 @asynccontextmanager
-async def _fleet(settings: Settings, publisher: Broker, state: State) -> AsyncIterator[None]:
+async def _fleet(settings: Settings, publisher: Broker, state: ServiceState) -> AsyncIterator[None]:
     """Publish what a fleet publishes while the context is open."""
     publishing = asyncio.create_task(_publish(settings, publisher, state), name="fleet")
     try:
@@ -97,7 +97,7 @@ async def _fleet(settings: Settings, publisher: Broker, state: State) -> AsyncIt
         await asyncio.wait((publishing,))
 
 
-async def _publish(settings: Settings, publisher: Broker, state: State) -> None:
+async def _publish(settings: Settings, publisher: Broker, state: ServiceState) -> None:
     # A new session knows nothing older than itself.
     while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the service need not know who watches)
         await asyncio.sleep(0.05)

@@ -83,7 +83,7 @@ AND setting IN ('off', 'local')
 """
 
 
-class Row:
+class NamedRow:
     """A row, whose columns are known by their names and in their order."""
 
     __slots__ = ("_places", "_values")
@@ -99,9 +99,9 @@ class Row:
         return iter(self._values)
 
 
-def _rows(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
+def _rows(cursor: psycopg.Cursor[Any]) -> Callable[[Sequence[Any]], NamedRow]:
     places = {column.name: place for place, column in enumerate(cursor.description or ())}
-    return lambda values: Row(places, values)
+    return lambda values: NamedRow(places, values)
 
 
 class _TextDumper(StrDumper):
@@ -114,21 +114,21 @@ class _TextDumper(StrDumper):
 class Transaction:
     """A Connection of `sql/`, in an open transaction: it says the statements in PostgreSQL's words."""
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: psycopg.Connection[NamedRow]) -> None:
         self.connection = connection
 
-    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> psycopg.Cursor[Row]:
+    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> psycopg.Cursor[NamedRow]:
         """Run a statement."""
         return self.connection.execute(translated(statement).encode(), parameters or {})
 
-    def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> psycopg.Cursor[Row]:
+    def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> psycopg.Cursor[NamedRow]:
         """Run a statement with each of these parameters."""
         cursor = self.connection.cursor()
         cursor.executemany(translated(statement).encode(), list(parameters))
         return cursor
 
 
-class Link:
+class ReconnectingConnection:
     """A connection of one thread; `prepare` is run on each that is made.
 
     A transaction is tried `attempts` times before it is the caller's turn to wait.
@@ -137,7 +137,7 @@ class Link:
     def __init__(
         self,
         conninfo: str,
-        prepare: Callable[[psycopg.Connection[Row]], None] = lambda _: None,
+        prepare: Callable[[psycopg.Connection[NamedRow]], None] = lambda _: None,
         *,
         writes: bool,
         attempts: int = 4,
@@ -146,7 +146,7 @@ class Link:
         self._prepare = prepare
         self._writes = writes
         self._attempts = attempts
-        self._connection: psycopg.Connection[Row] | None = None
+        self._connection: psycopg.Connection[NamedRow] | None = None
 
     def run(self, work: Callable[[Transaction], T], *, done: str) -> T:
         """Do some work in a transaction of its own.
@@ -195,7 +195,7 @@ class Link:
                 self._connection.close()
             self._connection = None
 
-    def _connected(self) -> psycopg.Connection[Row]:
+    def _connected(self) -> psycopg.Connection[NamedRow]:
         if self._connection is None or self._connection.closed:
             connection = connect(self._conninfo)
             try:
@@ -207,7 +207,7 @@ class Link:
             self._connection = connection
         return self._connection
 
-    def _set(self, connection: psycopg.Connection[Row]) -> None:
+    def _set(self, connection: psycopg.Connection[NamedRow]) -> None:
         wanted = {**_PLANS, **(_PATIENCE if self._writes else {})}
         values = ", ".join(["(%s, %s)"] * len(wanted))
         settings = [part for setting in wanted.items() for part in setting]
@@ -232,14 +232,14 @@ class Link:
         return state in _PASSING_STATES or state.startswith(_PASSING_CLASSES)
 
 
-def connect(conninfo: str) -> psycopg.Connection[Row]:
+def connect(conninfo: str) -> psycopg.Connection[NamedRow]:
     """Return a connection on which each statement is a transaction of its own.
 
     Raises:
         psycopg.Error: there is none.
     """
     told = {name: str(value) for name, value in conninfo_to_dict(conninfo).items() if value is not None}
-    connection = psycopg.Connection[Row].connect(
+    connection = psycopg.Connection[NamedRow].connect(
         make_conninfo(**{**_DEFAULTS, **told}), autocommit=True, row_factory=_rows
     )
     # One type of number and of text: a statement is prepared once, not for each size of its numbers.

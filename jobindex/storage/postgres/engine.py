@@ -13,11 +13,11 @@ import psycopg
 from jobindex.durations import SHUTDOWN
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.postgres import changes, lease, pages, scoped_pages
-from jobindex.storage.postgres.connection import Link, Row, Transaction
+from jobindex.storage.postgres.connection import NamedRow, ReconnectingConnection, Transaction
 from jobindex.storage.postgres.temporary_tables import CREATE_CHANGED, CREATE_CHANGED_BARE
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.pages import known_of, read_page
-from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.scope import Visible
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class PostgresEngine:
     """An Engine on a database; `name` is that of this process among those that share it."""
 
     page_statement = staticmethod(pages.page_statement)
-    seen_statement = staticmethod(scoped_pages.seen_statement)
+    scoped_statement = staticmethod(scoped_pages.scoped_statement)
 
     def __init__(self, conninfo: str, *, name: str, arn_prefix: str) -> None:
         self.name = name
@@ -45,10 +45,14 @@ class PostgresEngine:
         """Of the lease that this process took last; None where it never did, or gave it back."""
         self.arn_prefix = arn_prefix
         self._readers = _Lane(
-            partial(Link, conninfo, writes=False, attempts=_READ_ATTEMPTS), READERS, seconds=_READ_SECONDS
+            partial(ReconnectingConnection, conninfo, writes=False, attempts=_READ_ATTEMPTS),
+            READERS,
+            seconds=_READ_SECONDS,
         )
-        self._writer = _Lane(partial(Link, conninfo, prepare, writes=True), 1, seconds=_WRITE_SECONDS)
-        self._steward = _Lane(partial(Link, conninfo, writes=True, attempts=2), 1, seconds=_READ_SECONDS)
+        self._writer = _Lane(partial(ReconnectingConnection, conninfo, prepare, writes=True), 1, seconds=_WRITE_SECONDS)
+        self._steward = _Lane(
+            partial(ReconnectingConnection, conninfo, writes=True, attempts=2), 1, seconds=_READ_SECONDS
+        )
         self._versions = count(1)
 
     @property
@@ -60,10 +64,10 @@ class PostgresEngine:
         """See Engine."""
         return await self._readers.run(work, done="read")
 
-    async def read_page(self, query: ListJobsQuery, seen: Seen, /) -> JobPage:
+    async def read_page(self, query: ListJobsQuery, visible: Visible, /) -> JobPage:
         """See Engine."""
         known = known_of(self.arn_prefix)
-        return await self.read(partial(read_page, engine=self, query=query, known=known, seen=seen))
+        return await self.read(partial(read_page, engine=self, query=query, known=known, visible=visible))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:
         """See Engine."""
@@ -91,19 +95,19 @@ class PostgresEngine:
 class _Lane:
     """Threads, each with a connection of its own."""
 
-    def __init__(self, make: Callable[[], Link], threads: int, *, seconds: float) -> None:
+    def __init__(self, make: Callable[[], ReconnectingConnection], threads: int, *, seconds: float) -> None:
         self._make = make
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="postgres")
         self._own = threading.local()
-        self._links: list[Link] = []
+        self._links: list[ReconnectingConnection] = []
 
     async def run(self, work: Callable[[Transaction], T], *, done: str) -> T:
         """Do some work in a transaction; a server that is silent for too long once it began loses the connection."""
         loop = asyncio.get_running_loop()
         deadlines: list[asyncio.TimerHandle] = []
 
-        def begin(link: Link) -> None:
+        def begin(link: ReconnectingConnection) -> None:
             if not doing.done():
                 deadlines.append(loop.call_later(self._seconds, link.abort))
 
@@ -131,15 +135,15 @@ class _Lane:
         for link in self._links:
             link.close()
 
-    def _link(self) -> Link:
+    def _link(self) -> ReconnectingConnection:
         if not hasattr(self._own, "link"):
             self._own.link = self._make()
             self._links.append(self._own.link)
-        link: Link = self._own.link
+        link: ReconnectingConnection = self._own.link
         return link
 
 
-def prepare(connection: psycopg.Connection[Row]) -> None:
+def prepare(connection: psycopg.Connection[NamedRow]) -> None:
     """Make what a batch is worked out in."""
     try:
         connection.execute(CREATE_CHANGED)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.migrations import load_migrations
-from jobindex.storage.postgres.connection import Link, Transaction
+from jobindex.storage.postgres.connection import ReconnectingConnection, Transaction
 from jobindex.storage.postgres.lease import read_lease
 from jobindex.storage.postgres.migrating import newest_migration, tables_of
 from jobindex.storage.sql.copying import TABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class PostgresInspection:
     """What was found of a database."""
 
     server: str
@@ -28,14 +28,14 @@ class Condition:
     """The replica that ingests; None where none does."""
 
 
-async def read_condition(database: PostgresDatabase) -> Condition:
+async def inspect_database(database: PostgresDatabase) -> PostgresInspection:
     """Return the condition of a database, of which nothing is changed.
 
     Raises:
         DatabaseRefusedError: it is one of something else.
         DatabaseUnavailableError: it cannot be read.
     """
-    link = Link(database.conninfo, writes=False)
+    link = ReconnectingConnection(database.conninfo, writes=False)
     try:
         return await asyncio.to_thread(link.run, _read, done="read")
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:
@@ -44,13 +44,13 @@ async def read_condition(database: PostgresDatabase) -> Condition:
         link.close()
 
 
-def _read(transaction: Transaction) -> Condition:
+def _read(transaction: Transaction) -> PostgresInspection:
     connection = transaction.connection
     [(server,)] = connection.execute("SELECT version()").fetchall()
     tables = tables_of(connection)
     migration = newest_migration(connection) if tables else 0
     lease = read_lease(connection, holder="", generation=None) if migration else None
-    return Condition(
+    return PostgresInspection(
         server=" ".join(server.split()[:2]),
         migration=migration,
         newest_migration=load_migrations("postgres")[-1].number,

@@ -7,7 +7,7 @@ needed. Without these it reads all jobs of all streams, and sorts them.
 from collections.abc import Sequence
 
 from jobindex.model.listing import ListJobsQuery
-from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import PAGE_OF_ALL, PAGE_OF_GROUP, streams_of
 
 STREAMS_MAXIMUM = 400
@@ -16,7 +16,7 @@ STREAMS_MAXIMUM = 400
 _FIRST = "ORDER BY created_at {order}, job_id {order} LIMIT :limit"
 
 
-def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
+def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str | None:
     """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
     first = _FIRST.format(order="ASC" if query.is_backwards else "DESC")
     # A job may have been told with a group in several ways.

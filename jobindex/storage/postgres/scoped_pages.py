@@ -7,7 +7,7 @@ from an index alone, and the first of all of them are the page.
 from collections.abc import Sequence
 
 from jobindex.model.listing import ListJobsQuery
-from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.group_keys import GroupKey
 
 _PAGE = """
 SELECT CAST(group_concat(job.listed) AS BLOB), count(*)
@@ -49,7 +49,7 @@ _IN_GROUP = """AND behind.thing_group = place.thing_group
         ))"""
 
 
-def seen_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str:
+def scoped_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str:
     """Return the statement that reads a page from places, and one job more where there is one."""
     order, comparison = ("ASC", ">") if query.is_backwards else ("DESC", "<")
     conditions = [] if query.after is None else [_BEHIND.format(comparison=comparison)]

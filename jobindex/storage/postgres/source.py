@@ -9,7 +9,7 @@ from psycopg.rows import tuple_row
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.databases import PostgresDatabase
-from jobindex.storage.postgres.connection import Link, Transaction
+from jobindex.storage.postgres.connection import ReconnectingConnection, Transaction
 from jobindex.storage.postgres.dialect import translated
 from jobindex.storage.postgres.lease import read_lease
 from jobindex.storage.postgres.migrating import newest_migration, tables_of
@@ -25,7 +25,10 @@ def open_source(database: PostgresDatabase) -> Iterator["PostgresSource"]:
         DatabaseRefusedError: it is no whole index of this version.
         DatabaseUnavailableError: it cannot be read.
     """
-    with closing(Link(database.conninfo, writes=False)) as link, closing(Link(database.conninfo, writes=False)) as now:
+    with (
+        closing(ReconnectingConnection(database.conninfo, writes=False)) as link,
+        closing(ReconnectingConnection(database.conninfo, writes=False)) as now,
+    ):
         with naming(database):
             snapshot = link.begin()
             connection = snapshot.connection
@@ -36,7 +39,7 @@ def open_source(database: PostgresDatabase) -> Iterator["PostgresSource"]:
 class PostgresSource:
     """A Source in a database of PostgreSQL, of which `now` tells what is not of the snapshot."""
 
-    def __init__(self, database: PostgresDatabase, snapshot: Transaction, now: Link) -> None:
+    def __init__(self, database: PostgresDatabase, snapshot: Transaction, now: ReconnectingConnection) -> None:
         self._database = database
         self._snapshot = snapshot
         self._now = now

@@ -18,7 +18,7 @@ from functools import partial
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.postgres import lease
-from jobindex.storage.postgres.connection import Link, Transaction
+from jobindex.storage.postgres.connection import ReconnectingConnection, Transaction
 from jobindex.storage.postgres.migrating import bring_up_to_date, newest_migration, tables_of
 from jobindex.storage.postgres.source import naming, read_page
 from jobindex.storage.sql.copying import (
@@ -49,7 +49,7 @@ def open_target(database: PostgresDatabase, *, is_anew: bool) -> Iterator["Postg
         DatabaseRefusedError: it holds an index already, or is in use.
         DatabaseUnavailableError: it cannot be read or written just now.
     """
-    with closing(Link(database.conninfo, writes=True)) as link:
+    with closing(ReconnectingConnection(database.conninfo, writes=True)) as link:
         target = PostgresTarget(database, link)
         target.begin(is_anew=is_anew)
         try:
@@ -61,7 +61,7 @@ def open_target(database: PostgresDatabase, *, is_anew: bool) -> Iterator["Postg
 class PostgresTarget:
     """A Target in a database of PostgreSQL."""
 
-    def __init__(self, database: PostgresDatabase, link: Link) -> None:
+    def __init__(self, database: PostgresDatabase, link: ReconnectingConnection) -> None:
         self._database = database
         self._link = link
         self._name = f"{_COPYING}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

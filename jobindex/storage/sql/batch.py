@@ -80,7 +80,7 @@ def _merge(
 ) -> Changed:
     """Merge what counts of the reports, read again what they change, and keep rejected messages; tell what changed."""
     horizon = retention.horizon_in_force(writer, now)
-    reports = retention.counted(writer, reports, horizon)
+    reports = retention.accepted(writer, reports, horizon)
     deletions = [report for report in reports if isinstance(report, JobDeletion)]
     jobs: list[JobReport | JobDeletion] = [report for report in reports if isinstance(report, JobReport)]
     jobs += deletions

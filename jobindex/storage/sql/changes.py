@@ -1,7 +1,7 @@
 """How a job has changed, read on a connection in a transaction of its own.
 
 A row tells where the job was once it had changed; where it was before, the row before tells. Of a job that was not
-always seen only so much is told as if there had been nothing before it came, and as if it were deleted when it went.
+always visible only so much is told as if there had been nothing before it came, and as if it were deleted when it went.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from jobindex.model.views import JobChange
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import CHANGES_KEPT
 from jobindex.storage.sql.index import STATUSES
-from jobindex.storage.sql.scope import Seen, is_seen
+from jobindex.storage.sql.scope import Visible, is_visible
 
 _CHANGES = """
 SELECT *
@@ -24,22 +24,22 @@ LIMIT :limit
 """
 
 
-def read_changes(connection: Connection, *, job_id: str, limit: int, seen: Seen = None) -> Sequence[JobChange]:
-    """Return the last changes of a job as far as it was seen, newest first."""
+def read_changes(connection: Connection, *, job_id: str, limit: int, visible: Visible = None) -> Sequence[JobChange]:
+    """Return the last changes of a job as far as it was visible, newest first."""
     limit = min(limit, CHANGES_MAXIMUM)
-    read = limit if seen is None else CHANGES_KEPT
+    read = limit if visible is None else CHANGES_KEPT
     rows = connection.execute(_CHANGES, {"job_id": job_id, "limit": read}).fetchall()
-    if seen is None:
+    if visible is None:
         return [_change(row) for row in rows]
-    return list(_seen_changes(reversed(rows), seen))[::-1][:limit]
+    return list(_seen_changes(reversed(rows), visible))[::-1][:limit]
 
 
-def _seen_changes(rows: Iterable[Row], seen: frozenset[str]) -> Iterator[JobChange]:
-    """Yield the changes that are seen, oldest first as the rows."""
+def _seen_changes(rows: Iterable[Row], visible: frozenset[str]) -> Iterator[JobChange]:
+    """Yield the changes that are visible, oldest first as the rows."""
     former: str | None = None
     for row in rows:
         change = _change(row)
-        is_there = change.status is not None and is_seen(change.namespace_id, seen)
+        is_there = change.status is not None and is_visible(change.namespace_id, visible)
         if is_there:
             yield change if former is not None else replace(change, former_status=None)
         elif former is not None:

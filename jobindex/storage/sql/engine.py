@@ -5,8 +5,8 @@ from typing import Protocol, TypeVar
 
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.group_keys import Key
-from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.group_keys import GroupKey
+from jobindex.storage.sql.scope import Visible
 
 T = TypeVar("T")
 
@@ -27,11 +27,11 @@ class Engine(Protocol):
         """As in Reader."""
         ...
 
-    def page_statement(self, query: ListJobsQuery, keys: Sequence[Key] | None, /) -> str | None:
+    def page_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str | None:
         """Return the statement that reads a page and the job behind it; None if no job can pass the filters."""
         ...
 
-    def seen_statement(self, query: ListJobsQuery, keys: Sequence[Key] | None, /) -> str:
+    def scoped_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str:
         """Return the statement that reads the same of some namespaces, from their places."""
         ...
 
@@ -39,7 +39,7 @@ class Engine(Protocol):
         """Read from one snapshot."""
         ...
 
-    def read_page(self, query: ListJobsQuery, seen: Seen, /) -> Awaitable[JobPage]:
+    def read_page(self, query: ListJobsQuery, visible: Visible, /) -> Awaitable[JobPage]:
         """Read a page of ListJobs from one snapshot."""
         ...
 

@@ -15,7 +15,7 @@ from jobindex.model.views import ExecutionPage, ExecutionState, JobExecution
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import STATE
 from jobindex.storage.sql.index import check_listed, time_of
-from jobindex.storage.sql.scope import OF_SEEN, Seen, encoded, is_seen
+from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded, is_visible
 from jobindex.storage.sql.things import check_heard_of
 
 _Key = Callable[[Row], Sequence[object]]
@@ -47,7 +47,7 @@ LIMIT 1 OFFSET :maximum
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _ExecutionFilter:
     """What is asked of the executions."""
 
     conditions: list[str]
@@ -59,19 +59,19 @@ class _Wanted:
         self.parameters.update(parameters)
 
 
-def _wanted(condition: str, seen: Seen, **parameters: object) -> _Wanted:
-    """Ask for the executions that meet a condition, of the jobs that are seen."""
-    wanted = _Wanted([condition], parameters)
-    if seen is not None:
-        wanted.add(f"job_summaries.namespace_id {OF_SEEN}", seen=encoded(seen))
+def _wanted(condition: str, visible: Visible, **parameters: object) -> _ExecutionFilter:
+    """Ask for the executions that meet a condition, of the jobs that are visible."""
+    wanted = _ExecutionFilter([condition], parameters)
+    if visible is not None:
+        wanted.add(f"job_summaries.namespace_id {IN_VISIBLE}", visible=encoded(visible))
     return wanted
 
 
-def read_execution(connection: Connection, *, job_id: str, thing_name: str, seen: Seen = None) -> JobExecution:
-    """Return an execution; ResourceNotFoundException without one, or where its job is not seen."""
+def read_execution(connection: Connection, *, job_id: str, thing_name: str, visible: Visible = None) -> JobExecution:
+    """Return an execution; ResourceNotFoundException without one, or where its job is not visible."""
     statement = _EXECUTIONS.format(conditions="executions.job_id = :job_id AND executions.thing_name = :thing_name")
     row = connection.execute(statement, {"job_id": job_id, "thing_name": thing_name}).fetchone()
-    if row is None or not is_seen(row["job_namespace_id"], seen):
+    if row is None or not is_visible(row["job_namespace_id"], visible):
         raise ResourceNotFoundException(f"Job execution of {job_id} on {thing_name} cannot be found.")
     return _execution(row)
 
@@ -83,11 +83,11 @@ def read_executions_of_job(
     state: ExecutionState | None,
     after: str | None,
     limit: int,
-    seen: Seen = None,
+    visible: Visible = None,
 ) -> ExecutionPage:
     """Return executions of a job by the names of their things; ResourceNotFoundException where it is not listed."""
-    check_listed(connection, job_id, seen)
-    wanted = _Wanted(["executions.job_id = :job_id"], {"job_id": job_id})
+    check_listed(connection, job_id, visible)
+    wanted = _ExecutionFilter(["executions.job_id = :job_id"], {"job_id": job_id})
     if state is not None:
         wanted.add(f"({STATE}) = :state", state=state)
     if after is not None:
@@ -105,11 +105,11 @@ def read_executions_of_thing(
     job_id: str | None,
     after: str | None,
     limit: int,
-    seen: Seen = None,
+    visible: Visible = None,
 ) -> ExecutionPage:
     """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
-    check_heard_of(connection, thing_name, seen)
-    wanted = _wanted("executions.thing_name = :thing_name", seen, thing_name=thing_name)
+    check_heard_of(connection, thing_name, visible)
+    wanted = _wanted("executions.thing_name = :thing_name", visible, thing_name=thing_name)
     if state is not None:
         wanted.add(f"({STATE}) = :state", state=state)
     if namespace_id is not None:
@@ -134,21 +134,21 @@ def read_waiting(
     namespace_id: str | None,
     after: str | None,
     limit: int,
-    seen: Seen = None,
+    visible: Visible = None,
 ) -> ExecutionPage:
     """Return executions pending since before `since`, those that wait longest first.
 
     Who sees some namespaces alone has a page looked for until it is full: a shorter one, and the position where it
     ends, would tell of the others.
     """
-    wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
+    wanted = _wanted("executions.waiting_since < :since", visible, since=to_milliseconds(since))
     if after is not None:
         waiting_since, job_id, thing_name = _decode(after, int, str, str)
         wanted.add(
             f"{_WAITING} > (:after, :job_id, :thing_name)", after=waiting_since, job_id=job_id, thing_name=thing_name
         )
     last = None
-    if namespace_id is not None and seen is None:
+    if namespace_id is not None and visible is None:
         last = connection.execute(
             _LAST_LOOKED_AT.format(conditions=" AND ".join(wanted.conditions)),
             {**wanted.parameters, "maximum": LOOKED_AT_MAXIMUM},
@@ -173,16 +173,16 @@ def _waiting_key(row: Row) -> Sequence[object]:
     return row["waiting_since"], row["job_id"], row["thing_name"]
 
 
-def count_waiting(connection: Connection, *, since: datetime, maximum: int, seen: Seen = None) -> int:
+def count_waiting(connection: Connection, *, since: datetime, maximum: int, visible: Visible = None) -> int:
     """Return how many executions have been pending since before `since`, at most `maximum`."""
-    wanted = _wanted("executions.waiting_since < :since", seen, since=to_milliseconds(since))
+    wanted = _wanted("executions.waiting_since < :since", visible, since=to_milliseconds(since))
     statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
     parameters = {**wanted.parameters, "maximum": maximum}
     (count,) = connection.execute(f"SELECT count(*) FROM ({statement}) AS waiting", parameters).fetchone()
     return int(count)
 
 
-def _page(connection: Connection, wanted: _Wanted, order: str, limit: int, key: _Key) -> ExecutionPage:
+def _page(connection: Connection, wanted: _ExecutionFilter, order: str, limit: int, key: _Key) -> ExecutionPage:
     statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + f"ORDER BY {order} LIMIT :limit"
     rows = connection.execute(statement, {**wanted.parameters, "limit": limit + 1}).fetchall()
     page = rows[:limit]

@@ -9,7 +9,7 @@ from jobindex.errors import ResourceNotFoundException
 from jobindex.model.listing import Filters
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS
-from jobindex.storage.sql.scope import Seen, encoded
+from jobindex.storage.sql.scope import Visible, encoded
 
 # The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
 _KEYS_OF_GROUP_NAME = """
@@ -27,19 +27,19 @@ WHERE thing_group_id = :value
 UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
 """
 
-# Whether a job that is seen was told with a thing group, in any of these ways.
+# Whether a job that is visible was told with a thing group, in any of these ways.
 _IS_SEEN_IN_GROUP = """
 SELECT EXISTS (
     SELECT 1
     FROM json_each(:keys) AS key
-    CROSS JOIN json_each(:seen) AS seen
-    CROSS JOIN job_thing_groups AS member ON (member.thing_group, member.namespace_id) = (key.value, seen.value)
+    CROSS JOIN json_each(:visible) AS visible
+    CROSS JOIN job_thing_groups AS member ON (member.thing_group, member.namespace_id) = (key.value, visible.value)
 )
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class GroupKey:
     """A way in which jobs were told with the thing group, or groups, that are asked for."""
 
     thing_group: str
@@ -57,11 +57,11 @@ def kinds_of(filters: Filters) -> list[int]:
     ]
 
 
-def read_keys(connection: Connection, filters: Filters, seen: Seen) -> Sequence[Key] | None:
+def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Sequence[GroupKey] | None:
     """Return the keys of the jobs that the two group filters accept together, None without them.
 
     Raises:
-        ResourceNotFoundException: no message ever named one of the groups, or no job that is seen is in it.
+        ResourceNotFoundException: no message ever named one of the groups, or no job that is visible is in it.
     """
     accepted = []
     for statement, value in (
@@ -70,32 +70,32 @@ def read_keys(connection: Connection, filters: Filters, seen: Seen) -> Sequence[
     ):
         if value is not None:
             keys = [key for (key,) in connection.execute(statement, {"value": value})]
-            if not keys or (seen is not None and not _is_seen_in_group(connection, keys, seen)):
+            if not keys or (visible is not None and not _is_seen_in_group(connection, keys, visible)):
                 raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
             accepted.append(keys)
     match accepted:
         case []:
             return None
         case [keys]:
-            return [Key(key) for key in keys]
+            return [GroupKey(key) for key in keys]
         case _:
             return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
 
 
-def _is_seen_in_group(connection: Connection, keys: Sequence[str], seen: frozenset[str]) -> bool:
+def _is_seen_in_group(connection: Connection, keys: Sequence[str], visible: frozenset[str]) -> bool:
     """Return whether a visible job is in the group with these keys."""
-    parameters = {"keys": json.dumps(keys), "seen": encoded(seen)}
+    parameters = {"keys": json.dumps(keys), "visible": encoded(visible)}
     return bool(connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()[0])
 
 
-def _together(one: str, other: str) -> Iterator[Key]:
+def _together(one: str, other: str) -> Iterator[GroupKey]:
     """Yield the key of the jobs that were told with both groups: a job has many names of groups and one id."""
     if one == other:
-        yield Key(one)
+        yield GroupKey(one)
     elif one.startswith("name:") and other.startswith("name:"):
         names = sorted(key.removeprefix("name:") for key in (one, other))
-        yield Key(f"names:{names[0]}/{names[1]}")
-        yield Key(f"many:{names[0]}", f"name:{names[1]}")
+        yield GroupKey(f"names:{names[0]}/{names[1]}")
+        yield GroupKey(f"many:{names[0]}", f"name:{names[1]}")
     elif one.startswith("name:") or other.startswith("name:"):
         name, id_ = (one, other) if one.startswith("name:") else (other, one)
-        yield Key(f"both:{name.removeprefix('name:')}/{id_.removeprefix('id:')}")
+        yield GroupKey(f"both:{name.removeprefix('name:')}/{id_.removeprefix('id:')}")

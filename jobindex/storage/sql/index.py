@@ -16,7 +16,7 @@ from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import STATE
 from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS
 from jobindex.storage.sql.rows import NEVER, UNTIMED
-from jobindex.storage.sql.scope import Seen, encoded, is_seen
+from jobindex.storage.sql.scope import Visible, encoded, is_visible
 
 STATUSES = {kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()}
 """The status in each kind."""
@@ -73,18 +73,18 @@ LIMIT :limit
 
 
 _SEEN_NAMESPACES = """
-SELECT seen.value
-FROM json_each(:seen) AS seen
+SELECT visible.value
+FROM json_each(:visible) AS visible
 WHERE {condition}
-AND EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = seen.value)
-ORDER BY seen.value
+AND EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = visible.value)
+ORDER BY visible.value
 LIMIT :limit
 """
 
 
-def read_job(connection: Connection, *, job_id: str, arn_prefix: str, seen: Seen = None) -> Job:
-    """Return a job; ResourceNotFoundException where it is not listed, or not seen."""
-    row = _listed(connection, job_id, seen)
+def read_job(connection: Connection, *, job_id: str, arn_prefix: str, visible: Visible = None) -> Job:
+    """Return a job; ResourceNotFoundException where it is not listed, or not visible."""
+    row = _listed(connection, job_id, visible)
     listed = json.loads(row["listed"].encode() % _Marks())
     told = json.loads(f"[{row['told_groups'] or ''}]")
     names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
@@ -110,34 +110,36 @@ def read_job(connection: Connection, *, job_id: str, arn_prefix: str, seen: Seen
     )
 
 
-def check_listed(connection: Connection, job_id: str, seen: Seen = None) -> None:
-    """Raise ResourceNotFoundException where a job is not listed, or not seen."""
-    _listed(connection, job_id, seen)
+def check_listed(connection: Connection, job_id: str, visible: Visible = None) -> None:
+    """Raise ResourceNotFoundException where a job is not listed, or not visible."""
+    _listed(connection, job_id, visible)
 
 
-def _listed(connection: Connection, job_id: str, seen: Seen) -> Row:
+def _listed(connection: Connection, job_id: str, visible: Visible) -> Row:
     row: Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
-    if row is None or not is_seen(row["namespace_id"], seen):
+    if row is None or not is_visible(row["namespace_id"], visible):
         raise not_found("Job", job_id)
     return row
 
 
-def read_job_namespaces(connection: Connection, *, job_ids: Iterable[str], seen: Seen = None) -> Mapping[str, str]:
-    """Return the namespaces of those of these jobs that are seen."""
+def read_job_namespaces(
+    connection: Connection, *, job_ids: Iterable[str], visible: Visible = None
+) -> Mapping[str, str]:
+    """Return the namespaces of those of these jobs that are visible."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
-    return {job_id: namespace_id for job_id, namespace_id in rows if is_seen(namespace_id, seen)}
+    return {job_id: namespace_id for job_id, namespace_id in rows if is_visible(namespace_id, visible)}
 
 
 def read_namespaces(
-    connection: Connection, *, after: str | None, limit: int, now: datetime, seen: Seen = None
+    connection: Connection, *, after: str | None, limit: int, now: datetime, visible: Visible = None
 ) -> Sequence[Namespace]:
-    """Return the namespaces that are seen, in their order."""
+    """Return the namespaces that are visible, in their order."""
     parameters = {"after": after, "limit": limit}
-    if seen is None:
+    if visible is None:
         statement = _NAMESPACES.format(condition="true" if after is None else "namespace_id > :after")
     else:
-        statement = _SEEN_NAMESPACES.format(condition="true" if after is None else "seen.value > :after")
-        parameters["seen"] = encoded(seen)
+        statement = _SEEN_NAMESPACES.format(condition="true" if after is None else "visible.value > :after")
+        parameters["visible"] = encoded(visible)
     rows = connection.execute(statement, parameters).fetchall()
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
 

@@ -129,7 +129,7 @@ WHERE (
 )
 """
 
-# When an execution was last seen pending, was queued and was started.
+# When an execution was last visible pending, was queued and was started.
 MERGE_SIGHTING = f"""
 UPDATE executions
 SET

@@ -20,9 +20,9 @@ from jobindex.model.jobs import from_milliseconds, to_milliseconds
 from jobindex.model.listing import Filters, JobPage, ListJobsQuery, Position
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.engine import Engine
-from jobindex.storage.sql.group_keys import Key, kinds_of, read_keys
-from jobindex.storage.sql.scope import Seen
-from jobindex.storage.sql.scoped_pages import read_places, seen_parameters
+from jobindex.storage.sql.group_keys import GroupKey, kinds_of, read_keys
+from jobindex.storage.sql.scope import Visible
+from jobindex.storage.sql.scoped_pages import read_partitions, scoped_parameters
 
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
@@ -90,7 +90,7 @@ def known_of(arn_prefix: str) -> Known:
     return {b"": json.dumps(arn_prefix)[1:-1].encode()}
 
 
-def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | None:
+def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str | None:
     """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
     streams = list(streams_of(query, keys))
     # A job may have been told with a group in several ways.
@@ -107,7 +107,7 @@ def page_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str | No
     return (PAGE_OF_ALL if keys is None else PAGE_OF_GROUP).format(merged=merged)
 
 
-def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[str, object]:
+def page_parameters(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> dict[str, object]:
     """Return the parameters of such a statement."""
     parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
     for number, key in enumerate(keys or ()):
@@ -117,7 +117,7 @@ def page_parameters(query: ListJobsQuery, keys: Sequence[Key] | None) -> dict[st
     return parameters
 
 
-def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str]:
+def streams_of(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> Iterator[str]:
     """Yield the streams that a page is merged from, each to be read in the order of the list."""
     conditions = []
     if query.filters.namespace_id is not None:
@@ -139,20 +139,20 @@ def streams_of(query: ListJobsQuery, keys: Sequence[Key] | None) -> Iterator[str
 
 
 def read_page(
-    connection: Connection, *, engine: Engine, query: ListJobsQuery, known: Known, seen: Seen = None
+    connection: Connection, *, engine: Engine, query: ListJobsQuery, known: Known, visible: Visible = None
 ) -> JobPage:
     """Return a page from one snapshot; `known` holds ids read earlier in this snapshot, and is extended.
 
     Raises:
-        ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is seen is
+        ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is visible is
             in it.
     """
-    keys = read_keys(connection, query.filters, seen)
-    if seen is None:
+    keys = read_keys(connection, query.filters, visible)
+    if visible is None:
         statement, parameters = engine.page_statement(query, keys), page_parameters(query, keys)
     else:
-        places = read_places(connection, query.filters, keys, seen)
-        statement, parameters = engine.seen_statement(query, keys), seen_parameters(query, places)
+        places = read_partitions(connection, query.filters, keys, visible)
+        statement, parameters = engine.scoped_statement(query, keys), scoped_parameters(query, places)
     if statement is None:
         return JobPage(jobs=b"", next_position=None)
     listed, count = connection.execute(statement, parameters).fetchone()

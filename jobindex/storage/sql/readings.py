@@ -87,7 +87,7 @@ FROM json_each(:deleted_job_ids) AS deleted
 CROSS JOIN executions ON job_id = deleted.value
 """
 
-# A pending list may end what is pending on its thing and was last seen before it.
+# A pending list may end what is pending on its thing and was last visible before it.
 CHANGED_BY_PENDING_LIST = f"""
 INSERT OR IGNORE INTO changed_executions (job_id, thing_name, former_state)
 SELECT job_id, thing_name, {STATE}

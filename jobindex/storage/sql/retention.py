@@ -283,7 +283,7 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
         yield job_ids
 
 
-def counted(writer: Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
+def accepted(writer: Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
     """Return the reports that count at a horizon: all but those stamped before their job is told."""
     if horizon == NEVER:
         return reports

@@ -150,7 +150,7 @@ def sighting_rows(reports: Iterable[JobExecutionReport]) -> Sequence[Sequence[An
 
 
 def _sighting(report: JobExecutionReport) -> tuple[int, ...]:
-    """Return when an execution was last seen pending, was queued and was started."""
+    """Return when an execution was last visible pending, was queued and was started."""
     return _time(report.pending_at, NEVER), _time(report.queued_at, NEVER), _time(report.started_at, NEVER)
 
 

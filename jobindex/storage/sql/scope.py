@@ -5,18 +5,18 @@ A statement for who sees all jobs says nothing of this: it is the same as if no 
 
 import json
 
-Seen = frozenset[str] | None
+Visible = frozenset[str] | None
 """None sees all jobs, those without a namespace, too."""
 
-OF_SEEN = "IN (SELECT value FROM json_each(:seen))"
-"""Behind a column, what is of a namespace that is seen; `:seen` is what `encoded` returns."""
+IN_VISIBLE = "IN (SELECT value FROM json_each(:visible))"
+"""Behind a column, what is of a namespace that is visible; `:visible` is what `encoded` returns."""
 
 
-def encoded(seen: frozenset[str]) -> str:
-    """Return namespaces as a parameter of OF_SEEN."""
-    return json.dumps(sorted(seen))
+def encoded(visible: frozenset[str]) -> str:
+    """Return namespaces as a parameter of IN_VISIBLE."""
+    return json.dumps(sorted(visible))
 
 
-def is_seen(namespace_id: str | None, seen: Seen) -> bool:
-    """Tell whether a job of this namespace is seen."""
-    return seen is None or namespace_id in seen
+def is_visible(namespace_id: str | None, visible: Visible) -> bool:
+    """Tell whether a job of this namespace is visible."""
+    return visible is None or namespace_id in visible

@@ -18,22 +18,22 @@ from dataclasses import dataclass
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import Filters, ListJobsQuery
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.group_keys import Key, kinds_of
-from jobindex.storage.sql.scope import OF_SEEN, encoded
+from jobindex.storage.sql.group_keys import GroupKey, kinds_of
+from jobindex.storage.sql.scope import IN_VISIBLE, encoded
 
-# Where there are jobs that are seen.
+# Where there are jobs that are visible.
 _PLACES = f"""
 SELECT namespace_id, kind, NULL
 FROM namespace_jobs
-WHERE namespace_id {OF_SEEN}
+WHERE namespace_id {IN_VISIBLE}
 """
 
 # The same of those that were told with a thing group.
 _PLACES_IN_GROUP = """
 SELECT place.namespace_id, place.kind, key.value
 FROM json_each(:keys) AS key
-CROSS JOIN json_each(:seen) AS seen
-CROSS JOIN namespace_jobs AS place ON place.namespace_id = seen.value
+CROSS JOIN json_each(:visible) AS visible
+CROSS JOIN namespace_jobs AS place ON place.namespace_id = visible.value
 WHERE EXISTS (
     SELECT 1
     FROM job_thing_groups AS member
@@ -97,30 +97,30 @@ _ALSO_IN = """AND ({place}.other IS NULL OR EXISTS (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where there are jobs that are seen."""
+class Partition:
+    """Where there are jobs that are visible."""
 
     namespace_id: str
     kind: int
-    key: Key | None
+    key: GroupKey | None
     """What they were told with; None where no thing group is asked for."""
 
 
-def read_places(
-    connection: Connection, filters: Filters, keys: Sequence[Key] | None, seen: frozenset[str]
-) -> Sequence[Place]:
+def read_partitions(
+    connection: Connection, filters: Filters, keys: Sequence[GroupKey] | None, visible: frozenset[str]
+) -> Sequence[Partition]:
     """Return the places that may hold visible jobs that pass the filters."""
     if filters.namespace_id is not None:
-        seen &= {filters.namespace_id}
+        visible &= {filters.namespace_id}
     if keys is None:
-        rows = connection.execute(_PLACES, {"seen": encoded(seen)}).fetchall()
+        rows = connection.execute(_PLACES, {"visible": encoded(visible)}).fetchall()
     else:
         groups = json.dumps(sorted({key.thing_group for key in keys}))
-        rows = connection.execute(_PLACES_IN_GROUP, {"keys": groups, "seen": encoded(seen)}).fetchall()
+        rows = connection.execute(_PLACES_IN_GROUP, {"keys": groups, "visible": encoded(visible)}).fetchall()
     kinds = kinds_of(filters)
-    wanted: Sequence[Key | None] = [None] if keys is None else keys
+    wanted: Sequence[GroupKey | None] = [None] if keys is None else keys
     return [
-        Place(namespace_id, kind, key)
+        Partition(namespace_id, kind, key)
         for namespace_id, kind, thing_group in rows
         if kind in kinds
         for key in wanted
@@ -128,7 +128,7 @@ def read_places(
     ]
 
 
-def seen_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str:
+def scoped_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str:
     """Return the statement that reads a page from places, and one job more where there is one."""
     order, comparison = ("ASC", ">") if query.is_backwards else ("DESC", "<")
     of_page = "(:created_at, :job_id)"
@@ -158,7 +158,7 @@ def seen_statement(query: ListJobsQuery, keys: Sequence[Key] | None) -> str:
     )
 
 
-def seen_parameters(query: ListJobsQuery, places: Sequence[Place]) -> dict[str, object]:
+def scoped_parameters(query: ListJobsQuery, places: Sequence[Partition]) -> dict[str, object]:
     """Return the parameters of such a statement."""
     rows = [
         (place.namespace_id, place.kind, place.key and place.key.thing_group, place.key and place.key.other)

@@ -2,7 +2,7 @@
 
 Filters are held against each id in turn, and a page looks at a bounded number of ids: however few jobs pass, it costs
 the same, and says where to go on. Who sees some namespaces alone must not learn from a short page how many ids there
-are of others: where as many ids were looked at, the rest of the page is found among all jobs that are seen.
+are of others: where as many ids were looked at, the rest of the page is found among all jobs that are visible.
 """
 
 from jobindex.model.listing import Filters
@@ -10,12 +10,12 @@ from jobindex.model.reader import JobsById
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.group_keys import kinds_of, read_keys
 from jobindex.storage.sql.pages import known_of, read_marks
-from jobindex.storage.sql.scope import OF_SEEN, Seen, encoded
+from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
 
 LOOKED_AT_MAXIMUM = 5000
 """Ids that a page looks at, up to twice as many."""
 LOOKED_AT_FIRST_MAXIMUM = 500
-"""The same of who sees some namespaces alone, before the rest of the page is found among all jobs that are seen."""
+"""The same of who sees some namespaces alone, before the rest of the page is found among all jobs that are visible."""
 
 # No sign of a job id is behind '~'.
 _LOOK = """
@@ -33,7 +33,7 @@ LEFT JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.listed_c
 ORDER BY found.job_id
 """
 
-# The same among the jobs that are seen, in whatever order they are, of which the least ids are kept.
+# The same among the jobs that are visible, in whatever order they are, of which the least ids are kept.
 _LOOK_AMONG_SEEN = """
 SELECT found.job_id, job.listed
 FROM (
@@ -61,22 +61,29 @@ _IN_GROUP = """EXISTS (
 
 
 def read_jobs_by_id(
-    connection: Connection, *, prefix: str, filters: Filters, after: str, limit: int, arn_prefix: str, seen: Seen = None
+    connection: Connection,
+    *,
+    prefix: str,
+    filters: Filters,
+    after: str,
+    limit: int,
+    arn_prefix: str,
+    visible: Visible = None,
 ) -> JobsById:
     """Return jobs whose ids begin with `prefix`.
 
     Raises:
         ResourceNotFoundException: as `read_page` does.
     """
-    keys = read_keys(connection, filters, seen)
+    keys = read_keys(connection, filters, visible)
     conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
     parameters: dict[str, object] = {"prefix": prefix}
     if filters.namespace_id is not None:
         conditions.append("job.namespace_id = :namespace_id")
         parameters["namespace_id"] = filters.namespace_id
-    if seen is not None:
-        conditions.append(f"job.namespace_id {OF_SEEN}")
-        parameters["seen"] = encoded(seen)
+    if visible is not None:
+        conditions.append(f"job.namespace_id {IN_VISIBLE}")
+        parameters["visible"] = encoded(visible)
     if keys is not None:
         ways = []
         for number, key in enumerate(keys):
@@ -88,7 +95,7 @@ def read_jobs_by_id(
     look = _LOOK.format(conditions=passes)
     found: list[tuple[str, str]] = []
     looked_at, is_more = 0, True
-    looked_at_maximum = LOOKED_AT_MAXIMUM if seen is None else LOOKED_AT_FIRST_MAXIMUM
+    looked_at_maximum = LOOKED_AT_MAXIMUM if visible is None else LOOKED_AT_FIRST_MAXIMUM
     while is_more and len(found) <= limit and looked_at < looked_at_maximum:
         maximum = max(limit + 1, looked_at)  # twice as many each time
         rows = connection.execute(look, {**parameters, **_behind(prefix, after), "maximum": maximum}).fetchall()
@@ -96,7 +103,7 @@ def read_jobs_by_id(
         looked_at += maximum
         is_more = len(rows) == maximum
         after = rows[-1][0] if rows else after
-    if seen is not None and is_more and len(found) <= limit:
+    if visible is not None and is_more and len(found) <= limit:
         found += connection.execute(
             _LOOK_AMONG_SEEN.format(conditions=passes),
             {**parameters, **_behind(prefix, after), "maximum": limit + 1},

@@ -10,7 +10,7 @@ from jobindex.model.reader import JobsById
 from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.storage.sql import changes, executions, index, things
 from jobindex.storage.sql.engine import Engine
-from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sql.search import read_jobs_by_id
 
 T = TypeVar("T")
@@ -19,9 +19,9 @@ T = TypeVar("T")
 class SqlReader:
     """A Reader of an engine, or of the jobs of some namespaces in it."""
 
-    def __init__(self, engine: Engine, seen: Seen = None) -> None:
+    def __init__(self, engine: Engine, visible: Visible = None) -> None:
         self._engine = engine
-        self._seen = seen
+        self._seen = visible
 
     @property
     def version(self) -> int:
@@ -111,5 +111,5 @@ class SqlReader:
         return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
 
     async def _read(self, read: Callable[..., T]) -> T:
-        """Read what is seen of something."""
-        return await self._engine.read(partial(read, seen=self._seen))
+        """Read what is visible of something."""
+        return await self._engine.read(partial(read, visible=self._seen))

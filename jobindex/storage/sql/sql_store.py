@@ -38,7 +38,7 @@ class SqlStore(SqlReader):
         self.rewrites = 0
         """See Store."""
 
-    def seen_by(self, namespace_ids: frozenset[str]) -> SqlReader:
+    def visible_to(self, namespace_ids: frozenset[str]) -> SqlReader:
         """See Store."""
         return SqlReader(self._engine, namespace_ids - {""})  # which stands for no namespace
 

@@ -1,6 +1,6 @@
 """What the index tells of things, read on a connection in a transaction of its own.
 
-Who sees some namespaces alone knows a thing by the executions of the jobs that are seen, and by the pending lists of
+Who sees some namespaces alone knows a thing by the executions of the jobs that are visible, and by the pending lists of
 these namespaces: whatever else was told of a thing is nothing to it.
 """
 
@@ -11,7 +11,7 @@ from jobindex.model.views import Thing
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.counts import LISTED
 from jobindex.storage.sql.index import counts, not_found, time_of
-from jobindex.storage.sql.scope import OF_SEEN, Seen, encoded, is_seen
+from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded, is_visible
 
 # The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
 _NEXT_THING = """(
@@ -53,14 +53,14 @@ _IS_SEEN = f"""(
         SELECT 1
         FROM pending_lists
         WHERE pending_lists.thing_name = {{thing_name}}
-        AND pending_lists.namespace_id {OF_SEEN}
+        AND pending_lists.namespace_id {IN_VISIBLE}
     )
     OR EXISTS (
         SELECT 1
         FROM executions
         {LISTED}
         WHERE executions.thing_name = {{thing_name}}
-        AND job_summaries.namespace_id {OF_SEEN}
+        AND job_summaries.namespace_id {IN_VISIBLE}
     )
 )"""
 
@@ -72,14 +72,14 @@ _LOOK_AMONG_SEEN = f"""
 SELECT thing_name
 FROM job_summaries
 CROSS JOIN executions USING (job_id)
-WHERE job_summaries.namespace_id {OF_SEEN}
+WHERE job_summaries.namespace_id {IN_VISIBLE}
 AND thing_name >= :first
 AND thing_name <> :after
 AND thing_name < :prefix || '~'
 UNION
 SELECT thing_name
 FROM pending_lists
-WHERE namespace_id {OF_SEEN}
+WHERE namespace_id {IN_VISIBLE}
 AND thing_name >= :first
 AND thing_name <> :after
 AND thing_name < :prefix || '~'
@@ -88,15 +88,17 @@ LIMIT :limit
 """
 
 LOOKED_AT_MAXIMUM = 1000
-"""Names that are looked at, up to twice as many, before those that are seen are found from the jobs."""
+"""Names that are looked at, up to twice as many, before those that are visible are found from the jobs."""
 
 
-def read_things(connection: Connection, *, prefix: str, after: str, limit: int, seen: Seen = None) -> Sequence[str]:
+def read_things(
+    connection: Connection, *, prefix: str, after: str, limit: int, visible: Visible = None
+) -> Sequence[str]:
     """Return names of things that begin with `prefix`."""
     parameters: dict[str, object] = {"prefix": prefix, "first": max(prefix, after), "after": after, "limit": limit}
-    if seen is None:
+    if visible is None:
         return [name for (name,) in connection.execute(_THINGS, parameters)]
-    parameters["seen"] = encoded(seen)
+    parameters["visible"] = encoded(visible)
     found: list[str] = []
     looked_at = 0
     while len(found) < limit and looked_at < LOOKED_AT_MAXIMUM:
@@ -112,14 +114,14 @@ def read_things(connection: Connection, *, prefix: str, after: str, limit: int, 
     return found[:limit]
 
 
-def read_thing(connection: Connection, *, thing_name: str, seen: Seen = None) -> Thing:
+def read_thing(connection: Connection, *, thing_name: str, visible: Visible = None) -> Thing:
     """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
-    check_heard_of(connection, thing_name, seen)
+    check_heard_of(connection, thing_name, visible)
     joined, of_thing = "", "executions.thing_name = :thing_name"
     parameters = {"thing_name": thing_name}
-    if seen is not None:
-        joined, of_thing = LISTED, f"{of_thing} AND job_summaries.namespace_id {OF_SEEN}"
-        parameters["seen"] = encoded(seen)
+    if visible is not None:
+        joined, of_thing = LISTED, f"{of_thing} AND job_summaries.namespace_id {IN_VISIBLE}"
+        parameters["visible"] = encoded(visible)
     lists = connection.execute(
         "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = :thing_name", {"thing_name": thing_name}
     ).fetchall()
@@ -135,7 +137,7 @@ def read_thing(connection: Connection, *, thing_name: str, seen: Seen = None) ->
     pending_lists = {
         row["namespace_id"] or None: from_milliseconds(row["listed_at"])
         for row in lists
-        if is_seen(row["namespace_id"], seen)
+        if is_visible(row["namespace_id"], visible)
     }
     (told_at,) = connection.execute(
         f"SELECT max(max(status_at, pending_at, queued_at, started_at)) FROM executions {joined} WHERE {of_thing}",
@@ -150,13 +152,13 @@ def read_thing(connection: Connection, *, thing_name: str, seen: Seen = None) ->
     )
 
 
-def check_heard_of(connection: Connection, thing_name: str, seen: Seen = None) -> None:
-    """Raise ResourceNotFoundException where nothing was ever told of a thing, or nothing that is seen."""
-    if seen is None:
+def check_heard_of(connection: Connection, thing_name: str, visible: Visible = None) -> None:
+    """Raise ResourceNotFoundException where nothing was ever told of a thing, or nothing that is visible."""
+    if visible is None:
         statement, parameters = _IS_HEARD_OF, {"thing_name": thing_name}
     else:
         statement = f"SELECT {_IS_SEEN.format(thing_name=':thing_name')}"
-        parameters = {"thing_name": thing_name, "seen": encoded(seen)}
+        parameters = {"thing_name": thing_name, "visible": encoded(visible)}
     (is_known,) = connection.execute(statement, parameters).fetchone()
     if not is_known:
         raise not_found("Thing", thing_name)

@@ -20,11 +20,11 @@ from jobindex.storage.findings import SHOWN, Finding
 from jobindex.storage.migrations import load_migrations
 from jobindex.storage.sql import readings
 from jobindex.storage.sql.counts import CHANGES_KEPT
-from jobindex.storage.sql.group_keys import Key
+from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
 from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
 
-_KEYS = [Key("name:g"), Key("both:g/h"), Key("name:g", "name:h")]
+_KEYS = [GroupKey("name:g"), GroupKey("both:g/h"), GroupKey("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
 # What is read of the registers.

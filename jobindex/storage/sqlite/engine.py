@@ -14,7 +14,7 @@ from jobindex.errors import DatabaseUnavailableError
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql import pages, scoped_pages
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sqlite.quick import QuickReader
 from jobindex.storage.sqlite.wal import WalLimit, wal_bytes
 
@@ -30,7 +30,7 @@ class SqliteEngine:
     """An Engine on one SQLite file; jobs told without an ARN have `arn_prefix` before their ids."""
 
     page_statement = staticmethod(pages.page_statement)
-    seen_statement = staticmethod(scoped_pages.seen_statement)
+    scoped_statement = staticmethod(scoped_pages.scoped_statement)
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class SqliteEngine:
         async with self._reading() as reader:
             return await _in_its_thread(reader, work)
 
-    async def read_page(self, query: ListJobsQuery, seen: Seen, /) -> JobPage:
+    async def read_page(self, query: ListJobsQuery, visible: Visible, /) -> JobPage:
         """See Engine."""
         with unavailable("read"):
             try:
-                return self._quick.read(self, query, seen)
+                return self._quick.read(self, query, visible)
             except sqlite3.OperationalError as error:
                 if code(error) not in _WORTH_WAITING:
                     raise
         known = pages.known_of(self.arn_prefix)
-        return await self.read(partial(pages.read_page, engine=self, query=query, known=known, seen=seen))
+        return await self.read(partial(pages.read_page, engine=self, query=query, known=known, visible=visible))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
         """See Engine; who has the file's lock owns it."""

@@ -24,7 +24,7 @@ _MINIMUM_FREE_BYTES = 4 * LONG_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class SqliteInspection:
     """What was found of a file."""
 
     bytes: int
@@ -53,7 +53,7 @@ class Condition:
         return self.free_bytes < _MINIMUM_FREE_BYTES
 
 
-def condition(path: Path) -> Condition:
+def inspect_file(path: Path) -> SqliteInspection:
     """Return the condition of a database that exists.
 
     Raises:
@@ -71,7 +71,7 @@ def condition(path: Path) -> Condition:
         raise DatabaseUnavailableError(f"{path}: {error}") from error
     lock = Path(f"{path}.lock")
     holder = _holder(lock)
-    return Condition(
+    return SqliteInspection(
         bytes=size,
         wal_bytes=wal_bytes(path),
         free_bytes=shutil.disk_usage(path.parent).free,

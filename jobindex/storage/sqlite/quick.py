@@ -11,7 +11,7 @@ from pathlib import Path
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql.engine import Engine
 from jobindex.storage.sql.pages import Known, known_of, read_page
-from jobindex.storage.sql.scope import Seen
+from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sqlite.file import uri
 
 INSTRUCTIONS_MAXIMUM = 100_000
@@ -37,7 +37,7 @@ class QuickReader:
         """Close the connection."""
         self._connection.close()
 
-    def read(self, engine: Engine, query: ListJobsQuery, seen: Seen) -> JobPage:
+    def read(self, engine: Engine, query: ListJobsQuery, visible: Visible) -> JobPage:
         """Return a page of the visible jobs from one snapshot.
 
         Raises:
@@ -48,7 +48,7 @@ class QuickReader:
         self._connection.execute("BEGIN")
         try:
             self._expire(engine.arn_prefix)
-            return read_page(self._connection, engine=engine, query=query, known=self._known, seen=seen)
+            return read_page(self._connection, engine=engine, query=query, known=self._known, visible=visible)
         finally:
             self._connection.rollback()
 

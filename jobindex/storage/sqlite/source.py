@@ -11,7 +11,7 @@ from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.sql.copying import check_source
 from jobindex.storage.sql.tables import Table, Values
 from jobindex.storage.sqlite.file import uri
-from jobindex.storage.sqlite.inspection import condition
+from jobindex.storage.sqlite.inspection import inspect_file
 
 # SQLite writes a whole number of seconds with a fraction, PostgreSQL without; a quote within the ARN is escaped.
 _WITH_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)\.0(?=[,}])')
@@ -46,7 +46,7 @@ class SqliteSource:
 
     def is_in_use(self) -> bool:
         """See Source."""
-        return condition(self._path).is_locked
+        return inspect_file(self._path).is_locked
 
     def count(self, table: Table) -> int:
         """See Source."""

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, ExceptionHandler
 
 from jobindex.model.views import STUCK_AFTER
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api import (
     describe_job,
     events,
@@ -29,29 +29,29 @@ from jobindex.web.api import (
     index_things,
     rejected,
 )
-from jobindex.web.api.freshness import Freshness
-from jobindex.web.api.gateway import Front, Gate
+from jobindex.web.api.freshness import FreshnessHeader
+from jobindex.web.api.gateway import Admission, Gateway
 from jobindex.web.api.list_jobs import LIST_JOBS, ListJobs
 from jobindex.web.api.openapi import GET_OPENAPI, describe
 from jobindex.web.api.operations import operation_routes
 from jobindex.web.api.responses import STATUS, error_answer, failure, json_answer, refusal
 from jobindex.web.api.throttle import CONCURRENCY_MAXIMUM, Throttle
-from jobindex.web.changes import Live
+from jobindex.web.changes import ChangeFeed
 
 App = ASGIApp
 
 
 def create_app(
-    state: State,
+    state: ServiceState,
     metrics: Metrics,
-    live: Live,
+    feed: ChangeFeed,
     *,
     pages: Sequence[BaseRoute] = (),
     thing_arn_prefix: str = "",
     stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
-    gate: Gate | None = None,
-) -> Front:
+    admission: Admission | None = None,
+) -> Gateway:
     """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
 
     `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
@@ -71,7 +71,7 @@ def create_app(
         *index_jobs.SERVED,
         *index_executions.served(stuck_after),
     )
-    on_rejected = rejected.served(live.note)
+    on_rejected = rejected.served(feed.note)
     operations = [operation for operation, _ in (*served, *on_rejected)]
     description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
 
@@ -83,14 +83,21 @@ def create_app(
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
             *operation_routes(served, on_rejected, state, throttle),
             *health.health_routes(state, metrics, stuck_after=stuck_after),
-            Route(events.WATCH.path, events.watch(live, throttle)),
+            Route(events.WATCH.path, events.watch(feed, throttle)),
             Route(GET_OPENAPI.path, openapi),
             *pages,
         ],
         exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
-    return Front(app, list_jobs, freshness=Freshness(state), throttle=throttle, metrics=metrics, gate=gate or Gate())
+    return Gateway(
+        app,
+        list_jobs,
+        freshness=FreshnessHeader(state),
+        throttle=throttle,
+        metrics=metrics,
+        admission=admission or Admission(),
+    )
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:  # noqa: ARG001

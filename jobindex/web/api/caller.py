@@ -7,7 +7,7 @@ from jobindex.access.principals import ANYONE, NOBODY
 from jobindex.addresses import network_of
 
 
-def holder_of(scope: Scope) -> str:
+def client_id_of(scope: Scope) -> str:
     """Return what tells who asks from others."""
     principal = principal_of(scope)
     if principal is not ANYONE and principal is not NOBODY:

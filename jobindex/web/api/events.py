@@ -13,11 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from jobindex.access.access import principal_of
 from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
 from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
-from jobindex.web.api.caller import holder_of
+from jobindex.web.api.caller import client_id_of
 from jobindex.web.api.operations import Operation, parse
 from jobindex.web.api.schemas import TEXT
 from jobindex.web.api.throttle import Throttle
-from jobindex.web.changes import Interest, Live
+from jobindex.web.changes import ChangeFeed, Interest
 
 WATCH = Operation(
     name="WatchChanges",
@@ -37,7 +37,7 @@ _HEADERS = {
 }
 
 
-def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
+def watch(feed: ChangeFeed, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint that tells what `live` tells."""
 
     async def events(request: Request) -> Response:
@@ -49,21 +49,21 @@ def watch(live: Live, throttle: Throttle) -> Callable[[Request], Awaitable[Respo
             thing_name=values.optional("thingName"),
             namespace_id=values.optional("namespaceId"),
         )
-        if live.is_stopped:
+        if feed.is_stopped:
             # A line that ended at once would look like one that stood.
             raise ServiceUnavailableException("The service is stopping.")
-        holder = holder_of(request.scope)
-        if live.is_full(holder):
+        holder = client_id_of(request.scope)
+        if feed.is_full(holder):
             throttle.refuse()
         if request.method == "HEAD":
             return Response(media_type=WATCH.media_type, headers=_HEADERS)
-        return StreamingResponse(_encoded(live, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
+        return StreamingResponse(_encoded(feed, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
 
     return events
 
 
-async def _encoded(live: Live, interest: Interest, holder: str) -> AsyncIterator[bytes]:
-    with live.watch(interest, holder) as told:
+async def _encoded(feed: ChangeFeed, interest: Interest, holder: str) -> AsyncIterator[bytes]:
+    with feed.watch(interest, holder) as told:
         yield b"retry: %d\n\n" % RETRY_MS
         if told is not None:
             async for change in told:

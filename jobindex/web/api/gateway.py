@@ -23,8 +23,8 @@ from jobindex.access.rates import Rates
 from jobindex.access.signatures import SignedRequest
 from jobindex.errors import InvalidRequestException, JobindexError, UnknownClientError, shown
 from jobindex.monitoring.metrics import Metrics
-from jobindex.web.api.caller import holder_of
-from jobindex.web.api.freshness import Freshness
+from jobindex.web.api.caller import client_id_of
+from jobindex.web.api.freshness import FreshnessHeader
 from jobindex.web.api.health import PUBLIC
 from jobindex.web.api.hosts import Hosts
 from jobindex.web.api.list_jobs import LIST_JOBS, ListJobs
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gate:
+class Admission:
     """Who is let in, and how often."""
 
     access: Access = field(default_factory=Access)
@@ -55,7 +55,7 @@ class Gate:
     refuse: Refuse = lambda request, error: None  # noqa: ARG005
 
 
-class Front:
+class Gateway:
     """Lets requests in, to ListJobs past the routing, which takes as long as it takes to read a page.
 
     Every answer gets an id of its own, where SDKs look for it, and tells how fresh it is.
@@ -66,10 +66,10 @@ class Front:
         app: Starlette,
         list_jobs: ListJobs,
         *,
-        freshness: Freshness,
+        freshness: FreshnessHeader,
         throttle: Throttle,
         metrics: Metrics,
-        gate: Gate,
+        admission: Admission,
     ) -> None:
         self.routes = app.routes
         """Of the app behind it."""
@@ -78,9 +78,9 @@ class Front:
         self._freshness = freshness
         self._throttle = throttle
         self._metrics = metrics
-        self._gate = gate
+        self._admission = admission
         self._told = Rates(_TOLD_A_SECOND, _TOLD_AT_ONCE)
-        self._base_path = gate.access.base_path.encode()
+        self._base_path = admission.access.base_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, by whoever answers it once it is let in."""
@@ -97,9 +97,9 @@ class Front:
         as_sent = scope
         scope[PRINCIPAL] = principal
         try:
-            self._gate.hosts.check(scope["headers"])
+            self._admission.hosts.check(scope["headers"])
             scope = _with_slashes_kept(self._without_base_path(scope))
-            if self._gate.access.is_open:
+            if self._admission.access.is_open:
                 principal = ANYONE
             else:
                 body = b""
@@ -114,7 +114,7 @@ class Front:
                 return
         except tuple(STATUS) as error:
             self._tell(as_sent, error)
-            response = self._gate.refuse(Request(scope), cast("JobindexError", error)) or refusal(error)
+            response = self._admission.refuse(Request(scope), cast("JobindexError", error)) or refusal(error)
             await response(scope, receive, send_with_headers)
             return
         except Exception:
@@ -125,16 +125,16 @@ class Front:
     def _who(self, scope: Scope, request: SignedRequest) -> Principal:
         """Return who asks; what is public is answered whoever that is."""
         try:
-            return self._gate.access.who(request)
+            return self._admission.access.who(request)
         except UnknownClientError:
-            if self._is_free(scope) or scope["path"] in self._gate.public_paths:
+            if self._is_free(scope) or scope["path"] in self._admission.public_paths:
                 return NOBODY
             self._metrics.unauthenticated.inc()
             self._charge(scope)
             raise
 
     def _is_free(self, scope: Scope) -> bool:
-        return scope["path"] in PUBLIC or scope["path"].startswith(self._gate.free)
+        return scope["path"] in PUBLIC or scope["path"].startswith(self._admission.free)
 
     def _tell(self, scope: Scope, error: Exception) -> None:
         """Log who was not known, and what was asked for as it came: a proxy may have changed it. Not every time."""
@@ -146,9 +146,9 @@ class Front:
 
     def _charge(self, scope: Scope) -> None:
         """Take a request off what who asks may ask, unless it is free."""
-        if self._gate.rates is None or self._is_free(scope):
+        if self._admission.rates is None or self._is_free(scope):
             return
-        if not self._gate.rates.take(holder_of(scope), time.monotonic()):
+        if not self._admission.rates.take(client_id_of(scope), time.monotonic()):
             self._throttle.refuse()
 
     def _without_base_path(self, scope: Scope) -> Scope:

@@ -12,7 +12,7 @@ from jobindex.access.access import principal_of
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.model.parameters import Schema
 from jobindex.monitoring.metrics import Metrics
-from jobindex.monitoring.state import Ingestion, State, described
+from jobindex.monitoring.state import Ingestion, ServiceState, described
 from jobindex.web.api.metrics import metrics_endpoint
 from jobindex.web.api.operations import Audience, Operation, admit
 from jobindex.web.api.responses import json_answer
@@ -63,7 +63,7 @@ PUBLIC = frozenset(operation.path for operation in OPERATIONS if operation.audie
 """What asks whether a process lives has no key."""
 
 
-def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> Sequence[Route]:
+def health_routes(state: ServiceState, metrics: Metrics, *, stuck_after: timedelta) -> Sequence[Route]:
     """Return the routes of the operations; an execution pending for `stuck_after` is stuck."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001
@@ -90,9 +90,9 @@ def health_routes(state: State, metrics: Metrics, *, stuck_after: timedelta) -> 
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))
 
 
-def _told(state: State, *, sees_all: bool) -> dict[str, object]:
+def _told(state: ServiceState, *, sees_all: bool) -> dict[str, object]:
     """Return how ingestion fares; of a replica that stands by, how it does where it is done, too."""
-    told = described(state.standing(), sees_all=sees_all)
+    told = described(state.ingestion_status(), sees_all=sees_all)
     if state.holder is None:
         return told
     there = known(

@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from jobindex.access.access import principal_of, seen_by
+from jobindex.access.access import principal_of, visible_to
 from jobindex.access.principals import Principal
 from jobindex.errors import DatabaseUnavailableError, ServiceUnavailableException
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import PARAMETERS, JobPage, ListJobsQuery, encode_token, parse_list_jobs
 from jobindex.model.parameters import JOB_ID
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.operations import Operation
 from jobindex.web.api.schemas import FLAG, TEXT, TIME, an_array, an_object, one_of, or_null
 from jobindex.web.api.throttle import Throttle
@@ -57,7 +57,7 @@ _log = logging.getLogger(__name__)
 class ListJobs:
     """Answers ListJobs from the store in `state`."""
 
-    def __init__(self, state: State, throttle: Throttle) -> None:
+    def __init__(self, state: ServiceState, throttle: Throttle) -> None:
         self._state = state
         self._throttle = throttle
         self._answers: Cache[bytes] = Cache(_CACHED_MAXIMUM)
@@ -85,7 +85,7 @@ class ListJobs:
             try:
                 store = self._state.opened_store()
                 version = store.version
-                body = _encode(query, await seen_by(store, principal).list_jobs(query))
+                body = _encode(query, await visible_to(store, principal).list_jobs(query))
             except DatabaseUnavailableError as error:
                 _log.warning("ListJobs: %s", error)
                 raise ServiceUnavailableException("The service is temporarily unavailable.") from error

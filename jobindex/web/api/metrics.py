@@ -10,14 +10,14 @@ from starlette.responses import Response
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.monitoring.index_counts import read_census
 from jobindex.monitoring.metrics import CONTENT_TYPE, Metrics
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 
 READ_SECONDS = 5
 """Prometheus gives up a scrape after ten: what cannot be read by then must not cost the other figures."""
 
 
 def metrics_endpoint(
-    state: State, metrics: Metrics, *, stuck_after: timedelta
+    state: ServiceState, metrics: Metrics, *, stuck_after: timedelta
 ) -> Callable[[Request], Awaitable[Response]]:
     """Return the endpoint of /metrics; while the index cannot be read, its figures are left out."""
     reading = asyncio.Lock()  # however many ask, one reads: the others' pages go first

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from jobindex.access.access import principal_of, seen_by
+from jobindex.access.access import principal_of, visible_to
 from jobindex.access.principals import Principal
 from jobindex.errors import (
     AccessDeniedException,
@@ -33,7 +33,7 @@ from jobindex.errors import (
 from jobindex.model.parameters import Constraints, Integer, Schema, Values, parse_parameters
 from jobindex.model.reader import Reader
 from jobindex.model.store import Store
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.responses import json_answer
 from jobindex.web.api.throttle import Throttle
 
@@ -96,7 +96,9 @@ def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
     return Integer(least=1, greatest=greatest, default=default)
 
 
-def operation_routes(served: Served, store_served: StoreServed, state: State, throttle: Throttle) -> Sequence[Route]:
+def operation_routes(
+    served: Served, store_served: StoreServed, state: ServiceState, throttle: Throttle
+) -> Sequence[Route]:
     """Return the routes that answer operations from the store in `state`, one for each path."""
     answers: list[tuple[Operation, _Ask]] = [(operation, _reading(answer)) for operation, answer in served]
     answers += [(operation, _on_all(answer)) for operation, answer in store_served]
@@ -110,14 +112,14 @@ _Ask = Callable[[Store, Principal, Values], Awaitable[object]]
 
 
 def _reading(answer: Answer) -> _Ask:
-    return lambda store, principal, values: answer(seen_by(store, principal), values)
+    return lambda store, principal, values: answer(visible_to(store, principal), values)
 
 
 def _on_all(answer: StoreAnswer) -> _Ask:
     return lambda store, _, values: answer(store, values)
 
 
-def _endpoint(operation: Operation, ask: _Ask, state: State, throttle: Throttle) -> Endpoint:
+def _endpoint(operation: Operation, ask: _Ask, state: ServiceState, throttle: Throttle) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         principal = principal_of(request.scope)
         admit(operation, principal)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobindex.monitoring.state import Ingestion, State
+from jobindex.monitoring.state import Ingestion, ServiceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +11,7 @@ class Freshness:
     """What the strip over each page says."""
 
     is_connected: bool
-    standing: str
+    status: str
     """How the service stands with the broker, in a word or two."""
     reason: str | None
     """Why it is not connected, as the broker or the way to it said."""
@@ -31,14 +31,14 @@ _STANDING = {
 }
 
 
-def read_freshness(state: State, now: datetime, *, sees_all: bool) -> Freshness:
+def read_freshness(state: ServiceState, now: datetime, *, sees_all: bool) -> Freshness:
     """Return how fresh the index is; when messages came, and from where, only to who sees all of them."""
-    told = state.standing()
+    told = state.ingestion_status()
     oldest = told.oldest_unwritten_at() if sees_all else None
     is_connected = told.ingestion is Ingestion.CONNECTED
     return Freshness(
         is_connected=is_connected,
-        standing=_STANDING[told.ingestion],
+        status=_STANDING[told.ingestion],
         reason=None if is_connected or not sees_all else told.ingestion_reason or state.reason,
         connected_since=told.connected_since,
         complete_since=told.complete_since,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from starlette.requests import Request
 
-from jobindex.access.access import seen_by
+from jobindex.access.access import visible_to
 from jobindex.access.principals import Principal
 from jobindex.model.parameters import Constraints
 from jobindex.model.reader import Reader
@@ -83,4 +83,4 @@ def kinds(stuck_after: timedelta) -> Sequence[Kind]:
 
 def _of_seen(make: Callable[[Reader, Question, Request], Awaitable[Page]]) -> Make:
     """Make pages of what who asks may see."""
-    return lambda store, principal, question, request: make(seen_by(store, principal), question, request)
+    return lambda store, principal, question, request: make(visible_to(store, principal), question, request)

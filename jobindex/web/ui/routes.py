@@ -30,7 +30,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from jobindex.access.access import Access, principal_of, seen_by
+from jobindex.access.access import Access, principal_of, visible_to
 from jobindex.access.principals import Principal
 from jobindex.errors import (
     AccessDeniedException,
@@ -42,7 +42,7 @@ from jobindex.errors import (
     UnknownClientError,
 )
 from jobindex.model.views import STUCK_AFTER
-from jobindex.monitoring.state import State
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.cache import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Cache
 from jobindex.web.ui import stuck
 from jobindex.web.ui.assets import read_assets
@@ -91,7 +91,7 @@ FREE = ("/ui/static/",)
 
 
 def make_ui(
-    state: State,
+    state: ServiceState,
     throttle: AbstractContextManager[None],
     *,
     stuck_after: timedelta = STUCK_AFTER,
@@ -172,7 +172,7 @@ class _Pages:
 
     def __init__(
         self,
-        state: State,
+        state: ServiceState,
         renderer: Renderer,
         throttle: AbstractContextManager[None],
         stuck_after: timedelta,
@@ -303,7 +303,7 @@ class _Pages:
         return await self._rendered.get(asked, lambda: store.version, render, age_maximum=_age_maximum(principal))
 
     async def _count_stuck(self, now: datetime, principal: Principal) -> int:
-        reader = seen_by(self._state.opened_store(), principal)
+        reader = visible_to(self._state.opened_store(), principal)
         since = now - self._stuck_after
         return await self._stuck.get(
             principal.namespace_ids,

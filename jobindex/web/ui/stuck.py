@@ -17,7 +17,7 @@ COUNT_MAXIMUM = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _StuckFilter:
     """What executions are asked for."""
 
     limit: timedelta
@@ -55,8 +55,8 @@ async def stuck_page(reader: Reader, question: Question, stuck_after: timedelta)
     )
 
 
-def _read(question: Question, stuck_after: timedelta) -> _Wanted:
+def _read(question: Question, stuck_after: timedelta) -> _StuckFilter:
     values = question.parse(PARAMETERS)
     longer_than = values.optional("longerThan")
     limit = stuck_after if longer_than is None else parse_limit("longerThan", longer_than)
-    return _Wanted(limit=limit, namespace_id=values.optional("namespaceId"))
+    return _StuckFilter(limit=limit, namespace_id=values.optional("namespaceId"))
