@@ -581,7 +581,9 @@ async def test_jobs_by_id_are_found_by_namespace(
 
 def test_things_are_found_by_namespace(migrated: sqlite3.Connection) -> None:
     """From the jobs that are visible, and from the pending lists of the things asked for."""
-    steps = plan(migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "first": "", "after": "", "limit": 1, "visible": SEEN})
+    steps = plan(
+        migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "first": "", "after": "", "limit": 1, "visible": SEEN}
+    )
     searches = [step for step in steps if step.startswith("SEARCH")]
     assert [
         "SEARCH job_summaries USING COVERING INDEX job_summaries_by_namespace (namespace_id=?)",
