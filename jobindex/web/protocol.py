@@ -4,7 +4,7 @@ httptools takes a head of any length, and uvicorn waits for the end of a request
 refused in AWS's form where it can still be answered, and the connection ends. Not chosen: limits in a proxy in front,
 as the service has to stand without one.
 
-What is used of uvicorn beyond its documentation stands in HttpProtocol; tests/test_http_protocol.py fails where that
+What is used of uvicorn beyond its documentation stands in HttpProtocol; tests/service/test_protocol.py fails where that
 changes.
 """
 

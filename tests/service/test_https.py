@@ -18,7 +18,7 @@ from support.commands import jobindex
 from support.raw_http import Wire, wired
 from support.services import Service
 from support.waiting import wait_until
-from test_http_protocol import HURRIED, LARGE, app
+from test_protocol import HURRIED, LARGE, app
 
 from jobindex.config.settings import Settings, read_settings
 from jobindex.config.tls import pinned_context, server_context, verifying_context

@@ -55,7 +55,7 @@ ASKED: Mapping[str, Sequence[str | None]] = {
     "fragment": (None, "list", ""),
 }
 ENDLESS = {"/index/events"}
-"""Whose answer does not end: test_live.py asks it."""
+"""Whose answer does not end: test_changes.py asks it."""
 
 
 CONNECTIONS: dict[str, HTTPConnection] = {}
