@@ -1,7 +1,8 @@
 """What a plain run leaves out, and the fixtures that several test modules share.
 
-A plain run takes minutes. `--system` adds the tests of `tests/system/`, PostgreSQL in all suites and not only in
-CONTRACT, and more examples of each property. A path of `tests/system/` on the command line needs no option.
+A plain run takes minutes. `--system` adds the tests of `tests/system/`, those marked as slow, PostgreSQL in all suites
+and not only a little of CONTRACT, and more examples of each property. A path of `tests/system/` on the command line
+needs no option.
 """
 
 import os
@@ -21,10 +22,10 @@ from jobindex.storage.opening import open_store
 
 SYSTEM = Path(__file__).parent / "system"
 CONTRACT = "test_store.py"
-"""The suite that PostgreSQL goes through in a plain run, too, with messages in one order."""
+"""The suite of which a plain run tries a case of each test with PostgreSQL, too."""
 LEFT_OUT = f"""\
-left out: tests/system (clusters, faults, a browser, AWS's clients, nginx, Prometheus, Docker),
-PostgreSQL beyond {CONTRACT}, and most examples of each property: `pytest --system` runs them."""
+left out: tests/system (clusters, faults, a browser, AWS's clients, nginx, Prometheus, Docker), slow tests,
+PostgreSQL beyond a case of each test of {CONTRACT}, and most examples of each property: `pytest --system` runs them."""
 
 settings.register_profile("plain", deadline=None, max_examples=25)
 settings.register_profile("system", deadline=None, max_examples=80)
@@ -55,9 +56,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out PostgreSQL beyond CONTRACT."""
+    """Leave out slow tests, and PostgreSQL but for a case of each test of CONTRACT."""
     if not config.getoption("system"):
-        left_out = [item for item in items if _is_left_out(item)]
+        slow = {item for item in items if item.get_closest_marker("slow")}
+        cases = [item for item in items if not item.path.is_relative_to(SYSTEM) and _needs_postgresql(item)]
+        cases.sort(key=lambda case: case.nodeid, reverse=True)
+        kept = {case.name.partition("[")[0]: case for case in cases if case.path.name == CONTRACT}
+        left_out = slow | ({*cases} - {*kept.values()})
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -74,12 +79,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(LEFT_OUT)
 
 
-def _is_left_out(item: pytest.Item) -> bool:
-    """Return whether a test uses PostgreSQL, directly or by a parameter of a fixture, and is beyond CONTRACT."""
+def _needs_postgresql(item: pytest.Item) -> bool:
+    """Return whether a test uses a database of PostgreSQL, directly or by a parameter of a fixture."""
     assert isinstance(item, pytest.Function)
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
-    is_contract = item.path.name == CONTRACT and not parameters.get("index")
-    return ("postgresql" in item.fixturenames or "postgresql" in parameters.values()) and not is_contract
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "postgresql" in item.fixturenames or "postgresql" in parameters
 
 
 @pytest.fixture(scope="session")

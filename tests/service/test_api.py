@@ -88,7 +88,7 @@ def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
     assert api.client().list_jobs()["ResponseMetadata"]["RequestId"]
 
 
-@pytest.mark.parametrize("page_size", [1, 7, 250])
+@pytest.mark.parametrize("page_size", [pytest.param(1, marks=pytest.mark.slow), 7, 250])
 def test_a_scan_sees_each_job_once_while_jobs_are_written(api: Api, page_size: int) -> None:
     """Jobs that exist during the whole scan are seen exactly once, whatever is created and updated meanwhile."""
     count = 1000

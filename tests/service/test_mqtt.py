@@ -334,6 +334,7 @@ def test_two_services_with_one_client_id_are_told(tmp_path: Path) -> None:
             assert one.get("/readyz")[0] == two.get("/readyz")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_broker_that_keeps_to_no_window_is_held_back(tmp_path: Path) -> None:
     """While too much is in hand nothing is read: packet ids may be used again behind it, and memory is bounded."""
     count, packet_ids = 30_000, 15_000

@@ -142,6 +142,7 @@ def _check_members(schema: dict[str, Any], shape: Any) -> None:
         assert kinds.get(shape.type_name, shape.type_name) in schema["type"]
 
 
+@pytest.mark.slow
 def test_the_service_does_as_it_says(api: Api, tmp_path: Path) -> None:
     """Schemathesis finds nothing: no failure, no answer outside the description, no bad request that is taken."""
     description = _description(api)

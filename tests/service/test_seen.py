@@ -192,6 +192,7 @@ def questions(api: Api, path: str) -> Iterator[str]:
                 yield f"{address}?{urlencode(query)}" if query else address
 
 
+@pytest.mark.slow
 def test_no_route_tells_that_there_are_others(apis: tuple[Api, Api]) -> None:
     """Statuses, headers, bodies and errors of every route are the same, and what follows on a next page too."""
     alone, among = apis

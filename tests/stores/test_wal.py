@@ -68,7 +68,13 @@ def batch(number: int) -> Sequence[JobReport]:
     return [JobReport(job_id=f"j{job}", time=time, earliest_at=time, latest_at=time) for job in range(300)]
 
 
-@pytest.mark.parametrize("lives", [None, 1.0], ids=["own readers", "own readers and one that stays for a second"])
+@pytest.mark.parametrize(
+    "lives",
+    [
+        pytest.param(None, id="own readers"),
+        pytest.param(1.0, id="own readers and one that stays for a second", marks=pytest.mark.slow),
+    ],
+)
 async def test_the_log_is_bounded_while_readers_never_stop(
     path: Path, monkeypatch: pytest.MonkeyPatch, lives: float | None
 ) -> None:
