@@ -1,0 +1,222 @@
+"""Answers to requests for pages: the page, sections of it, or the page of an error."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from jobindex.access.access import principal_of, visible_to
+from jobindex.access.principals import Principal
+from jobindex.errors import (
+    AccessDeniedException,
+    DatabaseUnavailableError,
+    InvalidRequestException,
+    JobindexError,
+    ResourceNotFoundException,
+    ThrottlingException,
+)
+from jobindex.monitoring.state import ServiceState
+from jobindex.web.cache import AGE_MAXIMUM, OVERTAKEN_MAXIMUM, Cache
+from jobindex.web.ui import stuck
+from jobindex.web.ui.freshness import read_freshness
+from jobindex.web.ui.kinds import Kind, Make
+from jobindex.web.ui.page import Page, Question
+from jobindex.web.ui.rendering import Frame, Rendered, Renderer
+
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": _CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-cache",
+}
+METHODS = ("GET", "HEAD")
+_FRAGMENT = "fragment"
+_RETRY_SECONDS = "5"
+_CACHED_MAXIMUM = 64
+"""Pages, of some 100 kB each."""
+
+_log = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Pages:
+    """Answers requests for pages."""
+
+    def __init__(
+        self,
+        state: ServiceState,
+        renderer: Renderer,
+        throttle: AbstractContextManager[None],
+        stuck_after: timedelta,
+        base_path: str,
+    ) -> None:
+        self._state = state
+        self._renderer = renderer
+        self._throttle = throttle
+        self._stuck_after = stuck_after
+        self._base_path = base_path
+        self._rendered: Cache[Rendered] = Cache(_CACHED_MAXIMUM)
+        self._stuck: Cache[int] = Cache(_CACHED_MAXIMUM)
+
+    def endpoint(self, kind: Kind) -> Endpoint:
+        """Return the endpoint of the pages of a kind."""
+
+        async def answer(request: Request) -> Response:
+            sections = request.query_params.get(_FRAGMENT)
+            given = [item for item in request.query_params.multi_items() if item[0] in kind.parameters]
+            question = Question(
+                path=self._base_path + request.url.path,
+                parameters=[item for item in given if item[1]],
+                now=datetime.now(UTC),
+            )
+            if len(question.parameters) < len(given):
+                return RedirectResponse(question.whole_address(), HTTPStatus.FOUND, headers=HEADERS)
+            return await self._answer(
+                kind,
+                question,
+                request,
+                None if sections is None else [name for name in sections.split(",") if name],
+            )
+
+        return answer
+
+    async def no_page(self, request: Request) -> Response:
+        """Answer where there is no page."""
+        return self.missing(request)
+
+    def missing(self, request: Request) -> Response:
+        """Return a page that says that there is none."""
+        error = ResourceNotFoundException(f"There is no page at {request.url.path}")
+        return self._refusal(error, principal_of(request.scope))
+
+    def refused(self, request: Request, error: JobindexError) -> Response | None:
+        """Return a page that says why a request for one is not taken; None for who asks for anything else."""
+        if type(error) not in _ERRORS or not request.url.path.startswith("/ui/"):
+            return None
+        headers = {"retry-after": _RETRY_SECONDS} if isinstance(error, ThrottlingException) else {}
+        return self._refusal(error, principal_of(request.scope), headers)
+
+    def not_allowed(self, request: Request) -> Response:
+        """Return a page that says that pages are only read."""
+        values = {"error": f"A page is only read: there is no {request.method} {request.url.path}"}
+        page = Page(
+            template="error.html",
+            title="This cannot be asked",
+            section="",
+            values=values,
+            status=HTTPStatus.METHOD_NOT_ALLOWED,
+        )
+        now = datetime.now(UTC)
+        headers = {**HEADERS, "allow": ", ".join(METHODS)}
+        return self._shown(Rendered(page=page, now=now), self._frame(now, principal_of(request.scope)), headers)
+
+    async def _answer(
+        self, kind: Kind, question: Question, request: Request, sections: Sequence[str] | None
+    ) -> Response:
+        """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
+        principal = principal_of(request.scope)
+        try:
+            # Before the cache, which is shared by all principals with the same visible namespaces.
+            _check(principal, kind, question)
+            with self._throttle:
+                stuck = await self._count_stuck(question.now, principal)
+                rendered = await self._page(kind.make, question, request) if sections is None or sections else None
+        except AccessDeniedException as error:
+            return self._refusal(error, principal, sections=sections)
+        except (DatabaseUnavailableError, ThrottlingException) as error:
+            if isinstance(error, DatabaseUnavailableError):
+                _log.warning("%s: %s", question.path, error)
+            return self._refusal(error, principal, {"retry-after": _RETRY_SECONDS}, sections)
+        frame = self._frame(question.now, principal, stuck)
+        if rendered is None:
+            return Response(self._renderer.status(frame), headers=HEADERS, media_type="text/html")
+        return self._shown(rendered, frame, HEADERS, sections)
+
+    def _refusal(
+        self,
+        error: JobindexError,
+        principal: Principal,
+        headers: Mapping[str, str] | None = None,
+        sections: Sequence[str] | None = None,
+    ) -> Response:
+        """Return the page of an error that has nothing to do with what the index holds."""
+        now = datetime.now(UTC)
+        return self._shown(
+            _error_page(error, now), self._frame(now, principal), {**HEADERS, **(headers or {})}, sections
+        )
+
+    def _shown(
+        self, rendered: Rendered, frame: Frame, headers: Mapping[str, str], sections: Sequence[str] | None = None
+    ) -> Response:
+        status = rendered.page.status
+        if sections is None:
+            content = self._renderer.whole(rendered, frame)
+        else:
+            content = self._renderer.sections(rendered, sections, frame)
+            # The sections are there, whatever the page says; a browser would complain of the others on its console.
+            status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
+        return Response(content, status, headers, media_type="text/html")
+
+    def _frame(self, now: datetime, principal: Principal, stuck: int = 0) -> Frame:
+        freshness = read_freshness(self._state, now, sees_all=principal.namespace_ids is None)
+        return Frame(freshness=freshness, stuck=stuck, now=now, principal=principal)
+
+    async def _page(self, make: Make, question: Question, request: Request) -> Rendered:
+        store, principal = self._state.opened_store(), principal_of(request.scope)
+
+        async def render() -> Rendered:
+            try:
+                page = await make(store, principal, question, request)
+            except (InvalidRequestException, ResourceNotFoundException) as error:
+                return _error_page(error, question.now)
+            return Rendered(page=page, now=question.now)
+
+        asked = principal.namespace_ids, question.whole_address()
+        return await self._rendered.get(asked, lambda: store.version, render, age_maximum=_age_maximum(principal))
+
+    async def _count_stuck(self, now: datetime, principal: Principal) -> int:
+        reader = visible_to(self._state.opened_store(), principal)
+        since = now - self._stuck_after
+        return await self._stuck.get(
+            principal.namespace_ids,
+            lambda: reader.version,
+            lambda: reader.count_waiting(since=since, maximum=stuck.COUNT_MAXIMUM),
+            age_maximum=_age_maximum(principal),
+        )
+
+
+def _check(principal: Principal, kind: Kind, question: Question) -> None:
+    """Raise AccessDeniedException where a principal may not see what is asked."""
+    if kind.of_all is not None:
+        principal.check_all_seen(kind.of_all)
+    for name, value in question.parameters:
+        principal.check_namespace(value if name == "namespaceId" else None, "ListJobs")
+
+
+def _age_maximum(principal: Principal) -> float:
+    """Return how long an answer is cached: to a restricted reader it must not show whether other namespaces change."""
+    return AGE_MAXIMUM if principal.namespace_ids is None else OVERTAKEN_MAXIMUM
+
+
+def _error_page(error: JobindexError, now: datetime) -> Rendered:
+    title, status = _ERRORS[type(error)]
+    page = Page(template="error.html", title=title, section="", values={"error": str(error)}, status=status)
+    return Rendered(page=page, now=now)
+
+
+_ERRORS: dict[type[JobindexError], tuple[str, int]] = {
+    AccessDeniedException: ("This is not yours to see", 403),
+    InvalidRequestException: ("This cannot be asked", 400),
+    ResourceNotFoundException: ("Nothing is known of this", 404),
+    DatabaseUnavailableError: ("The index cannot be read just now", 503),
+    ThrottlingException: ("Too much is asked at once", 503),
+}
