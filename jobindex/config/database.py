@@ -77,37 +77,35 @@ def _lease(text: str) -> timedelta:
 
 
 _URL = Setting(
-    name="DATABASE_URL",
-    parser=_database,
+    "DATABASE_URL",
+    _database,
     default=f"{_FILE}jobindex.db",
     help="The database. `sqlite:////var/lib/…` is an absolute path; or `postgresql://…`.",
     is_secret=True,
     hide=lambda url: str(_database(url)) if url.startswith(_SERVERS) else url,
 )
-_PASSWORD = Setting(
-    name="DATABASE_PASSWORD", parser=str, help="The password of the user in `postgresql://…`.", is_secret=True
-)
+_PASSWORD = Setting("DATABASE_PASSWORD", str, help="The password of the user in `postgresql://…`.", is_secret=True)
 LEASE = Setting(
-    name="DATABASE_LEASE",
-    parser=_lease,
+    "DATABASE_LEASE",
+    _lease,
     default="10s",
     help="The silence of the ingesting replica after which another one takes over.",
 )
 REJECTED_MAX_MESSAGES = Setting(
-    name="REJECTED_MAX_MESSAGES",
-    parser=matching(_NUMBER, "a whole number", int),
+    "REJECTED_MAX_MESSAGES",
+    matching(_NUMBER, "a whole number", int),
     default=str(_LIMITS.max_messages),
     help="The number of rejected messages to keep. The oldest are deleted first.",
 )
 REJECTED_MAX_BYTES = Setting(
-    name="REJECTED_MAX_BYTES",
-    parser=matching(_NUMBER, "a whole number", int),
+    "REJECTED_MAX_BYTES",
+    matching(_NUMBER, "a whole number", int),
     default=str(_LIMITS.max_bytes),
     help="The bytes of rejected messages to keep.",
 )
 RETENTION_DAYS = Setting(
-    name="RETENTION_DAYS",
-    parser=matching(r"(?=.*[1-9])[0-9]{1,5}", "a number of days from 1 to 99999", lambda n: timedelta(days=int(n))),
+    "RETENTION_DAYS",
+    matching(r"(?=.*[1-9])[0-9]{1,5}", "a number of days from 1 to 99999", lambda n: timedelta(days=int(n))),
     unset="off",
     help="The days after which ended jobs, and deletions, are removed.",
 )

@@ -92,50 +92,41 @@ def _authorities(path: str) -> Path:
 
 
 _HOST = Setting(
-    name="HTTP_HOST",
-    parser=matching(r"\S+", "a host name or address", str),
+    "HTTP_HOST",
+    matching(r"\S+", "a host name or address", str),
     default="127.0.0.1",
     help="The address or host name to listen on.",
 )
-_PORT = Setting(name="HTTP_PORT", parser=_port, default="8080", help="The port to listen on.")
+_PORT = Setting("HTTP_PORT", _port, default="8080", help="The port to listen on.")
 _KEYS_FILE = Setting(
-    name="HTTP_KEYS_FILE", parser=Path, help="The file of the clients' keys. SIGHUP makes the service read it again."
+    "HTTP_KEYS_FILE", Path, help="The file of the clients' keys. SIGHUP makes the service read it again."
 )
-_TOKEN = Setting(
-    name="HTTP_TOKEN", parser=_token, help="The token that `list`, `show` and the others send.", is_secret=True
-)
+_TOKEN = Setting("HTTP_TOKEN", _token, help="The token that `list`, `show` and the others send.", is_secret=True)
 _HOSTS = Setting(
-    name="HTTP_HOSTS",
-    parser=comma_separated(_host_name_problem),
+    "HTTP_HOSTS",
+    comma_separated(_host_name_problem),
     help="The service's names, separated by commas, in addition to addresses and `localhost`.",
 )
-_PUBLIC_URL = Setting(
-    name="HTTP_PUBLIC_URL", parser=_public_url, help="The URL of a proxy in front: `https://jobs.example/iot`."
-)
+_PUBLIC_URL = Setting("HTTP_PUBLIC_URL", _public_url, help="The URL of a proxy in front: `https://jobs.example/iot`.")
 _PROXIES = Setting(
-    name="HTTP_PROXIES",
-    parser=comma_separated(_proxy_problem),
+    "HTTP_PROXIES",
+    comma_separated(_proxy_problem),
     help="The addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are trusted.",
 )
-_CERT_FILE = Setting(
-    name="HTTP_CERT_FILE", parser=Path, help="The certificate, with its intermediate ones; it turns on HTTPS."
-)
-_KEY_FILE = Setting(name="HTTP_KEY_FILE", parser=Path, help="The certificate's key, if it is in another file.")
+_CERT_FILE = Setting("HTTP_CERT_FILE", Path, help="The certificate, with its intermediate ones; it turns on HTTPS.")
+_KEY_FILE = Setting("HTTP_KEY_FILE", Path, help="The certificate's key, if it is in another file.")
 _CA_FILE = Setting(
-    name="HTTP_CA_FILE",
-    parser=_authorities,
-    unset="the system's",
-    help="The authorities to trust with `--endpoint https://…`.",
+    "HTTP_CA_FILE", _authorities, unset="the system's", help="The authorities to trust with `--endpoint https://…`."
 )
 _RATE = Setting(
-    name="HTTP_RATE",
-    parser=matching(r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,3})?", "a number from 0.001 to 999999, such as 50 or 0.5", float),
+    "HTTP_RATE",
+    matching(r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,3})?", "a number from 0.001 to 999999, such as 50 or 0.5", float),
     unset="off",
     help="Requests per second for each key or address, such as `0.5`; bursts have ten, or those of two seconds.",
 )
 _AUTH = Setting(
-    name="HTTP_AUTH",
-    parser=choice(("keys", "none")),
+    "HTTP_AUTH",
+    choice(("keys", "none")),
     help="`none` admits every client that reaches the port; `keys` requires `JOBINDEX_HTTP_KEYS_FILE`.",
 )
 SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, Setting)]

@@ -103,42 +103,37 @@ def _alpn_problem(protocol: str) -> str | None:
 
 
 _URL = Setting(
-    name="MQTT_URL",
-    parser=_parse_url,
+    "MQTT_URL",
+    _parse_url,
     default="mqtt://127.0.0.1:1883",
     help="The broker; `mqtts://` for TLS. The URL can hold a user, a password, and further hosts after commas.",
     is_secret=True,
     hide=lambda url: re.sub("//([^:]*):.*@", r"//\1:(hidden)@", url, flags=re.DOTALL),
 )
-_USERNAME = Setting(name="MQTT_USERNAME", parser=str, help="The user at the broker, instead of the URL's.")
-_PASSWORD = Setting(name="MQTT_PASSWORD", parser=str, help="The user's password.", is_secret=True)
+_USERNAME = Setting("MQTT_USERNAME", str, help="The user at the broker, instead of the URL's.")
+_PASSWORD = Setting("MQTT_PASSWORD", str, help="The user's password.", is_secret=True)
 _CLIENT_ID = Setting(
-    name="MQTT_CLIENT_ID",
-    parser=matching(r"[^\0]{1,128}", "a client id of 1 to 128 characters", str),
+    "MQTT_CLIENT_ID",
+    matching(r"[^\0]{1,128}", "a client id of 1 to 128 characters", str),
     default="jobindex",
     help="The client id under which the broker keeps the session. No two indexes may share it.",
 )
 _PROTOCOL: Setting[Protocol] = Setting(
-    name="MQTT_PROTOCOL",
-    parser=choice(get_args(Protocol)),
-    default="5",
-    help="The version; NATS and RabbitMQ need `3.1.1`.",
+    "MQTT_PROTOCOL", choice(get_args(Protocol)), default="5", help="The version; NATS and RabbitMQ need `3.1.1`."
 )
 TOPICS = Setting(
-    name="MQTT_TOPICS",
-    parser=comma_separated(_filter_problem),
+    "MQTT_TOPICS",
+    comma_separated(_filter_problem),
     default=",".join(DEFAULT_FILTERS),
     unset="all topics of AWS IoT Jobs",
     help="The topic filters to subscribe to, separated by commas.",
 )
-_CA_FILE = Setting(
-    name="MQTT_CA_FILE", parser=str, unset="the system's", help="The authorities to trust with `mqtts://`."
-)
-_CERT_FILE = Setting(name="MQTT_CERT_FILE", parser=str, help="The client certificate.")
-_KEY_FILE = Setting(name="MQTT_KEY_FILE", parser=str, help="The key of the client certificate.")
+_CA_FILE = Setting("MQTT_CA_FILE", str, unset="the system's", help="The authorities to trust with `mqtts://`.")
+_CERT_FILE = Setting("MQTT_CERT_FILE", str, help="The client certificate.")
+_KEY_FILE = Setting("MQTT_KEY_FILE", str, help="The key of the client certificate.")
 _ALPN = Setting(
-    name="MQTT_ALPN",
-    parser=comma_separated(_alpn_problem),
+    "MQTT_ALPN",
+    comma_separated(_alpn_problem),
     unset=f"`{_AWS_ALPN}` on port {_HTTPS_PORT}",
     help="The protocols to offer in the TLS handshake (ALPN), separated by commas.",
 )

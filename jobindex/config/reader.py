@@ -1,7 +1,7 @@
 """What a setting declares, and the reader that finds each one in the environment and collects all problems."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 _Value_co = TypeVar("_Value_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Setting(Generic[_Value_co]):
     """The declaration of a setting: all that the reader, the documentation and `jobindex config` know of it."""
 
@@ -19,6 +19,7 @@ class Setting(Generic[_Value_co]):
     """The name of its environment variable, without `JOBINDEX_`."""
     parser: Callable[[str], _Value_co]
     """Returns the value of a text, or raises ValueError with one argument for each problem."""
+    _: KW_ONLY
     default: str | None = None
     unset: str = ""
     """The default in words, if it is not a plain value; Markdown."""

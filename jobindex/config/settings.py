@@ -25,34 +25,32 @@ _TESTS = "JOBINDEX_TEST_"
 """The prefix of variables that only the tests read."""
 
 _STUCK_SECONDS = Setting(
-    name="STUCK_SECONDS",
-    parser=matching(
-        r"(?=.*[1-9])[0-9]{1,9}", "a number of seconds from 1 to 999999999", lambda n: timedelta(seconds=int(n))
-    ),
+    "STUCK_SECONDS",
+    matching(r"(?=.*[1-9])[0-9]{1,9}", "a number of seconds from 1 to 999999999", lambda n: timedelta(seconds=int(n))),
     default=str(int(STUCK_AFTER.total_seconds())),
     help="The seconds that an execution can be pending before it counts as stuck.",
 )
 _AWS_REGION = Setting(
-    name="AWS_REGION",
-    parser=matching(r"[a-z0-9-]+", "a region such as us-east-1", str),
+    "AWS_REGION",
+    matching(r"[a-z0-9-]+", "a region such as us-east-1", str),
     default="us-east-1",
     help="The region in ARNs that no message contained, and in clients' signatures.",
 )
 _AWS_ACCOUNT_ID = Setting(
-    name="AWS_ACCOUNT_ID",
-    parser=matching(r"[0-9]{12}", "twelve digits", str),
+    "AWS_ACCOUNT_ID",
+    matching(r"[0-9]{12}", "twelve digits", str),
     default="000000000000",
     help="The account in these ARNs.",
 )
 _LOG_FORMAT: Setting[LogFormat] = Setting(
-    name="LOG_FORMAT",
-    parser=choice(get_args(LogFormat)),
+    "LOG_FORMAT",
+    choice(get_args(LogFormat)),
     unset="`text` on a terminal, else `json`",
     help="The format of log lines.",
 )
 _LOG_LEVEL = Setting(
-    name="LOG_LEVEL",
-    parser=choice(("debug", "info", "warning", "error")),
+    "LOG_LEVEL",
+    choice(("debug", "info", "warning", "error")),
     default="info",
     help="The lowest level to log: `debug`, `info`, `warning` or `error`.",
 )
