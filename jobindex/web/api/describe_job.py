@@ -7,7 +7,7 @@ from jobindex.model.parameters import JOB_ID, Choice, Values
 from jobindex.model.reader import Reader
 from jobindex.model.views import ExecutionState
 from jobindex.web.api.operations import Operation, Served
-from jobindex.web.api.schemas import FLAG, NUMBER, TEXT, TIME, an_object, known, one_of, seconds
+from jobindex.web.api.schemas import FLAG, NUMBER, TEXT, TIME, an_object, if_known, known, one_of, seconds
 
 _COUNTS = {
     state: f"numberOf{''.join(word.capitalize() for word in state.split('_'))}Things"
@@ -22,23 +22,17 @@ DESCRIBE_JOB = Operation(
     # beforeSubstitution is about the job's document, of which the index keeps nothing.
     parameters={"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))},
     answer=an_object(
-        "job",
         job=an_object(
-            "jobArn",
-            "jobId",
-            "status",
-            "createdAt",
-            "lastUpdatedAt",
             jobArn=TEXT,
             jobId=JOB_ID.schema(),
-            targetSelection=one_of(TargetSelection),
+            targetSelection=if_known(one_of(TargetSelection)),
             status=one_of(JobStatus),
-            isConcurrent=FLAG,
-            namespaceId=TEXT,
+            isConcurrent=if_known(FLAG),
+            namespaceId=if_known(TEXT),
             createdAt=TIME,
             lastUpdatedAt=TIME,
-            completedAt=TIME,
-            jobProcessDetails=an_object(*_COUNTS.values(), **dict.fromkeys(_COUNTS.values(), NUMBER)),
+            completedAt=if_known(TIME),
+            jobProcessDetails=if_known(an_object(**dict.fromkeys(_COUNTS.values(), NUMBER))),
         ),
     ),
 )

@@ -11,24 +11,24 @@ from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, PAGE_SIZE, THING_NAM
 from jobindex.model.reader import Reader
 from jobindex.model.views import ExecutionState, JobExecution
 from jobindex.web.api.operations import Operation, Served
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, known, one_of, or_null, seconds
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, one_of, or_null, seconds
 
 STATUSES = tuple(state for state in ExecutionState if state is not ExecutionState.ENDED)
 _STATUS = Choice(STATUSES)
 _LONG = Integer(least=-(2**63), greatest=2**63 - 1)
 
 _SUMMARY: dict[str, Schema] = {
-    "status": one_of(STATUSES),
-    "queuedAt": TIME,
-    "startedAt": TIME,
-    "lastUpdatedAt": TIME,
-    "executionNumber": NUMBER,
+    "status": if_known(one_of(STATUSES)),
+    "queuedAt": if_known(TIME),
+    "startedAt": if_known(TIME),
+    "lastUpdatedAt": if_known(TIME),
+    "executionNumber": if_known(NUMBER),
 }
 
 
 def _page(**members: Schema) -> Schema:
-    summary = an_object(*members, "jobExecutionSummary", **members, jobExecutionSummary=an_object(**_SUMMARY))
-    return an_object("executionSummaries", "nextToken", executionSummaries=an_array(summary), nextToken=or_null(TEXT))
+    summary = an_object(**members, jobExecutionSummary=an_object(**_SUMMARY))
+    return an_object(executionSummaries=an_array(summary), nextToken=or_null(TEXT))
 
 
 LIST_JOB_EXECUTIONS_FOR_JOB = Operation(
@@ -58,10 +58,7 @@ DESCRIBE_JOB_EXECUTION = Operation(
     path="/things/{thingName}/jobs/{jobId}",
     parameters={"thingName": THING_NAME, "jobId": JOB_ID, "executionNumber": _LONG},
     answer=an_object(
-        "execution",
-        execution=an_object(
-            "jobId", "thingArn", jobId=JOB_ID.schema(), thingArn=TEXT, versionNumber=NUMBER, **_SUMMARY
-        ),
+        execution=an_object(jobId=JOB_ID.schema(), thingArn=TEXT, versionNumber=if_known(NUMBER), **_SUMMARY),
     ),
 )
 

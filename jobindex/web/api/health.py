@@ -16,7 +16,7 @@ from jobindex.monitoring.state import Ingestion, ServiceState, described
 from jobindex.web.api.metrics import metrics_endpoint
 from jobindex.web.api.operations import Audience, Operation, admit
 from jobindex.web.api.responses import json_answer
-from jobindex.web.api.schemas import FLAG, TEXT, an_object, known, one_of
+from jobindex.web.api.schemas import FLAG, TEXT, an_object, if_known, known, one_of
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
@@ -25,7 +25,7 @@ HEALTHZ = Operation(
     summary="The process lives",
     path="/healthz",
     audience=Audience.ANYONE,
-    answer=an_object("alive", alive=FLAG),
+    answer=an_object(alive=FLAG),
     errors=(),
 )
 READYZ = Operation(
@@ -34,17 +34,17 @@ READYZ = Operation(
     path="/readyz",
     audience=Audience.ANYONE,
     answer=an_object(
-        "ready",
-        "ingestion",
         ready=FLAG,
-        reason=TEXT,
+        reason=if_known(TEXT),
         ingestion=one_of(Ingestion),
-        ingestionReason=TEXT,
-        ingestionBy=an_object("ingestion", replica=TEXT, ingestion=one_of(Ingestion), ingestionReason=TEXT),
-        connectedSince=_MOMENT,
-        completeSince=_MOMENT,
-        lastMessage=_MOMENT,
-        oldestUnwritten=_MOMENT,
+        ingestionReason=if_known(TEXT),
+        ingestionBy=if_known(
+            an_object(replica=if_known(TEXT), ingestion=one_of(Ingestion), ingestionReason=if_known(TEXT))
+        ),
+        connectedSince=if_known(_MOMENT),
+        completeSince=if_known(_MOMENT),
+        lastMessage=if_known(_MOMENT),
+        oldestUnwritten=if_known(_MOMENT),
     ),
     statuses=(HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE),
     errors=(),

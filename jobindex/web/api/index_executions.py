@@ -7,29 +7,24 @@ from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, 
 from jobindex.model.reader import Reader
 from jobindex.model.views import ExecutionPage, ExecutionState, JobExecution
 from jobindex.web.api.operations import Operation, Served, page_limit
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, known, one_of, or_null, seconds
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, one_of, or_null, seconds
 
 LONGEST_SECONDS = 999_999_999
 """The longest that can be asked for: more than thirty years."""
 
 _PAGE = an_object(
-    "executions",
-    "next",
     executions=an_array(
         an_object(
-            "jobId",
-            "thingName",
-            "state",
             jobId=JOB_ID.schema(),
             thingName=THING_NAME.schema(),
-            namespaceId=TEXT,
+            namespaceId=if_known(TEXT),
             state=one_of(ExecutionState),
-            queuedAt=TIME,
-            startedAt=TIME,
-            lastUpdatedAt=TIME,
-            waitingSince=TIME,
-            executionNumber=NUMBER,
-            versionNumber=NUMBER,
+            queuedAt=if_known(TIME),
+            startedAt=if_known(TIME),
+            lastUpdatedAt=if_known(TIME),
+            waitingSince=if_known(TIME),
+            executionNumber=if_known(NUMBER),
+            versionNumber=if_known(NUMBER),
         )
     ),
     next=or_null(TEXT),

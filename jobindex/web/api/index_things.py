@@ -16,6 +16,7 @@ from jobindex.web.api.schemas import (
     an_object,
     counted,
     counts_of,
+    if_known,
     known,
     or_null,
     seconds,
@@ -32,17 +33,12 @@ LIST_NAMESPACES = Operation(
     path="/index/namespaces",
     parameters={"limit": page_limit(), "after": Text(pattern=f"({_BEHIND_NONE}|[a-zA-Z0-9_-]*)")},
     answer=an_object(
-        "namespaces",
-        "next",
         namespaces=an_array(
             an_object(
-                "jobs",
-                "executions",
-                "activity",
-                namespaceId=TEXT,
+                namespaceId=if_known(TEXT),
                 jobs=counts_of(JobStatus),
                 executions=counts_of(ExecutionState),
-                lastChangeAt=TIME,
+                lastChangeAt=if_known(TIME),
                 activity=an_array(NUMBER),
             )
         ),
@@ -55,7 +51,7 @@ LIST_THINGS = Operation(
     summary="The names of things that begin with a prefix, in their order",
     path="/index/things",
     parameters={"prefix": _PART_OF_NAME, "limit": page_limit(), "after": _PART_OF_NAME},
-    answer=an_object("things", "next", things=an_array(THING_NAME.schema()), next=or_null(THING_NAME.schema())),
+    answer=an_object(things=an_array(THING_NAME.schema()), next=or_null(THING_NAME.schema())),
     errors=_ALWAYS_FOUND,
 )
 GET_THING = Operation(
@@ -64,14 +60,11 @@ GET_THING = Operation(
     path="/index/things/{thingName}",
     parameters={"thingName": THING_NAME},
     answer=an_object(
-        "thingName",
-        "executions",
-        "pendingLists",
         thingName=THING_NAME.schema(),
         executions=counts_of(ExecutionState),
-        waitingSince=TIME,
-        lastHeardAt=TIME,
-        pendingLists=an_array(an_object("listedAt", namespaceId=TEXT, listedAt=TIME)),
+        waitingSince=if_known(TIME),
+        lastHeardAt=if_known(TIME),
+        pendingLists=an_array(an_object(namespaceId=if_known(TEXT), listedAt=TIME)),
     ),
 )
 

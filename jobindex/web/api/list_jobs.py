@@ -18,32 +18,27 @@ from jobindex.model.listing import PARAMETERS, JobPage, ListJobsQuery, encode_to
 from jobindex.model.parameters import JOB_ID
 from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.operations import Operation
-from jobindex.web.api.schemas import FLAG, TEXT, TIME, an_array, an_object, one_of, or_null
+from jobindex.web.api.schemas import FLAG, TEXT, TIME, an_array, an_object, if_known, one_of, or_null
 from jobindex.web.api.throttle import Throttle
 from jobindex.web.cache import Cache
 
 JOB_SUMMARY = an_object(
-    "jobArn",
-    "jobId",
-    "status",
-    "createdAt",
-    "lastUpdatedAt",
     jobArn=TEXT,
     jobId=JOB_ID.schema(),
-    thingGroupId=TEXT,
-    targetSelection=one_of(TargetSelection),
+    thingGroupId=if_known(TEXT),
+    targetSelection=if_known(one_of(TargetSelection)),
     status=one_of(JobStatus),
     createdAt=TIME,
     lastUpdatedAt=TIME,
-    completedAt=TIME,
-    isConcurrent=FLAG,
+    completedAt=if_known(TIME),
+    isConcurrent=if_known(FLAG),
 )
 LIST_JOBS = Operation(
     name="ListJobs",
     summary="Jobs that pass the filters, newest first",
     path="/jobs",
     parameters=PARAMETERS,
-    answer=an_object("jobs", "nextToken", jobs=an_array(JOB_SUMMARY), nextToken=or_null(TEXT)),
+    answer=an_object(jobs=an_array(JOB_SUMMARY), nextToken=or_null(TEXT)),
 )
 _CACHED_MAXIMUM = 32
 """Answers, of up to 100 kB each."""

@@ -48,7 +48,7 @@ def describe(operations: Iterable[Operation]) -> Schema:
             "summary": "AWS IoT's reading operations on jobs, and under /index/ what it has none for",
         },
         "paths": paths,
-        "components": {"schemas": {"Error": an_object("message", message=TEXT)}, "securitySchemes": _SECURITY},
+        "components": {"schemas": {"Error": an_object(message=TEXT)}, "securitySchemes": _SECURITY},
     }
 
 

@@ -17,7 +17,7 @@ from jobindex.model.jobs import Report
 from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
 from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Store
 from jobindex.web.api.operations import Audience, Operation, StoreServed, page_limit
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, or_null
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, or_null
 
 AT_ONCE = 100
 """Messages at most in a request to retry or purge."""
@@ -40,7 +40,7 @@ LIST_REJECTED_MESSAGES = Operation(
     path="/rejected",
     audience=Audience.UNLIMITED,
     parameters={"limit": page_limit(), "after": Integer(least=0, greatest=_ID.greatest, default=0)},
-    answer=an_object("messages", "next", messages=an_array(an_object(*_MESSAGE, **_MESSAGE)), next=or_null(NUMBER)),
+    answer=an_object(messages=an_array(an_object(**_MESSAGE)), next=or_null(NUMBER)),
     errors=_COMMON_ERRORS,
 )
 GET_REJECTED_MESSAGE = Operation(
@@ -49,7 +49,7 @@ GET_REJECTED_MESSAGE = Operation(
     path="/rejected/{id}",
     audience=Audience.UNLIMITED,
     parameters={"id": _ID},
-    answer=an_object(*_MESSAGE, "payload", **_MESSAGE, payload=TEXT, text=TEXT),
+    answer=an_object(**_MESSAGE, payload=TEXT, text=if_known(TEXT)),
 )
 RETRY_REJECTED_MESSAGES = Operation(
     name="RetryRejectedMessages",
@@ -59,11 +59,8 @@ RETRY_REJECTED_MESSAGES = Operation(
     parameters={"id": _IDS},
     audience=Audience.OPERATORS,
     answer=an_object(
-        "applied",
-        "rejected",
-        "missing",
         applied=an_array(NUMBER),
-        rejected=an_array(an_object("id", "reason", id=NUMBER, reason=TEXT)),
+        rejected=an_array(an_object(id=NUMBER, reason=TEXT)),
         missing=an_array(NUMBER),
     ),
     errors=(*_COMMON_ERRORS, AccessDeniedException),
@@ -75,7 +72,7 @@ PURGE_REJECTED_MESSAGES = Operation(
     path="/rejected",
     parameters={"id": _IDS_OR_NONE, "all": Choice(("true", "false"))},
     audience=Audience.OPERATORS,
-    answer=an_object("purged", purged=NUMBER),
+    answer=an_object(purged=NUMBER),
     errors=(*_COMMON_ERRORS, AccessDeniedException),
 )
 

@@ -40,10 +40,19 @@ def one_of(names: Iterable[str]) -> Schema:
     return {"type": "string", "enum": [str(name) for name in names]}
 
 
-def an_object(*always: str, **members: Schema) -> Schema:
-    """Return the schema of an object; members are left out where not known, but for those that are `always` there."""
-    required: Schema = {"required": list(always)} if always else {}
-    return {"type": "object", "properties": members, **required}
+class _IfKnown(dict[str, object]):
+    """The schema of a member that an object can lack."""
+
+
+def if_known(schema: Schema) -> Schema:
+    """Return the schema of a member that is left out if its value is not known."""
+    return _IfKnown(schema)
+
+
+def an_object(**members: Schema) -> Schema:
+    """Return the schema of an object, which has all members but those `if_known`."""
+    required = [name for name, schema in members.items() if not isinstance(schema, _IfKnown)]
+    return {"type": "object", "properties": members, **({"required": required} if required else {})}
 
 
 def an_array(items: Schema) -> Schema:
@@ -58,4 +67,4 @@ def or_null(schema: Schema) -> Schema:
 
 def counts_of(names: Iterable[str]) -> Schema:
     """Return the schema of counts by name; a name of which there is none is left out."""
-    return an_object(**{str(name): {"type": "integer", "minimum": 1} for name in names})
+    return an_object(**{str(name): if_known({"type": "integer", "minimum": 1}) for name in names})
