@@ -1,12 +1,16 @@
 """The values of options and arguments, read from text; what is wrong with one is said in a sentence."""
 
 import re
+from enum import StrEnum
+from typing import TypeVar
 
 import typer
 
 from jobindex.access.principals import Role
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.parameters import NAMESPACE_ID
+
+_Kind = TypeVar("_Kind", bound=StrEnum)
 
 
 def count(text: object) -> int:
@@ -20,17 +24,13 @@ def identity(text: object) -> int:
 
 
 def status(text: str) -> JobStatus:
-    """Return the status of a job, in whichever case it is written."""
-    if text.upper() not in set(JobStatus):
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(JobStatus)}")
-    return JobStatus(text.upper())
+    """Return the status of a job, in upper or lower case."""
+    return _member(JobStatus, text, text.upper())
 
 
 def selection(text: str) -> TargetSelection:
-    """Return the kind of a job, in whichever case it is written."""
-    if text.upper() not in set(TargetSelection):
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(TargetSelection)}")
-    return TargetSelection(text.upper())
+    """Return the target selection of a job, in upper or lower case."""
+    return _member(TargetSelection, text, text.upper())
 
 
 def namespace(text: str) -> str:
@@ -41,10 +41,14 @@ def namespace(text: str) -> str:
 
 
 def role(text: str) -> Role:
-    """Return what a key may do."""
-    if text not in set(Role):
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(Role)}")
-    return Role(text)
+    """Return the role of a key."""
+    return _member(Role, text, text)
+
+
+def _member(kind: type[_Kind], text: str, value: str) -> _Kind:
+    if value not in set(kind):
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(kind)}")
+    return kind(value)
 
 
 def _number(text: object, least: int) -> int:

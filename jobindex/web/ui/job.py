@@ -11,12 +11,13 @@ PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 CHANGES_SHOWN = 20
 
 
-async def job_page(reader: Reader, question: Question, job_id: str) -> Page:
+async def job_page(reader: Reader, question: Question) -> Page:
     """Return a job; of one that was deleted, or that never was, what history there is.
 
     Raises:
         InvalidRequestException: what executions are asked for cannot be.
     """
+    job_id = question.subject
     state = question.parse(PARAMETERS).choice("state", ExecutionState)
     after = question.position()
     changes = await reader.job_changes(job_id, limit=CHANGES_SHOWN)

@@ -20,6 +20,8 @@ class Question:
     """What is asked of a page: its address and the time."""
 
     path: str
+    subject: str = ""
+    """The job, thing or message that the path names."""
     parameters: Sequence[tuple[str, str]] = ()
     """Those of the query string that the page knows and that are not empty: a form sends its empty fields too."""
     now: datetime

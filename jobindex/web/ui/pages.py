@@ -75,17 +75,14 @@ class Pages:
             given = [item for item in request.query_params.multi_items() if item[0] in kind.parameters]
             question = Question(
                 path=self._base_path + request.url.path,
+                subject=next(iter(request.path_params.values()), ""),
                 parameters=[item for item in given if item[1]],
                 now=datetime.now(UTC),
             )
             if len(question.parameters) < len(given):
                 return RedirectResponse(question.whole_address(), HTTPStatus.FOUND, headers=HEADERS)
-            return await self._answer(
-                kind,
-                question,
-                request,
-                None if sections is None else [name for name in sections.split(",") if name],
-            )
+            names = None if sections is None else [name for name in sections.split(",") if name]
+            return await self._answer(kind, question, principal_of(request.scope), names)
 
         return answer
 
@@ -107,29 +104,22 @@ class Pages:
 
     def not_allowed(self, request: Request) -> Response:
         """Return a page that says that pages are only read."""
-        values = {"error": f"A page is only read: there is no {request.method} {request.url.path}"}
-        page = Page(
-            template="error.html",
-            title="This cannot be asked",
-            section="",
-            values=values,
-            status=HTTPStatus.METHOD_NOT_ALLOWED,
-        )
+        error = f"A page is only read: there is no {request.method} {request.url.path}"
         now = datetime.now(UTC)
+        rendered = _error_page("This cannot be asked", HTTPStatus.METHOD_NOT_ALLOWED, error, now)
         headers = {**HEADERS, "allow": ", ".join(METHODS)}
-        return self._shown(Rendered(page=page, now=now), self._frame(now, principal_of(request.scope)), headers)
+        return self._shown(rendered, self._frame(now, principal_of(request.scope)), headers)
 
     async def _answer(
-        self, kind: Kind, question: Question, request: Request, sections: Sequence[str] | None
+        self, kind: Kind, question: Question, principal: Principal, sections: Sequence[str] | None
     ) -> Response:
         """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
-        principal = principal_of(request.scope)
         try:
             # Before the cache, which is shared by all principals with the same visible namespaces.
             _check(principal, kind, question)
             with self._throttle:
                 stuck = await self._count_stuck(question.now, principal)
-                rendered = await self._page(kind.make, question, request) if sections is None or sections else None
+                rendered = await self._page(kind.make, question, principal) if sections is None or sections else None
         except AccessDeniedException as error:
             return self._refusal(error, principal, sections=sections)
         except (DatabaseUnavailableError, ThrottlingException) as error:
@@ -150,9 +140,7 @@ class Pages:
     ) -> Response:
         """Return the page of an error that has nothing to do with what the index holds."""
         now = datetime.now(UTC)
-        return self._shown(
-            _error_page(error, now), self._frame(now, principal), {**HEADERS, **(headers or {})}, sections
-        )
+        return self._shown(_page_of(error, now), self._frame(now, principal), {**HEADERS, **(headers or {})}, sections)
 
     def _shown(
         self, rendered: Rendered, frame: Frame, headers: Mapping[str, str], sections: Sequence[str] | None = None
@@ -170,14 +158,14 @@ class Pages:
         freshness = read_freshness(self._state, now, sees_all=principal.namespace_ids is None)
         return Frame(freshness=freshness, stuck=stuck, now=now, principal=principal)
 
-    async def _page(self, make: Make, question: Question, request: Request) -> Rendered:
-        store, principal = self._state.opened_store(), principal_of(request.scope)
+    async def _page(self, make: Make, question: Question, principal: Principal) -> Rendered:
+        store = self._state.opened_store()
 
         async def render() -> Rendered:
             try:
-                page = await make(store, principal, question, request)
+                page = await make(store, principal, question)
             except (InvalidRequestException, ResourceNotFoundException) as error:
-                return _error_page(error, question.now)
+                return _page_of(error, question.now)
             return Rendered(page=page, now=question.now)
 
         asked = principal.namespace_ids, question.whole_address()
@@ -207,9 +195,12 @@ def _age_maximum(principal: Principal) -> float:
     return AGE_MAXIMUM if principal.namespace_ids is None else OVERTAKEN_MAXIMUM
 
 
-def _error_page(error: JobindexError, now: datetime) -> Rendered:
-    title, status = _ERRORS[type(error)]
-    page = Page(template="error.html", title=title, section="", values={"error": str(error)}, status=status)
+def _page_of(error: JobindexError, now: datetime) -> Rendered:
+    return _error_page(*_ERRORS[type(error)], str(error), now)
+
+
+def _error_page(title: str, status: int, error: str, now: datetime) -> Rendered:
+    page = Page(template="error.html", title=title, section="", values={"error": error}, status=status)
     return Rendered(page=page, now=now)
 
 

@@ -36,12 +36,13 @@ async def rejected_page(store: Store, question: Question) -> Page:
     )
 
 
-async def rejected_message_page(store: Store, id_: str) -> Page:
+async def rejected_message_page(store: Store, question: Question) -> Page:
     """Return a rejected message with its payload.
 
     Raises:
         ResourceNotFoundException: none is kept under this id.
     """
+    id_ = question.subject
     if any(_ID.problems(id_)):
         raise ResourceNotFoundException(f"No rejected message is kept under {id_}")
     kept = await store.rejected_message(int(id_))

@@ -35,12 +35,13 @@ async def things_page(reader: Reader, question: Question) -> Page:
     )
 
 
-async def thing_page(reader: Reader, question: Question, thing_name: str, stuck_after: timedelta) -> Page:
+async def thing_page(reader: Reader, question: Question, stuck_after: timedelta) -> Page:
     """Return a thing with its executions; of one that no message told of, that, until one does.
 
     Raises:
         InvalidRequestException: what executions are asked for cannot be.
     """
+    thing_name = question.subject
     state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
     watched = {"thingName": thing_name}
     try:
