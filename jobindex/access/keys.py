@@ -112,7 +112,6 @@ def _encode(key: Key) -> Mapping[str, object]:
 
 
 def _read(told: object, number: int, problems: list[str]) -> Key | None:
-    """Return a key; where it cannot be, None and more problems."""
     if not isinstance(told, dict):
         problems.append(f"key {number} is no object")
         return None

@@ -48,7 +48,6 @@ class Rates:
         return True
 
     def _forget(self) -> None:
-        """Forget the bucket that is full the soonest."""
         while True:
             told, key = self._soonest[0]
             full_at = self._full_at[key]

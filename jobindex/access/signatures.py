@@ -71,8 +71,6 @@ class PublicUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
-    """What a request says of its signature."""
-
     access_key_id: str
     date: str
     region: str

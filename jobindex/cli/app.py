@@ -75,8 +75,6 @@ app.add_typer(rejected.app, name="rejected", rich_help_panel=_KEEP)
 
 @dataclass(slots=True)
 class _Call:
-    """Which command was called, once that is known."""
-
     command: str = ""
 
 

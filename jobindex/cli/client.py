@@ -105,32 +105,27 @@ class ServiceClient:
 
     def jobs(self, filters: Filters, *, limit: int = MAX_RESULTS) -> Iterator[Json]:
         """Return the jobs that ListJobs lists; `limit` is how many of them are of use."""
-        return self._token_pages("/jobs", "jobs", {"maxResults": min(limit, MAX_RESULTS), **parameters_of(filters)})
+        parameters = {"maxResults": min(limit, MAX_RESULTS), "nextToken": None, **parameters_of(filters)}
+        return self._pages("/jobs", "jobs", parameters, ("nextToken", "nextToken"))
 
     def things_jobs(self, thing_name: str) -> Iterator[Json]:
         """Return the executions on a thing, as ListJobExecutionsForThing lists them."""
-        return self._token_pages(f"/things/{quoted(thing_name)}/jobs", "executionSummaries", {})
+        path, parameters = f"/things/{quoted(thing_name)}/jobs", {"maxResults": MAX_RESULTS, "nextToken": None}
+        return self._pages(path, "executionSummaries", parameters, ("nextToken", "nextToken"))
 
     def pages(self, path: str, member: str, parameters: Parameters, *, limit: int | None = None) -> Iterator[Any]:
-        """Yield what stands under `member` in one page after another; `limit` is how much of it is of use."""
-        after: object = None
-        while True:
-            size = _PAGE if limit is None else min(_PAGE, limit)
-            page = self.ask("GET", path, {"limit": size, "after": after, **parameters})
-            yield from page[member]
-            after = page.get("next")
-            if after is None:
-                return
+        """Yield the items of `member` in one page after another; `limit` is how many of them are of use."""
+        size = _PAGE if limit is None else min(_PAGE, limit)
+        return self._pages(path, member, {"limit": size, "after": None, **parameters}, ("next", "after"))
 
-    def _token_pages(self, path: str, member: str, parameters: Parameters) -> Iterator[Any]:
-        """Yield what stands under `member` in one page of an operation of AWS's after another."""
-        token: str | None = None
+    def _pages(self, path: str, member: str, parameters: Parameters, position: tuple[str, str]) -> Iterator[Any]:
+        found, given = position
         while True:
-            page = self.ask("GET", path, {"maxResults": MAX_RESULTS, "nextToken": token, **parameters})
+            page = self.ask("GET", path, parameters)
             yield from page[member]
-            token = page.get("nextToken")
-            if token is None:
+            if page.get(found) is None:
                 return
+            parameters = {**parameters, given: page[found]}
 
     def unreachable(self, error: Exception) -> ServiceUnreachableError:
         """Return what to raise when the service does not answer."""

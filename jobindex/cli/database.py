@@ -50,8 +50,7 @@ def backup(
 def check(
     *,
     file: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="What to check.", show_default="the database of the settings"),
+        Path | None, typer.Argument(metavar="FILE", help="What to check.", show_default="the database of the settings")
     ] = None,
 ) -> None:
     """Tell whether a database is whole and says what it was told.

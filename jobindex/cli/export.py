@@ -44,11 +44,7 @@ def export(
     )
     count = 0
     is_read = output is None and sys.stdout.isatty()  # the lines themselves show how far it is
-    with (
-        asking(endpoint) as service,
-        progress("Exporting", is_wanted=not is_read) as working,
-        opened(output) as file,
-    ):
+    with asking(endpoint) as service, progress("Exporting", is_wanted=not is_read) as working, opened(output) as file:
         total = _total(service, filters)
         for count, job in enumerate(service.jobs(filters), start=1):
             file.write(f"{encode(job, file)}\n")

@@ -64,8 +64,7 @@ def add(
         ),
     ] = None,
     role: Annotated[
-        Role,
-        typer.Option(parser=values.role, metavar="ROLE", help="read; or operate, which also retries and purges."),
+        Role, typer.Option(parser=values.role, metavar="ROLE", help="read; or operate, which also retries and purges.")
     ] = Role.READ,
     json: AsJson = False,
     file: _File = None,
@@ -131,7 +130,6 @@ def _path(file: Path | None) -> Path:
 
 
 def _new_key(principal: Principal, *, is_token: bool) -> tuple[Key, dict[str, str]]:
-    """Return a key, and what is told of its credential."""
     created_at = datetime.now(UTC).replace(microsecond=0)
     if is_token:
         token = f"jobindex_{secrets.token_urlsafe(32)}"

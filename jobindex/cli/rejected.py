@@ -91,7 +91,6 @@ def purge(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoin
 
 
 def _named(ids: Sequence[int] | None, *, all_: bool) -> Sequence[int] | None:
-    """Return the ids that were named, None for all messages."""
     if bool(ids) == all_:
         raise typer.BadParameter("name one ID or more, or --all, not both", param_hint="ID, --all")
     return None if all_ else ids

@@ -20,12 +20,8 @@ class RejectedClient:
         self._service = service
 
     def messages(self, after: int) -> Iterator[Json]:
-        """Yield the messages whose ids are greater than `after`, in the order of ids, without payloads."""
-        following: int | None = after
-        while following is not None:
-            page = self._service.ask("GET", f"/rejected?limit={PAGE}&after={following}")
-            yield from page["messages"]
-            following = page["next"]
+        """Return the messages whose ids are greater than `after`, in the order of ids, without payloads."""
+        return self._service.pages("/rejected", "messages", {"limit": PAGE, "after": after})
 
     def message(self, id_: int) -> Json:
         """Return a message with its payload."""

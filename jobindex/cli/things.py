@@ -94,7 +94,6 @@ def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bo
 
 
 def _pending_lists(thing: Json) -> Sequence[str]:
-    """Return when the thing's pending executions were last listed, of each namespace."""
     return [
         f"{listed.get('namespaceId', 'without a namespace')}: listed completely at {time(listed['listedAt'])}"
         for listed in thing["pendingLists"]

@@ -183,7 +183,6 @@ def _check_auth(reader: SettingsReader, http: Http) -> None:
 
 
 def _way_in(reader: SettingsReader, http: Http) -> str | None:
-    """Return the setting that lets other machines reach the service."""
     if not _is_loopback(http.host):
         return f"JOBINDEX_HTTP_HOST={http.host}"
     if http.public is not None:

@@ -55,7 +55,6 @@ def _parse_url(url: str) -> _BrokerUrl:
 
 
 def _member_urls(url: str, problems: list[str]) -> list[str]:
-    """Return a URL for each host that a URL names, alike in all else."""
     start = url.find("//") + 2
     end = min((found for mark in "/?#" if (found := url.find(mark, start)) >= 0), default=len(url))
     login, at, hosts = url[start:end].rpartition("@")

@@ -72,8 +72,6 @@ class _Names:
 
 
 class _Tick:
-    """What has changed since the tick before."""
-
     def __init__(self) -> None:
         self.jobs, self.things = _Names(), _Names()
         # All of them: who may see some must not be told that there were too many of others.
@@ -115,8 +113,6 @@ class _Tick:
 
 @dataclass(slots=True, kw_only=True)
 class _Watcher:
-    """Who is told."""
-
     interest: Interest
     holder: str
     untaken: "asyncio.Queue[bytes | None]"
@@ -159,10 +155,7 @@ class ChangeFeed:
             yield None
             return
         watcher = _Watcher(
-            interest=interest,
-            holder=holder,
-            untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1),
-            told_at=time.monotonic(),
+            interest=interest, holder=holder, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), told_at=time.monotonic()
         )
         watcher.untaken.put_nowait(self._encoded(_Tick(), interest.seen))
         self._watchers[id(watcher)] = watcher

@@ -67,8 +67,6 @@ class HttpConfig(uvicorn.Config):
 
 
 class _Refusal(Exception):
-    """Why a request is not taken."""
-
     def __init__(self, status: int, message: str, name: str = InvalidRequestException.__name__) -> None:
         super().__init__(message)
         self.status = status

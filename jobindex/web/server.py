@@ -47,7 +47,6 @@ def make_access(settings: Settings) -> Access:
 
 
 def _tell_keys(path: Path, keys: Keys) -> None:
-    """Log how many keys are in force, and what is wrong with how they are kept."""
     level = logging.INFO if keys.all else logging.WARNING
     _log.log(level, "Keys in force: %d%s", len(keys.all), "" if keys.all else ": nobody is let in")
     if is_open_to_others(path):

@@ -48,7 +48,6 @@ def examine_database(path: Path, *, is_served: bool) -> Iterator[CheckResult]:
 
 
 def _denied(path: Path) -> list[str]:
-    """Return what of a database this user may not write, and has to."""
     folder = path.parent
     files = [path, *(Path(f"{path}{ending}") for ending in ("-wal", "-shm", ".lock"))]
     return [

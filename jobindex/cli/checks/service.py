@@ -143,7 +143,7 @@ def _messages(told: Json, now: datetime) -> Iterator[CheckResult]:
     if "lastMessage" not in told:
         yield _MESSAGES.well(
             "none has arrived since the service was started; where something was published, know that mosquitto "
-            "with an acl_file grants every filter and holds back what may not be read",
+            "with an acl_file grants every filter and holds back what may not be read"
         )
         return
     ago = (now - datetime.fromisoformat(told["lastMessage"])).total_seconds()

@@ -25,8 +25,6 @@ Message = tuple[str, bytes]
 
 
 class _Stage(Enum):
-    """How far a deployment has come."""
-
     RUNNING = auto()
     ENDED = auto()
     DELETING = auto()
@@ -113,7 +111,6 @@ class Fleet:
         yield topic, _json({"job": created})
 
     def _advance(self, now: datetime, deployment: _Deployment) -> Iterator[Message]:
-        """Move an execution on: queued ones start, running ones end; the job ends with its last."""
         thing_name = self._random.choice(list(deployment.pending))
         if deployment.pending[thing_name] == "QUEUED":
             deployment.pending[thing_name] = "IN_PROGRESS"
@@ -149,7 +146,6 @@ class Fleet:
             yield self._job_event(now, deployment, "deleted")
 
     def _notify(self, now: datetime, thing_name: str, namespace_id: str | None) -> Iterator[Message]:
-        """Yield a thing's pending executions, and the one to run next."""
         pending = [
             deployment
             for deployment in self._deployments

@@ -88,7 +88,6 @@ def _program(name: str) -> str:
 
 @asynccontextmanager
 async def _fleet(settings: Settings, publisher: Broker, state: ServiceState) -> AsyncIterator[None]:
-    """Publish what a fleet publishes while the context is open."""
     publishing = asyncio.create_task(_publish(settings, publisher, state), name="fleet")
     try:
         yield

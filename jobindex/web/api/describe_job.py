@@ -33,7 +33,7 @@ DESCRIBE_JOB = Operation(
             lastUpdatedAt=TIME,
             completedAt=if_known(TIME),
             jobProcessDetails=if_known(an_object(**dict.fromkeys(_COUNTS.values(), NUMBER))),
-        ),
+        )
     ),
 )
 

@@ -58,7 +58,7 @@ DESCRIBE_JOB_EXECUTION = Operation(
     path="/things/{thingName}/jobs/{jobId}",
     parameters={"thingName": THING_NAME, "jobId": JOB_ID, "executionNumber": _LONG},
     answer=an_object(
-        execution=an_object(jobId=JOB_ID.schema(), thingArn=TEXT, versionNumber=if_known(NUMBER), **_SUMMARY),
+        execution=an_object(jobId=JOB_ID.schema(), thingArn=TEXT, versionNumber=if_known(NUMBER), **_SUMMARY)
     ),
 )
 

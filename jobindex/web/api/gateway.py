@@ -83,7 +83,7 @@ class Gateway:
         self._base_path = admission.access.base_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, by whoever answers it once it is let in."""
+        """Answer a request."""
         principal = NOBODY
 
         async def send_with_headers(message: Message) -> None:
@@ -145,14 +145,12 @@ class Gateway:
             _log.info("%s of %s: %s: %s", asked, client, type(error).__name__, error)
 
     def _charge(self, scope: Scope) -> None:
-        """Take a request off what who asks may ask, unless it is free."""
         if self._admission.rates is None or self._is_free(scope):
             return
         if not self._admission.rates.take(client_id_of(scope), time.monotonic()):
             self._throttle.refuse()
 
     def _without_base_path(self, scope: Scope) -> Scope:
-        """Return a scope without the base path, where a proxy leaves it in place."""
         sent: bytes = scope.get("raw_path") or scope["path"].encode()
         base = self._base_path
         if not base or not (sent == base or sent.startswith(base + b"/")):

@@ -46,12 +46,7 @@ def list_waiting_executions(stuck_after: timedelta) -> Operation:
         name="ListWaitingExecutions",
         summary="The executions that have been pending for longer than some seconds, those that wait longest first",
         path="/index/executions/waiting",
-        parameters={
-            "longerThan": longer_than,
-            "namespaceId": NAMESPACE_ID,
-            "limit": page_limit(),
-            "after": AFTER,
-        },
+        parameters={"longerThan": longer_than, "namespaceId": NAMESPACE_ID, "limit": page_limit(), "after": AFTER},
         answer=_PAGE,
     )
 
@@ -101,7 +96,4 @@ def _execution(execution: JobExecution) -> dict[str, object]:
 
 def served(stuck_after: timedelta) -> Served:
     """Return the operations; see `list_waiting_executions`."""
-    return (
-        (LIST_EXECUTIONS_OF_JOB, _list_of_job),
-        (list_waiting_executions(stuck_after), _list_waiting),
-    )
+    return ((LIST_EXECUTIONS_OF_JOB, _list_of_job), (list_waiting_executions(stuck_after), _list_waiting))

@@ -2,14 +2,13 @@
 
 import orjson
 
-from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, filters_of
 from jobindex.model.parameters import JOB_ID, Text, Values
 from jobindex.model.reader import CHANGES_MAXIMUM, Reader
 from jobindex.model.views import ExecutionState, Job, JobChange
 from jobindex.web.api.list_jobs import JOB_SUMMARY
-from jobindex.web.api.operations import Operation, Served, page_limit
+from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
 from jobindex.web.api.schemas import (
     FLAG,
     TEXT,
@@ -71,9 +70,9 @@ LIST_JOB_CHANGES = Operation(
                 namespaceId=if_known(TEXT),
                 isStatusReported=FLAG,
             )
-        ),
+        )
     ),
-    errors=(InvalidRequestException, ThrottlingException, ServiceUnavailableException),
+    errors=COMMON_ERRORS,
 )
 
 

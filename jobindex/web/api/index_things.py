@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime
 
-from jobindex.errors import InvalidRequestException, ServiceUnavailableException, ThrottlingException
 from jobindex.model.jobs import JobStatus
 from jobindex.model.parameters import THING_NAME, Text, Values
 from jobindex.model.reader import Reader
 from jobindex.model.views import ExecutionState, Namespace, Thing
-from jobindex.web.api.operations import Operation, Served, page_limit
+from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
 from jobindex.web.api.schemas import (
     NUMBER,
     TEXT,
@@ -25,7 +24,6 @@ from jobindex.web.api.schemas import (
 _PART_OF_NAME = Text(pattern="[a-zA-Z0-9:_-]*", greatest_length=128)
 _BEHIND_NONE = "!"
 """The `next` of a page that ends with the jobs without a namespace; no namespace has this name."""
-_ALWAYS_FOUND = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
 
 LIST_NAMESPACES = Operation(
     name="ListNamespaces",
@@ -44,7 +42,7 @@ LIST_NAMESPACES = Operation(
         ),
         next=or_null(TEXT),
     ),
-    errors=_ALWAYS_FOUND,
+    errors=COMMON_ERRORS,
 )
 LIST_THINGS = Operation(
     name="ListThings",
@@ -52,7 +50,7 @@ LIST_THINGS = Operation(
     path="/index/things",
     parameters={"prefix": _PART_OF_NAME, "limit": page_limit(), "after": _PART_OF_NAME},
     answer=an_object(things=an_array(THING_NAME.schema()), next=or_null(THING_NAME.schema())),
-    errors=_ALWAYS_FOUND,
+    errors=COMMON_ERRORS,
 )
 GET_THING = Operation(
     name="GetThing",

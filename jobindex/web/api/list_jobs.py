@@ -65,10 +65,7 @@ class ListJobs:
         body = self._answers.current(question, store.version) if store else None
         if body is None:
             body = await self._answer(principal, question)
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

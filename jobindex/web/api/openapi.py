@@ -69,12 +69,7 @@ def _operation(operation: Operation) -> Schema:
 def _parameter(operation: Operation, name: str, constraint: Constraint) -> Schema:
     in_path = f"{{{name}}}" in operation.path
     is_required = in_path or (isinstance(constraint, Several) and constraint.least > 0)
-    return {
-        "name": name,
-        "in": "path" if in_path else "query",
-        "required": is_required,
-        "schema": constraint.schema(),
-    }
+    return {"name": name, "in": "path" if in_path else "query", "required": is_required, "schema": constraint.schema()}
 
 
 _CHANGE: Schema = {

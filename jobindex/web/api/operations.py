@@ -56,6 +56,10 @@ class Audience(Enum):
     """An unlimited key of the role `operate`, by a header that a web page from elsewhere cannot send."""
 
 
+COMMON_ERRORS = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
+"""The errors of an operation that does not look for one thing, job or message."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """What an operation takes and answers."""

@@ -6,17 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from jobindex.errors import (
-    AccessDeniedException,
-    InvalidRequestException,
-    ServiceUnavailableException,
-    ThrottlingException,
-)
+from jobindex.errors import AccessDeniedException
 from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import Report
 from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
 from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Store
-from jobindex.web.api.operations import Audience, Operation, StoreServed, page_limit
+from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, StoreServed, page_limit
 from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, or_null
 
 AT_ONCE = 100
@@ -25,14 +20,7 @@ AT_ONCE = 100
 _ID = Integer(least=0, greatest=10**18 - 1)
 _IDS = Several(of=_ID, least=1, greatest=AT_ONCE)
 _IDS_OR_NONE = Several(of=_ID, least=0, greatest=AT_ONCE)
-_COMMON_ERRORS = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
-_MESSAGE: dict[str, Schema] = {
-    "id": NUMBER,
-    "rejectedAt": TIME,
-    "topic": TEXT,
-    "reason": TEXT,
-    "payloadBytes": NUMBER,
-}
+_MESSAGE: dict[str, Schema] = {"id": NUMBER, "rejectedAt": TIME, "topic": TEXT, "reason": TEXT, "payloadBytes": NUMBER}
 
 LIST_REJECTED_MESSAGES = Operation(
     name="ListRejectedMessages",
@@ -41,7 +29,7 @@ LIST_REJECTED_MESSAGES = Operation(
     audience=Audience.UNLIMITED,
     parameters={"limit": page_limit(), "after": Integer(least=0, greatest=_ID.greatest, default=0)},
     answer=an_object(messages=an_array(an_object(**_MESSAGE)), next=or_null(NUMBER)),
-    errors=_COMMON_ERRORS,
+    errors=COMMON_ERRORS,
 )
 GET_REJECTED_MESSAGE = Operation(
     name="GetRejectedMessage",
@@ -59,11 +47,9 @@ RETRY_REJECTED_MESSAGES = Operation(
     parameters={"id": _IDS},
     audience=Audience.OPERATORS,
     answer=an_object(
-        applied=an_array(NUMBER),
-        rejected=an_array(an_object(id=NUMBER, reason=TEXT)),
-        missing=an_array(NUMBER),
+        applied=an_array(NUMBER), rejected=an_array(an_object(id=NUMBER, reason=TEXT)), missing=an_array(NUMBER)
     ),
-    errors=(*_COMMON_ERRORS, AccessDeniedException),
+    errors=(*COMMON_ERRORS, AccessDeniedException),
 )
 PURGE_REJECTED_MESSAGES = Operation(
     name="PurgeRejectedMessages",
@@ -73,7 +59,7 @@ PURGE_REJECTED_MESSAGES = Operation(
     parameters={"id": _IDS_OR_NONE, "all": Choice(("true", "false"))},
     audience=Audience.OPERATORS,
     answer=an_object(purged=NUMBER),
-    errors=(*_COMMON_ERRORS, AccessDeniedException),
+    errors=(*COMMON_ERRORS, AccessDeniedException),
 )
 
 Note = Callable[[Sequence[Report], Changed], None]
@@ -125,7 +111,6 @@ def _encode(summary: RejectedSummary) -> dict[str, object]:
 
 
 def _encode_whole(kept: KeptMessage) -> dict[str, object]:
-    """Return a message with its payload, as text too where it is UTF-8."""
     message = kept.message
     whole: dict[str, object] = {
         "id": kept.id,

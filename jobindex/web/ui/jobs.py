@@ -32,8 +32,6 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Listed:
-    """Some jobs, with the links around them."""
-
     rows: Sequence[JobRow] = ()
     pager: Pager = field(default_factory=Pager)
 
@@ -91,7 +89,6 @@ async def _listed(reader: Reader, question: Question) -> _Listed:
 
 
 async def _found(reader: Reader, question: Question, prefix: str, filters: Filters) -> _Listed:
-    """Return jobs by the beginning of their ids, in the order of these."""
     found = await reader.jobs_by_id(prefix, filters, after=question.position() or "", limit=PAGE_SIZE)
     return _Listed(rows=await _rows(reader, found.jobs), pager=forward_pager(question, found.next_position))
 

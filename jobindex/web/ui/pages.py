@@ -86,11 +86,7 @@ class Pages:
 
         return answer
 
-    async def no_page(self, request: Request) -> Response:
-        """Answer where there is no page."""
-        return self.missing(request)
-
-    def missing(self, request: Request) -> Response:
+    async def missing(self, request: Request) -> Response:
         """Return a page that says that there is none."""
         error = ResourceNotFoundException(f"There is no page at {request.url.path}")
         return self._refusal(error, principal_of(request.scope))

@@ -29,10 +29,7 @@ async def rejected_page(store: Store, question: Question) -> Page:
         template="rejected.html",
         title="Rejected messages",
         section="rejected",
-        values={
-            "messages": page,
-            "pager": forward_pager(question, str(page[-1].id) if found[PAGE_SIZE:] else None),
-        },
+        values={"messages": page, "pager": forward_pager(question, str(page[-1].id) if found[PAGE_SIZE:] else None)},
     )
 
 
@@ -64,7 +61,6 @@ async def rejected_message_page(store: Store, question: Question) -> Page:
 
 
 def _text(payload: bytes) -> str | None:
-    """Return a payload as text where it is UTF-8 that a page can show."""
     try:
         text = payload.decode()
     except UnicodeDecodeError:

@@ -128,5 +128,4 @@ class Renderer:
 
 
 def _segment(value: str) -> str:
-    """Return a value as a segment of a path."""
     return quote(value, safe="")

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
@@ -81,13 +82,12 @@ def make_ui(
     pages = Pages(state, renderer, throttle, stuck_after, base_path)
     sign_in = SignIn(access, renderer, HEADERS, refused=refused, signed_out=signed_out)
 
-    async def lead_to_pages(request: Request) -> Response:
-        return _lead_to_pages(request, base_path)
+    lead_to_pages = partial(_lead_to_pages, base_path=base_path)
 
     async def serve_asset(request: Request) -> Response:
         asset = assets.get(request.path_params["name"])
         if asset is None:
-            return pages.missing(request)
+            return await pages.missing(request)
         tag = f'"{asset.digest}"'
         is_right = request.path_params["digest"] == asset.digest
         headers = {**HEADERS, "etag": tag, "cache-control": _FOR_GOOD if is_right else "no-cache"}
@@ -104,7 +104,7 @@ def make_ui(
             routes=[
                 Route("/static/{digest}/{name}", _Reading(serve_asset, pages)),
                 *(Route(kind.path, _Reading(pages.endpoint(kind), pages)) for kind in kinds(stuck_after)),
-                Route("/{rest:path}", _Reading(pages.no_page, pages)),
+                Route("/{rest:path}", _Reading(pages.missing, pages)),
             ],
         ),
     )
@@ -115,8 +115,7 @@ def make_ui(
     return Ui(routes=routes, refuse=refuse)
 
 
-def _lead_to_pages(request: Request, base_path: str) -> Response:
-    """Lead who takes HTML rather than JSON to the pages."""
+async def _lead_to_pages(request: Request, base_path: str) -> Response:
     accepted = request.headers.get("accept", "")
     if request.url.path == "/" and not _quality(accepted, "text/html") > _quality(accepted, "application/json"):
         raise HTTPException(HTTPStatus.NOT_FOUND, headers=_BY_ACCEPT)
@@ -137,8 +136,6 @@ def _quality(accepted: str, media_type: str) -> float:
 
 
 class _Reading:
-    """Answers reading requests by an endpoint, and others with a page that says so."""
-
     def __init__(self, endpoint: Endpoint, pages: Pages) -> None:
         self._endpoint = endpoint
         self._pages = pages

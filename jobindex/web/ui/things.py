@@ -56,12 +56,7 @@ async def thing_page(reader: Reader, question: Question, stuck_after: timedelta)
             status=404,
         )
     executions = await reader.executions_of_thing(
-        thing_name,
-        namespace_id=None,
-        state=state,
-        job_id=None,
-        after=question.position(),
-        limit=PAGE_SIZE,
+        thing_name, namespace_id=None, state=state, job_id=None, after=question.position(), limit=PAGE_SIZE
     )
     return Page(
         template="thing.html",

@@ -6,10 +6,7 @@ from enum import StrEnum
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.views import PENDING, ExecutionState, Job
 
-_EXPLAINED = {
-    ExecutionState.ENDED: "Ended, outcome unknown",
-    ExecutionState.TIMED_OUT: "Timed out",
-}
+_EXPLAINED = {ExecutionState.ENDED: "Ended, outcome unknown", ExecutionState.TIMED_OUT: "Timed out"}
 
 
 def label(status: StrEnum) -> str:
