@@ -61,17 +61,13 @@ class PostgresEngine:
         return next(self._versions)
 
     async def read(self, work: Callable[[Connection], T], /) -> T:
-        """See Engine."""
         return await self._readers.run(work, done="read")
 
     async def read_page(self, query: ListJobsQuery, visible: Visible, /) -> JobPage:
-        """See Engine."""
         known = known_of(self.arn_prefix)
         return await self.read(partial(read_page, engine=self, query=query, known=known, visible=visible))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:
-        """See Engine."""
-
         def write(transaction: Transaction) -> T:
             # Who writes has this row until the end: writers take turns, and each reads what the one before has written.
             [(version,)] = transaction.execute(_COUNT_WRITE).fetchall()

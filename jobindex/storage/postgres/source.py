@@ -45,7 +45,6 @@ class PostgresSource:
         self._now = now
 
     def is_in_use(self) -> bool:
-        """See Source."""
         with naming(self._database):
             lease = self._now.run(
                 lambda transaction: read_lease(transaction.connection, holder="", generation=None), done="read"
@@ -53,13 +52,11 @@ class PostgresSource:
         return not lease.is_over
 
     def count(self, table: Table) -> int:
-        """See Source."""
         with naming(self._database):
             [(rows,)] = self._snapshot.execute(f"SELECT count(*) FROM {table.name}").fetchall()
         return int(rows)
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
-        """See Source."""
         with naming(self._database):
             return read_page(self._snapshot, table, after)
 

@@ -48,14 +48,11 @@ class PostgresStore(SqlStore):
         super().__init__(engine, limits)
         self._version = version
         self.is_shared = True
-        """See Store."""
 
     async def check(self) -> None:
-        """See Store."""
         await self._engine.attend(_look, done="read")
 
     async def take_lease(self, told: str, *, seconds: float) -> bool:
-        """See Store."""
         engine = self._engine
 
         def take(transaction: Transaction) -> bool:
@@ -70,7 +67,6 @@ class PostgresStore(SqlStore):
         return await engine.attend(take, done="written")
 
     async def release_lease(self) -> None:
-        """See Store."""
         engine = self._engine
         generation, engine.generation = engine.generation, None
         await engine.attend(
@@ -79,7 +75,6 @@ class PostgresStore(SqlStore):
         )
 
     async def lease(self) -> Lease:
-        """See Store."""
         engine = self._engine
         return await engine.attend(
             lambda transaction: lease.read_lease(
@@ -89,7 +84,6 @@ class PostgresStore(SqlStore):
         )
 
     async def changed_by_others(self) -> Sequence[Changed]:
-        """See Store."""
         version, changed = await self._engine.attend(
             lambda transaction: changes.read_news(
                 transaction.connection, version=self._version, reader=self._engine.name

@@ -68,7 +68,6 @@ class PostgresTarget:
         self._generation: int | None = None
         self._held_at = 0.0
         self.copied = Copied()
-        """See Target."""
 
     def begin(self, *, is_anew: bool) -> None:
         """Take the lease, and note that a copy is made here, where that is not noted yet."""
@@ -86,18 +85,14 @@ class PostgresTarget:
                     return
 
     def hold(self) -> None:
-        """See Target."""
         if time.monotonic() - self._held_at > _HELD_SECONDS:
             self._write(lambda _: None)
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
-        """See Target."""
         with naming(self._database):
             return self._link.run(lambda transaction: read_page(transaction, table, after), done="read")
 
     def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
-        """See Target."""
-
         def write(transaction: Transaction) -> None:
             found = read_copied(transaction)
             if found == copied:
@@ -112,8 +107,6 @@ class PostgresTarget:
         self.copied = copied
 
     def end(self, *, is_complete: bool) -> None:
-        """See Target."""
-
         def end(transaction: Transaction) -> None:
             if TABLE not in tables_of(transaction.connection):
                 return  # as in write

@@ -25,40 +25,32 @@ class SqlReader:
 
     @property
     def version(self) -> int:
-        """See Reader."""
         return self._engine.version
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
-        """See Reader."""
         return await self._engine.read_page(query, self._seen)
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
-        """See Reader."""
         arn_prefix = self._engine.arn_prefix
         return await self._read(
             partial(read_jobs_by_id, prefix=prefix, filters=filters, after=after, limit=limit, arn_prefix=arn_prefix)
         )
 
     async def job(self, job_id: str) -> Job:
-        """See Reader."""
         return await self._read(partial(index.read_job, job_id=job_id, arn_prefix=self._engine.arn_prefix))
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        """See Reader."""
         return await self._read(partial(changes.read_changes, job_id=job_id, limit=limit))
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        """See Reader."""
         return await self._read(partial(index.read_job_namespaces, job_ids=job_ids))
 
     async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
-        """See Reader."""
         return await self._read(partial(executions.read_execution, job_id=job_id, thing_name=thing_name))
 
     async def executions_of_job(
         self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
     ) -> ExecutionPage:
-        """See Reader."""
         return await self._read(
             partial(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
         )
@@ -73,7 +65,6 @@ class SqlReader:
         after: str | None,
         limit: int,
     ) -> ExecutionPage:
-        """See Reader."""
         return await self._read(
             partial(
                 executions.read_executions_of_thing,
@@ -89,25 +80,20 @@ class SqlReader:
     async def waiting_executions(
         self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
     ) -> ExecutionPage:
-        """See Reader."""
         return await self._read(
             partial(executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit)
         )
 
     async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        """See Reader."""
         return await self._read(partial(executions.count_waiting, since=since, maximum=maximum))
 
     async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """See Reader."""
         return await self._read(partial(things.read_things, prefix=prefix, after=after, limit=limit))
 
     async def thing(self, thing_name: str) -> Thing:
-        """See Reader."""
         return await self._read(partial(things.read_thing, thing_name=thing_name))
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
-        """See Reader."""
         return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
 
     async def _read(self, read: Callable[..., T]) -> T:

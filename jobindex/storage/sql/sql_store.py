@@ -36,40 +36,32 @@ class SqlStore(SqlReader):
         super().__init__(engine)
         self._limits = limits
         self.rewrites = 0
-        """See Store."""
 
     def visible_to(self, namespace_ids: frozenset[str]) -> SqlReader:
-        """See Store."""
         return SqlReader(self._engine, namespace_ids - {""})  # which stands for no namespace
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
-        """See Store."""
         return await self._engine.write(partial(apply, reports, rejected, now, self._limits), by_owner=True)
 
     async def session(self) -> Session:
-        """See Store."""
         return await self._engine.read(_session)
 
     async def remember_session(self, session: Session) -> None:
-        """See Store."""
         await self._engine.write(partial(_remember_session, session=session), by_owner=True)
 
     async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
-        """See Store."""
         write = partial(self._engine.write, by_owner=True)
         async for forgotten in retention.retain(self._engine.read, write, age, now):
             self.rewrites += 1
             yield forgotten
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
-        """See Store."""
         rows = await self._engine.read(
             lambda connection: connection.execute(LIST_REJECTED, {"after": after, "limit": limit}).fetchall()
         )
         return [rejected_summary(row) for row in rows]
 
     async def rejected_message(self, id_: int) -> KeptMessage:
-        """See Store."""
         rows = await self._engine.read(
             lambda connection: connection.execute(READ_REJECTED, {"ids": json.dumps([id_])}).fetchall()
         )
@@ -80,13 +72,11 @@ class SqlStore(SqlReader):
     async def retry_rejected(
         self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
     ) -> Retried:
-        """See Store."""
         retried = await self._engine.write(partial(retry, ids, parse, now))
         self.rewrites += 1
         return retried
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
-        """See Store."""
         purged = await self._engine.write(partial(_purge, ids=ids))
         self.rewrites += 1
         return purged

@@ -51,12 +51,10 @@ class SqliteEngine:
         """As in Reader. The writer's thread counts it, at once behind a commit, or what was to become one."""
 
     async def read(self, work: Callable[[Connection], T], /) -> T:
-        """See Engine."""
         async with self._reading() as reader:
             return await _in_its_thread(reader, work)
 
     async def read_page(self, query: ListJobsQuery, visible: Visible, /) -> JobPage:
-        """See Engine."""
         with unavailable("read"):
             try:
                 return self._quick.read(self, query, visible)

@@ -45,16 +45,13 @@ class SqliteSource:
         self._connection = connection
 
     def is_in_use(self) -> bool:
-        """See Source."""
         return inspect_file(self._path).is_locked
 
     def count(self, table: Table) -> int:
-        """See Source."""
         with naming(self._path):
             return int(self._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0])
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
-        """See Source."""
         with naming(self._path):
             return read_page(self._connection, table, after)
 

@@ -84,22 +84,18 @@ class SqliteStore(SqlStore):
         """See Store: the lock beside the file is the lease."""
 
     async def take_lease(self, told: str, *, seconds: float) -> bool:  # noqa: ARG002
-        """See Store."""
         return True
 
     async def release_lease(self) -> None:
-        """See Store."""
+        pass
 
     async def lease(self) -> Lease:
-        """See Store."""
         return Lease(holder="", is_mine=True, seconds_left=inf, told="{}")
 
     async def changed_by_others(self) -> Sequence[Changed]:
-        """See Store."""
         return ()
 
     async def check(self) -> None:
-        """See Store."""
         # A connection of its own: it does not wait behind the pages that others ask for.
         with unavailable("read"):
             await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")

@@ -49,7 +49,6 @@ class SqliteTarget:
         self._path = path
         self._connection = connection
         self.copied = Copied()
-        """See Target."""
 
     def begin(self) -> None:
         """Note that a copy is made here, where that is not noted yet."""
@@ -64,12 +63,10 @@ class SqliteTarget:
         """See Target: the file's lock is held."""
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
-        """See Target."""
         with naming(self._path):
             return read_page(self._connection, table, after)
 
     def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
-        """See Target."""
         with _writing(self._path, self._connection) as connection:
             if table is not None:
                 columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
