@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ingestor:
-    """Applies batches of messages to a store, however long the store takes; `note` is told what has become durable."""
+    """Applies batches of messages to a store, however long it takes; `on_applied` is called with each durable batch."""
 
     def __init__(self, store: Store, metrics: Metrics, clock: Callable[[], datetime], on_applied: OnApplied) -> None:
         self._store = store

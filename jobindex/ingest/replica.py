@@ -39,7 +39,7 @@ class Replica:
     """Ingests in turn with the others that share a store; `state` tells meanwhile how it fares.
 
     `ingest` ingests until the event that it is given is set, and what is in hand is finished; where it is cancelled, it
-    leaves that to the broker. `note` is called with what others have changed, soon after where `is_watched`.
+    leaves that to the broker. `on_applied` is called with what others have changed, soon after where `is_watched`.
     """
 
     def __init__(

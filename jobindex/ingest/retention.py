@@ -33,7 +33,7 @@ async def retain(
 ) -> None:
     """Forget again and again what was last told of longer than `age` ago; a store that cannot is tried next round.
 
-    `note` is called with what each step has changed.
+    `on_applied` is called with what each step has changed.
     """
     while True:
         await asyncio.sleep(round_seconds)

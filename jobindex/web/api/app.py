@@ -55,7 +55,7 @@ def create_app(
     """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
 
     `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
-    before it is told as one that waits; `gate` says who is let in: without it anyone who knows the address.
+    before it is told as one that waits; `admission` says who is let in: without it anyone who knows the address.
     """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(STATUS, _answer_error),

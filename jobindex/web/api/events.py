@@ -38,7 +38,7 @@ _HEADERS = {
 
 
 def watch(feed: ChangeFeed, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint that tells what `live` tells."""
+    """Return the endpoint that tells what `feed` tells."""
 
     async def events(request: Request) -> Response:
         values = parse(WATCH, request)
