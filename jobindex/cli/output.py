@@ -22,7 +22,6 @@ Cell = str | float | None
 UNKNOWN = "-"
 """What stands in a table where nothing is known."""
 
-
 STYLES = {
     "ok": "green",
     "WRONG": "red",

@@ -10,7 +10,6 @@ from jobindex.config.settings import ALL, Settings, nearest_setting, read_settin
 
 _log = logging.getLogger("jobindex")
 
-
 OF_HTTP = ("HTTP_HOST", "HTTP_PORT", "HTTP_CERT_FILE", "HTTP_TOKEN")
 """What a command needs that asks the service."""
 OF_ENDPOINT = ("HTTP_CA_FILE", "HTTP_TOKEN")

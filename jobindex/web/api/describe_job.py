@@ -57,10 +57,7 @@ async def _describe_job(reader: Reader, values: Values) -> object:
 
 
 def _process_details(counts: Mapping[ExecutionState, int]) -> dict[str, int] | None:
-    """Return how many known executions have each status; None where none is known.
-
-    Those that have ended, nobody told how, are in no count.
-    """
+    # Executions that have ended with an unknown outcome are in no count.
     return {name: counts.get(state, 0) for state, name in _COUNTS.items()} if counts else None
 
 

@@ -160,7 +160,6 @@ class Gateway:
 
 
 def _signed(scope: Scope, body: bytes) -> SignedRequest:
-    """Return a request as a signature covers it."""
     return SignedRequest(
         method=scope["method"],
         path=scope.get("raw_path") or scope["path"].encode(),

@@ -25,28 +25,24 @@ async def job_page(reader: Reader, question: Question) -> Page:
         job = await reader.job(job_id)
         executions = await reader.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
     except ResourceNotFoundException as problem:
+        missing = {"job_id": job_id, "changes": changes, "error": str(problem)}
         return Page(
             template="no_job.html",
             title="No such job",
             section="jobs",
-            values={"job_id": job_id, "changes": changes, "error": str(problem)},
+            values=missing,
             watched={"jobId": job_id},
             status=404,
         )
-    return Page(
-        template="job.html",
-        title=f"Job {job_id}",
-        section="jobs",
-        values={
-            "job": job,
-            "status_reason": status_reason(job),
-            "created_reason": created_reason(job),
-            "changes": changes,
-            "state": state,
-            "states": tuple(ExecutionState),
-            "executions": executions.executions,
-            "pager": forward_pager(question, executions.next_position),
-            "all_address": question.address(state=None),
-        },
-        watched={"jobId": job_id},
-    )
+    values: dict[str, object] = {
+        "job": job,
+        "status_reason": status_reason(job),
+        "created_reason": created_reason(job),
+        "changes": changes,
+        "state": state,
+        "states": tuple(ExecutionState),
+        "executions": executions.executions,
+        "pager": forward_pager(question, executions.next_position),
+        "all_address": question.address(state=None),
+    }
+    return Page(template="job.html", title=f"Job {job_id}", section="jobs", values=values, watched={"jobId": job_id})

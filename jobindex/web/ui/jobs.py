@@ -46,22 +46,17 @@ async def jobs_page(reader: Reader, question: Question) -> Page:
     except ResourceNotFoundException as problem:
         error, status = str(problem), 404
     given = dict.fromkeys(_FIELDS, "") | {name: value for name, value in question.parameters if name in _FIELDS}
-    return Page(
-        template="jobs.html",
-        title="Jobs",
-        section="jobs",
-        values={
-            "given": given,
-            "is_filtered": any(given.values()),
-            "statuses": tuple(JobStatus),
-            "selections": tuple(TargetSelection),
-            "error": error,
-            "error_title": "Nothing is known of this" if status == 404 else "This cannot be asked",
-            "rows": listed.rows,
-            "pager": listed.pager,
-        },
-        status=status,
-    )
+    values: dict[str, object] = {
+        "given": given,
+        "is_filtered": any(given.values()),
+        "statuses": tuple(JobStatus),
+        "selections": tuple(TargetSelection),
+        "error": error,
+        "error_title": "Nothing is known of this" if status == 404 else "This cannot be asked",
+        "rows": listed.rows,
+        "pager": listed.pager,
+    }
+    return Page(template="jobs.html", title="Jobs", section="jobs", values=values, status=status)
 
 
 async def _listed(reader: Reader, question: Question) -> _Listed:

@@ -15,12 +15,8 @@ async def namespaces_page(reader: Reader, question: Question) -> Page:
     """
     found = await reader.namespaces(after=question.position(), limit=PAGE_SIZE + 1, now=question.now)
     page = found[:PAGE_SIZE]
-    return Page(
-        template="namespaces.html",
-        title="Namespaces",
-        section="namespaces",
-        values={
-            "namespaces": page,
-            "pager": forward_pager(question, page[-1].namespace_id if found[PAGE_SIZE:] else None),
-        },
-    )
+    values = {
+        "namespaces": page,
+        "pager": forward_pager(question, page[-1].namespace_id if found[PAGE_SIZE:] else None),
+    }
+    return Page(template="namespaces.html", title="Namespaces", section="namespaces", values=values)

@@ -40,14 +40,11 @@ class Question:
         Raises:
             InvalidRequestException: it was not sealed for what is asked, or is given twice.
         """
-        return unseal_text(self.parse(POSITIONS).optional("after"), self._bound(), "after")
+        return unseal_text(self.parse(POSITIONS).optional("after"), (self.address(),), "after")
 
     def seal(self, position: str | None) -> str | None:
         """Return a position for a link from this page; None for None."""
-        return seal_text(position, self._bound())
-
-    def _bound(self) -> Sequence[str]:
-        return (self.address(),)
+        return seal_text(position, (self.address(),))
 
     def whole_address(self) -> str:
         """Return the address of this page with all that was asked."""

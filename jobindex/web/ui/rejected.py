@@ -25,12 +25,8 @@ async def rejected_page(store: Store, question: Question) -> Page:
     after = parse_parameters({"after": _ID}, [("after", question.position() or "0")]).integer("after")
     found = await store.rejected_messages(after=after, limit=PAGE_SIZE + 1)
     page = found[:PAGE_SIZE]
-    return Page(
-        template="rejected.html",
-        title="Rejected messages",
-        section="rejected",
-        values={"messages": page, "pager": forward_pager(question, str(page[-1].id) if found[PAGE_SIZE:] else None)},
-    )
+    values = {"messages": page, "pager": forward_pager(question, str(page[-1].id) if found[PAGE_SIZE:] else None)}
+    return Page(template="rejected.html", title="Rejected messages", section="rejected", values=values)
 
 
 async def rejected_message_page(store: Store, question: Question) -> Page:
@@ -45,18 +41,16 @@ async def rejected_message_page(store: Store, question: Question) -> Page:
     kept = await store.rejected_message(int(id_))
     payload = kept.message.payload
     text = _text(payload)
+    values: dict[str, object] = {
+        "kept": kept,
+        "size": len(payload),
+        "text": None if text is None else text[:SHOWN_BYTES],
+        "hex": None if text is not None else "\n".join(_hex(payload[:SHOWN_BYTES])),
+        "base64": None if text is not None else b64encode(payload[:SHOWN_BYTES]).decode(),
+        "is_cut": len(payload if text is None else text) > SHOWN_BYTES,
+    }
     return Page(
-        template="rejected_message.html",
-        title=f"Rejected message {kept.id}",
-        section="rejected",
-        values={
-            "kept": kept,
-            "size": len(payload),
-            "text": None if text is None else text[:SHOWN_BYTES],
-            "hex": None if text is not None else "\n".join(_hex(payload[:SHOWN_BYTES])),
-            "base64": None if text is not None else b64encode(payload[:SHOWN_BYTES]).decode(),
-            "is_cut": len(payload if text is None else text) > SHOWN_BYTES,
-        },
+        template="rejected_message.html", title=f"Rejected message {kept.id}", section="rejected", values=values
     )
 
 
@@ -69,7 +63,6 @@ def _text(payload: bytes) -> str | None:
 
 
 def _hex(payload: bytes) -> Iterator[str]:
-    """Yield a payload in lines of sixteen bytes: where they are, the bytes, and those that are ASCII."""
     for start in range(0, len(payload), _LINE_BYTES):
         line = payload[start : start + _LINE_BYTES]
         told = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)

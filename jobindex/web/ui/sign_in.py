@@ -105,7 +105,6 @@ class SignIn:
         return response
 
     def _is_from_elsewhere(self, request: Request) -> bool:
-        """Tell whether a browser says that another site sent a form."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site is not None:
             return site not in {"same-origin", "none"}

@@ -20,28 +20,29 @@ async def stuck_page(reader: Reader, question: Question, stuck_after: timedelta)
     given = {name: value for name, value in question.parameters if name in PARAMETERS}
     error, found, limit = None, ExecutionPage(executions=(), next_position=None), stuck_after
     try:
-        values = question.parse(PARAMETERS)
-        if (longer_than := values.optional("longerThan")) is not None:
+        asked = question.parse(PARAMETERS)
+        if (longer_than := asked.optional("longerThan")) is not None:
             limit = parse_limit("longerThan", longer_than)
         found = await reader.waiting_executions(
             since=question.now - limit,
-            namespace_id=values.optional("namespaceId"),
+            namespace_id=asked.optional("namespaceId"),
             after=question.position(),
             limit=PAGE_SIZE,
         )
     except InvalidRequestException as problem:
         error = str(problem)
+    values: dict[str, object] = {
+        "longer_than": given.get("longerThan", written(int(limit.total_seconds()))),
+        "limit_words": lasting(limit.total_seconds()),
+        "namespace_id": given.get("namespaceId", ""),
+        "error": error,
+        "executions": found.executions,
+        "pager": forward_pager(question, found.next_position) if error is None else None,
+    }
     return Page(
         template="stuck.html",
         title="Stuck executions",
         section="stuck",
-        values={
-            "longer_than": given.get("longerThan", written(int(limit.total_seconds()))),
-            "limit_words": lasting(limit.total_seconds()),
-            "namespace_id": given.get("namespaceId", ""),
-            "error": error,
-            "executions": found.executions,
-            "pager": forward_pager(question, found.next_position) if error is None else None,
-        },
+        values=values,
         status=200 if error is None else 400,
     )

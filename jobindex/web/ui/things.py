@@ -23,16 +23,12 @@ async def things_page(reader: Reader, question: Question) -> Page:
     prefix = question.parse(PARAMETERS).text("prefix").strip()
     found = await reader.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
     page = found[:_NAMES_SHOWN]
-    return Page(
-        template="things.html",
-        title="Things",
-        section="things",
-        values={
-            "prefix": prefix,
-            "names": page,
-            "pager": forward_pager(question, page[-1] if found[_NAMES_SHOWN:] else None),
-        },
-    )
+    values: dict[str, object] = {
+        "prefix": prefix,
+        "names": page,
+        "pager": forward_pager(question, page[-1] if found[_NAMES_SHOWN:] else None),
+    }
+    return Page(template="things.html", title="Things", section="things", values=values)
 
 
 async def thing_page(reader: Reader, question: Question, stuck_after: timedelta) -> Page:
@@ -47,29 +43,25 @@ async def thing_page(reader: Reader, question: Question, stuck_after: timedelta)
     try:
         thing = await reader.thing(thing_name)
     except ResourceNotFoundException as problem:
+        missing = {"thing_name": thing_name, "error": str(problem)}
         return Page(
             template="no_thing.html",
             title="No such thing",
             section="things",
-            values={"thing_name": thing_name, "error": str(problem)},
+            values=missing,
             watched=watched,
             status=404,
         )
     executions = await reader.executions_of_thing(
         thing_name, namespace_id=None, state=state, job_id=None, after=question.position(), limit=PAGE_SIZE
     )
-    return Page(
-        template="thing.html",
-        title=f"Thing {thing_name}",
-        section="things",
-        values={
-            "thing": thing,
-            "state": state,
-            "states": tuple(ExecutionState),
-            "executions": executions.executions,
-            "stuck_before": question.now - stuck_after,
-            "pager": forward_pager(question, executions.next_position),
-            "all_address": question.address(state=None),
-        },
-        watched=watched,
-    )
+    values: dict[str, object] = {
+        "thing": thing,
+        "state": state,
+        "states": tuple(ExecutionState),
+        "executions": executions.executions,
+        "stuck_before": question.now - stuck_after,
+        "pager": forward_pager(question, executions.next_position),
+        "all_address": question.address(state=None),
+    }
+    return Page(template="thing.html", title=f"Thing {thing_name}", section="things", values=values, watched=watched)
