@@ -49,7 +49,7 @@ def _read(transaction: Transaction) -> PostgresInspection:
     [(server,)] = connection.execute("SELECT version()").fetchall()
     tables = tables_of(connection)
     migration = newest_migration(connection) if tables else 0
-    lease = read_lease(connection, holder="", generation=None) if migration else None
+    lease = read_lease(connection) if migration else None
     return PostgresInspection(
         server=" ".join(server.split()[:2]),
         migration=migration,

@@ -12,6 +12,9 @@ not cost the lease (FOR KEY SHARE; where a database knows only FOR SHARE, keepin
 waits for nobody (SKIP LOCKED): a transaction that was left open would hold up each in turn.
 """
 
+import os
+import secrets
+import socket
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -77,9 +80,14 @@ FOR KEY SHARE
 """
 
 
+def process_name() -> str:
+    """Return a name that no other process has, be it an earlier one of the same id on this machine."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
 def take(connection: Connection[Any], *, holder: str, seconds: float, told: str) -> int | None:
-    """Take the lease where it is over, and return its generation; None where another has it, or it is being written."""
-    if not read_lease(connection, holder=holder, generation=None).is_over:
+    """Take the lease if it is over, and return its generation; None if another has it, or it is being written."""
+    if not read_lease(connection).is_over:
         return None
     with connection.transaction(), _cursor(connection) as cursor:
         if cursor.execute(_LOCK_WHERE_OVER).fetchone() is None:
@@ -89,13 +97,13 @@ def take(connection: Connection[Any], *, holder: str, seconds: float, told: str)
 
 
 def keep(connection: Connection[Any], *, holder: str, generation: int | None, seconds: float, told: str) -> bool:
-    """Keep the lease for so many seconds from now, even where it is over; False where another has taken it since."""
+    """Keep the lease for so many seconds from now, even if it is over; False if another has taken it since."""
     named = {"holder": holder, "generation": generation, "seconds": float(seconds), "told": told}
     return connection.execute(_KEEP, named).rowcount == 1
 
 
 def release(connection: Connection[Any], *, holder: str, generation: int | None) -> None:
-    """Give the lease back; nothing where another has taken it since."""
+    """Give the lease back, unless another has taken it since."""
     connection.execute(_RELEASE, {"holder": holder, "generation": generation})
 
 
@@ -109,8 +117,8 @@ def check_held(connection: Connection[Any], *, holder: str, generation: int | No
         raise LeaseLostError("another replica ingests now")
 
 
-def read_lease(connection: Connection[Any], *, holder: str, generation: int | None) -> Lease:
-    """Return who has the lease; it is mine where `holder` took it with `generation`."""
+def read_lease(connection: Connection[Any], *, holder: str = "", generation: int | None = None) -> Lease:
+    """Return who has the lease; it is mine if `holder` took it with `generation`."""
     with _cursor(connection) as cursor:
         row = cursor.execute(_READ).fetchone()
     if row is None:

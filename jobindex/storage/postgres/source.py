@@ -46,10 +46,7 @@ class PostgresSource:
 
     def is_in_use(self) -> bool:
         with naming(self._database):
-            lease = self._now.run(
-                lambda transaction: read_lease(transaction.connection, holder="", generation=None), done="read"
-            )
-        return not lease.is_over
+            return not self._now.run(lambda transaction: read_lease(transaction.connection), done="read").is_over
 
     def count(self, table: Table) -> int:
         with naming(self._database):

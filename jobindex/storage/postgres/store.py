@@ -1,10 +1,11 @@
 """The index in a database of PostgreSQL, which several processes may share."""
 
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from psycopg import Connection
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.model.store import Changed, Lease, RejectedLimits
@@ -14,6 +15,8 @@ from jobindex.storage.postgres.connection import HOPELESS, Transaction
 from jobindex.storage.postgres.engine import PostgresEngine
 from jobindex.storage.postgres.migrating import bring_up_to_date
 from jobindex.storage.sql.sql_store import SqlStore
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -31,7 +34,7 @@ async def open_store(
             this user.
         DatabaseUnavailableError: no server answers that takes writes; trying again may help.
     """
-    engine = PostgresEngine(database.conninfo, name=_replica_name(), arn_prefix=arn_prefix)
+    engine = PostgresEngine(database.conninfo, name=lease.process_name(), arn_prefix=arn_prefix)
     try:
         version = await _first(engine, bring_up_to_date, database)
         yield PostgresStore(engine, limits or RejectedLimits(), version)
@@ -50,13 +53,13 @@ class PostgresStore(SqlStore):
         self.is_shared = True
 
     async def check(self) -> None:
-        await self._engine.attend(_look, done="read")
+        await self._attend(_look, done="read")
 
     async def take_lease(self, told: str, *, seconds: float) -> bool:
         engine = self._engine
 
-        def take(transaction: Transaction) -> bool:
-            connection, generation = transaction.connection, engine.generation
+        def take(connection: Connection[Any]) -> bool:
+            generation = engine.generation
             if generation is None or not lease.keep(
                 connection, holder=engine.name, generation=generation, seconds=seconds, told=told
             ):
@@ -64,34 +67,24 @@ class PostgresStore(SqlStore):
                 engine.generation = lease.take(connection, holder=engine.name, seconds=seconds, told=told)
             return engine.generation is not None
 
-        return await engine.attend(take, done="written")
+        return await self._attend(take, done="written")
 
     async def release_lease(self) -> None:
         engine = self._engine
         generation, engine.generation = engine.generation, None
-        await engine.attend(
-            lambda transaction: lease.release(transaction.connection, holder=engine.name, generation=generation),
-            done="written",
-        )
+        await self._attend(partial(lease.release, holder=engine.name, generation=generation), done="written")
 
     async def lease(self) -> Lease:
-        engine = self._engine
-        return await engine.attend(
-            lambda transaction: lease.read_lease(
-                transaction.connection, holder=engine.name, generation=engine.generation
-            ),
-            done="read",
-        )
+        read = partial(lease.read_lease, holder=self._engine.name, generation=self._engine.generation)
+        return await self._attend(read, done="read")
 
     async def changed_by_others(self) -> Sequence[Changed]:
-        version, changed = await self._engine.attend(
-            lambda transaction: changes.read_news(
-                transaction.connection, version=self._version, reader=self._engine.name
-            ),
-            done="read",
-        )
-        self._version = version
+        read = partial(changes.read_news, version=self._version, reader=self._engine.name)
+        self._version, changed = await self._attend(read, done="read")
         return changed
+
+    async def _attend(self, work: Callable[[Connection[Any]], T], *, done: str) -> T:
+        return await self._engine.attend(lambda transaction: work(transaction.connection), done=done)
 
 
 async def _first(engine: PostgresEngine, work: Callable[[Transaction], int], database: PostgresDatabase) -> int:
@@ -105,10 +98,5 @@ async def _first(engine: PostgresEngine, work: Callable[[Transaction], int], dat
         raise kind(f"{database}: {error}") from error
 
 
-def _look(transaction: Transaction) -> None:
-    transaction.execute("SELECT job_id FROM job_summaries LIMIT 1").fetchall()
-
-
-def _replica_name() -> str:
-    """Return a name for this process that no other has: its machine, its number, and what tells it from an earlier."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+def _look(connection: Connection[Any]) -> None:
+    connection.execute("SELECT job_id FROM job_summaries LIMIT 1").fetchall()

@@ -7,9 +7,6 @@ Rows go by COPY into the tables themselves: as no page is written twice, none ha
 chosen: INSERT with ON CONFLICT, which takes thrice as long; to make the indexes at the end, which knows no pages.
 """
 
-import os
-import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -64,7 +61,7 @@ class PostgresTarget:
     def __init__(self, database: PostgresDatabase, link: ReconnectingConnection) -> None:
         self._database = database
         self._link = link
-        self._name = f"{_COPYING}{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._name = _COPYING + lease.process_name()
         self._generation: int | None = None
         self._held_at = 0.0
         self.copied = Copied()
@@ -149,7 +146,7 @@ class PostgresTarget:
             bring_up_to_date(transaction)
         generation = lease.take(connection, holder=self._name, seconds=_LEASE_SECONDS, told="{}")
         if generation is None:
-            raise _LeaseHeldError(lease.read_lease(connection, holder="", generation=None).holder)
+            raise _LeaseHeldError(lease.read_lease(connection).holder)
         if TABLE in tables and is_anew:
             ours = {table.name for table in TABLES} & tables
             connection.execute(f"TRUNCATE {', '.join(sorted(ours))}".encode())

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from jobindex.model.listing import Filters, JobPage, ListJobsQuery
 from jobindex.model.reader import JobsById
 from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
 from jobindex.storage.sql import changes, executions, index, things
+from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.engine import Engine
 from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sql.search import read_jobs_by_id
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class SqlReader:
@@ -33,27 +35,25 @@ class SqlReader:
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         arn_prefix = self._engine.arn_prefix
         return await self._read(
-            partial(read_jobs_by_id, prefix=prefix, filters=filters, after=after, limit=limit, arn_prefix=arn_prefix)
+            read_jobs_by_id, prefix=prefix, filters=filters, after=after, limit=limit, arn_prefix=arn_prefix
         )
 
     async def job(self, job_id: str) -> Job:
-        return await self._read(partial(index.read_job, job_id=job_id, arn_prefix=self._engine.arn_prefix))
+        return await self._read(index.read_job, job_id=job_id, arn_prefix=self._engine.arn_prefix)
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        return await self._read(partial(changes.read_changes, job_id=job_id, limit=limit))
+        return await self._read(changes.read_changes, job_id=job_id, limit=limit)
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        return await self._read(partial(index.read_job_namespaces, job_ids=job_ids))
+        return await self._read(index.read_job_namespaces, job_ids=job_ids)
 
     async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
-        return await self._read(partial(executions.read_execution, job_id=job_id, thing_name=thing_name))
+        return await self._read(executions.read_execution, job_id=job_id, thing_name=thing_name)
 
     async def executions_of_job(
         self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
     ) -> ExecutionPage:
-        return await self._read(
-            partial(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
-        )
+        return await self._read(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
 
     async def executions_of_thing(
         self,
@@ -66,36 +66,35 @@ class SqlReader:
         limit: int,
     ) -> ExecutionPage:
         return await self._read(
-            partial(
-                executions.read_executions_of_thing,
-                thing_name=thing_name,
-                namespace_id=namespace_id,
-                state=state,
-                job_id=job_id,
-                after=after,
-                limit=limit,
-            )
+            executions.read_executions_of_thing,
+            thing_name=thing_name,
+            namespace_id=namespace_id,
+            state=state,
+            job_id=job_id,
+            after=after,
+            limit=limit,
         )
 
     async def waiting_executions(
         self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
     ) -> ExecutionPage:
         return await self._read(
-            partial(executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit)
+            executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit
         )
 
     async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        return await self._read(partial(executions.count_waiting, since=since, maximum=maximum))
+        return await self._read(executions.count_waiting, since=since, maximum=maximum)
 
     async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-        return await self._read(partial(things.read_things, prefix=prefix, after=after, limit=limit))
+        return await self._read(things.read_things, prefix=prefix, after=after, limit=limit)
 
     async def thing(self, thing_name: str) -> Thing:
-        return await self._read(partial(things.read_thing, thing_name=thing_name))
+        return await self._read(things.read_thing, thing_name=thing_name)
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
-        return await self._read(partial(index.read_namespaces, after=after, limit=limit, now=now))
+        return await self._read(index.read_namespaces, after=after, limit=limit, now=now)
 
-    async def _read(self, read: Callable[..., T]) -> T:
-        """Read what is visible of something."""
-        return await self._engine.read(partial(read, visible=self._seen))
+    async def _read(self, read: Callable[Concatenate[Connection, P], T], *_: P.args, **parameters: P.kwargs) -> T:
+        """Read what is visible; `read` takes its parameters, and `visible`, by name alone."""
+        of_visible: Callable[..., T] = read  # which ParamSpec cannot say
+        return await self._engine.read(partial(of_visible, visible=self._seen, **parameters))
