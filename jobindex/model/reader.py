@@ -26,12 +26,13 @@ class Reader(Protocol):
     """Answers questions, each from one moment of the index.
 
     A job, an execution, a thing, a namespace that it does not have is the same to it as one that never was.
+
+    Every coroutine raises DatabaseUnavailableError if the index cannot be read just now.
     """
 
     @property
     def version(self) -> int:
         """How often the index was, or may have been, written; while it is the same, so is the answer to a question."""
-        ...
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
         """Return the jobs that pass the filters, newest first, from one moment of the index.
@@ -40,34 +41,20 @@ class Reader(Protocol):
 
         Raises:
             ResourceNotFoundException: a thing group that no message ever named.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def job(self, job_id: str) -> Job:
         """Return what is known of a job.
 
         Raises:
             ResourceNotFoundException: no such job is listed.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        """Return the last changes of how a job reads, newest first; at most CHANGES_MAXIMUM are kept of each job.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return the last changes of how a job reads, newest first; at most CHANGES_MAXIMUM are kept of each job."""
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the namespace of each of these jobs that is listed and has one.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return the namespace of each of these jobs that is listed and has one."""
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         """Return jobs whose ids begin with `prefix` and are greater than `after`, in the order of their ids.
@@ -77,18 +64,14 @@ class Reader(Protocol):
 
         Raises:
             ResourceNotFoundException: a thing group that no message ever named.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
         """Return what is known of an execution.
 
         Raises:
             ResourceNotFoundException: no message told of it, or it was deleted.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def executions_of_job(
         self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
@@ -98,9 +81,7 @@ class Reader(Protocol):
         Raises:
             ResourceNotFoundException: no such job is listed.
             InvalidRequestException: `after` is no position.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def executions_of_thing(
         self,
@@ -119,9 +100,7 @@ class Reader(Protocol):
         Raises:
             ResourceNotFoundException: no message ever told of this thing.
             InvalidRequestException: `after` is no position.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def waiting_executions(
         self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
@@ -132,41 +111,23 @@ class Reader(Protocol):
 
         Raises:
             InvalidRequestException: `after` is no position.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        """Return how many executions have been pending since before `since`; it counts no further than `maximum`.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return how many executions have been pending since before `since`; it counts no further than `maximum`."""
 
     async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """Return the names of things that begin with `prefix` and are greater than `after`, in their order.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return the names of things that begin with `prefix` and are greater than `after`, in their order."""
 
     async def thing(self, thing_name: str) -> Thing:
         """Return what is known of a thing.
 
         Raises:
             ResourceNotFoundException: no message ever told of it.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
         """Return namespaces greater than `after`, in their order, the jobs without one first (for None).
 
         Counted when messages are applied, not when asked: it costs the same at any number of jobs.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...

@@ -124,12 +124,13 @@ class Store(Reader, Protocol):
     `remember_session` and `retain` it is refused what it began after another had taken the lease. Nothing else rests
     on the lease: what two have ingested is merged like what one has. To retry and purge rejected messages it is not
     needed.
+
+    Every coroutine raises DatabaseUnavailableError if the index cannot be read, or written, just now.
     """
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes may write it, too; else its one process always has the lease."""
-        ...
 
     async def take_lease(self, told: str, *, seconds: float) -> bool:
         """Take the right to ingest, or keep it, for so many seconds from now; False where another has it.
@@ -140,23 +141,12 @@ class Store(Reader, Protocol):
         Raises:
             DatabaseUnavailableError: it cannot be written just now; whether the lease is taken is not known.
         """
-        ...
 
     async def release_lease(self) -> None:
-        """Give the right to ingest back, so that another can take it at once; nothing where it is another's.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be written just now.
-        """
-        ...
+        """Give the right to ingest back, so that another can take it at once; nothing where it is another's."""
 
     async def lease(self) -> Lease:
-        """Return who has the right to ingest.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return who has the right to ingest."""
 
     async def changed_by_others(self) -> Sequence[Changed]:
         """Return what other processes have changed since this was last asked, or since the start, in its order.
@@ -166,7 +156,6 @@ class Store(Reader, Protocol):
         Raises:
             DatabaseUnavailableError: it cannot be read just now; what has changed is told the next time.
         """
-        ...
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
         """Merge reports into the index and keep rejected messages, in one durable transaction.
@@ -178,7 +167,6 @@ class Store(Reader, Protocol):
             DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
             LeaseLostError: another process has the lease.
         """
-        ...
 
     def visible_to(self, namespace_ids: frozenset[str]) -> Reader:
         """Return a reader that answers as if nothing had ever been told of jobs outside these namespaces.
@@ -192,20 +180,13 @@ class Store(Reader, Protocol):
         - a job came to be when it came to these namespaces, and was deleted when it left them;
         - a page is short only where it is the last one, and no position names what is outside.
         """
-        ...
 
     @property
     def rewrites(self) -> int:
         """How often jobs or rejected messages were changed otherwise than by `apply`."""
-        ...
 
     async def check(self) -> None:
-        """Return when the index can be read, without waiting for the questions under way.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return when the index can be read, without waiting for the questions under way."""
 
     def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
         """Forget jobs that ended, and deletions, last told of longer than `age` before `now`, with their executions.
@@ -217,43 +198,29 @@ class Store(Reader, Protocol):
             DatabaseUnavailableError: it cannot be read or written just now; what was yielded stays.
             LeaseLostError: another process has the lease; what was yielded stays.
         """
-        ...
 
     async def session(self) -> Session:
-        """Return what was last remembered of the broker's session; an empty one at first.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return what was last remembered of the broker's session; an empty one at first."""
 
     async def remember_session(self, session: Session) -> None:
         """Keep what is known of the broker's session from now on, in place of what was.
 
         Raises:
-            DatabaseUnavailableError: it cannot be written just now.
             LeaseLostError: another process has the lease.
         """
-        ...
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
         """Return at most `limit` of the rejected messages whose ids are greater than `after`, in their order.
 
         Ids grow in the order in which messages were rejected.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def rejected_message(self, id_: int) -> KeptMessage:
         """Return a rejected message.
 
         Raises:
             ResourceNotFoundException: none is kept under this id.
-            DatabaseUnavailableError: it cannot be read just now.
         """
-        ...
 
     async def retry_rejected(
         self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
@@ -266,12 +233,6 @@ class Store(Reader, Protocol):
         Raises:
             DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
         """
-        ...
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
-        """Keep these rejected messages no longer, all of them for None; return how many there were.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be written just now.
-        """
-        ...
+        """Keep these rejected messages no longer, all of them for None; return how many there were."""

@@ -33,56 +33,37 @@ Advance = Callable[[int, int | None], None]
 
 
 class Rows(Protocol):
-    """An index of which rows are read."""
+    """An index of which rows are read; its methods raise DatabaseUnavailableError if it cannot be read just now."""
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
-        """Return the rows behind a key, from the first for (), as many as a page of the table has; the last page less.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return the rows behind a key, or the first for (): as many as a page of the table has; the last page less."""
 
 
 class Source(Rows, Protocol):
     """An index that a copy is made of, at one moment."""
 
     def is_in_use(self) -> bool:
-        """Tell whether a service ingests into it now.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Tell whether a service ingests into it now."""
 
     def count(self, table: Table) -> int:
-        """Return how many rows a table has.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now.
-        """
-        ...
+        """Return how many rows a table has."""
 
 
 class Target(Rows, Protocol):
-    """An index that a copy is made in; all of its methods raise what `page` raises, or DatabaseRefusedError."""
+    """An index that a copy is made in; its methods also raise DatabaseRefusedError."""
 
     @property
     def copied(self) -> Copied:
         """How far the copy has come."""
-        ...
 
     def hold(self) -> None:
         """Keep others from it for the next seconds; to be called at least every second where nothing is written."""
-        ...
 
     def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
         """Write rows, and how far the copy has come with them, in one durable transaction."""
-        ...
 
     def end(self, *, is_complete: bool) -> None:
         """Make an index of it that a service opens; unless it `is_complete`, it says that it may lack something."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,15 +18,12 @@ class Cursor(Protocol):
     @property
     def rowcount(self) -> int:
         """How many rows it wrote."""
-        ...
 
     def fetchone(self) -> Any:  # noqa: ANN401
         """Return the next row; None behind the last."""
-        ...
 
     def fetchall(self) -> Sequence[Any]:
         """Return all rows."""
-        ...
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -36,8 +33,6 @@ class Connection(Protocol):
 
     def execute(self, statement: str, parameters: Mapping[str, Any] = ..., /) -> Cursor:
         """Run a statement."""
-        ...
 
     def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> Cursor:
         """Run a statement with each of these parameters."""
-        ...

@@ -20,32 +20,25 @@ class Engine(Protocol):
     @property
     def arn_prefix(self) -> str:
         """What stands before the ids of jobs that were told without an ARN."""
-        ...
 
     @property
     def version(self) -> int:
         """As in Reader."""
-        ...
 
     def page_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str | None:
         """Return the statement that reads a page and the job behind it; None if no job can pass the filters."""
-        ...
 
     def scoped_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str:
         """Return the statement that reads the same of some namespaces, from their places."""
-        ...
 
     def read(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
         """Read from one snapshot."""
-        ...
 
     def read_page(self, query: ListJobsQuery, visible: Visible, /) -> Awaitable[JobPage]:
         """Read a page of ListJobs from one snapshot."""
-        ...
 
     def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> Awaitable[T]:
         """Do some work in one durable transaction; canceled, it is done all the same.
 
         `by_owner`: it is refused (LeaseLostError) where another process ingests.
         """
-        ...
