@@ -144,17 +144,11 @@ async def _ingest(
 
 
 async def _retain(settings: Settings, store: Store, metrics: Metrics, feed: ChangeFeed) -> None:
-    """Forget what ended long ago until cancelled; without the setting, nothing."""
     if settings.retention is None:
         await asyncio.Event().wait()
     else:
         await retain(
-            store,
-            settings.retention,
-            metrics=metrics,
-            on_applied=feed.note,
-            clock=_now,
-            round_seconds=ROUND_SECONDS,
+            store, settings.retention, metrics=metrics, on_applied=feed.note, clock=_now, round_seconds=ROUND_SECONDS
         )
 
 

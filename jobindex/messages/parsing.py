@@ -214,11 +214,7 @@ def _parse_thing_group_event(topic: ThingGroupEvent, payload: Members) -> Report
 
 
 def _job_reports(
-    job: Members,
-    job_id: str,
-    namespace_id: str | None,
-    timestamp: datetime | None,
-    status: JobStatus | None,
+    job: Members, job_id: str, namespace_id: str | None, timestamp: datetime | None, status: JobStatus | None
 ) -> Iterator[Report]:
     group_name, group_id = job.text("thingGroupName", THING_GROUP_NAME), job.text("thingGroupId", THING_GROUP_ID)
     target_group_names = _target_group_names(job)

@@ -12,14 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from jobindex.errors import MessageError
-from jobindex.model.jobs import (
-    JOB_ID,
-    NAMESPACE_ID,
-    THING_GROUP_NAME,
-    THING_NAME,
-    JobExecutionStatus,
-    JobStatus,
-)
+from jobindex.model.jobs import JOB_ID, NAMESPACE_ID, THING_GROUP_NAME, THING_NAME, JobExecutionStatus, JobStatus
 
 DEFAULT_FILTERS = (
     "$aws/things/+/jobs/#",
@@ -153,13 +146,11 @@ def _parse_thing_topic(thing_name: str, levels: Sequence[str]) -> Topic | None:
             return NextNotification(thing_name=_thing_name(thing_name), namespace_id=None)
         case [level] if level.startswith(_NOTIFY_NEXT_NAMESPACE):
             return NextNotification(
-                thing_name=_thing_name(thing_name),
-                namespace_id=_namespace_id(level, _NOTIFY_NEXT_NAMESPACE),
+                thing_name=_thing_name(thing_name), namespace_id=_namespace_id(level, _NOTIFY_NEXT_NAMESPACE)
             )
         case [level] if level.startswith(_NOTIFY_NAMESPACE):
             return PendingNotification(
-                thing_name=_thing_name(thing_name),
-                namespace_id=_namespace_id(level, _NOTIFY_NAMESPACE),
+                thing_name=_thing_name(thing_name), namespace_id=_namespace_id(level, _NOTIFY_NAMESPACE)
             )
         case [job_id, level] if level.startswith(_NOTIFY_NAMESPACE):
             return JobNotification(

@@ -12,12 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobindex.model.jobs import (
-    JobStatus,
-    TargetSelection,
-    from_milliseconds,
-    to_milliseconds,
-)
+from jobindex.model.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
 from jobindex.model.page_tokens import NEXT_TOKEN, invalid_token, seal, unseal
 from jobindex.model.parameters import (
     MAX_RESULTS,

@@ -6,12 +6,7 @@ from datetime import datetime
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.model.views import (
-    ACTIVITY_HOURS,
-    ExecutionState,
-    Job,
-    Namespace,
-)
+from jobindex.model.views import ACTIVITY_HOURS, ExecutionState, Job, Namespace
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import STATE
 from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS

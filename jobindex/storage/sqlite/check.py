@@ -22,7 +22,7 @@ from jobindex.storage.sql import readings
 from jobindex.storage.sql.counts import CHANGES_KEPT
 from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
-from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script, uri
+from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script, newest_migration, tables_of, uri
 
 _KEYS = [GroupKey("name:g"), GroupKey("both:g/h"), GroupKey("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
@@ -59,7 +59,7 @@ def check(path: Path) -> Iterator[Finding]:
             yield schema
             if whole.problem or schema.problem:
                 return
-            if _applied(connection) < load_migrations("sqlite")[-1].number:
+            if newest_migration(connection) < load_migrations("sqlite")[-1].number:
                 yield Finding(name="plans, readings", detail="not checked before `jobindex migrate`")
                 return
             yield _find("plans", _check_plans, connection)
@@ -90,11 +90,10 @@ def _check_integrity(connection: _Connection) -> str:
 
 
 def _check_schema(connection: _Connection) -> str:
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    if "migrations" not in tables:
+    if "migrations" not in tables_of(connection):
         raise _WrongError("this is no database of jobindex")
     migrations = load_migrations("sqlite")
-    applied = _applied(connection)
+    applied = newest_migration(connection)
     if applied > migrations[-1].number:
         raise _WrongError(
             f"is at migration {applied}, made by a newer jobindex; this one knows {migrations[-1].number}"
@@ -121,10 +120,6 @@ def _schema(connection: _Connection) -> dict[str, str | None]:
     for number, name in connection.execute("SELECT number, name FROM migrations"):
         schema[f"migration {number}"] = name
     return schema
-
-
-def _applied(connection: _Connection) -> int:
-    return int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0])
 
 
 def _check_plans(connection: _Connection) -> str:

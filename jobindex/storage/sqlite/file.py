@@ -1,7 +1,8 @@
-"""The SQLite file itself: its address, its mark, its lock, and the statements that migrate it."""
+"""The SQLite file itself: its address, its mark, its lock, its tables, and the statements that migrate it."""
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,16 @@ def uri(path: Path, mode: str) -> str:
 def migration_script(migration: Migration) -> str:
     """Return the statements that apply a migration and record it."""
     return f"{migration.sql}INSERT INTO migrations (number, name) VALUES ({migration.number}, '{migration.name}');"
+
+
+def tables_of(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the names of the tables that are there."""
+    return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))
+
+
+def newest_migration(connection: sqlite3.Connection) -> int:
+    """Return the number of the newest migration that was applied."""
+    return int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0])
 
 
 @contextmanager

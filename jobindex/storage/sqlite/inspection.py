@@ -16,7 +16,7 @@ from pathlib import Path
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.storage.migrations import load_migrations
 from jobindex.storage.sql.copying import TABLE
-from jobindex.storage.sqlite.file import APPLICATION_ID, uri
+from jobindex.storage.sqlite.file import APPLICATION_ID, newest_migration, tables_of, uri
 from jobindex.storage.sqlite.wal import LONG_BYTES, wal_bytes
 
 _LOCKS = Path("/proc/locks")
@@ -63,10 +63,8 @@ def inspect_file(path: Path) -> SqliteInspection:
         size = path.stat().st_size
         with closing(sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None, timeout=1)) as connection:
             (mark,) = connection.execute("PRAGMA application_id").fetchone()
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-            applied = 0
-            if "migrations" in tables:
-                (applied,) = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+            tables = tables_of(connection)
+            applied = newest_migration(connection) if "migrations" in tables else 0
     except (OSError, sqlite3.Error) as error:
         raise DatabaseUnavailableError(f"{path}: {error}") from error
     lock = Path(f"{path}.lock")

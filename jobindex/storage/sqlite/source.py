@@ -10,7 +10,7 @@ from pathlib import Path
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.storage.sql.copying import check_source
 from jobindex.storage.sql.tables import Table, Values
-from jobindex.storage.sqlite.file import uri
+from jobindex.storage.sqlite.file import newest_migration, tables_of, uri
 from jobindex.storage.sqlite.inspection import inspect_file
 
 # SQLite writes a whole number of seconds with a fraction, PostgreSQL without; a quote within the ARN is escaped.
@@ -84,13 +84,3 @@ def read_page(connection: sqlite3.Connection, table: Table, after: Values) -> Se
             ]
         case _:
             return rows
-
-
-def tables_of(connection: sqlite3.Connection) -> frozenset[str]:
-    """Return the names of the tables that are there."""
-    return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'"))
-
-
-def newest_migration(connection: sqlite3.Connection) -> int:
-    """Return the number of the newest migration that was applied."""
-    return int(connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()[0])

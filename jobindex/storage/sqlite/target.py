@@ -17,8 +17,8 @@ from jobindex.storage.sql.copying import (
     write_copied,
 )
 from jobindex.storage.sql.tables import TABLES, Table, Values
-from jobindex.storage.sqlite.file import locked, uri
-from jobindex.storage.sqlite.source import naming, newest_migration, read_page, tables_of
+from jobindex.storage.sqlite.file import locked, newest_migration, tables_of, uri
+from jobindex.storage.sqlite.source import naming, read_page
 from jobindex.storage.sqlite.store import migrate
 
 _WITHOUT_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)(?=[,}])')
