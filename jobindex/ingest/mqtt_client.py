@@ -209,8 +209,6 @@ def _ending(client: Client, step: Callable[[], object]) -> Callable[[], None]:
 
 @dataclass(slots=True)
 class _Connack:
-    """What the broker said when it took the connection."""
-
     session_present: bool = False
 
 
@@ -263,7 +261,6 @@ async def unsubscribe(client: Client, topic_filters: Sequence[str]) -> None:
 
 
 def _in_packets(topic_filters: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield topic filters as SUBSCRIBE and UNSUBSCRIBE packets may hold them."""
     for start in range(0, len(topic_filters), _SUBSCRIBE_MAXIMUM):
         yield topic_filters[start : start + _SUBSCRIBE_MAXIMUM]
 
@@ -281,7 +278,6 @@ def _broker_errors() -> Iterator[None]:
 
 
 def _client(broker: Broker, **session: Any) -> Client:  # noqa: ANN401 (aiomqtt's own keywords)
-    """Return a client of a broker, with aiomqtt's keywords for its session."""
     return aiomqtt.Client(
         broker.host,
         broker.port,

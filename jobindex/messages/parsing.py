@@ -146,7 +146,6 @@ def _parse_job_notification(topic: JobNotification, payload: Members) -> Iterato
 
 
 def _holds_execution(payload: Members) -> bool:
-    """Tell whether the members at the top are those of an execution."""
     status = payload.text("status")
     return (status in _EXECUTION_STATUSES and status not in _JOB_STATUSES) or payload.holds_any(_EXECUTION_ONLY_MEMBERS)
 
@@ -301,7 +300,6 @@ def _stamp_time(told: Mapping[str, datetime], timestamp: datetime | None) -> dat
 
 
 def _all_times(told: Mapping[str, datetime], time: datetime | None) -> list[datetime]:
-    """Return the times told by an object, and one more where it is known."""
     return [*told.values()] if time is None else [*told.values(), time]
 
 

@@ -68,8 +68,6 @@ class Target(Rows, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
-    """What a table holds."""
-
     rows: int
     digest: bytes
 

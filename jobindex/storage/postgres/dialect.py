@@ -76,7 +76,6 @@ class _Calls:
         self._call = re.compile(rf"\b({'|'.join(self._rewrites)}|json_each)\(")
 
     def rewritten(self, text: str) -> str:
-        """Return a text with all such calls as PostgreSQL takes them."""
         parts: list[str] = []
         at = 0
         while call := self._call.search(text, at):

@@ -161,8 +161,6 @@ class PostgresTarget:
 
 
 class _LeaseHeldError(Exception):
-    """Another has the lease; `holder` is who."""
-
     def __init__(self, holder: str) -> None:
         super().__init__(holder)
         self.holder = holder

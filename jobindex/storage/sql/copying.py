@@ -7,7 +7,7 @@ nothing of where it came from; a file beside the source, which is only read.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from jobindex.errors import DatabaseRefusedError
 from jobindex.storage.migrations import load_migrations
@@ -73,13 +73,7 @@ def read_copied(connection: Connection) -> Copied:
 
 def write_copied(connection: Connection, copied: Copied) -> None:
     """Note how far a copy has come."""
-    told = {
-        "source": copied.source,
-        "table_name": copied.table_name,
-        "last_key": json.dumps(copied.last_key),
-        "row_count": copied.row_count,
-    }
-    connection.execute(_WRITE, told)
+    connection.execute(_WRITE, {**asdict(copied), "last_key": json.dumps(copied.last_key)})
 
 
 def end_copied(connection: Connection, *, is_complete: bool) -> None:

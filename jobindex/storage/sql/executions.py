@@ -48,19 +48,15 @@ LIMIT 1 OFFSET :maximum
 
 @dataclass(frozen=True, slots=True)
 class _ExecutionFilter:
-    """What is asked of the executions."""
-
     conditions: list[str]
     parameters: dict[str, object] = field(default_factory=dict)
 
     def add(self, condition: str, **parameters: object) -> None:
-        """Ask for less."""
         self.conditions.append(condition)
         self.parameters.update(parameters)
 
 
 def _wanted(condition: str, visible: Visible, **parameters: object) -> _ExecutionFilter:
-    """Ask for the executions that meet a condition, of the jobs that are visible."""
     wanted = _ExecutionFilter([condition], parameters)
     if visible is not None:
         wanted.add(f"job_summaries.namespace_id {IN_VISIBLE}", visible=encoded(visible))
@@ -193,7 +189,6 @@ def _page(connection: Connection, wanted: _ExecutionFilter, order: str, limit: i
 
 
 def _decode(position: str, *types: type) -> Sequence[Any]:
-    """Return the members of a position, which must be of these types."""
     try:
         key = json.loads(position)
     except (ValueError, RecursionError):

@@ -83,7 +83,6 @@ def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Seq
 
 
 def _is_seen_in_group(connection: Connection, keys: Sequence[str], visible: frozenset[str]) -> bool:
-    """Return whether a visible job is in the group with these keys."""
     parameters = {"keys": json.dumps(keys), "visible": encoded(visible)}
     return bool(connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()[0])
 

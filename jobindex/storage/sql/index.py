@@ -79,7 +79,7 @@ LIMIT :limit
 
 def read_job(connection: Connection, *, job_id: str, arn_prefix: str, visible: Visible = None) -> Job:
     """Return a job; ResourceNotFoundException where it is not listed, or not visible."""
-    row = _listed(connection, job_id, visible)
+    row = check_listed(connection, job_id, visible)
     listed = json.loads(row["listed"].encode() % _Marks())
     told = json.loads(f"[{row['told_groups'] or ''}]")
     names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
@@ -105,12 +105,8 @@ def read_job(connection: Connection, *, job_id: str, arn_prefix: str, visible: V
     )
 
 
-def check_listed(connection: Connection, job_id: str, visible: Visible = None) -> None:
-    """Raise ResourceNotFoundException where a job is not listed, or not visible."""
-    _listed(connection, job_id, visible)
-
-
-def _listed(connection: Connection, job_id: str, visible: Visible) -> Row:
+def check_listed(connection: Connection, job_id: str, visible: Visible) -> Row:
+    """Return the row of a job; raise ResourceNotFoundException if it is not listed, or not visible."""
     row: Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
     if row is None or not is_visible(row["namespace_id"], visible):
         raise not_found("Job", job_id)

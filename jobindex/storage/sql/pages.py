@@ -80,7 +80,6 @@ def read_marks(connection: Connection, listed: bytes, known: Known) -> bytes:
 
 
 def _position(listed: bytes) -> Position:
-    """Return the position of one job of a page."""
     job_id, created_at = _POSITION.findall(listed)[0]
     return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
 

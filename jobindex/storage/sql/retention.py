@@ -32,7 +32,7 @@ broker's queue would be lost, and the job would stay IN_PROGRESS for good); a ma
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
@@ -206,14 +206,7 @@ _FORGET = (
 def statements() -> Iterator[tuple[str, str]]:
     """Yield for each kind the statement that reads a page of it and the one that selects what is forgotten."""
     for kind in _KINDS:
-        fragments = {
-            "table": kind.table,
-            "found": kind.found,
-            "time": kind.time,
-            "where": kind.where,
-            "is_past": kind.is_past,
-            "seen_pending": _SEEN_PENDING,
-        }
+        fragments = {**asdict(kind), "seen_pending": _SEEN_PENDING}
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
@@ -253,7 +246,6 @@ def _forget(writer: Connection, *, select: str, horizon: int, job_ids: Sequence[
 
 
 def _forgotten(writer: Connection) -> Forgotten:
-    """Name what is to be forgotten."""
     job_ids = {job_id for (job_id,) in writer.execute(_FORGOTTEN_JOBS)}
     namespace_ids = {namespace_id for (namespace_id,) in writer.execute(_FORGOTTEN_NAMESPACES)}
     things = writer.execute(_FORGOTTEN_THINGS, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()

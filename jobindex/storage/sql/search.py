@@ -116,5 +116,4 @@ def read_jobs_by_id(
 
 
 def _behind(prefix: str, after: str) -> dict[str, object]:
-    """Return the parameters that say which ids are looked at."""
     return {"first": max(prefix, after), "after": after}
