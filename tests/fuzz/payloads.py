@@ -62,7 +62,7 @@ _LAST = datetime(2100, 1, 1, tzinfo=UTC)
 _PATTERNS = {
     "job_id": re.compile(r"[a-zA-Z0-9_-]{1,64}"),
     "thing_name": re.compile(r"[a-zA-Z0-9:_-]{1,128}"),
-    "namespace_id": re.compile(r"[a-zA-Z0-9_-]+"),
+    "namespace_id": re.compile(r"[a-zA-Z0-9_-]{1,128}"),
     "thing_group_name": re.compile(r"[a-zA-Z0-9:_-]{1,128}"),
     "thing_group_id": re.compile(r"[a-zA-Z0-9-]{1,128}"),
     "job_arn": re.compile(r"arn:[^\0]+"),

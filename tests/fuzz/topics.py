@@ -44,7 +44,7 @@ _FORM = [(re.compile(re.sub("<(.)>", r"(?P<\1>[^/]*)", form) + "/?"), kind, told
 _NAMES = {
     "T": re.compile(r"[a-zA-Z0-9:_-]{1,128}"),
     "J": re.compile(r"[a-zA-Z0-9_-]{1,64}"),
-    "N": re.compile(r"[a-zA-Z0-9_-]+"),
+    "N": re.compile(r"[a-zA-Z0-9_-]{1,128}"),
     "G": re.compile(r"[a-zA-Z0-9:_-]{1,128}"),
 }
 _MEMBERS = {"T": "thing_name", "J": "job_id", "N": "namespace_id", "G": "thing_group_name"}

@@ -409,5 +409,5 @@ def test_what_is_overridden_of_uvicorn_is_there() -> None:
         "on_response_complete",
         "shutdown",
     }
-    assert expected == ours - asyncio_has - {"end_overdue", "give_way"}
+    assert expected == ours - asyncio_has - {"end_overdue", "evict"}
     assert expected | {"_unset_keepalive_if_required"} <= set(vars(HttpToolsProtocol))

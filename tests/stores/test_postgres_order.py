@@ -81,13 +81,13 @@ _kinds = [("groups",), ("sightings", "ends"), ("life", "group_event"), ("deletio
     visible=st.sampled_from([None, frozenset(NAMESPACE_IDS[:1]), frozenset(NAMESPACE_IDS)]),
 )
 def test_both_engines_answer_the_same(
-    engines: Engines, data: st.DataObject, messages: list[Message], asking: Asking, seen: frozenset[str] | None
+    engines: Engines, data: st.DataObject, messages: list[Message], asking: Asking, visible: frozenset[str] | None
 ) -> None:
     """However the messages arrive, every question has the same answer."""
     arrival = data.draw(arrivals(messages))
     for index in (engines.sqlite, engines.postgres):
         index.fill(arrival, later=timedelta(minutes=1))
-    expected, actual = (engines.answers(store, asking, seen) for store in engines.stores)
+    expected, actual = (engines.answers(store, asking, visible) for store in engines.stores)
     assert expected == actual
 
 
