@@ -69,7 +69,7 @@ class LeaseHolder:
 
 @dataclass(slots=True, kw_only=True)
 class ServiceState(IngestionStatus):
-    """What the service knows of itself; as a Standing, of its own ingestion."""
+    """The status of the service, and as an IngestionStatus that of its own ingestion."""
 
     url: str | None = None
     """Where HTTP is served, once it is."""
