@@ -99,8 +99,12 @@ class Inbox:
         return True
 
     async def wait(self) -> None:
-        """Return when there is a message to get."""
+        """Return when there is a message to get, or `wake` was called."""
         await self._arrived.wait()
+
+    def wake(self) -> None:
+        """End the wait for a message."""
+        self._arrived.set()
 
     def get(self, limit: int) -> list[Delivery]:
         """Return the oldest messages that were not got yet, at most so many; they stay in hand until written."""

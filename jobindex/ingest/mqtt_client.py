@@ -46,7 +46,6 @@ from jobindex.errors import BrokerError, BrokerRefusedError
 from jobindex.ingest.broker import Broker, Protocol
 from jobindex.ingest.inbox import Delivery, Inbox
 from jobindex.ingest.publish_channel import Channel, Publication
-from jobindex.ingest.tasks import first_of
 
 RECEIVE_MAXIMUM = 5000
 """QoS 1 messages that a broker may have in flight to us on MQTT 5."""
@@ -91,7 +90,7 @@ async def connect(
         paho.connect_timeout = client.timeout = patience_seconds
     paho.manual_ack_set(on=True)  # https://github.com/empicano/aiomqtt/issues/345
     paho.on_message = _deliver_to(inbox)
-    _receive_through_channel(paho, inbox, has_properties=is_v5)
+    _receive_through_channel(client, inbox, has_properties=is_v5)
     inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
     paho.on_socket_register_write = _await_writing(client)
     connack = _note_connack(paho)
@@ -115,13 +114,22 @@ def _session_properties() -> Properties:
     return properties
 
 
-def _receive_through_channel(paho: PahoClient, inbox: Inbox, *, has_properties: bool) -> None:
-    """Put a channel between paho and each socket it opens."""
-    pass_on: Any = paho.on_socket_open
+def _receive_through_channel(client: Client, inbox: Inbox, *, has_properties: bool) -> None:
+    """Put a channel between paho and each socket it opens, and read from it unless it is closed by then.
 
-    def on_socket_open(client: PahoClient, userdata: object, connected: socket) -> None:
-        client._sock = Channel(connected, inbox.put, has_properties=has_properties)  # noqa: SLF001
-        pass_on(client, userdata, client.socket())
+    aiomqtt's own callback hands the event loop the number of a socket that paho's thread may have closed.
+    """
+    loop = asyncio.get_running_loop()
+    paho = _paho(client)
+
+    def start() -> None:
+        if paho.socket() is not None:
+            _resume(client)
+            client._misc_task = loop.create_task(client._misc_loop())  # noqa: SLF001
+
+    def on_socket_open(_client: PahoClient, _userdata: object, connected: socket) -> None:
+        paho._sock = Channel(connected, inbox.put, has_properties=has_properties)  # noqa: SLF001
+        loop.call_soon_threadsafe(start)  # paho connects in a thread
 
     paho.on_socket_open = cast("Any", on_socket_open)
 
@@ -137,16 +145,6 @@ def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], Non
         inbox.put([Publication(topic, bytes(message.payload), message.qos, message.mid)])
 
     return on_message
-
-
-async def arrival(client: Client, inbox: Inbox) -> None:
-    """Return when a message has arrived; raise BrokerError if the connection is lost before."""
-    arriving = asyncio.create_task(inbox.wait())
-    losing = asyncio.create_task(asyncio.wait((disconnected(client),)))  # aiomqtt's own future stays uncancelled
-    async with first_of(arriving, losing):
-        if not arriving.done():
-            error = disconnected(client).exception()
-            raise BrokerError(str(error or "the connection was lost") or type(error).__name__) from error
 
 
 def acknowledge(client: Client, deliveries: Sequence[Delivery]) -> None:
@@ -200,7 +198,7 @@ def _ending(client: Client, step: Callable[[], object]) -> Callable[[], None]:
     def take_step() -> None:
         try:
             step()
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 (as in aiomqtt: a malformed packet ends the connection, too)
             if not disconnected(client).done():
                 disconnected(client).set_exception(error)
 
@@ -297,6 +295,13 @@ def _paho(client: Client) -> PahoClient:
 def disconnected(client: Client) -> "asyncio.Future[None]":
     """Return the future that ends, with an error if there was one, when the connection is lost."""
     return client._disconnected  # noqa: SLF001
+
+
+def raise_if_disconnected(client: Client) -> None:
+    """Raise BrokerError if the connection is lost."""
+    if disconnected(client).done():
+        error = disconnected(client).exception()
+        raise BrokerError(str(error or "the connection was lost") or type(error).__name__) from error
 
 
 @asynccontextmanager

@@ -24,7 +24,15 @@ from jobindex.errors import BrokerError, BrokerRefusedError, DatabaseUnavailable
 from jobindex.ingest.broker import Broker
 from jobindex.ingest.broker_turns import Turns
 from jobindex.ingest.inbox import Delivery, Inbox
-from jobindex.ingest.mqtt_client import Client, acknowledge, arrival, connect, disconnected, subscribe, unsubscribe
+from jobindex.ingest.mqtt_client import (
+    Client,
+    acknowledge,
+    connect,
+    disconnected,
+    raise_if_disconnected,
+    subscribe,
+    unsubscribe,
+)
 from jobindex.ingest.tasks import first_of
 from jobindex.model.jobs import Told
 from jobindex.model.store import Session, Store
@@ -63,11 +71,14 @@ class Subscriber:
         self._metrics = metrics
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._inbox: Inbox | None = None
         self._was_connected = False
 
     def stop(self) -> None:
         """Stop reading; `run` returns once what is in hand is applied and acknowledged."""
         self._stopping.set()
+        if self._inbox is not None:
+            self._inbox.wake()
 
     async def run(self) -> None:
         """Receive until stopped, connecting again for ever: of a cluster to the next broker."""
@@ -109,7 +120,7 @@ class Subscriber:
     async def _receive(self) -> None:
         """Receive on one connection until it is lost, which raises, or until stopped."""
         self._state.complete_since = (await self._store.session()).complete_since
-        inbox = Inbox(self._state, self._metrics, self._clock)
+        self._inbox = inbox = Inbox(self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
             patience_seconds = self._turns.patience_seconds if self._turns.is_cluster else None
             connecting = connect(self._turns.broker, inbox, patience_seconds=patience_seconds)
@@ -124,6 +135,7 @@ class Subscriber:
                 "the session was kept" if session_present else "a new session: it knows nothing older",
             )
             disconnected(client).add_done_callback(self._report_disconnected)
+            disconnected(client).add_done_callback(lambda _: inbox.wake())
             subscribing = asyncio.create_task(self._subscribe(client, is_new=not session_present), name="subscribe")
             receiving = asyncio.create_task(self._receive_batches(client, inbox), name="receive")
             async with first_of(subscribing, receiving):
@@ -138,10 +150,9 @@ class Subscriber:
 
     async def _next_batch(self, client: Client, inbox: Inbox) -> Sequence[Delivery]:
         """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
-        batch = inbox.get(BATCH_MAXIMUM)
-        if not batch and not self._stopping.is_set():
-            await self._until_stopped(arrival(client, inbox))
-            batch = inbox.get(BATCH_MAXIMUM)
+        while not (batch := inbox.get(BATCH_MAXIMUM)) and not self._stopping.is_set():
+            raise_if_disconnected(client)
+            await inbox.wait()
         if self._stopping.is_set():
             inbox.close()
         return batch
