@@ -5,6 +5,7 @@ imported it all; with `--system` each is a process of its own, as a shell starts
 """
 
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,21 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 
+import jobindex as package
 from jobindex.__main__ import main
 
 _SECONDS = 60
 
+
+def _modules() -> list[str]:
+    """Return the modules of jobindex, many of which a command imports only when it needs them."""
+    return [
+        module.name for module in pkgutil.walk_packages(package.__path__, "jobindex.") if "__main__" not in module.name
+    ]
+
+
 _forking = get_context("forkserver")
-_forking.set_forkserver_preload(["support.commands", "jobindex.copying", "jobindex.service", "jobindex.stores"])
+_forking.set_forkserver_preload(["support.commands", *_modules()])
 
 
 def jobindex(*arguments: object, **settings: object) -> "subprocess.CompletedProcess[str]":
