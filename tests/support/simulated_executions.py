@@ -1,0 +1,331 @@
+"""What can an ideal reader know of an execution? Reasoned from the simulation's own notes, member by member.
+
+The hard part is a message without executionNumber: it belongs to the attempt that was the last one when it was
+written, and only its second says when that was.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from support.simulated_evidence import AttemptShown
+from support.simulated_fleet import ACCOUNT
+from support.simulated_knowledge import (
+    Basis,
+    Evidence,
+    Fact,
+    Key,
+    Knowledge,
+    Known,
+    Match,
+    Reason,
+    Unknowable,
+    is_after,
+    may_be_after,
+)
+from support.simulated_truth import RETRIED_STATUSES, TrueAttempt
+
+_MEMBERS = (
+    "status",
+    "executionNumber",
+    "versionNumber",
+    "queuedAt",
+    "startedAt",
+    "lastUpdatedAt",
+    "statusDetails",
+    "thingArn",
+)
+
+
+def execution_facts(evidence: Evidence, key: Key) -> Iterator[Fact]:
+    """Yield what can be known of all members of an execution, or only that there is none."""
+    job_id, thing_name = key
+    existence = _existence(evidence, key)
+    yield Fact(job_id=job_id, thing_name=thing_name, member="exists", knowledge=existence)
+    execution = evidence.fleet.executions.get(key)
+    if execution is None:
+        return
+    reader = _LastAttempt(evidence, execution.current)
+    members = {
+        "status": lambda: reader.status,
+        "executionNumber": reader.number,
+        "versionNumber": reader.version,
+        "queuedAt": reader.queued_at,
+        "startedAt": reader.started_at,
+        "lastUpdatedAt": reader.last_updated_at,
+        "statusDetails": reader.details,
+        "thingArn": reader.thing_arn,
+    }
+    for member in _MEMBERS:
+        knowledge = existence if isinstance(existence, Unknowable) else members[member]()
+        yield Fact(job_id=job_id, thing_name=thing_name, member=member, knowledge=knowledge)
+    for attempt in execution.attempts[:-1]:
+        for member, knowledge in _former(evidence, attempt):
+            if isinstance(existence, Unknowable):
+                knowledge = existence  # noqa: PLW2901
+            yield Fact(
+                job_id=job_id, thing_name=thing_name, member=member, number=attempt.number, knowledge=knowledge
+            )
+
+
+def _existence(evidence: Evidence, key: Key) -> Knowledge:
+    *former, last = evidence.fleet.execution_lives[key]
+    if last.exists:
+        shown = [shown for attempt in last.attempts for shown in evidence.of_attempt[attempt]]
+        if not shown:
+            return Unknowable(reason=Reason.NOT_NAMED)
+        # A job of the same id that had no execution on this thing was deleted, too.
+        jobs = evidence.fleet.job_lives[key[0]]
+        wipes = [at for life in former for at in evidence.wipes(life)]
+        wipes += [at for job in jobs if job is not last.job for at in evidence.job_deletions(job)]
+        deleted_at = max(wipes, default=None)
+        if deleted_at is None or any(is_after(each, deleted_at) for each in shown):
+            return Known(value=True)
+        return Unknowable(reason=Reason.REUSE_SECOND)
+    if not evidence.of_key[key]:
+        return Unknowable(reason=Reason.NOT_NAMED)
+    deleted_at = max(evidence.wipes(last), default=None)
+    if deleted_at is None:
+        return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
+    if any(may_be_after(shown, deleted_at) for shown in evidence.of_key[key]):
+        return Unknowable(reason=Reason.REUSE_SECOND)
+    return Known(value=False)
+
+
+class _LastAttempt:
+    """What is shown of the last attempt, and of others on the same thing for the same job id."""
+
+    def __init__(self, evidence: Evidence, attempt: TrueAttempt) -> None:
+        self.evidence = evidence
+        self.attempt = attempt
+        self.execution = attempt.execution
+        self.queued_second = attempt.queued_at // 1000
+        lives = evidence.fleet.execution_lives[self.execution.key]
+        self.is_only_life = len(lives) == 1
+        self.is_only_attempt = self.is_only_life and len(self.execution.attempts) == 1
+        self.shown = evidence.of_attempt[attempt]
+        self.tight = [shown for shown in self.shown if self._is_tight(shown)]
+        self.loose = [shown for shown in self.shown if not self._is_tight(shown)]
+        self.foreign = [
+            shown
+            for shown in evidence.of_key[self.execution.key]
+            if shown.attempt is not attempt
+            and not shown.shows_queued_at
+            and not (shown.is_numbered and shown.attempt.execution is self.execution)
+        ]
+        """What is shown of other attempts by messages that do not say so."""
+
+    @cached_property
+    def status(self) -> Knowledge:
+        """What can be known of the status; most other members rest on it."""
+        if not self.shown:
+            return Unknowable(reason=Reason.LAST_ATTEMPT_NOT_SHOWN)
+        return self._pending_status() if self.attempt.is_pending else self._ended_status()
+
+    def number(self) -> Knowledge:
+        """What can be known of executionNumber."""
+        if not any(shown.is_numbered for shown in self.shown):
+            return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
+        return self._if_status_known(self.attempt.number)
+
+    def version(self) -> Knowledge:
+        """What can be known of versionNumber."""
+        shown = [shown for shown in self.shown if shown.version == self.attempt.version]
+        if not shown:
+            return Unknowable(reason=Reason.VERSION_NOT_SHOWN)
+        if self._is_mixed("version") or not self._any_stated(shown):
+            return Unknowable(reason=Reason.RETRY_SECOND)
+        return self._if_status_known(self.attempt.version)
+
+    def queued_at(self) -> Knowledge:
+        """What can be known of queuedAt."""
+        if not self._queue_time_shown:
+            return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
+        return self._if_status_known(self.attempt.queued_at, Match.SAME_SECOND)
+
+    def started_at(self) -> Knowledge:
+        """What can be known of startedAt."""
+        if self.attempt.started_at is None and self.attempt.status == "QUEUED":
+            return self._if_status_known(None)
+        if not any(shown.shows_start for shown in self.shown):
+            return Unknowable(reason=Reason.START_NOT_SHOWN)
+        return self._if_status_known(self.attempt.started_at, Match.SAME_SECOND)
+
+    def last_updated_at(self) -> Knowledge:
+        """What can be known of lastUpdatedAt."""
+        attempt = self.attempt
+        last = [shown for shown in self.shown if shown.captured_at >= attempt.last_updated_at]
+        last = [shown for shown in last if shown.status == attempt.status]
+        if not last:
+            return Unknowable(reason=Reason.VERSION_NOT_SHOWN if attempt.is_pending else Reason.END_NOT_SHOWN)
+        if not any(shown.version is not None for shown in last) and self.evidence.event_lag:
+            return Unknowable(reason=Reason.PUBLICATION_TIME)
+        if self._is_mixed("any") or not self._any_stated(last):
+            return Unknowable(reason=Reason.RETRY_SECOND)
+        return self._if_status_known(attempt.last_updated_at, Match.SAME_SECOND)
+
+    def details(self) -> Knowledge:
+        """What can be known of statusDetails."""
+        changes = self.attempt.details_changes
+        shown = [each for each in self.shown if each.details is not None and each.details_changes == changes]
+        if changes and not shown:
+            return Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
+        if self._is_mixed("details") or (changes and not self._any_stated(shown)):
+            return Unknowable(reason=Reason.RETRY_SECOND)
+        return self._if_status_known({**self.attempt.details})
+
+    def thing_arn(self) -> Knowledge:
+        """What can be known of thingArn."""
+        of_life = [shown for attempt in self.execution.attempts for shown in self.evidence.of_attempt[attempt]]
+        if not any(shown.shows_thing_arn for shown in of_life):
+            return Unknowable(reason=Reason.EVENT_NOT_SHOWN)
+        return Known(value=f"arn:aws:iot:{ACCOUNT}:thing/{self.execution.thing_name}")
+
+    def _is_tight(self, shown: AttemptShown) -> bool:
+        """Return whether a message says which attempt it shows."""
+        return shown.shows_queued_at or (shown.is_numbered and self.is_only_life)
+
+    @property
+    def _queue_time_shown(self) -> bool:
+        return any(shown.shows_queued_at for shown in self.shown)
+
+    @property
+    def _all_ends_shown(self) -> bool:
+        """Whether a reader that counts different events of ends finds one for each attempt that ended."""
+        return self.is_only_life and all(
+            any(not shown.is_pending and shown.shows_thing_arn for shown in self.evidence.of_attempt[attempt])
+            for attempt in self.execution.attempts
+            if not attempt.is_pending
+        )
+
+    def _if_status_known(self, value: object, match: Match = Match.EQUAL) -> Knowledge:
+        if isinstance(self.status, Unknowable):
+            return self.status
+        return Known(value=value, basis=self.status.basis, match=match)
+
+    def _belongs(self, shown: AttemptShown) -> Basis | None:
+        """Return how a reader knows that a message without number or queuedAt shows the last attempt."""
+        if self.is_only_attempt:
+            return Basis.STATED
+        if not self._queue_time_shown:
+            return Basis.STATED if all(other.at < shown.at for other in self.foreign) else None
+        if shown.at > self.queued_second + (self.evidence.event_lag if shown.shows_thing_arn else 0):
+            return Basis.STATED
+        return Basis.SUCCESSION if not shown.is_pending and self._all_ends_shown else None
+
+    def _any_stated(self, shown: list[AttemptShown]) -> bool:
+        return any(self._is_tight(each) or self._belongs(each) is Basis.STATED for each in shown)
+
+    def _is_mixed(self, member: str) -> bool:
+        """Return whether a message without number shows this member of another attempt, in the last one's time."""
+        return any(
+            shown.at >= self.queued_second
+            and (member == "any" or (shown.version is not None if member == "version" else bool(shown.details)))
+            for shown in self.foreign
+        )
+
+    def _pending_status(self) -> Knowledge:
+        status = self.attempt.status
+        shown = [each for each in self.shown if each.status == status]
+        if not shown:
+            return Unknowable(reason=Reason.START_NOT_SHOWN)
+        if not self._any_stated(shown):
+            return Unknowable(reason=Reason.RETRY_SECOND)
+        pending = [each.at for each in self.shown if each.is_pending and each.shows_queued_at]
+        last_pending_at = max(pending, default=0)
+        for left_out in self._lists_without():
+            if last_pending_at <= left_out:
+                return Unknowable(reason=Reason.STALE_LIST)
+        basis = Basis.STATED
+        for other in self.foreign:
+            harmless = other.is_pending and status == "IN_PROGRESS"
+            if other.at < self.queued_second or other.at + self.evidence.list_lag < last_pending_at or harmless:
+                continue
+            if other.attempt.execution is not self.execution:
+                return Unknowable(reason=Reason.REUSE_SECOND)
+            if other.is_pending or not self._all_ends_shown:
+                return Unknowable(reason=Reason.RETRY_SECOND)
+            basis = Basis.SUCCESSION
+        return Known(value=status, basis=basis)
+
+    def _ended_status(self) -> Knowledge:
+        status = self.attempt.status
+        ends = [shown for shown in self.shown if shown.status == status]
+        if any(self._is_tight(shown) for shown in ends):
+            return Known(value=status)
+        if not ends:
+            return self._absent_status()
+        bases = [self._belongs(shown) for shown in ends]
+        basis = Basis.STATED if Basis.STATED in bases else Basis.SUCCESSION if Basis.SUCCESSION in bases else None
+        if basis is None:
+            return Unknowable(reason=Reason.RETRY_SECOND)
+        ended_at = max(shown.at for shown in ends)
+        for other in self.foreign:
+            if other.is_pending or other.at < ended_at or other.status == status:
+                continue
+            if other.attempt.execution is not self.execution:
+                return Unknowable(reason=Reason.REUSE_SECOND)
+            if other.status not in RETRIED_STATUSES or status in RETRIED_STATUSES:
+                return Unknowable(reason=Reason.RETRY_SECOND)
+            basis = Basis.SUCCESSION
+        return Known(value=status, basis=basis)
+
+    def _absent_status(self) -> Knowledge:
+        """Return that it ended, if a complete list leaves it out; how is not shown."""
+        lists = [at for at in self._lists_without() if at > self.queued_second + self.evidence.list_lag]
+        if not self._queue_time_shown or not lists:
+            return Unknowable(reason=Reason.END_NOT_SHOWN)
+        if any(shown.is_pending and shown.at > max(lists) for shown in self.shown):
+            return Unknowable(reason=Reason.STALE_LIST)
+        return Known(value="ended", match=Match.ENDED)
+
+    def _lists_without(self) -> list[int]:
+        """Return the seconds of complete lists that are later than the queuing and leave the attempt out."""
+        lists = self.evidence.lists[self.execution.thing_name, self.execution.job.namespace_id]
+        return [each.at for each in lists if each.at > self.queued_second and self.attempt not in each.attempts]
+
+
+def _former(evidence: Evidence, attempt: TrueAttempt) -> Iterator[tuple[str, Knowledge]]:
+    """Yield what can be known of the status and statusDetails of an attempt that another one followed."""
+    status = _former_status(evidence, attempt)
+    yield "attempt status", status
+    if isinstance(status, Unknowable):
+        yield "attempt statusDetails", status
+        return
+    shown = [each for each in evidence.of_attempt[attempt] if not each.is_pending and each.details is not None]
+    if shown:
+        yield "attempt statusDetails", Known(value={**attempt.details}, basis=status.basis)
+    else:
+        yield "attempt statusDetails", Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
+
+
+def _former_status(evidence: Evidence, attempt: TrueAttempt) -> Knowledge:
+    reader = _LastAttempt(evidence, attempt)
+    execution = attempt.execution
+    ends = [shown for shown in reader.shown if not shown.is_pending]
+    if not ends:
+        return Unknowable(reason=Reason.END_NOT_SHOWN)
+    if any(reader._is_tight(shown) for shown in ends):
+        return Known(value=attempt.status)
+    following = execution.attempts[execution.attempts.index(attempt) + 1]
+    next_shown = any(shown.shows_queued_at for shown in evidence.of_attempt[following])
+    if not next_shown:
+        return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
+    is_first = reader.is_only_life and attempt is execution.attempts[0]
+    for shown in ends:
+        if shown.at < following.queued_at // 1000 and (is_first or reader._belongs(shown) is Basis.STATED):
+            return Known(value=attempt.status)
+    same_second = [
+        other
+        for other in reader.foreign
+        if not other.is_pending and any(other.at == end.at for end in ends) and other.attempt is not attempt
+    ]
+    in_order = all(
+        end.at <= other.at
+        for end in ends
+        for later in execution.attempts[execution.attempts.index(attempt) + 1 :]
+        for other in evidence.of_attempt[later]
+        if not other.is_pending and not other.shows_queued_at
+    )
+    if reader._all_ends_shown and not same_second and in_order:
+        return Known(value=attempt.status, basis=Basis.SUCCESSION)
+    return Unknowable(reason=Reason.RETRY_SECOND)

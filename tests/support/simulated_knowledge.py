@@ -1,0 +1,159 @@
+"""How sure can an ideal reader be? The values of knowledge, and the evidence of a fleet sorted by its subject.
+
+The reader has the delivered messages as a set: their order, repetition and time of arrival tell it nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+
+from support.simulated_aws import SimulatedFleet
+from support.simulated_evidence import AttemptShown, ExecutionDeletionShown, JobShown, ListShown, Message
+from support.simulated_truth import TrueAttempt, TrueExecution, TrueJob
+
+Key = tuple[str, str]
+
+
+class Reason(StrEnum):
+    """Why a member cannot be known."""
+
+    NOT_NAMED = "no message names it"
+    DELETION_NOT_SHOWN = "no message shows its deletion"
+    REUSE_SECOND = "deleted and made again in one second, or too close for the messages' times"
+    RETRY_SECOND = "a message without number could belong to the attempt before or after"
+    LAST_ATTEMPT_NOT_SHOWN = "no message shows the last attempt"
+    START_NOT_SHOWN = "no message shows the start"
+    END_NOT_SHOWN = "no message shows the end"
+    NUMBER_NOT_SHOWN = "no message with the number shows the attempt"
+    VERSION_NOT_SHOWN = "no message shows the last version"
+    DETAILS_NOT_SHOWN = "no message shows the last statusDetails"
+    EVENT_NOT_SHOWN = "no event of it was delivered"
+    MEMBER_NOT_SHOWN = "no message carries the member"
+    COUNTS_CHANGED = "the counts changed after the event"
+    PUBLICATION_TIME = "the only time is that of the event's publication"
+    STALE_LIST = "a list later than its content contradicts"
+
+
+class Basis(Enum):
+    """What a reader needs to know a member."""
+
+    STATED = auto()
+    """Numbers, versions and times of the messages."""
+    SUCCESSION = auto()
+    """It also has to count different events: a second attempt exists, so the only event of an end is the first's."""
+
+
+class Match(Enum):
+    """Which answers are right."""
+
+    EQUAL = auto()
+    SAME_SECOND = auto()
+    """A time, in milliseconds, of the same second."""
+    ENDED = auto()
+    """Any status that is not pending."""
+    NOT_LATER = auto()
+    NONE_OR_EQUAL = auto()
+    """Nothing says it, but a former job of the same id had another value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The reader can know the true value."""
+
+    value: object
+    basis: Basis = Basis.STATED
+    match: Match = Match.EQUAL
+
+    def accepts(self, answer: object) -> bool:
+        """Return whether an answer is right."""
+        match self.match:
+            case Match.EQUAL:
+                return answer == self.value
+            case Match.SAME_SECOND:
+                return isinstance(answer, int) and isinstance(self.value, int) and answer // 1000 == self.value // 1000
+            case Match.ENDED:
+                return answer not in {"QUEUED", "IN_PROGRESS"}
+            case Match.NOT_LATER:
+                return answer is None or (isinstance(answer, int) and isinstance(self.value, int) and answer <= self.value)
+            case Match.NONE_OR_EQUAL:
+                return answer is None or answer == self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknowable:
+    """The reader cannot know it."""
+
+    reason: Reason
+
+
+Knowledge = Known | Unknowable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What can be known of one member of a job, or of an execution."""
+
+    job_id: str
+    thing_name: str | None
+    """None: of the job."""
+    member: str
+    """AWS's name; `exists` for the whole, `attempt status` and `attempt statusDetails` of a former attempt."""
+    number: int | None = None
+    """The execution number of a former attempt."""
+    knowledge: Knowledge
+
+
+class Evidence:
+    """What the delivered messages show, by its subject."""
+
+    def __init__(self, fleet: SimulatedFleet, messages: Iterable[Message] | None = None) -> None:
+        came: Collection[Message] | None = None if messages is None else {*messages}
+        self.fleet = fleet
+        self.event_lag = 3 if fleet.switches.event_time_is_publication else 0
+        """Seconds by which an event's time may be later than the change."""
+        self.list_lag = 2 if fleet.switches.stale_lists else 0
+        self.of_key: defaultdict[Key, list[AttemptShown]] = defaultdict(list)
+        self.of_attempt: defaultdict[TrueAttempt, list[AttemptShown]] = defaultdict(list)
+        self.of_job: defaultdict[TrueJob, list[JobShown]] = defaultdict(list)
+        self.executions_of_job: defaultdict[TrueJob, list[AttemptShown]] = defaultdict(list)
+        self.lists: defaultdict[tuple[str, str | None], list[ListShown]] = defaultdict(list)
+        self.deletions: defaultdict[TrueExecution, list[int]] = defaultdict(list)
+        """The seconds of an execution's deletion: its own event's, or that of its job."""
+        for published in fleet.published:
+            if came is not None and published.message not in came:
+                continue
+            for shown in published.shown:
+                self._sort(shown)
+
+    def _sort(self, shown: AttemptShown | ListShown | JobShown | ExecutionDeletionShown) -> None:
+        match shown:
+            case AttemptShown():
+                self.of_key[shown.attempt.execution.key].append(shown)
+                self.of_attempt[shown.attempt].append(shown)
+                self.executions_of_job[shown.attempt.execution.job].append(shown)
+            case ListShown():
+                self.lists[shown.thing_name, shown.namespace_id].append(shown)
+            case JobShown():
+                self.of_job[shown.job].append(shown)
+            case ExecutionDeletionShown():
+                self.deletions[shown.execution].append(shown.at)
+
+    def job_deletions(self, job: TrueJob) -> list[int]:
+        """Return the seconds of the events that say that a job was deleted."""
+        return [shown.at for shown in self.of_job[job] if shown.operation == "deleted"]
+
+    def wipes(self, execution: TrueExecution) -> list[int]:
+        """Return the seconds of the events that say that an execution was deleted, alone or with its job."""
+        return self.deletions[execution] + self.job_deletions(execution.job)
+
+
+def is_after(shown: AttemptShown, deleted_at: int) -> bool:
+    """Return whether a message shows an attempt that came later than a deletion in this second."""
+    queued_later = shown.shows_queued_at and shown.attempt.queued_at // 1000 > deleted_at
+    return queued_later or shown.at > deleted_at
+
+
+def may_be_after(shown: AttemptShown, deleted_at: int) -> bool:
+    """Return whether a message could show an attempt that came later than a deletion in this second."""
+    return is_after(shown, deleted_at) or (shown.shows_queued_at and shown.attempt.queued_at // 1000 == deleted_at)

@@ -1,0 +1,124 @@
+"""Which state do AWS's jobs have: the values that a simulated fleet changes, and that an index is judged by.
+
+Times are whole milliseconds since the epoch. Sources of the rules: the developer guide's "Jobs and job execution
+states", and what MiniStack's authors captured of live AWS (retries, rejoining things, order of deletion).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PENDING_STATUSES = frozenset({"QUEUED", "IN_PROGRESS"})
+RETRIED_STATUSES = frozenset({"FAILED", "TIMED_OUT"})
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TrueAttempt:
+    """One execution number of a job on a thing."""
+
+    execution: "TrueExecution"
+    number: int
+    queued_at: int
+    last_updated_at: int
+    status: str = "QUEUED"
+    version: int = 1
+    started_at: int | None = None
+    ended_at: int | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+    """The statusDetails."""
+    details_changes: int = 0
+    """How often the statusDetails were replaced."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether AWS lists it among the pending executions."""
+        return self.status in PENDING_STATUSES and self.execution.exists
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TrueExecution:
+    """The execution of a job on a thing, from its first attempt until it is deleted."""
+
+    job: "TrueJob"
+    thing_name: str
+    attempts: list[TrueAttempt] = field(default_factory=list)
+    retry_due: bool = False
+    """AWS will queue another attempt."""
+    deleted_at: int | None = None
+
+    @property
+    def current(self) -> TrueAttempt:
+        """The last attempt: what DescribeJobExecution returns without an executionNumber."""
+        return self.attempts[-1]
+
+    @property
+    def exists(self) -> bool:
+        """Whether AWS still has it."""
+        return self.deleted_at is None and self.job.deleted_at is None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The ids of its job and its thing."""
+        return self.job.job_id, self.thing_name
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TrueJob:
+    """A job, from its creation until it is deleted; its id may belong to another one before and after."""
+
+    job_id: str
+    namespace_id: str | None
+    target_selection: str
+    targets: tuple[str, ...]
+    group_name: str | None
+    description: str
+    document: Mapping[str, object]
+    retries: int
+    created_at: int
+    last_updated_at: int
+    status: str = "IN_PROGRESS"
+    completed_at: int | None = None
+    comment: str | None = None
+    reason_code: str | None = None
+    deleted_at: int | None = None
+    rollouts_due: int = 0
+    """Things of its targets whose execution is not queued yet."""
+    executions: dict[str, TrueExecution] = field(default_factory=dict)
+    """By the name of the thing, those that were not deleted."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The last execution number of each thing."""
+
+    def process_details(self) -> dict[str, int]:
+        """Return `jobProcessDetails` as AWS counts them: every attempt, not every thing."""
+        statuses = [attempt.status for execution in self.executions.values() for attempt in execution.attempts]
+        names = {"CANCELED": "Canceled", "REJECTED": "Rejected", "FAILED": "Failed", "REMOVED": "Removed"}
+        names |= {"SUCCEEDED": "Succeeded", "TIMED_OUT": "TimedOut"}
+        return {f"numberOf{name}Things": statuses.count(status) for status, name in names.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSwitches:
+    """What AWS, the broker and the reader's subscription let through in one fleet."""
+
+    events: bool
+    """JOB and JOB_EXECUTION events are turned on."""
+    lists: bool
+    answers: bool
+    """The fleet has a broker of its own, where answers to the things' requests are visible."""
+    event_details: bool
+    """Events of executions carry statusDetails."""
+    numbered_events: bool
+    """Events of executions carry executionNumber."""
+    event_time_is_publication: bool
+    """An event's `timestamp` is the time of its publication, not that of the change."""
+    deletion_moves_last_updated: bool
+    """A `deleted` event's lastUpdatedAt is the time of the deletion."""
+    canceled_event_is_full: bool
+    """A `canceled` event carries comment, reasonCode and jobProcessDetails."""
+    stale_lists: bool
+    """A list's `timestamp` may be up to two seconds later than its content."""
+    lists_on_start: bool
+    """A list is published when an execution starts; sources disagree."""
+    events_from: int
+    """Events were turned on at this time."""
+    reader_from: int
+    """The reader came at this time."""
