@@ -91,6 +91,6 @@ def _switches(rng: random.Random, start: int) -> FleetSwitches:
         canceled_event_is_full=rng.random() < 0.5,
         stale_lists=rng.random() < 0.15,
         lists_on_start=rng.random() < 0.5,
-        events_from=start + (rng.randrange(40_000_000) if rng.random() < 0.15 else 0),
-        reader_from=start + (rng.randrange(40_000_000) if rng.random() < 0.15 else 0),
+        events_from=start + (rng.randrange(15_000_000) if rng.random() < 0.15 else 0),
+        reader_from=start + (rng.randrange(15_000_000) if rng.random() < 0.15 else 0),
     )

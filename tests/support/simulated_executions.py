@@ -19,7 +19,7 @@ from support.simulated_knowledge import (
     Match,
     Reason,
     Unknowable,
-    is_after,
+    after,
     may_be_after,
 )
 from support.simulated_truth import RETRIED_STATUSES, TrueAttempt
@@ -44,7 +44,7 @@ def execution_facts(evidence: Evidence, key: Key) -> Iterator[Fact]:
     execution = evidence.fleet.executions.get(key)
     if execution is None:
         return
-    reader = _LastAttempt(evidence, execution.current)
+    reader = LastAttempt(evidence, execution.current)
     members = {
         "status": lambda: reader.status,
         "executionNumber": reader.number,
@@ -62,23 +62,16 @@ def execution_facts(evidence: Evidence, key: Key) -> Iterator[Fact]:
         for member, knowledge in _former(evidence, attempt):
             if isinstance(existence, Unknowable):
                 knowledge = existence  # noqa: PLW2901
-            yield Fact(
-                job_id=job_id, thing_name=thing_name, member=member, number=attempt.number, knowledge=knowledge
-            )
+            yield Fact(job_id=job_id, thing_name=thing_name, member=member, number=attempt.number, knowledge=knowledge)
 
 
 def _existence(evidence: Evidence, key: Key) -> Knowledge:
-    *former, last = evidence.fleet.execution_lives[key]
+    last = evidence.fleet.execution_lives[key][-1]
     if last.exists:
         shown = [shown for attempt in last.attempts for shown in evidence.of_attempt[attempt]]
         if not shown:
             return Unknowable(reason=Reason.NOT_NAMED)
-        # A job of the same id that had no execution on this thing was deleted, too.
-        jobs = evidence.fleet.job_lives[key[0]]
-        wipes = [at for life in former for at in evidence.wipes(life)]
-        wipes += [at for job in jobs if job is not last.job for at in evidence.job_deletions(job)]
-        deleted_at = max(wipes, default=None)
-        if deleted_at is None or any(is_after(each, deleted_at) for each in shown):
+        if after(shown, evidence.last_wipe(last)):
             return Known(value=True)
         return Unknowable(reason=Reason.REUSE_SECOND)
     if not evidence.of_key[key]:
@@ -91,7 +84,7 @@ def _existence(evidence: Evidence, key: Key) -> Knowledge:
     return Known(value=False)
 
 
-class _LastAttempt:
+class LastAttempt:
     """What is shown of the last attempt, and of others on the same thing for the same job id."""
 
     def __init__(self, evidence: Evidence, attempt: TrueAttempt) -> None:
@@ -102,9 +95,9 @@ class _LastAttempt:
         lives = evidence.fleet.execution_lives[self.execution.key]
         self.is_only_life = len(lives) == 1
         self.is_only_attempt = self.is_only_life and len(self.execution.attempts) == 1
-        self.shown = evidence.of_attempt[attempt]
-        self.tight = [shown for shown in self.shown if self._is_tight(shown)]
-        self.loose = [shown for shown in self.shown if not self._is_tight(shown)]
+        self.shown = after(evidence.of_attempt[attempt], evidence.last_wipe(self.execution))
+        self.tight = [shown for shown in self.shown if self.is_tight(shown)]
+        self.loose = [shown for shown in self.shown if not self.is_tight(shown)]
         self.foreign = [
             shown
             for shown in evidence.of_key[self.execution.key]
@@ -157,7 +150,7 @@ class _LastAttempt:
         last = [shown for shown in last if shown.status == attempt.status]
         if not last:
             return Unknowable(reason=Reason.VERSION_NOT_SHOWN if attempt.is_pending else Reason.END_NOT_SHOWN)
-        if not any(shown.version is not None for shown in last) and self.evidence.event_lag:
+        if self.evidence.event_lag and not any(shown.shows_queued_at for shown in last):
             return Unknowable(reason=Reason.PUBLICATION_TIME)
         if self._is_mixed("any") or not self._any_stated(last):
             return Unknowable(reason=Reason.RETRY_SECOND)
@@ -180,7 +173,7 @@ class _LastAttempt:
             return Unknowable(reason=Reason.EVENT_NOT_SHOWN)
         return Known(value=f"arn:aws:iot:{ACCOUNT}:thing/{self.execution.thing_name}")
 
-    def _is_tight(self, shown: AttemptShown) -> bool:
+    def is_tight(self, shown: AttemptShown) -> bool:
         """Return whether a message says which attempt it shows."""
         return shown.shows_queued_at or (shown.is_numbered and self.is_only_life)
 
@@ -189,7 +182,7 @@ class _LastAttempt:
         return any(shown.shows_queued_at for shown in self.shown)
 
     @property
-    def _all_ends_shown(self) -> bool:
+    def all_ends_shown(self) -> bool:
         """Whether a reader that counts different events of ends finds one for each attempt that ended."""
         return self.is_only_life and all(
             any(not shown.is_pending and shown.shows_thing_arn for shown in self.evidence.of_attempt[attempt])
@@ -202,7 +195,7 @@ class _LastAttempt:
             return self.status
         return Known(value=value, basis=self.status.basis, match=match)
 
-    def _belongs(self, shown: AttemptShown) -> Basis | None:
+    def belongs(self, shown: AttemptShown) -> Basis | None:
         """Return how a reader knows that a message without number or queuedAt shows the last attempt."""
         if self.is_only_attempt:
             return Basis.STATED
@@ -210,10 +203,10 @@ class _LastAttempt:
             return Basis.STATED if all(other.at < shown.at for other in self.foreign) else None
         if shown.at > self.queued_second + (self.evidence.event_lag if shown.shows_thing_arn else 0):
             return Basis.STATED
-        return Basis.SUCCESSION if not shown.is_pending and self._all_ends_shown else None
+        return Basis.SUCCESSION if not shown.is_pending and self.all_ends_shown else None
 
     def _any_stated(self, shown: list[AttemptShown]) -> bool:
-        return any(self._is_tight(each) or self._belongs(each) is Basis.STATED for each in shown)
+        return any(self.is_tight(each) or self.belongs(each) is Basis.STATED for each in shown)
 
     def _is_mixed(self, member: str) -> bool:
         """Return whether a message without number shows this member of another attempt, in the last one's time."""
@@ -242,7 +235,7 @@ class _LastAttempt:
                 continue
             if other.attempt.execution is not self.execution:
                 return Unknowable(reason=Reason.REUSE_SECOND)
-            if other.is_pending or not self._all_ends_shown:
+            if other.is_pending or not self.all_ends_shown:
                 return Unknowable(reason=Reason.RETRY_SECOND)
             basis = Basis.SUCCESSION
         return Known(value=status, basis=basis)
@@ -250,11 +243,11 @@ class _LastAttempt:
     def _ended_status(self) -> Knowledge:
         status = self.attempt.status
         ends = [shown for shown in self.shown if shown.status == status]
-        if any(self._is_tight(shown) for shown in ends):
+        if any(self.is_tight(shown) for shown in ends):
             return Known(value=status)
         if not ends:
             return self._absent_status()
-        bases = [self._belongs(shown) for shown in ends]
+        bases = [self.belongs(shown) for shown in ends]
         basis = Basis.STATED if Basis.STATED in bases else Basis.SUCCESSION if Basis.SUCCESSION in bases else None
         if basis is None:
             return Unknowable(reason=Reason.RETRY_SECOND)
@@ -299,12 +292,12 @@ def _former(evidence: Evidence, attempt: TrueAttempt) -> Iterator[tuple[str, Kno
 
 
 def _former_status(evidence: Evidence, attempt: TrueAttempt) -> Knowledge:
-    reader = _LastAttempt(evidence, attempt)
+    reader = LastAttempt(evidence, attempt)
     execution = attempt.execution
     ends = [shown for shown in reader.shown if not shown.is_pending]
     if not ends:
         return Unknowable(reason=Reason.END_NOT_SHOWN)
-    if any(reader._is_tight(shown) for shown in ends):
+    if any(reader.is_tight(shown) for shown in ends):
         return Known(value=attempt.status)
     following = execution.attempts[execution.attempts.index(attempt) + 1]
     next_shown = any(shown.shows_queued_at for shown in evidence.of_attempt[following])
@@ -312,7 +305,7 @@ def _former_status(evidence: Evidence, attempt: TrueAttempt) -> Knowledge:
         return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
     is_first = reader.is_only_life and attempt is execution.attempts[0]
     for shown in ends:
-        if shown.at < following.queued_at // 1000 and (is_first or reader._belongs(shown) is Basis.STATED):
+        if shown.at < following.queued_at // 1000 and (is_first or reader.belongs(shown) is Basis.STATED):
             return Known(value=attempt.status)
     same_second = [
         other
@@ -326,6 +319,6 @@ def _former_status(evidence: Evidence, attempt: TrueAttempt) -> Knowledge:
         for other in evidence.of_attempt[later]
         if not other.is_pending and not other.shows_queued_at
     )
-    if reader._all_ends_shown and not same_second and in_order:
+    if reader.all_ends_shown and not same_second and in_order:
         return Known(value=attempt.status, basis=Basis.SUCCESSION)
     return Unknowable(reason=Reason.RETRY_SECOND)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from support.simulated_evidence import AttemptShown
+from support.simulated_executions import LastAttempt
 from support.simulated_knowledge import (
+    Basis,
     Evidence,
     Fact,
     Knowledge,
@@ -10,7 +13,7 @@ from support.simulated_knowledge import (
     Match,
     Reason,
     Unknowable,
-    is_after,
+    after,
     may_be_after,
 )
 from support.simulated_truth import TrueJob
@@ -52,9 +55,8 @@ def _existence(evidence: Evidence, job_id: str) -> Knowledge:
     if last.deleted_at is None:
         if not executions and not events:
             return Unknowable(reason=Reason.NOT_NAMED)
-        deleted_at = max((at for job in former for at in evidence.job_deletions(job)), default=None)
         # A job event has createdAt in milliseconds: it is never taken for one of the former job.
-        if deleted_at is None or events or any(is_after(shown, deleted_at) for shown in executions):
+        if events or after(executions, evidence.last_job_deletion(last)):
             return Known(value=True)
         return Unknowable(reason=Reason.REUSE_SECOND)
     deleted_at = max(evidence.job_deletions(last), default=None)
@@ -67,23 +69,34 @@ def _existence(evidence: Evidence, job_id: str) -> Knowledge:
 
 def _status(evidence: Evidence, job: TrueJob) -> Knowledge:
     operations = {shown.operation for shown in evidence.of_job[job]}
-    if job.status == "IN_PROGRESS" or operations & _OPERATIONS[job.status]:
-        return Known(value=job.status)
-    return Unknowable(reason=Reason.END_NOT_SHOWN)
+    if job.status != "IN_PROGRESS":
+        if operations & _OPERATIONS[job.status]:
+            return Known(value=job.status)
+        return Unknowable(reason=Reason.END_NOT_SHOWN)
+    for execution in job.executions.values():
+        known = LastAttempt(evidence, execution.current).status
+        if execution.current.is_pending and known == Known(value=execution.current.status):
+            return Known(value=job.status)
+    if evidence.shows_job_events():
+        return Known(value=job.status, basis=Basis.SILENCE)
+    return Unknowable(reason=Reason.COMPLETION_UNSAID)
 
 
 def _created_at(evidence: Evidence, job: TrueJob) -> Knowledge:
     if evidence.of_job[job]:
         return Known(value=job.created_at)
-    queued = [shown.attempt.queued_at for shown in evidence.executions_of_job[job] if shown.shows_queued_at]
+    queued = [shown.attempt.queued_at for shown in _executions(evidence, job) if shown.shows_queued_at]
     if queued:
         return Known(value=min(queued) // 1000 * 1000 + 999, match=Match.NOT_LATER)
     return Unknowable(reason=Reason.EVENT_NOT_SHOWN)
 
 
 def _completed_at(evidence: Evidence, job: TrueJob) -> Knowledge:
-    if job.completed_at is None or any(shown.operation == "completed" for shown in evidence.of_job[job]):
+    if any(shown.operation == "completed" for shown in evidence.of_job[job]):
         return Known(value=job.completed_at)
+    if job.completed_at is None:
+        status = _status(evidence, job)
+        return Known(value=None, basis=status.basis) if isinstance(status, Known) else status
     return _unless_former(evidence, job, job.completed_at, Reason.END_NOT_SHOWN)
 
 
@@ -117,9 +130,13 @@ def _process_details(evidence: Evidence, job: TrueJob) -> Knowledge:
 
 
 def _namespace_id(evidence: Evidence, job: TrueJob) -> Knowledge:
-    if any(shown.shows_namespace for shown in evidence.executions_of_job[job]):
+    if any(shown.shows_namespace for shown in _executions(evidence, job)):
         return Known(value=job.namespace_id)
     return Unknowable(reason=Reason.MEMBER_NOT_SHOWN)
+
+
+def _executions(evidence: Evidence, job: TrueJob) -> list[AttemptShown]:
+    return after(evidence.executions_of_job[job], evidence.last_job_deletion(job))
 
 
 def _of_cancellation(evidence: Evidence, job: TrueJob, value: str | None) -> Knowledge:

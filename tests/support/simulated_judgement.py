@@ -13,6 +13,8 @@ from support.simulated_knowledge import Basis, Evidence, Fact, Known
 
 Answer = Mapping[str, object]
 
+_KINDS = {Basis.STATED: "", Basis.SUCCESSION: " (counted)", Basis.SILENCE: " (silence)"}
+
 
 class Answers(Protocol):
     """What an index answers, in AWS's member names; times are milliseconds since the epoch, statusDetails are flat."""
@@ -90,8 +92,7 @@ def judged(fleet: SimulatedFleet, answers: Answers, messages: Iterable[Message] 
         )
         if fact.member != "exists" and answer is None:
             continue
-        if fact.knowledge.basis is Basis.SUCCESSION:
-            kind += " (counted)"
+        kind += _KINDS[fact.knowledge.basis]
         judgement.judged[kind, fact.member] += 1
         value = _value(fact, answer)
         if not fact.knowledge.accepts(value):

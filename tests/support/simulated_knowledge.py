@@ -30,6 +30,7 @@ class Reason(StrEnum):
     DETAILS_NOT_SHOWN = "no message shows the last statusDetails"
     EVENT_NOT_SHOWN = "no event of it was delivered"
     MEMBER_NOT_SHOWN = "no message carries the member"
+    COMPLETION_UNSAID = "all its known executions ended, and no event would say whether it did"
     COUNTS_CHANGED = "the counts changed after the event"
     PUBLICATION_TIME = "the only time is that of the event's publication"
     STALE_LIST = "a list later than its content contradicts"
@@ -42,6 +43,8 @@ class Basis(Enum):
     """Numbers, versions and times of the messages."""
     SUCCESSION = auto()
     """It also has to count different events: a second attempt exists, so the only event of an end is the first's."""
+    SILENCE = auto()
+    """It also has to conclude from an event that did not come, in a fleet where such events are turned on."""
 
 
 class Match(Enum):
@@ -75,7 +78,9 @@ class Known:
             case Match.ENDED:
                 return answer not in {"QUEUED", "IN_PROGRESS"}
             case Match.NOT_LATER:
-                return answer is None or (isinstance(answer, int) and isinstance(self.value, int) and answer <= self.value)
+                return answer is None or (
+                    isinstance(answer, int) and isinstance(self.value, int) and answer <= self.value
+                )
             case Match.NONE_OR_EQUAL:
                 return answer is None or answer == self.value
 
@@ -143,9 +148,37 @@ class Evidence:
         """Return the seconds of the events that say that a job was deleted."""
         return [shown.at for shown in self.of_job[job] if shown.operation == "deleted"]
 
+    def shows_job_events(self) -> bool:
+        """Return whether events of jobs are turned on, as far as the messages show."""
+        return any(self.of_job.values())
+
     def wipes(self, execution: TrueExecution) -> list[int]:
         """Return the seconds of the events that say that an execution was deleted, alone or with its job."""
         return self.deletions[execution] + self.job_deletions(execution.job)
+
+    def last_wipe(self, execution: TrueExecution) -> int | None:
+        """Return the second of the last deletion before an execution: of a former one, or of a job of the same id."""
+        lives = self.fleet.execution_lives[execution.key]
+        wipes = [at for life in lives[: lives.index(execution)] for at in self.wipes(life)]
+        deleted_at = self.last_job_deletion(execution.job)
+        return max(wipes if deleted_at is None else [*wipes, deleted_at], default=None)
+
+    def last_job_deletion(self, job: TrueJob) -> int | None:
+        """Return the second of the last deletion of a job that had the same id before."""
+        jobs = self.fleet.job_lives[job.job_id]
+        return max((at for former in jobs[: jobs.index(job)] for at in self.job_deletions(former)), default=None)
+
+
+def after(shown: Iterable[AttemptShown], deleted_at: int | None) -> list[AttemptShown]:
+    """Return the messages that certainly show attempts later than a deletion.
+
+    If one message shows an attempt later, the others that name it by number and queuedAt show the same one.
+    """
+    shown = [*shown]
+    if deleted_at is None:
+        return shown
+    named = {each.attempt for each in shown if each.shows_queued_at and is_after(each, deleted_at)}
+    return [each for each in shown if is_after(each, deleted_at) or (each.shows_queued_at and each.attempt in named)]
 
 
 def is_after(shown: AttemptShown, deleted_at: int) -> bool:

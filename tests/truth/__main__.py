@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from support.simulated_aws import batches, delivered, simulate
 from support.simulated_judgement import Judgement, judged
+
 from truth.store_answers import answers_after
 
 
