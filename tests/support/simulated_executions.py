@@ -22,7 +22,7 @@ from support.simulated_knowledge import (
     after,
     may_be_after,
 )
-from support.simulated_truth import RETRIED_STATUSES, TrueAttempt
+from support.simulated_truth import TrueAttempt
 
 _MEMBERS = (
     "status",
@@ -71,7 +71,9 @@ def _existence(evidence: Evidence, key: Key) -> Knowledge:
         shown = [shown for attempt in last.attempts for shown in evidence.of_attempt[attempt]]
         if not shown:
             return Unknowable(reason=Reason.NOT_NAMED)
-        if after(shown, evidence.last_wipe(last)):
+        if evidence.moved_unseen(last.job):
+            return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
+        if after(shown, evidence.last_wipe(last), lag=evidence.event_lag):
             return Known(value=True)
         return Unknowable(reason=Reason.REUSE_SECOND)
     if not evidence.of_key[key]:
@@ -95,7 +97,7 @@ class LastAttempt:
         lives = evidence.fleet.execution_lives[self.execution.key]
         self.is_only_life = len(lives) == 1
         self.is_only_attempt = self.is_only_life and len(self.execution.attempts) == 1
-        self.shown = after(evidence.of_attempt[attempt], evidence.last_wipe(self.execution))
+        self.shown = after(evidence.of_attempt[attempt], evidence.last_wipe(self.execution), lag=evidence.event_lag)
         self.tight = [shown for shown in self.shown if self.is_tight(shown)]
         self.loose = [shown for shown in self.shown if not self.is_tight(shown)]
         self.foreign = [
@@ -146,8 +148,9 @@ class LastAttempt:
     def last_updated_at(self) -> Knowledge:
         """What can be known of lastUpdatedAt."""
         attempt = self.attempt
-        last = [shown for shown in self.shown if shown.captured_at >= attempt.last_updated_at]
-        last = [shown for shown in last if shown.status == attempt.status]
+        last = [
+            shown for shown in self.shown if shown.status == attempt.status and shown.version in {attempt.version, None}
+        ]
         if not last:
             return Unknowable(reason=Reason.VERSION_NOT_SHOWN if attempt.is_pending else Reason.END_NOT_SHOWN)
         if self.evidence.event_lag and not any(shown.shows_queued_at for shown in last):
@@ -160,7 +163,7 @@ class LastAttempt:
         """What can be known of statusDetails."""
         changes = self.attempt.details_changes
         shown = [each for each in self.shown if each.details is not None and each.details_changes == changes]
-        if changes and not shown:
+        if not shown and (changes or not self._queue_time_shown):
             return Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
         if self._is_mixed("details") or (changes and not self._any_stated(shown)):
             return Unknowable(reason=Reason.RETRY_SECOND)
@@ -169,6 +172,7 @@ class LastAttempt:
     def thing_arn(self) -> Knowledge:
         """What can be known of thingArn."""
         of_life = [shown for attempt in self.execution.attempts for shown in self.evidence.of_attempt[attempt]]
+        of_life = after(of_life, self.evidence.last_wipe(self.execution), lag=self.evidence.event_lag)
         if not any(shown.shows_thing_arn for shown in of_life):
             return Unknowable(reason=Reason.EVENT_NOT_SHOWN)
         return Known(value=f"arn:aws:iot:{ACCOUNT}:thing/{self.execution.thing_name}")
@@ -257,9 +261,7 @@ class LastAttempt:
                 continue
             if other.attempt.execution is not self.execution:
                 return Unknowable(reason=Reason.REUSE_SECOND)
-            if other.status not in RETRIED_STATUSES or status in RETRIED_STATUSES:
-                return Unknowable(reason=Reason.RETRY_SECOND)
-            basis = Basis.SUCCESSION
+            return Unknowable(reason=Reason.RETRY_SECOND)
         return Known(value=status, basis=basis)
 
     def _absent_status(self) -> Knowledge:

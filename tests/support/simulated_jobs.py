@@ -55,8 +55,10 @@ def _existence(evidence: Evidence, job_id: str) -> Knowledge:
     if last.deleted_at is None:
         if not executions and not events:
             return Unknowable(reason=Reason.NOT_NAMED)
+        if evidence.moved_unseen(last):
+            return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
         # A job event has createdAt in milliseconds: it is never taken for one of the former job.
-        if events or after(executions, evidence.last_job_deletion(last)):
+        if events or after(executions, evidence.last_job_deletion(last), lag=evidence.event_lag):
             return Known(value=True)
         return Unknowable(reason=Reason.REUSE_SECOND)
     deleted_at = max(evidence.job_deletions(last), default=None)
@@ -136,7 +138,7 @@ def _namespace_id(evidence: Evidence, job: TrueJob) -> Knowledge:
 
 
 def _executions(evidence: Evidence, job: TrueJob) -> list[AttemptShown]:
-    return after(evidence.executions_of_job[job], evidence.last_job_deletion(job))
+    return after(evidence.executions_of_job[job], evidence.last_job_deletion(job), lag=evidence.event_lag)
 
 
 def _of_cancellation(evidence: Evidence, job: TrueJob, value: str | None) -> Knowledge:

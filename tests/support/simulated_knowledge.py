@@ -168,25 +168,40 @@ class Evidence:
         jobs = self.fleet.job_lives[job.job_id]
         return max((at for former in jobs[: jobs.index(job)] for at in self.job_deletions(former)), default=None)
 
+    def moved_unseen(self, job: TrueJob) -> bool:
+        """Return whether a former job of the id had another namespace and no message shows that it was deleted."""
+        jobs = self.fleet.job_lives[job.job_id]
+        return any(
+            former.namespace_id != job.namespace_id
+            and (self.executions_of_job[former] or self.of_job[former])
+            and not self.job_deletions(former)
+            for former in jobs[: jobs.index(job)]
+        )
 
-def after(shown: Iterable[AttemptShown], deleted_at: int | None) -> list[AttemptShown]:
+
+def after(shown: Iterable[AttemptShown], deleted_at: int | None, *, lag: int) -> list[AttemptShown]:
     """Return the messages that certainly show attempts later than a deletion.
 
-    If one message shows an attempt later, the others that name it by number and queuedAt show the same one.
+    `lag` is the number of seconds by which an event's time may be later than the change. If one message shows an
+    attempt later, the others that name it by number and queuedAt show the same one.
     """
     shown = [*shown]
     if deleted_at is None:
         return shown
-    named = {each.attempt for each in shown if each.shows_queued_at and is_after(each, deleted_at)}
-    return [each for each in shown if is_after(each, deleted_at) or (each.shows_queued_at and each.attempt in named)]
+    later = {id(each) for each in shown if is_after(each, deleted_at, lag=lag)}
+    named = {each.attempt for each in shown if each.shows_queued_at and id(each) in later}
+    return [each for each in shown if id(each) in later or (each.shows_queued_at and each.attempt in named)]
 
 
-def is_after(shown: AttemptShown, deleted_at: int) -> bool:
-    """Return whether a message shows an attempt that came later than a deletion in this second."""
-    queued_later = shown.shows_queued_at and shown.attempt.queued_at // 1000 > deleted_at
-    return queued_later or shown.at > deleted_at
+def is_after(shown: AttemptShown, deleted_at: int, *, lag: int) -> bool:
+    """Return whether a message certainly shows an attempt that came later than a deletion in this second."""
+    if shown.shows_queued_at and shown.attempt.queued_at // 1000 > deleted_at:
+        return True
+    if shown.shows_thing_arn:
+        return shown.at > deleted_at + lag
+    return shown.at > deleted_at and (shown.is_pending or not shown.shows_queued_at)
 
 
 def may_be_after(shown: AttemptShown, deleted_at: int) -> bool:
     """Return whether a message could show an attempt that came later than a deletion in this second."""
-    return is_after(shown, deleted_at) or (shown.shows_queued_at and shown.attempt.queued_at // 1000 == deleted_at)
+    return shown.at > deleted_at or (shown.shows_queued_at and shown.attempt.queued_at // 1000 >= deleted_at)

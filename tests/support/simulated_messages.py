@@ -178,7 +178,11 @@ class FleetPublisher:
             "timestamp": at // 1000,
             "execution": _execution(attempt, document=True, details=True),
         }
-        self._answer(attempt, "get/accepted", payload, at, self._attempt_shown(attempt, at, details=True))
+        is_next = self._pending(attempt.execution.thing_name, attempt.execution.job.namespace_id)[:1] == [attempt]
+        asked_for = "$next" if is_next and self._rng.random() < 0.5 else None
+        self._answer(
+            attempt, "get/accepted", payload, at, self._attempt_shown(attempt, at, details=True), asked_for=asked_for
+        )
 
     def pending_requested(self, thing_name: str, *, at: int) -> None:
         """Publish the answer to a thing's question for its pending executions outside namespaces."""
@@ -241,12 +245,18 @@ class FleetPublisher:
         return at + self._rng.randrange(200)
 
     def _answer(
-        self, attempt: TrueAttempt, verb: str, payload: Mapping[str, object], at: int, *shown: AttemptShown
+        self,
+        attempt: TrueAttempt,
+        verb: str,
+        payload: Mapping[str, object],
+        at: int,
+        *shown: AttemptShown,
+        asked_for: str | None = None,
     ) -> None:
         job_id, thing_name = attempt.execution.key
         namespace_id = attempt.execution.job.namespace_id
         level = "" if namespace_id is None else f"/namespace-{namespace_id}"
-        self._publish_answer(f"$aws/things/{thing_name}/jobs/{job_id}{level}/{verb}", payload, at, *shown)
+        self._publish_answer(f"$aws/things/{thing_name}/jobs/{asked_for or job_id}{level}/{verb}", payload, at, *shown)
 
     def _publish_answer(self, topic: str, payload: Mapping[str, object], at: int, *shown: Shown) -> None:
         if self._switches.answers:
