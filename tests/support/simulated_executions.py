@@ -133,7 +133,7 @@ class LastAttempt:
 
     def queued_at(self) -> Knowledge:
         """What can be known of queuedAt."""
-        if not self._queue_time_shown:
+        if not self.queue_time_shown:
             return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
         return self._if_status_known(self.attempt.queued_at, Match.SAME_SECOND)
 
@@ -163,7 +163,7 @@ class LastAttempt:
         """What can be known of statusDetails."""
         changes = self.attempt.details_changes
         shown = [each for each in self.shown if each.details is not None and each.details_changes == changes]
-        if not shown and (changes or not self._queue_time_shown):
+        if not shown and (changes or not self.queue_time_shown):
             return Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
         if self._is_mixed("details") or (changes and not self._any_stated(shown)):
             return Unknowable(reason=Reason.RETRY_SECOND)
@@ -182,7 +182,8 @@ class LastAttempt:
         return shown.shows_queued_at or (shown.is_numbered and self.is_only_life)
 
     @property
-    def _queue_time_shown(self) -> bool:
+    def queue_time_shown(self) -> bool:
+        """Whether a message has its queuedAt, which tells it apart from other attempts."""
         return any(shown.shows_queued_at for shown in self.shown)
 
     @property
@@ -203,7 +204,7 @@ class LastAttempt:
         """Return how a reader knows that a message without number or queuedAt shows the last attempt."""
         if self.is_only_attempt:
             return Basis.STATED
-        if not self._queue_time_shown:
+        if not self.queue_time_shown:
             return Basis.STATED if all(other.at < shown.at for other in self.foreign) else None
         if shown.at > self.queued_second + (self.evidence.event_lag if shown.shows_thing_arn else 0):
             return Basis.STATED
@@ -267,7 +268,7 @@ class LastAttempt:
     def _absent_status(self) -> Knowledge:
         """Return that it ended, if a complete list leaves it out; how is not shown."""
         lists = [at for at in self._lists_without() if at > self.queued_second + self.evidence.list_lag]
-        if not self._queue_time_shown or not lists:
+        if not self.queue_time_shown or not lists:
             return Unknowable(reason=Reason.END_NOT_SHOWN)
         if any(shown.is_pending and shown.at > max(lists) for shown in self.shown):
             return Unknowable(reason=Reason.STALE_LIST)
@@ -281,46 +282,41 @@ class LastAttempt:
 
 def _former(evidence: Evidence, attempt: TrueAttempt) -> Iterator[tuple[str, Knowledge]]:
     """Yield what can be known of the status and statusDetails of an attempt that another one followed."""
-    status = _former_status(evidence, attempt)
-    yield "attempt status", status
+    reader = LastAttempt(evidence, attempt)
+    attempts = attempt.execution.attempts
+    following = attempts[attempts.index(attempt) + 1]
+    ends = [shown for shown in reader.shown if not shown.is_pending]
+    yield "attempt status", _former_status(reader, ends, following)
+    with_details = [shown for shown in ends if shown.details is not None]
+    if ends and not with_details:
+        yield "attempt statusDetails", Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
+        return
+    status = _former_status(reader, with_details, following)
     if isinstance(status, Unknowable):
         yield "attempt statusDetails", status
-        return
-    shown = [each for each in evidence.of_attempt[attempt] if not each.is_pending and each.details is not None]
-    if shown:
-        yield "attempt statusDetails", Known(value={**attempt.details}, basis=status.basis)
     else:
-        yield "attempt statusDetails", Unknowable(reason=Reason.DETAILS_NOT_SHOWN)
+        yield "attempt statusDetails", Known(value={**attempt.details}, basis=status.basis)
 
 
-def _former_status(evidence: Evidence, attempt: TrueAttempt) -> Knowledge:
-    reader = LastAttempt(evidence, attempt)
-    execution = attempt.execution
-    ends = [shown for shown in reader.shown if not shown.is_pending]
+def _former_status(reader: LastAttempt, ends: list[AttemptShown], following: TrueAttempt) -> Knowledge:
+    """Return what these messages of its end let know of an attempt."""
+    attempt, attempts = reader.attempt, reader.execution.attempts
     if not ends:
         return Unknowable(reason=Reason.END_NOT_SHOWN)
     if any(reader.is_tight(shown) for shown in ends):
         return Known(value=attempt.status)
-    following = execution.attempts[execution.attempts.index(attempt) + 1]
-    next_shown = any(shown.shows_queued_at for shown in evidence.of_attempt[following])
-    if not next_shown:
+    if not any(shown.shows_queued_at for shown in reader.evidence.of_attempt[following]):
         return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
-    is_first = reader.is_only_life and attempt is execution.attempts[0]
-    for shown in ends:
-        if shown.at < following.queued_at // 1000 and (is_first or reader.belongs(shown) is Basis.STATED):
-            return Known(value=attempt.status)
-    same_second = [
-        other
-        for other in reader.foreign
-        if not other.is_pending and any(other.at == end.at for end in ends) and other.attempt is not attempt
-    ]
+    is_first = reader.is_only_life and attempt is attempts[0]
+    in_time = [shown for shown in ends if shown.at < following.queued_at // 1000]
+    if any(is_first or (reader.queue_time_shown and reader.belongs(shown) is Basis.STATED) for shown in in_time):
+        return Known(value=attempt.status)
     in_order = all(
-        end.at <= other.at
+        end.at < other.at if other.attempt.number > attempt.number else end.at > other.at
         for end in ends
-        for later in execution.attempts[execution.attempts.index(attempt) + 1 :]
-        for other in evidence.of_attempt[later]
-        if not other.is_pending and not other.shows_queued_at
+        for other in reader.foreign
+        if not other.is_pending
     )
-    if reader.all_ends_shown and not same_second and in_order:
+    if reader.all_ends_shown and in_order:
         return Known(value=attempt.status, basis=Basis.SUCCESSION)
     return Unknowable(reason=Reason.RETRY_SECOND)

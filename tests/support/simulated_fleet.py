@@ -7,41 +7,19 @@ the state can be looked at.
 import heapq
 import random
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
-from support.simulated_truth import PENDING_STATUSES, RETRIED_STATUSES, TrueAttempt, TrueExecution, TrueJob
+from support.simulated_truth import (
+    PENDING_STATUSES,
+    RETRIED_STATUSES,
+    FleetObserver,
+    TrueAttempt,
+    TrueExecution,
+    TrueJob,
+)
 
 ACCOUNT = "us-east-1:123456789012"
 _START = 1_790_000_000_000
 _NAMESPACES = (None, None, "aws-gg-deployment", "aws-gg-deployment", "blue", "next-green")
-
-
-class FleetObserver(Protocol):
-    """Is told of each change when it has just happened."""
-
-    def queue_changed(self, thing_name: str, namespace_id: str | None, *, at: int, started: bool = False) -> None:
-        """An execution joined or left a thing's pending ones, or only started."""
-
-    def job_changed(self, job: TrueJob, operation: str, *, at: int) -> None:
-        """A job changed in a way that AWS has an event for."""
-
-    def execution_ended(self, attempt: TrueAttempt, operation: str, *, at: int) -> None:
-        """An execution ended, or was deleted."""
-
-    def group_changed(self, group_name: str, operation: str, *, at: int) -> None:
-        """A thing group was created or updated."""
-
-    def update_requested(self, attempt: TrueAttempt, *, at: int, accepted: bool) -> None:
-        """A thing updated an execution, or tried to."""
-
-    def start_requested(self, attempt: TrueAttempt, *, at: int) -> None:
-        """A thing started its next execution."""
-
-    def execution_requested(self, attempt: TrueAttempt, *, at: int) -> None:
-        """A thing asked for one of its executions."""
-
-    def pending_requested(self, thing_name: str, *, at: int) -> None:
-        """A thing asked for its pending executions."""
 
 
 class FleetHistory:

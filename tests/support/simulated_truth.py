@@ -1,4 +1,4 @@
-"""Which state do AWS's jobs have: the values that a simulated fleet changes, and that an index is judged by.
+"""Which state do AWS's jobs have, and how can it change? An index is judged by these values.
 
 Times are whole milliseconds since the epoch. Sources of the rules: the developer guide's "Jobs and job execution
 states", and what MiniStack's authors captured of live AWS (retries, rejoining things, order of deletion).
@@ -6,6 +6,7 @@ states", and what MiniStack's authors captured of live AWS (retries, rejoining t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 PENDING_STATUSES = frozenset({"QUEUED", "IN_PROGRESS"})
 RETRIED_STATUSES = frozenset({"FAILED", "TIMED_OUT"})
@@ -122,3 +123,31 @@ class FleetSwitches:
     """Events were turned on at this time."""
     reader_from: int
     """The reader came at this time."""
+
+
+class FleetObserver(Protocol):
+    """Receives each change at its moment, while the fleet's state can be read."""
+
+    def queue_changed(self, thing_name: str, namespace_id: str | None, *, at: int, started: bool = False) -> None:
+        """An execution joined or left a thing's pending ones, or only started."""
+
+    def job_changed(self, job: TrueJob, operation: str, *, at: int) -> None:
+        """A job changed in a way that AWS has an event for."""
+
+    def execution_ended(self, attempt: TrueAttempt, operation: str, *, at: int) -> None:
+        """An execution ended, or was deleted."""
+
+    def group_changed(self, group_name: str, operation: str, *, at: int) -> None:
+        """A thing group was created or updated."""
+
+    def update_requested(self, attempt: TrueAttempt, *, at: int, accepted: bool) -> None:
+        """A thing updated an execution, or tried to."""
+
+    def start_requested(self, attempt: TrueAttempt, *, at: int) -> None:
+        """A thing started its next execution."""
+
+    def execution_requested(self, attempt: TrueAttempt, *, at: int) -> None:
+        """A thing asked for one of its executions."""
+
+    def pending_requested(self, thing_name: str, *, at: int) -> None:
+        """A thing asked for its pending executions."""

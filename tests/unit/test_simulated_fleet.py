@@ -169,6 +169,17 @@ def test_truth_is_never_a_mistake(seed: int) -> None:
     assert judge(fleet_of(seed), PerfectAnswers(fleet_of(seed))) == []
 
 
+def test_missing_job_is_one_mistake() -> None:
+    """An index that lost a job is judged once for it, not for each of its members."""
+    fleet = fleet_of(1)
+    lost = next(fact.job_id for fact in knowable(fleet) if fact.knowledge == Known(value=True))
+    answers = PerfectAnswers(fleet)
+    answers.job = lambda job_id: None if job_id == lost else PerfectAnswers(fleet).job(job_id)  # type: ignore[method-assign]
+    assert [(lost, "exists", False)] == [
+        (mistake.fact.job_id, mistake.fact.member, mistake.answer) for mistake in judge(fleet, answers)
+    ]
+
+
 def test_nothing_can_be_known_without_messages() -> None:
     """A reader that received nothing knows no member of anything."""
     assert {Unknowable} == {type(fact.knowledge) for fact in knowable(fleet_of(1), [])}
