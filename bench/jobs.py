@@ -13,16 +13,8 @@ from datetime import datetime
 from random import Random
 from uuid import UUID
 
-from jobindex.model.jobs import (
-    JobExecutionReport,
-    JobExecutionStatus,
-    JobReport,
-    JobStatus,
-    Report,
-    TargetSelection,
-    ThingGroupReport,
-    from_milliseconds,
-)
+from jobindex.model.jobs import JobExecutionStatus, JobStatus, TargetSelection, from_milliseconds, to_milliseconds
+from jobindex.model.reports import ExecutionReport, JobReport, MemberValue, Report, ThingGroupReport
 
 RARE = 5
 """How many jobs have a value or a combination that is rare, at every size."""
@@ -105,25 +97,25 @@ def reports(size: int) -> Iterator[Report]:
         yield ThingGroupReport(thing_group_name=group, thing_group_id=group_id(group))
     for number, job in enumerate(jobs(size)):
         told = job.told
-        yield JobReport(
-            job_id=job.job_id,
-            namespace_id=told.namespace_id,
-            time=job.created_at,
-            earliest_at=job.created_at,
-            latest_at=job.created_at,
-            born_at=job.created_at,
-            created_at=job.created_at,
-            status=told.status,
-            target_selection=told.target_selection,
-            thing_group_name=told.group if number % 2 else None,
-            thing_group_id=None if number % 2 else group_id(told.group),
-            is_concurrent=False,
-        )
-        yield JobExecutionReport(
-            job_id=job.job_id,
-            thing_name=f"greengrass-core-{number % _THINGS:06d}",
-            status=JobExecutionStatus.SUCCEEDED,
-            time=job.created_at,
+        created_at = to_milliseconds(job.created_at)
+        members: dict[str, MemberValue] = {
+            "namespace_id": told.namespace_id,
+            "created_at": created_at,
+            "status": told.status.value,
+            "target_selection": told.target_selection.value,
+            "is_concurrent": 0,
+        }
+        if number % 2:
+            members["thing_group_name"] = told.group
+        else:
+            members["thing_group_id"] = group_id(told.group)
+        yield JobReport(job.job_id, created_at, members, earliest_at=created_at, latest_at=created_at)
+        yield ExecutionReport(
+            job.job_id,
+            f"greengrass-core-{number % _THINGS:06d}",
+            JobExecutionStatus.SUCCEEDED,
+            time=created_at,
+            heard_at=created_at // 1000,
             execution_number=1,
             version_number=3,
         )

@@ -76,10 +76,15 @@ class InvalidSignatureException(UnknownClientError):
 
 
 class MessageError(JobindexError):
-    """A message that cannot be understood: says which field, what it holds, what it should hold."""
+    """A message that cannot be understood: names the field, its value and the value expected.
 
-    def __init__(self, field: str, value: object, expected: str) -> None:
+    `due_at` is the time in milliseconds from which it can be understood: its times are too far ahead until then. None
+    if it never can.
+    """
+
+    def __init__(self, field: str, value: object, expected: str, due_at: int | None = None) -> None:
         super().__init__(f"{field}: {shown(value)} is not {expected}")
+        self.due_at = due_at
 
 
 class SettingsError(JobindexError):

@@ -7,11 +7,11 @@ needs no option.
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import settings
 from support import commands
 from support.messages import Index
 from support.postgresql_servers import Databases, databases
@@ -21,20 +21,16 @@ from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
 
 SYSTEM = Path(__file__).parent / "system"
-CONTRACT = "test_store.py"
-"""The suite of which a plain run tries a case of each test with PostgreSQL, too."""
+CONTRACT = {"test_store.py": 1, "test_truth.py": 3}
+"""The suites of which a plain run tries so many cases of each test with PostgreSQL, too."""
 LEFT_OUT = f"""\
 left out: tests/system (clusters, faults, a browser, AWS's clients, nginx, Prometheus, Docker), slow tests,
-PostgreSQL beyond a case of each test of {CONTRACT}, and most examples of each property: `pytest --system` runs them."""
+PostgreSQL beyond a few cases of each test of {" and ".join(CONTRACT)},
+and most examples of each property: `pytest --system` runs them."""
 
 settings.register_profile("plain", deadline=None, max_examples=25)
 settings.register_profile("system", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
-# For flips.py: that an example fails is enough, and the same ones are tried each time.
-for _name, _examples in (("few", 80), ("many", 2000)):
-    settings.register_profile(
-        _name, deadline=None, max_examples=_examples, phases=[Phase.generate], derandomize=True, database=None
-    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,10 +57,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = {item for item in items if item.get_closest_marker("slow")}
         cases = [item for item in items if not item.path.is_relative_to(SYSTEM) and _needs_postgresql(item)]
         cases.sort(key=lambda case: case.nodeid, reverse=True)
-        kept = {case.name.partition("[")[0]: case for case in cases if case.path.name == CONTRACT}
-        left_out = slow | ({*cases} - {*kept.values()})
+        left_out = slow | ({*cases} - {*_few_of_each(cases)})
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _few_of_each(cases: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield as many cases of each test as CONTRACT says, the last ones."""
+    seen: Counter[tuple[Path, str]] = Counter()
+    for case in reversed(cases):
+        test = case.path, case.name.partition("[")[0]
+        seen[test] += 1
+        if seen[test] <= CONTRACT.get(case.path.name, 0):
+            yield case
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

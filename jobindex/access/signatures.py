@@ -29,12 +29,16 @@ from jobindex.errors import (
 )
 
 SERVICE = "iot"
+"""The service that clients sign for."""
+DATA_PLANE = "iot-jobs-data"
+"""The service of the jobs data plane, whose paths are those of `iot`: only the signature's scope tells them apart."""
 SKEW = timedelta(minutes=5)
 """How far a client's clock may be from ours, either way."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SPACES = " \t"
 _TERMINATOR = "aws4_request"
+_SCOPE_ELEMENTS = 5
 _PARAMETERS = ("Credential", "Signature", "SignedHeaders")
 _AMZ_DATE = re.compile(r"[0-9]{8}T(?:[01][0-9]|2[0-3])[0-9]{4}Z")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, ([0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}) (?:GMT|[+-]0000)")
@@ -88,14 +92,14 @@ def verify(
     secrets: Mapping[str, str],
     *,
     region: str,
-    service: str = SERVICE,
+    services: Sequence[str] = (SERVICE, DATA_PLANE),
     now: datetime,
     public: PublicUrl | None = None,
 ) -> str:
     """Return the access key id whose secret signed a request.
 
-    `secrets` holds the secrets by these ids; `now` is in UTC. With `public`, the client may have signed its host in
-    place of the one that arrived, and its base path too.
+    `secrets` holds the secrets by these ids; the signature can be for any of `services`; `now` is in UTC. With
+    `public`, the client may have signed its host in place of the one that arrived, and its base path too.
 
     Raises:
         MissingAuthenticationTokenException: nothing is signed.
@@ -108,7 +112,7 @@ def verify(
     secret = secrets.get(claim.access_key_id)
     if secret is None or "x-amz-security-token" in headers:
         raise UnrecognizedClientException("The security token included in the request is invalid.")
-    problems = " ".join(_scope_problems(claim, region, service))
+    problems = " ".join(_scope_problems(claim, region, services))
     if problems:
         raise InvalidSignatureException(problems)
     _check_time(claim.time, now)
@@ -134,6 +138,16 @@ def verify(
     raise InvalidSignatureException(_MISMATCH)
 
 
+def signed_service(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+    """Return the service in a signature's scope, whether or not the signature is right; None without one.
+
+    SDKs always sign, also if no keys are asked for.
+    """
+    authorization = [value for name, value in headers if name == b"authorization"]
+    scope = _split(authorization)[1].get("Credential", "").split("/") if authorization else []
+    return scope[3] if len(scope) == _SCOPE_ELEMENTS else None
+
+
 def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by their names, in canonical form; latin-1 is what clients write of the text that they sign."""
     values: dict[str, list[str]] = {}
@@ -145,15 +159,9 @@ def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> _Claim:
     if not authorization:
         raise MissingAuthenticationTokenException("Missing Authentication Token")
-    # Not by what else Unicode calls a space: whether a body is read goes by the scheme, and has to find the same one.
-    algorithm, _, parameters = b",".join(authorization).decode("latin-1").strip(_SPACES).partition(" ")
+    algorithm, given = _split(authorization)
     if algorithm.startswith("AWS4-") and algorithm != _ALGORITHM:
         raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': {shown(algorithm)}.")
-    given: dict[str, str] = {}
-    if algorithm == _ALGORITHM:
-        for parameter in parameters.split(","):
-            name, _, value = parameter.strip(_SPACES).partition("=")
-            given[name] = value
     # What was given is not told back: it may be a secret that stands in the wrong place.
     problems = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
     sent_at = headers.get("x-amz-date") or headers.get("date") or ""
@@ -162,7 +170,7 @@ def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> 
     if problems:
         raise IncompleteSignatureException(" ".join(problems))
     credential = given["Credential"].split("/")
-    if len(credential) != 5:
+    if len(credential) != _SCOPE_ELEMENTS:
         raise IncompleteSignatureException(
             "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term."
         )
@@ -181,6 +189,18 @@ def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> 
     )
 
 
+def _split(authorization: Sequence[bytes]) -> tuple[str, Mapping[str, str]]:
+    """Return the algorithm of a header, and its parameters if it is ours."""
+    # Not by what else Unicode calls a space: whether a body is read goes by the scheme, and has to find the same one.
+    algorithm, _, parameters = b",".join(authorization).decode("latin-1").strip(_SPACES).partition(" ")
+    given: dict[str, str] = {}
+    if algorithm == _ALGORITHM:
+        for parameter in parameters.split(","):
+            name, _, value = parameter.strip(_SPACES).partition("=")
+            given[name] = value
+    return algorithm, given
+
+
 def _parse_time(text: str) -> datetime:
     try:
         if _AMZ_DATE.fullmatch(text):
@@ -192,11 +212,11 @@ def _parse_time(text: str) -> datetime:
     raise IncompleteSignatureException(f"Date must be in ISO-8601 'basic format'. Got {shown(text)}.")
 
 
-def _scope_problems(claim: _Claim, region: str, service: str) -> Iterator[str]:
+def _scope_problems(claim: _Claim, region: str, services: Sequence[str]) -> Iterator[str]:
     if claim.region != region:
         yield f"Credential should be scoped to a valid Region, not {shown(claim.region)}."
-    if claim.service != service:
-        yield f"Credential should be scoped to correct service: '{service}'."
+    if claim.service not in services:
+        yield f"Credential should be scoped to correct service: {' or '.join(map(repr, services))}."
     if claim.terminator != _TERMINATOR:
         yield f"Credential should be scoped with a valid terminator: '{_TERMINATOR}', not {shown(claim.terminator)}."
     if claim.date != claim.timestamp[:8]:

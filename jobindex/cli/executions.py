@@ -1,25 +1,71 @@
 """Job executions as commands print them: in rows, and all of a job's, or a thing's, as a bar."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
-from jobindex.cli.client import Json
-from jobindex.cli.output import STYLES, UNKNOWN, Cell, counts, show_fields
-from jobindex.model.views import PENDING
+from jobindex.cli.client import Json, ServiceClient
+from jobindex.cli.output import STYLES, UNKNOWN, Cell, counts, say, show_fields, show_table
+from jobindex.model.views import FAILURES, PENDING
 
 _WIDTH = 60
+_DETAILS_SHOWN = 160
+"""Characters of an attempt's `statusDetails`."""
+
+_COLUMNS = ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER", "DETAILS")
+_FORMER_COLUMNS = ("THING", "EARLIER ATTEMPT", "STATE", "UPDATED", "DETAILS")
 
 
-def execution_row(execution: Json, *, of: str) -> tuple[Cell, ...]:
-    """Return what stands of an execution in a table, behind the member `of` that names it there."""
-    number = execution.get("executionNumber")
+def failed_first(service: ServiceClient, path: str, by_state: Mapping[str, int], limit: int) -> Sequence[Json]:
+    """Return at most `limit` executions of the job at a path: failed ones first, then by the names of their things."""
+    found: dict[str, Json] = {}
+    for state in (*(state for state in FAILURES if by_state.get(state)), None):
+        if len(found) < limit:
+            pages = service.pages(f"{path}/executions", "executions", {"state": state}, limit=limit)
+            others = (execution for execution in pages if execution["thingName"] not in found)
+            found |= {execution["thingName"]: execution for execution in islice(others, limit - len(found))}
+    return [*found.values()]
+
+
+def show_executions_of_job(executions: Sequence[Json]) -> None:
+    """Print executions of a job with the details of each, and their earlier attempts in a table of their own."""
+    if executions:
+        say("")
+        show_table(_COLUMNS, [_row(execution) for execution in executions])
+    former = [row for execution in executions for row in _former_rows(execution)]
+    if former:
+        say("")
+        show_table(_FORMER_COLUMNS, former)
+
+
+def _row(execution: Json) -> tuple[Cell, ...]:
     return (
-        execution[of],
+        execution["thingName"],
         execution["state"],
         execution.get("waitingSince"),
         execution.get("lastUpdatedAt"),
-        UNKNOWN if number is None else str(number),
+        _number(execution),
+        _details(execution),
     )
+
+
+def _former_rows(execution: Json) -> Iterator[tuple[Cell, ...]]:
+    for attempt in execution["formerAttempts"]:
+        updated_at = attempt.get("lastUpdatedAt")
+        yield execution["thingName"], _number(attempt), attempt["state"], updated_at, _details(attempt)
+
+
+def _number(attempt: Json) -> str:
+    number = attempt.get("executionNumber")
+    return UNKNOWN if number is None else str(number)
+
+
+def _details(attempt: Json) -> str:
+    """Return the `statusDetails` of an attempt on a line, cut if they are long."""
+    line = "; ".join(f"{name}: {value}" for name, value in attempt.get("statusDetails", {}).items())
+    if len(line) > _DETAILS_SHOWN:
+        return f"{line[:_DETAILS_SHOWN]}… ({len(line)} characters)"
+    return line or UNKNOWN
 
 
 def show_executions(by_state: Mapping[str, int]) -> None:

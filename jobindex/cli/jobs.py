@@ -7,12 +7,25 @@ from typing import Annotated
 import typer
 
 from jobindex.cli.client import Json, ServiceClient, quoted
-from jobindex.cli.executions import execution_row, show_executions
+from jobindex.cli.executions import failed_first, show_executions, show_executions_of_job
 from jobindex.cli.options import AsJson, Endpoint, GroupId, GroupName, NamespaceId, Prefix, Selection, Status, asking
-from jobindex.cli.output import UNKNOWN, Cell, counted, encode, note, say, show_fields, show_found, show_table, time
+from jobindex.cli.output import (
+    UNKNOWN,
+    Cell,
+    counted,
+    counts,
+    encode,
+    note,
+    say,
+    show_fields,
+    show_found,
+    show_table,
+    time,
+)
 from jobindex.cli.progress import progress
 from jobindex.cli.values import count
 from jobindex.errors import ResourceNotFoundException
+from jobindex.model.jobs import JobStatus
 from jobindex.model.listing import Filters, parameters_of
 from jobindex.model.reader import CHANGES_MAXIMUM
 
@@ -20,6 +33,7 @@ LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
 SHOW_EXAMPLE = "Example: jobindex show update-7"
 
 _COLUMNS = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
+_TARGETS_SHOWN = 10
 _CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS")
 
 
@@ -40,7 +54,8 @@ def list_(
     """List jobs that pass all the filters, newest first; with --prefix in the order of their names.
 
     With --json each line is a JobSummary as the ListJobs API of AWS has it. Without, each job is asked for by its id
-    too, for its namespace, unless --namespace-id names that. A narrow terminal gets fewer columns.
+    too, for its namespace, its failures, and whether its status was reported or is inferred. A narrow terminal gets
+    fewer columns.
     """
     filters = Filters(
         namespace_id=namespace_id,
@@ -57,7 +72,7 @@ def list_(
         else:
             is_filtered = filters != Filters() or prefix is not None
             nothing = "No job passes these filters." if is_filtered else "No job is known."
-            show_found(_COLUMNS, _rows(service, listed[:limit], namespace_id), nothing)
+            show_found(_COLUMNS, _rows(service, listed[:limit]), nothing)
         if len(listed) > limit:
             note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
 
@@ -68,28 +83,29 @@ def _found(service: ServiceClient, filters: Filters, prefix: str | None, limit: 
     return service.jobs(filters, limit=limit)
 
 
-def _rows(service: ServiceClient, jobs: Sequence[Json], namespace_id: str | None) -> Sequence[Sequence[Cell]]:
+def _rows(service: ServiceClient, jobs: Sequence[Json]) -> Sequence[Sequence[Cell]]:
     with progress("Listing") as working:
         rows = []
         for done, job in enumerate(jobs, start=1):
-            rows.append(_row(job, namespace_id or _namespace(service, job["jobId"])))
+            rows.append(_row(job, _whole(service, job["jobId"])))
             working.advance(done, len(jobs))
         return rows
 
 
-def _namespace(service: ServiceClient, job_id: str) -> str:
-    """Return the namespace of a job, which ListJobs does not tell."""
+def _whole(service: ServiceClient, job_id: str) -> Json:
+    """Return all that is known of a job; nothing if it was deleted meanwhile."""
     try:
-        return str(service.ask("GET", f"/index/jobs/{quoted(job_id)}").get("namespaceId", UNKNOWN))
-    except ResourceNotFoundException:  # it was deleted meanwhile
-        return UNKNOWN
+        return service.ask("GET", f"/index/jobs/{quoted(job_id)}")
+    except ResourceNotFoundException:
+        return {}
 
 
-def _row(job: Json, namespace_id: str) -> tuple[Cell, ...]:
+def _row(job: Json, whole: Json) -> tuple[Cell, ...]:
+    status = _outcome(job["status"], whole.get("failures", 0))
     told = [
         job["jobId"],
-        namespace_id,
-        job["status"],
+        whole.get("namespaceId", UNKNOWN),
+        status if whole.get("isStatusReported", True) else f"{status} (inferred)",
         job.get("targetSelection", UNKNOWN),
         job.get("thingGroupId", UNKNOWN),
     ]
@@ -105,15 +121,15 @@ def show(
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Show what is known of a job: its status and who told it, its executions, and how it changed.
+    """Show what is known of a job: its status, its executions, failed ones first, and how it changed.
 
-    A status or a time that no message told is marked as inferred. Exits with 1 when there is no such job. With --json
-    one object: `job`, `executions`, `changes`.
+    A status or a time that no message reported is marked as inferred, and never counts as a change. Exits with 1 when
+    there is no such job. With --json one object: `job`, `executions`, `changes`.
     """
     with asking(endpoint) as service:
         path = f"/index/jobs/{quoted(job_id)}"
         job = service.ask("GET", path)
-        executions = list(islice(service.pages(f"{path}/executions", "executions", {}, limit=limit), limit))
+        executions = failed_first(service, path, job["executions"], limit)
         changes = service.ask("GET", f"{path}/changes", {"limit": min(limit, CHANGES_MAXIMUM)})["changes"]
         if json:
             say(encode({"job": job, "executions": executions, "changes": changes}))
@@ -121,12 +137,7 @@ def show(
         show_fields(_fields(job))
         known = sum(job["executions"].values())
         show_executions(job["executions"])
-        if executions:
-            say("")
-            show_table(
-                ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER"),
-                [execution_row(execution, of="thingName") for execution in executions],
-            )
+        show_executions_of_job(executions)
         if known > len(executions):
             note(f"{counted(known - len(executions), 'execution')} more: take a greater --limit.")
         if changes:
@@ -139,11 +150,19 @@ def _fields(job: Json) -> list[tuple[str, str]]:
         return "reported" if job.get(name) else "inferred"
 
     concurrent = job.get("isConcurrent")
+    optional = {
+        "description": job.get("description"),
+        "comment": job.get("comment"),
+        "reason code": job.get("reasonCode"),
+        "targets": _some(job.get("targets", [])),
+        "deployment": _deployment(job),
+        "AWS counts": _reported_counts(job),
+    }
     return [
         ("job", job["jobId"]),
         ("arn", job["jobArn"]),
         ("namespace", job.get("namespaceId", UNKNOWN)),
-        ("status", f"{job['status']} ({told('isStatusReported')})"),
+        ("status", f"{_outcome(job['status'], job['failures'])} ({told('isStatusReported')})"),
         ("selection", job.get("targetSelection", UNKNOWN)),
         ("concurrent", UNKNOWN if concurrent is None else "yes" if concurrent else "no"),
         ("group names", ", ".join(job.get("thingGroupNames") or [UNKNOWN])),
@@ -152,7 +171,34 @@ def _fields(job: Json) -> list[tuple[str, str]]:
         ("updated", time(job["lastUpdatedAt"])),
         ("completed", time(job.get("completedAt"))),
         ("first heard", time(job.get("firstHeardAt"))),
+        *((name, value) for name, value in optional.items() if value),
     ]
+
+
+def _outcome(status: str, failures: int) -> str:
+    """Return the status of a job, with its failures if it is complete."""
+    return f"{status} with {counted(failures, 'failure')}" if status == JobStatus.COMPLETED and failures else status
+
+
+def _some(targets: Sequence[str]) -> str:
+    more = f" and {len(targets) - _TARGETS_SHOWN} more" if len(targets) > _TARGETS_SHOWN else ""
+    return ", ".join(targets[:_TARGETS_SHOWN]) + more
+
+
+def _deployment(job: Json) -> str:
+    revision = job.get("revision")
+    named = [job.get("deploymentName"), revision and f"revision {revision}", job.get("deploymentId")]
+    return ", ".join(part for part in named if part)
+
+
+def _reported_counts(job: Json) -> str:
+    """Return the counts that AWS reported at a job's end; its own executions may be known in part only."""
+    reported = job.get("reportedProcessDetails")
+    if reported is None:
+        return ""
+    return counts(
+        {name.removeprefix("numberOf").removesuffix("Things"): count for name, count in reported.items() if count}
+    )
 
 
 def _change_row(change: Json) -> tuple[Cell, ...]:

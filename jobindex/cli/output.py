@@ -28,6 +28,7 @@ STYLES = {
     "unsure": "yellow",
     "IN_PROGRESS": "cyan",
     "COMPLETED": "green",
+    "COMPLETED with": "yellow",
     "SUCCEEDED": "green",
     "CANCELED": "yellow",
     "TIMED_OUT": "red",
@@ -92,7 +93,8 @@ def show_fields(fields: Sequence[tuple[str, str]]) -> None:
 
 def styled(text: str) -> str:
     """Return text in the colour of the status that it begins with, on a terminal that is to have colours."""
-    style = STYLES.get(text.partition(" ")[0])
+    words = text.split(" ", 2)
+    style = STYLES.get(" ".join(words[:2]), STYLES.get(words[0]))
     if style is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return typer.style(text, fg=style)

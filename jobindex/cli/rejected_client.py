@@ -52,11 +52,13 @@ def show_message(message: Json) -> str:
     """Return a message as lines of text, its payload last."""
     text = message.get("text")
     payload = f"in base64: {message['payload']}" if text is None else printable(text, keep="\n\t")
+    due = f"applied:      by itself at {exact_time(message['dueAt'])}\n" if "dueAt" in message else ""
     return (
         f"id:           {message['id']}\n"
         f"rejected at:  {exact_time(message['rejectedAt'])}\n"
         f"topic:        {printable(message['topic'])}\n"
         f"reason:       {printable(message['reason'])}\n"
+        f"{due}"
         f"payload:      {counted(message['payloadBytes'], 'byte')}\n\n"
         f"{payload}"
     )
@@ -78,8 +80,10 @@ def show_outcome(outcome: Json) -> str:
 
 def row(message: Json) -> tuple[str, ...]:
     """Return what stands of a message in a table under COLUMNS."""
-    rejected_at = exact_time(message["rejectedAt"])
-    return tuple(map(str, (message["id"], rejected_at, message["payloadBytes"], message["topic"], message["reason"])))
+    rejected_at, reason = exact_time(message["rejectedAt"]), message["reason"]
+    if "dueAt" in message:
+        reason += f" (applied by itself at {exact_time(message['dueAt'])})"
+    return tuple(map(str, (message["id"], rejected_at, message["payloadBytes"], message["topic"], reason)))
 
 
 def _ids(ids: Sequence[int]) -> str:

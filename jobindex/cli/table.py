@@ -13,6 +13,7 @@ _IDS = frozenset({"JOB", "THING"})
 _DISPENSABLE = (
     "THING GROUP",
     "NUMBER",
+    "NOTHING HEARD SINCE",
     "SELECTION",
     "COMPLETED",
     "STARTED",
@@ -61,5 +62,10 @@ def _table(
             min_width=longest if is_whole else min(longest, _LEAST_WIDTH),
         )
     for row in rows:
-        table.add_row(*(Text(row[column], style=styles.get(row[column], "")) for column in shown))
+        table.add_row(*(Text(row[column], style=_style(row[column], styles)) for column in shown))
     return table
+
+
+def _style(text: str, styles: Mapping[str, str]) -> str:
+    """Return the style of a cell: of what it holds, or of its first two words."""
+    return styles.get(text) or styles.get(" ".join(text.split(" ", 2)[:2]), "")

@@ -29,6 +29,7 @@ THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
 NAMESPACES_EXAMPLE = "Example: jobindex namespaces --json"
 
+_STUCK_COLUMNS = ("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE", "NOTHING HEARD SINCE")
 _COLUMNS = ("JOB", "STATE", "QUEUED", "STARTED", "UPDATED", "NUMBER")
 
 _Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")]
@@ -119,7 +120,10 @@ def stuck(
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """List executions that have been QUEUED or IN_PROGRESS for long, those that wait longest first."""
+    """List executions that have been QUEUED or IN_PROGRESS for long, those that wait longest first.
+
+    NOTHING HEARD SINCE is when a message last showed the execution pending: an end may have been missed since then.
+    """
     parameters = {"longerThan": longer_than, "namespaceId": namespace_id}
     with asking(endpoint) as service:
         pages = service.pages("/index/executions/waiting", "executions", parameters, limit=limit + 1)
@@ -138,10 +142,11 @@ def _show_waiting(waiting: Sequence[Json], limit: int, *, json: bool) -> None:
                 execution.get("namespaceId", UNKNOWN),
                 execution["state"],
                 execution["waitingSince"],
+                execution.get("seenPendingAt"),
             )
             for execution in waiting[:limit]
         ]
-        show_found(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), rows, "No execution waits so long.")
+        show_found(_STUCK_COLUMNS, rows, "No execution waits so long.")
     _tell_more(len(waiting), limit)
 
 

@@ -33,7 +33,7 @@ def watch(
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Print a line for each job that changes, with its status now, until Ctrl-C.
+    """Print a line for each job that changes, with its reported status and its executions now, until Ctrl-C.
 
     When the service goes away, or refuses for a while, it is waited for; what changed meanwhile is not told. Exits
     with 0 on Ctrl-C, and at the beginning with 3 when no service answers, and as other commands when it refuses.
@@ -106,9 +106,16 @@ def _line(event: Json, job: Json | None) -> str:
     if job is None:
         where = f" of {printable(', '.join(event['namespaces']))}" if event["namespaces"] else ""
         return f"{time(at)}  jobs{where} changed, which ones is not told"
-    parts = [time(at), printable(job["jobId"]), styled(printable(job.get("status", "deleted")))]
+    parts = [time(at), printable(job["jobId"]), styled(printable(_status(job)))]
     if job.get("namespaceId"):
         parts.append(printable(job["namespaceId"]))
     if job.get("executions"):
         parts.append(f"({counts(job['executions'])})")
     return "  ".join(parts)
+
+
+def _status(job: Json) -> str:
+    """Return the reported status of a job: an inferred one goes to and fro while a rollout goes on in stages."""
+    if "status" not in job:
+        return "deleted"
+    return str(job["status"]) if job["isStatusReported"] else "no status reported"

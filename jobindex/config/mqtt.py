@@ -127,6 +127,13 @@ TOPICS = Setting(
     unset="all topics of AWS IoT Jobs",
     help="The topic filters to subscribe to, separated by commas.",
 )
+TOPIC_PREFIX = Setting(
+    "MQTT_TOPIC_PREFIX",
+    matching(r"[^+#\0]{0,128}", "a beginning of topics without + and #", str),
+    default="",
+    unset="none",
+    help="The text that a bridge puts before each topic, such as `site1/`; it is put before each filter, too.",
+)
 _CA_FILE = Setting("MQTT_CA_FILE", str, unset="the system's", help="The authorities to trust with `mqtts://`.")
 _CERT_FILE = Setting("MQTT_CERT_FILE", str, help="The client certificate.")
 _KEY_FILE = Setting("MQTT_KEY_FILE", str, help="The key of the client certificate.")

@@ -1,6 +1,6 @@
 """All settings: their table, and their values as one value."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ from jobindex.config.parsers import choice, matching
 from jobindex.config.reader import PREFIX, Setting, SettingsReader
 from jobindex.errors import SettingsError
 from jobindex.ingest.broker import Broker
+from jobindex.messages.parsing import Parser
 from jobindex.model.store import RejectedLimits
 from jobindex.model.views import STUCK_AFTER
 from jobindex.storage.databases import Database
@@ -24,11 +25,20 @@ _OTHERS = {"JOBINDEX_PORT", "JOBINDEX_A_PORT", "JOBINDEX_B_PORT"}
 _TESTS = "JOBINDEX_TEST_"
 """The prefix of variables that only the tests read."""
 
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
+"""The partition of the regions whose names begin so; all others are in `aws`."""
+
 _STUCK_SECONDS = Setting(
     "STUCK_SECONDS",
     matching(r"(?=.*[1-9])[0-9]{1,9}", "a number of seconds from 1 to 999999999", lambda n: timedelta(seconds=int(n))),
     default=str(int(STUCK_AFTER.total_seconds())),
     help="The seconds that an execution can be pending before it counts as stuck.",
+)
+_JOB_DOCUMENTS = Setting(
+    "JOB_DOCUMENTS",
+    choice(("drop", "keep")),
+    default="drop",
+    help="Whether to `keep` job documents for GetJobDocument or `drop` them; they may hold presigned URLs.",
 )
 _AWS_REGION = Setting(
     "AWS_REGION",
@@ -59,7 +69,7 @@ SETTINGS: Sequence[Setting[object]] = (
     *database.SETTINGS,
     _STUCK_SECONDS,
     *http.SETTINGS,
-    *(_AWS_REGION, _AWS_ACCOUNT_ID, _LOG_FORMAT, _LOG_LEVEL),
+    *(_JOB_DOCUMENTS, _AWS_REGION, _AWS_ACCOUNT_ID, _LOG_FORMAT, _LOG_LEVEL),
 )
 ALL = frozenset(setting.name for setting in SETTINGS)
 """The names of all settings."""
@@ -72,6 +82,10 @@ class Settings:
     brokers: tuple[Broker, ...]
     """The broker, or the brokers of a cluster in the order in which they are tried."""
     topic_filters: tuple[str, ...]
+    """With the topic prefix."""
+    topic_prefix: str
+    keeps_documents: bool
+    """Whether job documents are kept: they may hold presigned URLs."""
     database: Database
     lease: timedelta
     rejected_limits: RejectedLimits
@@ -84,19 +98,15 @@ class Settings:
     log_format: LogFormat
     log_level: str
 
+    def parser(self, note: Callable[[str], None] = lambda _: None) -> Parser:
+        """Return the parser of messages; `note` is called with the name of each member that it drops."""
+        return Parser(topic_prefix=self.topic_prefix, keeps_documents=self.keeps_documents, note=note)
+
     @property
     def arn_prefix(self) -> str:
-        """What stands in front of the ids of jobs that were told without an ARN."""
-        return f"{self._arn}:job/"
-
-    @property
-    def thing_arn_prefix(self) -> str:
-        """What stands in front of the names of things."""
-        return f"{self._arn}:thing/"
-
-    @property
-    def _arn(self) -> str:
-        return f"arn:aws:iot:{self.aws_region}:{self.aws_account_id}"
+        """The beginning of the ARNs that no message reported."""
+        partition = next((name for start, name in _PARTITIONS.items() if self.aws_region.startswith(start)), "aws")
+        return f"arn:{partition}:iot:{self.aws_region}:{self.aws_account_id}"
 
 
 def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = ALL) -> Settings:
@@ -110,7 +120,9 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
     reader = SettingsReader(SETTINGS, environment, {*needed, _LOG_FORMAT.name, _LOG_LEVEL.name})
     settings = Settings(
         brokers=read_brokers(reader),
-        topic_filters=reader[mqtt.TOPICS],
+        topic_filters=tuple(reader[mqtt.TOPIC_PREFIX] + topic_filter for topic_filter in reader[mqtt.TOPICS]),
+        topic_prefix=reader[mqtt.TOPIC_PREFIX],
+        keeps_documents=reader[_JOB_DOCUMENTS] == "keep",
         database=read_database(reader),
         lease=reader[database.LEASE],
         rejected_limits=RejectedLimits(

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobindex.ingest.publish_channel import Publication
-from jobindex.messages.parsing import told_by
-from jobindex.model.jobs import Told
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.reports import Told
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
 
@@ -43,7 +44,8 @@ class Delivery:
 class Inbox:
     """The messages in hand, in the order of their arrival."""
 
-    def __init__(self, state: ServiceState, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(self, parser: Parser, state: ServiceState, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+        self._parser = parser
         self.pause: Callable[[], None] = lambda: None
         """Called when nothing more should be read from the connection."""
         self.resume: Callable[[], None] = lambda: None
@@ -70,9 +72,10 @@ class Inbox:
         self._state.last_message_at = now = self._clock()
         if self._closed:
             return
+        now_milliseconds = to_milliseconds(now)
         for topic, payload, qos, packet_id in publications:
             if self._takes(qos, packet_id):
-                told = told_by(topic, payload)
+                told = self._parser.told_by(topic, payload, now_milliseconds)
                 self._waiting.append(Delivery(told=told, payload_bytes=len(payload), qos=qos, packet_id=packet_id))
                 self._bytes += len(payload)
                 self._state.in_hand.append(now)

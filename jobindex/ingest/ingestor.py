@@ -12,7 +12,7 @@ from datetime import datetime
 
 from jobindex.backoff import Backoff
 from jobindex.errors import DatabaseUnavailableError, shown
-from jobindex.model.jobs import RejectedMessage, Report, Told
+from jobindex.model.reports import RejectedMessage, Report, Told
 from jobindex.model.store import Changed, Store
 from jobindex.monitoring.metrics import Metrics
 

@@ -20,7 +20,7 @@ import orjson
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseUnavailableError, LeaseLostError
 from jobindex.ingest.tasks import first_of
-from jobindex.model.jobs import Report
+from jobindex.model.reports import Report
 from jobindex.model.store import Changed, Lease, Store
 from jobindex.monitoring.state import Ingestion, IngestionStatus, LeaseHolder, ServiceState, described
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from jobindex.errors import DatabaseUnavailableError
-from jobindex.model.jobs import Report
+from jobindex.model.reports import Report
 from jobindex.model.store import Changed, Store
 from jobindex.monitoring.metrics import Metrics
 

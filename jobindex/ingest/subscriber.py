@@ -34,7 +34,8 @@ from jobindex.ingest.mqtt_client import (
     unsubscribe,
 )
 from jobindex.ingest.tasks import first_of
-from jobindex.model.jobs import Told
+from jobindex.messages.parsing import Parser
+from jobindex.model.reports import Told
 from jobindex.model.store import Session, Store
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import Ingestion, ServiceState
@@ -57,6 +58,7 @@ class Subscriber:
         topic_filters: Sequence[str],
         apply: Callable[[Sequence[Told]], Awaitable[None]],
         *,
+        parser: Parser,
         store: Store,
         state: ServiceState,
         metrics: Metrics,
@@ -66,6 +68,7 @@ class Subscriber:
         self._reason: str | None = None
         self._topic_filters = topic_filters
         self._apply = apply
+        self._parser = parser
         self._store = store
         self._state = state
         self._metrics = metrics
@@ -120,7 +123,7 @@ class Subscriber:
     async def _receive(self) -> None:
         """Receive on one connection until it is lost, which raises, or until stopped."""
         self._state.complete_since = (await self._store.session()).complete_since
-        self._inbox = inbox = Inbox(self._state, self._metrics, self._clock)
+        self._inbox = inbox = Inbox(self._parser, self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
             patience_seconds = self._turns.patience_seconds if self._turns.is_cluster else None
             connecting = connect(self._turns.broker, inbox, patience_seconds=patience_seconds)

@@ -1,43 +1,59 @@
 """Messages of AWS IoT Jobs, parsed into reports.
 
-The topic wins over the payload: broker ACLs protect topics, so a payload that names another job or thing
-than its topic is rejected whole. The namespace comes from the topic alone. Sources of the payloads: the
-developer guide's "Jobs notifications", "Jobs events" and "Registry events"; samples of each stand under
-`tests/documents/`.
+The topic wins over the payload: broker ACLs protect topics, so a payload that names another job or thing than its
+topic is rejected whole. The namespace comes from the topic alone. Sources of the payloads: the developer guide's
+"Jobs notifications", "Jobs events" and "Registry events"; samples of each are in `tests/documents/`.
+
+A message that is stamped far ahead would freeze a job, a thing or the order of pages, so it is rejected until its
+times are near. This is the only rule that reads the clock.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from datetime import datetime
 from typing import assert_never
 
 from jobindex.errors import MessageError
-from jobindex.messages.payloads import Members, parse_payload
+from jobindex.messages.drafts import Draft, check_job, check_thing
+from jobindex.messages.executions import EXECUTION_STATUSES, add_execution
+from jobindex.messages.jobs import JOB_MEMBERS, JOB_STATUSES, add_job, add_job_event
+from jobindex.messages.payloads import (
+    Members,
+    check_same,
+    parse_payload,
+    read_arn_name,
+    read_choice,
+    read_list,
+    read_object,
+    read_text,
+    read_time,
+)
 from jobindex.messages.topics import (
     ExecutionAnswer,
     JobEvent,
     JobExecutionEvent,
     JobNotification,
     NextNotification,
+    PendingAnswer,
     PendingNotification,
     ThingGroupEvent,
+    Topic,
     parse_topic,
 )
 from jobindex.model.jobs import (
-    JOB_ID,
     THING_GROUP_ID,
     THING_GROUP_NAME,
     THING_NAME,
-    JobDeletion,
-    JobExecutionReport,
     JobExecutionStatus,
-    JobReport,
-    JobStatus,
+    from_milliseconds,
+)
+from jobindex.model.reports import (
+    NO_NUMBER,
+    UNTIMED,
+    ExecutionReport,
+    ListEntry,
     PendingListReport,
     RejectedMessage,
     Report,
-    TargetSelection,
     ThingGroupReport,
     Told,
 )
@@ -45,309 +61,224 @@ from jobindex.model.jobs import (
 # AWS lists at most ten pending executions, fifteen in a maintenance window: a list this long may be cut.
 CUT_LIST_ENTRIES = 10
 
-_PENDING = (JobExecutionStatus.IN_PROGRESS, JobExecutionStatus.QUEUED)
-# The stamp's time is the first present; the message's own timestamp goes after `lastUpdatedAt`.
-_TIMES = ("lastUpdatedAt", "completedAt", "startedAt", "queuedAt", "createdAt")
-_JOB_MEMBERS: Set[str] = {
-    "status",
-    "targetSelection",
-    "thingGroupId",
-    "thingGroupName",
-    "isConcurrent",
-    "createdAt",
-    "lastUpdatedAt",
-    "completedAt",
-    "jobArn",
-    "targets",
-    "description",
+_AHEAD_MILLISECONDS = 24 * 60 * 60 * 1000
+_IN_PROGRESS, _QUEUED = JobExecutionStatus.IN_PROGRESS, JobExecutionStatus.QUEUED
+_NO_ENTRIES: frozenset[ListEntry] = frozenset()
+_Entry = tuple[str, JobExecutionStatus, dict[str, object]]
+"""An entry of a list: its path, its status, its members."""
+_EXECUTION_ONLY_MEMBERS: Set[str] = {
+    "executionNumber",
+    "versionNumber",
+    "queuedAt",
+    "startedAt",
+    "statusDetails",
+    "jobDocument",
 }
-# Without an execution beside it, a bare status is the job's, and so is the time of the last update.
-_JOB_ONLY_MEMBERS = _JOB_MEMBERS - {"status", "lastUpdatedAt"}
-_EXECUTION_ONLY_MEMBERS: Set[str] = {"executionNumber", "versionNumber", "queuedAt", "startedAt"}
-# A group's name may hold ":", its revision may not.
-_GROUP_CONFIGURATION = re.compile(r"arn:[^:]+:greengrass:[^:]*:[^:]*:configuration:thinggroup/(.+):[^:]+")
+# Beside an execution's members, a bare status is the execution's, and so is the time of the last update.
+_JOB_ONLY_MEMBERS = JOB_MEMBERS - {"status", "lastUpdatedAt"}
 
 
-# CANCELLATION_IN_PROGRESS and DELETED are told by messages, but are no statuses of ListJobs.
-_JOB_STATUSES: dict[str, JobStatus] = {**JobStatus.__members__, "CANCELLATION_IN_PROGRESS": JobStatus.CANCELED}
-_TARGET_SELECTIONS = dict(TargetSelection.__members__)
-_EVENT_STATUSES = dict.fromkeys([*_JOB_STATUSES, "DELETED"])
-_ALL_EXECUTION_STATUSES = dict(JobExecutionStatus.__members__)
-_EXECUTION_STATUSES = {status.value: status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED}
+def _note_nothing(_member: str) -> None:
+    """Ignore that a member was dropped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """What the topic says a payload is about, and the payload's own time."""
+class Parser:
+    """A parser of messages, by the settings."""
 
-    thing_name: str
-    job_id: str | None
-    namespace_id: str | None
-    timestamp: datetime | None
+    topic_prefix: str = ""
+    """It is taken off every topic; a topic without it says nothing."""
+    keeps_documents: bool = False
+    """Whether job documents are reported whole."""
+    note: Callable[[str], None] = _note_nothing
+    """Called with `statusDetails` or `targets` for each that is dropped from a message that is understood."""
+
+    def told_by(self, topic: str, payload: bytes, now: int) -> Told:
+        """Return the reports of a message that arrives at `now`, in milliseconds, or the rejected message."""
+        try:
+            return self.parse_message(topic, payload, now)
+        except MessageError as error:
+            return RejectedMessage(topic, payload, str(error), error.due_at)
+
+    def parse_message(self, topic: str, payload: bytes, now: int) -> tuple[Report, ...]:
+        """Return the reports of a message that arrives at `now`, in milliseconds; none if it says nothing.
+
+        Raises:
+            MessageError: the message cannot be understood, or not yet; none of it counts.
+        """
+        draft = Draft([], self.keeps_documents)
+        _add_message(draft, parse_topic(topic, self.topic_prefix), payload)
+        _check_ahead(draft, now)
+        for member in draft.dropped:
+            self.note(member)
+        return tuple(draft.reports)
 
 
-def told_by(topic: str, payload: bytes) -> Told:
-    """Return what a message tells, or the message itself where it cannot be understood."""
-    try:
-        return parse_message(topic, payload)
-    except MessageError as error:
-        return RejectedMessage(topic=topic, payload=payload, reason=str(error))
-
-
-def parse_message(topic: str, payload: bytes) -> tuple[Report, ...]:
-    """Return what a message tells; nothing where its topic, or its content, tells nothing.
-
-    Raises:
-        MessageError: the message cannot be understood; none of it counts.
-    """
-    parsed = parse_topic(topic)
-    match parsed:
+def _add_message(draft: Draft, topic: Topic | None, payload: bytes) -> None:
+    match topic:
         case None:
-            return ()
-        case JobNotification():
-            return tuple(_parse_job_notification(parsed, parse_payload(payload or b"{}")))
+            pass
         case PendingNotification():
-            return tuple(_parse_pending_list(parsed, parse_payload(payload)))
-        case NextNotification():
-            return tuple(_parse_execution(parsed, None, "execution", parse_payload(payload)))
+            _add_pending_notification(draft, topic, payload)
         case ExecutionAnswer():
-            return tuple(_parse_execution(parsed, parsed.job_id, parsed.member, parse_payload(payload)))
-        case JobEvent():
-            return tuple(_parse_job_event(parsed, parse_payload(payload)))
+            _add_execution_answer(draft, topic, payload)
         case JobExecutionEvent():
-            return tuple(_parse_execution_event(parsed, parse_payload(payload)))
+            _add_execution_event(draft, topic, payload)
+        case NextNotification():
+            _add_next_notification(draft, topic, payload)
+        case JobEvent():
+            _add_job_event(draft, topic, payload)
+        case JobNotification():
+            _add_job_notification(draft, topic, payload)
+        case PendingAnswer():
+            _add_pending_answer(draft, topic, payload)
         case ThingGroupEvent():
-            return (_parse_thing_group_event(parsed, parse_payload(payload)),)
+            _add_thing_group_event(draft, topic, payload)
         case _:
-            assert_never(parsed)
+            assert_never(topic)
 
 
-def _parse_job_notification(topic: JobNotification, payload: Members) -> Iterator[Report]:
-    subject = _subject(topic, topic.job_id, payload)
-    bare_execution = _holds_execution(payload)
-    if bare_execution and "execution" in payload:
-        raise payload.error("execution", "to stand beside an execution's own members")
-    bare_job = payload.holds_any(_JOB_ONLY_MEMBERS if bare_execution else _JOB_MEMBERS)
-    if bare_job and "job" in payload:
-        raise payload.error("job", "to stand beside a job's own members")
-
-    reports: list[Report] = []
-    execution = payload if bare_execution else payload.object("execution")
-    if execution is not None:
-        reports += _execution_reports(execution, subject)
-    reports += _entry_reports(payload, subject)
-    yield from reports
-    job = payload if bare_job or not reports else None
-    job = payload.object("job") or job
-    if job is not None:
-        _check_names(job, topic.thing_name, topic.job_id)
-        status = None if bare_execution and job is payload else job.choice("status", _JOB_STATUSES)
-        yield from _job_reports(job, topic.job_id, topic.namespace_id, subject.timestamp, status)
+def _check_ahead(draft: Draft, now: int) -> None:
+    latest_at = draft.latest_at if draft.timestamp is None else max(draft.latest_at, draft.timestamp)
+    if latest_at - now > _AHEAD_MILLISECONDS:
+        time = from_milliseconds(latest_at).isoformat(timespec="milliseconds")
+        expected = "at most 24 hours ahead: it is in the future"
+        raise MessageError("the greatest time", time, expected, due_at=latest_at - _AHEAD_MILLISECONDS)
 
 
-def _holds_execution(payload: Members) -> bool:
-    status = payload.text("status")
-    return (status in _EXECUTION_STATUSES and status not in _JOB_STATUSES) or payload.holds_any(_EXECUTION_ONLY_MEMBERS)
-
-
-def _parse_pending_list(topic: PendingNotification, payload: Members) -> Iterator[Report]:
-    subject = _subject(topic, None, payload)
-    if "jobs" not in payload:
-        return
-    entries = list(_entry_reports(payload, subject, pending_at=subject.timestamp))
-    yield from entries
-    executions = sum(isinstance(entry, JobExecutionReport) for entry in entries)
-    if subject.timestamp is not None and executions < CUT_LIST_ENTRIES:
-        yield PendingListReport(
-            thing_name=topic.thing_name, namespace_id=topic.namespace_id, listed_at=subject.timestamp
-        )
-
-
-def _entry_reports(payload: Members, subject: _Subject, pending_at: datetime | None = None) -> Iterator[Report]:
-    jobs = payload.object("jobs")
-    if jobs is None:
-        return
-    for status in _PENDING:
-        for entry in jobs.objects(status):
-            yield from _execution_reports(entry, subject, status=status, pending_at=pending_at)
-
-
-def _parse_execution(
-    topic: NextNotification | ExecutionAnswer, job_id: str | None, member: str, payload: Members
-) -> Iterator[Report]:
-    subject = _subject(topic, job_id, payload)
-    execution = payload.object(member)
-    if execution is not None:
-        yield from _execution_reports(execution, subject)
-
-
-def _parse_job_event(topic: JobEvent, payload: Members) -> Iterator[Report]:
-    timestamp = payload.time("timestamp")
-    _check_names(payload, None, topic.job_id)
-    payload.choice("status", _EVENT_STATUSES)  # checked, but the operation wins
-    status = None if topic.operation == "deleted" else topic.operation
-    reports = _job_reports(payload, topic.job_id, None, timestamp, status)
-    if topic.operation != "deleted":
-        yield from reports
-        return
-    yield from (report for report in reports if isinstance(report, ThingGroupReport))
-    yield JobDeletion(job_id=topic.job_id, time=max(_all_times(payload.times(_TIMES), timestamp), default=None))
-
-
-def _parse_execution_event(topic: JobExecutionEvent, payload: Members) -> Iterator[Report]:
-    timestamp = payload.time("timestamp")
-    thing_name = payload.arn_name("thingArn", "thing", THING_NAME)
-    if thing_name is None:
-        raise payload.error("thingArn", "the ARN of a thing")
-    subject = _Subject(thing_name=thing_name, job_id=topic.job_id, namespace_id=None, timestamp=timestamp)
-    yield from _execution_reports(payload, subject, status=topic.operation)
-
-
-def _parse_thing_group_event(topic: ThingGroupEvent, payload: Members) -> Report:
-    payload.same("thingGroupName", topic.thing_group_name, THING_GROUP_NAME)
-    payload.time("timestamp")
-    return ThingGroupReport(
-        thing_group_name=topic.thing_group_name,
-        thing_group_id=payload.text("thingGroupId", THING_GROUP_ID),
-    )
-
-
-def _job_reports(
-    job: Members, job_id: str, namespace_id: str | None, timestamp: datetime | None, status: JobStatus | None
-) -> Iterator[Report]:
-    group_name, group_id = job.text("thingGroupName", THING_GROUP_NAME), job.text("thingGroupId", THING_GROUP_ID)
-    target_group_names = _target_group_names(job)
-    job.text("description")
-    told = job.times(_TIMES)
-    created_at = told.get("createdAt")
-    time = _stamp_time(told, timestamp)
-    times = _all_times(told, time)
-    yield JobReport(
-        job_id=job_id,
-        namespace_id=namespace_id,
-        time=time,
-        earliest_at=min(times, default=None),
-        latest_at=max(times, default=None),
-        born_at=created_at,
-        status=status,
-        target_selection=job.choice("targetSelection", _TARGET_SELECTIONS),
-        thing_group_id=group_id,
-        thing_group_name=group_name,
-        target_group_names=target_group_names,
-        is_concurrent=job.flag("isConcurrent"),
-        created_at=created_at,
-        completed_at=told.get("completedAt"),
-        job_arn=job.text("jobArn"),
-    )
-    names = set(target_group_names or ()) | ({group_name} if group_name else set())
-    tied_name = names.copy().pop() if len(names) == 1 else group_name
-    if tied_name is not None or group_id is not None:
-        yield ThingGroupReport(thing_group_name=tied_name, thing_group_id=group_id)
-    for name in sorted(names - {tied_name}):
-        yield ThingGroupReport(thing_group_name=name)
-
-
-def _execution_reports(
-    execution: Members,
-    subject: _Subject,
-    *,
-    status: JobExecutionStatus | None = None,
-    pending_at: datetime | None = None,
-) -> Iterator[Report]:
-    """Yield what an execution tells: of its job always, of itself where it tells a status."""
-    job_id = subject.job_id or execution.text("jobId", JOB_ID)
-    if job_id is None:
-        raise execution.error("jobId", "a job id")
-    _check_names(execution, subject.thing_name, job_id)
-    # An event's operation and the name of a list win over what stands in the object, which is checked all the same.
-    told_status = execution.choice("status", _ALL_EXECUTION_STATUSES if status else _EXECUTION_STATUSES)
-    status = status or told_status
-    told = execution.times(_TIMES)
-    time = _stamp_time(told, subject.timestamp)
-    times = _all_times(told, time)
-    execution.object("statusDetails")
-    group_name = _deployment_group_name(execution)
-    yield JobReport(
-        job_id=job_id,
-        namespace_id=subject.namespace_id,
-        time=time,
-        earliest_at=min(times, default=None),
-        latest_at=max(times, default=None),
-        born_at=told.get("queuedAt"),
-        pending_at=pending_at,
-        thing_group_name=group_name,
-    )
-    if group_name is not None:
-        yield ThingGroupReport(thing_group_name=group_name)
-    execution_number, version_number = execution.number("executionNumber"), execution.number("versionNumber")
-    if status is not None:
-        yield JobExecutionReport(
-            job_id=job_id,
-            thing_name=subject.thing_name,
-            status=status,
-            time=time,
-            execution_number=execution_number,
-            version_number=version_number,
-            queued_at=told.get("queuedAt"),
-            started_at=told.get("startedAt"),
-            pending_at=pending_at,
-        )
-
-
-def _stamp_time(told: Mapping[str, datetime], timestamp: datetime | None) -> datetime | None:
-    """Return the time of the stamp: the first present, in the order of _TIMES."""
-    return told.get("lastUpdatedAt") or timestamp or next(iter(told.values()), None)
-
-
-def _all_times(told: Mapping[str, datetime], time: datetime | None) -> list[datetime]:
-    return [*told.values()] if time is None else [*told.values(), time]
-
-
-def _target_group_names(job: Members) -> tuple[str, ...] | None:
-    targets = job.arns("targets")
-    if targets is None:
-        return None
-    names = {name for resource_type, name in targets if resource_type == "thinggroup"}
-    for name in names:
-        if THING_GROUP_NAME.fullmatch(name) is None:
-            raise MessageError(job.field("targets"), name, f"a match of {THING_GROUP_NAME.pattern}")
-    return tuple(sorted(names))
-
-
-def _deployment_group_name(execution: Members) -> str | None:
-    """Return the thing group that a Greengrass deployment's `configurationArn` names."""
-    document = execution.value("jobDocument")
-    if not isinstance(document, dict):
-        execution.text("jobDocument")
-        return None
-    configuration_arn = document.get("configurationArn")
-    if not isinstance(configuration_arn, str):
-        return None
-    match = _GROUP_CONFIGURATION.fullmatch(configuration_arn)
-    return match[1] if match is not None and THING_GROUP_NAME.fullmatch(match[1]) else None
-
-
-def _subject(
-    topic: JobNotification | PendingNotification | NextNotification | ExecutionAnswer,
-    job_id: str | None,
-    payload: Members,
-) -> _Subject:
-    _check_names(payload, topic.thing_name, job_id)
-    return _Subject(
-        thing_name=topic.thing_name,
-        job_id=job_id,
-        namespace_id=topic.namespace_id,
-        timestamp=payload.time("timestamp"),
-    )
-
-
-def _check_names(members: Members, thing_name: str | None, job_id: str | None) -> None:
-    """Check that what the object says of its job and thing is what the topic says."""
+def _read_payload(draft: Draft, thing_name: str, job_id: str | None, payload: bytes) -> dict[str, object]:
+    """Return the payload's members, after the check that it is about what its topic names."""
+    members = parse_payload(payload)
+    check_thing(members, "", thing_name)
     if job_id is not None:
-        members.same("jobId", job_id, JOB_ID)
-        if "jobArn" in members and members.arn_name("jobArn", "job", JOB_ID) != job_id:
-            raise members.error("jobArn", f"the ARN of job {job_id!r}, as the topic says")
-    if thing_name is not None:
-        members.same("thingName", thing_name, THING_NAME)
-        if "thingArn" in members and members.arn_name("thingArn", "thing", THING_NAME) != thing_name:
-            raise members.error("thingArn", f"the ARN of thing {thing_name!r}, as the topic says")
+        check_job(members, "", job_id)
+    draft.timestamp = read_time(members, "timestamp")
+    draft.thing_arn = read_text(members, "thingArn")
+    return members
+
+
+def _read_event(draft: Draft, payload: bytes) -> dict[str, object]:
+    members = parse_payload(payload)
+    draft.is_event = True
+    draft.timestamp = read_time(members, "timestamp")
+    return members
+
+
+def _add_pending_notification(draft: Draft, topic: PendingNotification, payload: bytes) -> None:
+    draft.namespace_id = topic.namespace_id
+    jobs = read_object(_read_payload(draft, topic.thing_name, None, payload), "jobs")
+    if jobs is not None:
+        _add_pending_list(draft, topic.thing_name, _entries(jobs, "IN_PROGRESS", "QUEUED", "jobs."))
+
+
+def _add_pending_answer(draft: Draft, topic: PendingAnswer, payload: bytes) -> None:
+    members = _read_payload(draft, topic.thing_name, None, payload)
+    if members.get("inProgressJobs") is not None or members.get("queuedJobs") is not None:
+        _add_pending_list(draft, topic.thing_name, _entries(members, "inProgressJobs", "queuedJobs", ""))
+
+
+def _add_pending_list(draft: Draft, thing_name: str, entries: Sequence[_Entry]) -> None:
+    """Add the reports of a thing's list, and what it leaves out if it has a `timestamp`."""
+    for path, status, entry in entries:
+        add_execution(draft, thing_name, None, entry, path=path, status=status)
+    if draft.timestamp is None:
+        return
+    listed = [_list_entry(report) for report in draft.reports if type(report) is ExecutionReport]
+    if len(entries) < CUT_LIST_ENTRIES:
+        held, last_entry = frozenset(listed), None
+    else:
+        held, last_entry = _NO_ENTRIES, (entries[-1][1] == _QUEUED, listed[-1].queued_second)
+    listed_at = draft.timestamp // 1000
+    draft.reports.append(PendingListReport(thing_name, draft.namespace_id, listed_at, held, last_entry))
+
+
+def _list_entry(report: ExecutionReport) -> ListEntry:
+    return ListEntry(
+        report.job_id,
+        UNTIMED if report.queued_at is None else report.queued_at // 1000,
+        NO_NUMBER if report.execution_number is None else report.execution_number,
+    )
+
+
+def _entries(jobs: Members, in_progress: str, queued: str, path: str) -> list[_Entry]:
+    """Return the entries of a list by the names of its two halves."""
+    entries: list[_Entry] = []
+    for name, status in ((in_progress, _IN_PROGRESS), (queued, _QUEUED)):
+        for index, entry in enumerate(read_list(jobs, name, path)):
+            if not isinstance(entry, dict):
+                raise MessageError(f"{path}{name}[{index}]", entry, "an object")
+            entries.append((f"{path}{name}[{index}].", status, entry))
+    return entries
+
+
+def _add_next_notification(draft: Draft, topic: NextNotification, payload: bytes) -> None:
+    draft.namespace_id = topic.namespace_id
+    execution = read_object(_read_payload(draft, topic.thing_name, None, payload), "execution")
+    if execution is not None:
+        add_execution(draft, topic.thing_name, None, execution, path="execution.")
+
+
+def _add_execution_answer(draft: Draft, topic: ExecutionAnswer, payload: bytes) -> None:
+    draft.namespace_id = topic.namespace_id
+    draft.is_rejection = topic.is_rejection
+    execution = read_object(_read_payload(draft, topic.thing_name, topic.job_id, payload), topic.member)
+    if execution is not None:
+        add_execution(draft, topic.thing_name, topic.job_id, execution, path=f"{topic.member}.")
+
+
+def _add_job_notification(draft: Draft, topic: JobNotification, payload: bytes) -> None:
+    """Add the reports of an execution, of a list and of a job, each at the top level or in a member of its own."""
+    draft.namespace_id = topic.namespace_id
+    members = _read_payload(draft, topic.thing_name, topic.job_id, payload or b"{}")
+    members = {name: value for name, value in members.items() if value is not None}
+    is_execution = _holds_execution(members)
+    if is_execution and "execution" in members:
+        raise MessageError("execution", members["execution"], "to stand beside an execution's own members")
+    is_job = not members.keys().isdisjoint(_JOB_ONLY_MEMBERS if is_execution else JOB_MEMBERS)
+    if is_job and "job" in members:
+        raise MessageError("job", members["job"], "to stand beside a job's own members")
+
+    execution = read_object(members, "execution")
+    if is_execution:
+        add_execution(draft, topic.thing_name, topic.job_id, members)
+    elif execution is not None:
+        add_execution(draft, topic.thing_name, topic.job_id, execution, path="execution.")
+    jobs = read_object(members, "jobs")
+    if jobs is not None:
+        for path, status, entry in _entries(jobs, "IN_PROGRESS", "QUEUED", "jobs."):
+            add_execution(draft, topic.thing_name, topic.job_id, entry, path=path, status=status)
+    job = read_object(members, "job")
+    if job is not None:
+        check_thing(job, "job.", topic.thing_name)
+        check_job(job, "job.", topic.job_id)
+        add_job(draft, topic.job_id, job, "job.", read_choice(job, "status", "job.", JOB_STATUSES))
+    elif is_job or not draft.reports:
+        job_status = None if is_execution else read_choice(members, "status", "", JOB_STATUSES)
+        add_job(draft, topic.job_id, members, status=job_status)
+
+
+def _holds_execution(members: Members) -> bool:
+    """Return whether the members at the top level are an execution's."""
+    status = read_text(members, "status")
+    is_executions_own = status in EXECUTION_STATUSES and status not in JOB_STATUSES
+    return is_executions_own or not members.keys().isdisjoint(_EXECUTION_ONLY_MEMBERS)
+
+
+def _add_job_event(draft: Draft, topic: JobEvent, payload: bytes) -> None:
+    event = _read_event(draft, payload)
+    add_job_event(draft, topic.job_id, event, None if topic.operation == "deleted" else topic.operation)
+
+
+def _add_execution_event(draft: Draft, topic: JobExecutionEvent, payload: bytes) -> None:
+    event = _read_event(draft, payload)
+    thing_name = read_arn_name(event, "thingArn", "", "thing", THING_NAME)
+    if thing_name is None:
+        raise MessageError("thingArn", None, "the ARN of a thing")
+    add_execution(draft, thing_name, topic.job_id, event, status=topic.operation)
+
+
+def _add_thing_group_event(draft: Draft, topic: ThingGroupEvent, payload: bytes) -> None:
+    event = _read_event(draft, payload)
+    check_same(event, "thingGroupName", topic.thing_group_name, "", THING_GROUP_NAME)
+    group_id = read_text(event, "thingGroupId", "", THING_GROUP_ID)
+    draft.reports.append(ThingGroupReport(topic.thing_group_name, group_id))

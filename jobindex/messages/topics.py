@@ -1,15 +1,19 @@
 """The MQTT topics of AWS IoT Jobs, parsed into what they mean.
 
-AWS writes the namespace in two ways: behind `notify-namespace-` and `notify-next-namespace-`, and as a
-level of its own, `namespace-N`. A namespace may itself begin with `next-` or hold `namespace-`, so the
-longest prefix is tested first. Sources: the Jobs developer guide ("Jobs reserved topics"), the ListJobs
-reference (`namespaceId`), Greengrass nucleus `IotJobsClientWrapper.java`.
+AWS writes the namespace in two ways: behind `notify-namespace-` and `notify-next-namespace-`, and as a level of its
+own, `namespace-N`. A namespace may itself begin with `next-` or hold `namespace-`, so the longest prefix is tested
+first. Sources: the Jobs developer guide ("Jobs reserved topics"), the ListJobs reference (`namespaceId`), Greengrass
+nucleus `IotJobsClientWrapper.java`.
+
+A topic filter that no understood topic matches would index nothing, silently. The parser itself decides this: the
+wildcards of the filter are filled from an example of each form, and the result is parsed. Not chosen: a second
+description of the forms, which would have to be kept equal.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 from jobindex.errors import MessageError
 from jobindex.model.jobs import JOB_ID, NAMESPACE_ID, THING_GROUP_NAME, THING_NAME, JobExecutionStatus, JobStatus
@@ -26,8 +30,9 @@ _NOTIFY_NAMESPACE = "notify-namespace-"
 _NAMESPACE = "namespace-"
 _CURRENT_JOB = "$next"
 _FILTER_BYTES = 65_535
+_CACHED_CHARACTERS = 512  # longer than any that is understood, so the cache is bounded in bytes
 
-# CANCELLATION_IN_PROGRESS is no status of ListJobs: it reads as CANCELED.
+# CANCELLATION_IN_PROGRESS is not a status of ListJobs: it reads as CANCELED.
 JOB_OPERATIONS: dict[str, JobStatus | Literal["deleted"]] = {
     "completed": JobStatus.COMPLETED,
     "canceled": JobStatus.CANCELED,
@@ -42,37 +47,55 @@ EXECUTION_OPERATIONS = {
 }
 THING_GROUP_OPERATIONS = frozenset({"created", "updated", "deleted"})
 
+# One topic of each form and number of levels.
+_EXAMPLES = (
+    "$aws/things/t/jobs/notify",
+    "$aws/things/t/jobs/get/accepted",
+    "$aws/things/t/jobs/start-next/accepted",
+    "$aws/things/t/jobs/start-next/namespace-n/accepted",
+    "$aws/things/t/jobs/j/notify-namespace-n",
+    "$aws/things/t/jobs/j/get/accepted",
+    "$aws/things/t/jobs/j/update/accepted",
+    "$aws/things/t/jobs/j/namespace-n/get/accepted",
+    "$aws/things/t/jobs/j/namespace-n/update/accepted",
+    "$aws/events/job/j/completed",
+    "$aws/events/jobExecution/j/succeeded",
+    "$aws/events/thingGroup/g/created",
+)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobNotification:
-    """`$aws/things/T/jobs/J/notify-namespace-N`: job J of namespace N, told to thing T."""
+
+class JobNotification(NamedTuple):
+    """`$aws/things/T/jobs/J/notify-namespace-N`: job J of namespace N, announced to thing T."""
 
     thing_name: str
     job_id: str
     namespace_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingNotification:
+class PendingNotification(NamedTuple):
     """`…/jobs/notify[-namespace-N]`: the pending executions of thing T."""
 
     thing_name: str
     namespace_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextNotification:
+class PendingAnswer(NamedTuple):
+    """`…/jobs/get/accepted`: the pending executions of thing T without a namespace, at its own request."""
+
+    thing_name: str
+
+
+class NextNotification(NamedTuple):
     """`…/jobs/notify-next[-namespace-N]`: the next execution of thing T."""
 
     thing_name: str
     namespace_id: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutionAnswer:
-    """An `accepted` answer to `get`, `start-next` or `update`: the state of an execution of thing T.
+class ExecutionAnswer(NamedTuple):
+    """An answer to `get`, `start-next` or `update`: the state of an execution of thing T.
 
-    `job_id` is None where the topic leaves the job to the payload.
+    `job_id` is None if the topic leaves the job to the payload.
     """
 
     thing_name: str
@@ -80,26 +103,25 @@ class ExecutionAnswer:
     namespace_id: str | None
     member: Literal["execution", "executionState"]
     """The payload's member that holds the execution."""
+    is_rejection: bool = False
+    """Whether a rejected `update` shows the state that the execution has had since some earlier time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobEvent:
+class JobEvent(NamedTuple):
     """`$aws/events/job/J/OP`."""
 
     job_id: str
     operation: JobStatus | Literal["deleted"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobExecutionEvent:
+class JobExecutionEvent(NamedTuple):
     """`$aws/events/jobExecution/J/OP`."""
 
     job_id: str
     operation: JobExecutionStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThingGroupEvent:
+class ThingGroupEvent(NamedTuple):
     """`$aws/events/thingGroup/NAME/OP`."""
 
     thing_group_name: str
@@ -108,6 +130,7 @@ class ThingGroupEvent:
 Topic = (
     JobNotification
     | PendingNotification
+    | PendingAnswer
     | NextNotification
     | ExecutionAnswer
     | JobEvent
@@ -116,55 +139,61 @@ Topic = (
 )
 
 
-def parse_topic(topic: str) -> Topic | None:
-    """Return what `topic` means, or None where it is none of the topics that tell something.
+def parse_topic(topic: str, topic_prefix: str = "") -> Topic | None:
+    """Return what `topic` means after `topic_prefix`, or None if it is not one of the topics that mean something.
 
     One empty trailing level is dropped: the API reference writes the topic with a trailing slash.
 
     Raises:
-        MessageError: the topic has a form that tells something, with a name outside AWS's pattern.
+        MessageError: the topic has a form that means something, with a name outside AWS's pattern.
     """
+    if topic_prefix:
+        if not topic.startswith(topic_prefix):
+            return None
+        topic = topic.removeprefix(topic_prefix)
+    return _parse_cached(topic) if len(topic) <= _CACHED_CHARACTERS else _parse(topic)
+
+
+def _parse(topic: str) -> Topic | None:
     levels = topic.removesuffix("/").split("/")
     match levels:
         case ["$aws", "things", thing_name, "jobs", *rest]:
             return _parse_thing_topic(thing_name, rest)
         case ["$aws", "events", "job", job_id, operation] if operation in JOB_OPERATIONS:
-            return JobEvent(job_id=_job_id(job_id), operation=JOB_OPERATIONS[operation])
+            return JobEvent(_job_id(job_id), JOB_OPERATIONS[operation])
         case ["$aws", "events", "jobExecution", job_id, operation] if operation in EXECUTION_OPERATIONS:
-            return JobExecutionEvent(job_id=_job_id(job_id), operation=EXECUTION_OPERATIONS[operation])
+            return JobExecutionEvent(_job_id(job_id), EXECUTION_OPERATIONS[operation])
         case ["$aws", "events", "thingGroup", name, operation] if operation in THING_GROUP_OPERATIONS:
-            return ThingGroupEvent(thing_group_name=_name("thing group name", name, THING_GROUP_NAME))
+            return ThingGroupEvent(_name("thing group name", name, THING_GROUP_NAME))
         case _:
             return None
+
+
+# Things are notified on the same topics again and again.
+_parse_cached = lru_cache(maxsize=4096)(_parse)
 
 
 def _parse_thing_topic(thing_name: str, levels: Sequence[str]) -> Topic | None:
     match levels:
         case ["notify"]:
-            return PendingNotification(thing_name=_thing_name(thing_name), namespace_id=None)
+            return PendingNotification(_thing_name(thing_name), None)
         case ["notify-next"]:
-            return NextNotification(thing_name=_thing_name(thing_name), namespace_id=None)
+            return NextNotification(_thing_name(thing_name), None)
         case [level] if level.startswith(_NOTIFY_NEXT_NAMESPACE):
-            return NextNotification(
-                thing_name=_thing_name(thing_name), namespace_id=_namespace_id(level, _NOTIFY_NEXT_NAMESPACE)
-            )
+            return NextNotification(_thing_name(thing_name), _namespace_id(level, _NOTIFY_NEXT_NAMESPACE))
         case [level] if level.startswith(_NOTIFY_NAMESPACE):
-            return PendingNotification(
-                thing_name=_thing_name(thing_name), namespace_id=_namespace_id(level, _NOTIFY_NAMESPACE)
-            )
+            return PendingNotification(_thing_name(thing_name), _namespace_id(level, _NOTIFY_NAMESPACE))
         case [job_id, level] if level.startswith(_NOTIFY_NAMESPACE):
-            return JobNotification(
-                thing_name=_thing_name(thing_name),
-                job_id=_job_id(job_id),
-                namespace_id=_namespace_id(level, _NOTIFY_NAMESPACE),
-            )
-        case [*request, "accepted"]:
-            return _parse_answer(thing_name, request)
+            return JobNotification(_thing_name(thing_name), _job_id(job_id), _namespace_id(level, _NOTIFY_NAMESPACE))
+        case ["get", "accepted"]:
+            return PendingAnswer(_thing_name(thing_name))
+        case [*request, ("accepted" | "rejected") as outcome]:
+            return _parse_answer(thing_name, request, outcome)
         case _:
             return None
 
 
-def _parse_answer(thing_name: str, request: Sequence[str]) -> ExecutionAnswer | None:
+def _parse_answer(thing_name: str, request: Sequence[str], outcome: str) -> ExecutionAnswer | None:
     job: str
     namespace: str | None = None
     match request:
@@ -178,13 +207,16 @@ def _parse_answer(thing_name: str, request: Sequence[str]) -> ExecutionAnswer | 
             namespace = level
         case _:
             return None
+    if outcome == "rejected" and verb != "update":  # only a rejected update shows the execution's state
+        return None
     if verb == "update" and job == _CURRENT_JOB:
         return None
     return ExecutionAnswer(
-        thing_name=_thing_name(thing_name),
-        job_id=None if job == _CURRENT_JOB else _job_id(job),
-        namespace_id=None if namespace is None else _namespace_id(namespace, _NAMESPACE),
-        member="executionState" if verb == "update" else "execution",
+        _thing_name(thing_name),
+        None if job == _CURRENT_JOB else _job_id(job),
+        None if namespace is None else _namespace_id(namespace, _NAMESPACE),
+        "executionState" if verb == "update" else "execution",
+        is_rejection=outcome == "rejected",
     )
 
 
@@ -200,21 +232,23 @@ def _namespace_id(level: str, prefix: str) -> str:
     return _name("namespace id", level.removeprefix(prefix), NAMESPACE_ID)
 
 
-def _name(what: str, text: str, pattern: re.Pattern[str]) -> str:
+def _name(kind: str, text: str, pattern: re.Pattern[str]) -> str:
     if pattern.fullmatch(text) is None:
-        raise MessageError(f"{what} in the topic", text, f"a match of {pattern.pattern}")
+        raise MessageError(f"{kind} in the topic", text, f"a match of {pattern.pattern}")
     return text
 
 
-def filter_problem(topic_filter: str) -> str | None:
-    """Return why a topic filter is not valid, or would receive nothing of AWS IoT Jobs; None where it is right.
+def filter_problem(topic_filter: str, topic_prefix: str = "") -> str | None:
+    """Return why a topic filter is not valid, or would receive nothing of AWS IoT Jobs; None if it is right.
 
-    The rules are MQTT's (4.7.1 and 4.7.2, the same numbers in 3.1.1 and 5).
+    The filter is subscribed behind `topic_prefix`. The rules are MQTT's (4.7.1 and 4.7.2, the same numbers in 3.1.1
+    and 5).
     """
-    levels = topic_filter.split("/")
-    if not topic_filter or "\0" in topic_filter:
-        return "is no topic filter"
-    if len(topic_filter.encode()) > _FILTER_BYTES:
+    subscribed = topic_prefix + topic_filter
+    levels = subscribed.split("/")
+    if not topic_filter or "\0" in subscribed:
+        return "is not a topic filter"
+    if len(subscribed.encode()) > _FILTER_BYTES:
         return f"is longer than {_FILTER_BYTES} bytes"
     if levels[0] == "$share":
         return "a shared subscription gives each of its subscribers a part of the messages, and an index needs all"
@@ -224,4 +258,31 @@ def filter_problem(topic_filter: str) -> str | None:
         return "a '#' fills the last level (MQTT-4.7.1-2)"
     if levels[0] in {"+", "#"}:
         return "a filter that starts with a wildcard never matches a topic that starts with '$' (MQTT-4.7.2-1)"
+    if not any(_is_understood(topic_filter.split("/"), example.split("/")) for example in _EXAMPLES):
+        return _no_topic_problem(topic_filter, topic_prefix)
     return None
+
+
+def _is_understood(topic_filter: Sequence[str], example: Sequence[str]) -> bool:
+    """Return whether the filter matches an understood topic that differs from `example` only where it says so."""
+    if topic_filter[-1] == "#":  # it matches its parent level, too
+        topic_filter = [*topic_filter[:-1], *example[len(topic_filter) - 1 :]]
+    if len(topic_filter) == len(example) + 1 and topic_filter[-1] in {"", "+"}:  # an empty trailing level
+        topic_filter = topic_filter[:-1]
+    if len(topic_filter) != len(example):
+        return False
+    topic = "/".join(own if level == "+" else level for level, own in zip(topic_filter, example, strict=True))
+    try:
+        return parse_topic(topic) is not None
+    except MessageError:
+        return False
+
+
+def _no_topic_problem(topic_filter: str, topic_prefix: str) -> str:
+    problem = "no topic of AWS IoT Jobs matches it, so nothing would be indexed"
+    if topic_prefix and topic_filter.startswith(topic_prefix):
+        return f"{problem}; write it without the topic prefix {topic_prefix!r}"
+    before, separator, _ = topic_filter.partition("$aws/")
+    if before and separator:
+        return f"{problem}; if a bridge puts {before!r} before its topics, set it as the topic prefix"
+    return f"{problem}; the topics are those of {', '.join(DEFAULT_FILTERS)}"

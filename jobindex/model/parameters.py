@@ -50,6 +50,7 @@ class Text:
     pattern: str | None = None
     least_length: int = 0
     greatest_length: int | None = None
+    is_required: bool = False
 
     def problems(self, value: str) -> Iterator[str]:
         """Yield each constraint that a value does not satisfy."""
@@ -142,17 +143,22 @@ class Values:
         return [int(value) for value in self._values.get(name, ())]
 
 
-def parse_parameters(constraints: Constraints, parameters: Iterable[tuple[str, str]]) -> Values:
-    """Return what was given for parameters; those that are not known are ignored.
+def parse_parameters(
+    constraints: Constraints, parameters: Iterable[tuple[str, str]], *, refuses_unknown: bool = False
+) -> Values:
+    """Return the values of parameters; unknown ones are ignored unless `refuses_unknown` is true.
 
     Raises:
         InvalidRequestException: parameters outside their constraints, all of them in one message.
     """
     given: dict[str, list[str]] = {}
+    problems: list[str] = []
     for name, value in parameters:
         if name in constraints:
             given.setdefault(name, []).append(value)
-    problems: list[str] = []
+        elif refuses_unknown:
+            known = ", ".join(constraints) or "none"
+            problems.append(problem(name, value, f"Member must be one of the known parameters: {known}"))
     for name, values in given.items():
         if len(values) > 1 and not isinstance(constraints[name], Several):
             problems.append(problem(name, values, "Member must not be repeated"))
@@ -179,6 +185,8 @@ def _problems(name: str, constraint: Constraint, values: Sequence[str]) -> Itera
         if not constraint.least <= len(values) <= constraint.greatest:
             yield problem(name, len(values), constraint.times)
         yield from (problem(name, value, told) for value in values for told in constraint.of.problems(value))
+    elif not values and isinstance(constraint, Text) and constraint.is_required:
+        yield f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
     elif values:
         yield from (problem(name, values[-1], told) for told in constraint.problems(values[-1]))
 

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Protocol
 
 from jobindex.model.listing import Filters, JobPage, ListJobsQuery
-from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
+from jobindex.model.views import (
+    ExecutionPage,
+    ExecutionState,
+    JobChange,
+    JobDescription,
+    JobExecution,
+    JobOutcome,
+    Namespace,
+    Thing,
+)
 
 CHANGES_MAXIMUM = 100
 """Changes of how a job reads that are kept of each job."""
@@ -43,18 +52,28 @@ class Reader(Protocol):
             ResourceNotFoundException: a thing group that no message ever named.
         """
 
-    async def job(self, job_id: str) -> Job:
+    async def job(self, job_id: str) -> JobDescription:
         """Return what is known of a job.
 
         Raises:
             ResourceNotFoundException: no such job is listed.
         """
 
+    async def job_document(self, job_id: str) -> str | None:
+        """Return the document of a job, JSON; None if it is not kept.
+
+        Raises:
+            ResourceNotFoundException: no such job is listed.
+        """
+
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        """Return the last changes of how a job reads, newest first; at most CHANGES_MAXIMUM are kept of each job."""
+        """Return the last changes of a job's reported status, newest first; at most CHANGES_MAXIMUM are kept."""
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
         """Return the namespace of each of these jobs that is listed and has one."""
+
+    async def job_outcomes(self, job_ids: Collection[str]) -> Mapping[str, JobOutcome]:
+        """Return of each of these jobs that is listed whether its status was reported, and its failures."""
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         """Return jobs whose ids begin with `prefix` and are greater than `after`, in the order of their ids.
@@ -74,9 +93,17 @@ class Reader(Protocol):
         """
 
     async def executions_of_job(
-        self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
+        self,
+        job_id: str,
+        *,
+        state: ExecutionState | None,
+        after: str | None,
+        limit: int,
+        with_former: bool = False,
     ) -> ExecutionPage:
         """Return executions of a job, in the order of their things' names; `after` is a position of a page before.
+
+        `with_former` returns each earlier attempt, too, as an execution of its own behind the later one.
 
         Raises:
             ResourceNotFoundException: no such job is listed.
@@ -92,8 +119,11 @@ class Reader(Protocol):
         job_id: str | None,
         after: str | None,
         limit: int,
+        with_former: bool = False,
     ) -> ExecutionPage:
         """Return executions on a thing, those queued last first; `after` is a position of a page before.
+
+        `with_former` is as in `executions_of_job`.
 
         None does not filter. Executions whose queuedAt is unknown come last.
 

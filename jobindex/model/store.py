@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.model.jobs import from_milliseconds
 from jobindex.model.reader import Reader
+from jobindex.model.reports import RejectedMessage, Report, Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class RejectedSummary:
     topic: str
     reason: str
     payload_bytes: int
+    due_at: datetime | None = None
+    """When it will be applied by itself: its times are too far ahead until then. None if it will not be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,11 @@ class KeptMessage:
     id: int
     rejected_at: datetime
     message: RejectedMessage
+
+    @property
+    def due_at(self) -> datetime | None:
+        """As in RejectedSummary."""
+        return None if self.message.due_at is None else from_milliseconds(self.message.due_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +231,7 @@ class Store(Reader, Protocol):
         """
 
     async def retry_rejected(
-        self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
+        self, ids: Collection[int], parse: Callable[[str, bytes], Told], *, now: datetime
     ) -> Retried:
         """Parse rejected messages again and apply those that are understood now, as if they arrived now.
 
@@ -233,6 +241,9 @@ class Store(Reader, Protocol):
         Raises:
             DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
         """
+
+    async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
+        """Return the ids of rejected messages whose times were too far ahead and no longer are, at most `limit`."""
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         """Keep these rejected messages no longer, all of them for None; return how many there were."""

@@ -40,6 +40,14 @@ class Metrics:
         self.applied = self._counter("messages_applied", "Messages merged into the index")
         self.ignored = self._counter("messages_ignored", "Messages whose topic or content tells nothing")
         self.rejected = self._counter("messages_rejected", "Messages that could not be understood")
+        self.dropped_members = Counter(
+            "jobindex_members_dropped",
+            "Members of messages that are not kept: statusDetails that are not an object of texts, too many targets",
+            ["member"],
+            registry=self.registry,
+        )
+        for member in ("statusDetails", "targets"):
+            self.dropped_members.labels(member)
         self.discarded = self._counter(
             "rejected_messages_discarded", "Rejected messages that were kept no longer, to stay within their limits"
         )

@@ -11,7 +11,7 @@ def open_store(
 ) -> AbstractAsyncContextManager[Store]:
     """Open an index, made or migrated where needed.
 
-    `arn_prefix` stands in front of the ids of jobs told without an ARN. An engine is imported only where it is used.
+    `arn_prefix` begins the ARNs that no message reported. An engine is imported only if it is used.
 
     Raises:
         DatabaseRefusedError: it is no index of jobindex, newer than this version, or not to be worked with.

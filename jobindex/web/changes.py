@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from jobindex.model.jobs import JobExecutionReport, PendingListReport, Report
+from jobindex.model.reports import ExecutionReport, PendingListReport, Report
 from jobindex.model.store import NAMED_MAXIMUM, Changed
 from jobindex.monitoring.state import ServiceState, described
 
@@ -86,7 +86,7 @@ class _Tick:
         self.things.add(changed.thing_names)
         # That a thing was heard of is news of it, too.
         self.things.add(
-            {report.thing_name for report in reports if isinstance(report, JobExecutionReport | PendingListReport)}
+            {report.thing_name for report in reports if isinstance(report, ExecutionReport | PendingListReport)}
         )
         self.is_empty = False
 

@@ -76,7 +76,7 @@ def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: Ch
         metrics,
         feed,
         pages=ui.routes,
-        thing_arn_prefix=settings.thing_arn_prefix,
+        parser=settings.parser(),
         stuck_after=settings.stuck_after,
         admission=admission,
     )

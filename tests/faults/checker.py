@@ -1,28 +1,30 @@
-"""The verdict: is there a set of messages that the index may have had, and of which the oracle says what it says.
+"""The verdict: is there a set of messages that the index may have had, and of which the merge rules say what it says.
 
-Messages of different jobs have nothing to do with one another, so each job is judged by itself: over all sets of its
-few messages, where the answer over all of them is not the index's.
+The rules are the pure core's, applied to all messages of a job at once (`support/pure_index.py`): whether they are
+right is for `tests.truth` to judge; here they find what is lost. Messages of different jobs have nothing to do with one
+another but for the second of the first job event, so each job is judged by itself: over all sets of its few messages,
+if the answer over all of them is not the index's.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
-from support import oracle
+from support.pure_index import PureIndex
 
-from faults.ledger import Sent
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import Report
-from jobindex.model.listing import Filters
+from faults.ledger import NOW, Sent
+from jobindex.messages.parsing import Parser
+from jobindex.model.job import PLACES
+from jobindex.model.job_status import JobView
+from jobindex.model.reports import UNTIMED, JobDeletion, JobReport, Report, ThingGroupReport
 
 Answer = dict[str, Any]
 
-_NOW = datetime(2030, 1, 1, tzinfo=UTC)
-_ARN_PREFIX = "arn:aws:iot:us-east-1:000000000000:job/"
+_ARN_PREFIXES = ("arn:aws:iot:us-east-1:000000000000", "arn:aws:iot:us-east-1:123456789012")
+"""Of an ARN that no message reported: as the settings have it, and as the things' ARNs do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +41,27 @@ def judge(
     other_answers: Mapping[str, Answer | None],
     must_be_there: Callable[[Sent], bool],
 ) -> Verdict:
-    """Compare an index with the oracle.
+    """Compare an index with the rules.
 
     `other_answers` are those of another service, for the jobs of which it took messages: what the one lacks of them
     the other must have.
     """
     counts: Counter[str] = Counter()
-    wrong = [f"{job_id} is listed, and was never told of" for job_id in answers.keys() - jobs.keys()]
+    wrong = [f"{job_id} is listed, and was never reported" for job_id in answers.keys() - jobs.keys()]
+    sent = [one for messages in jobs.values() for one in messages]
+    first_events = {first_event(sent), first_event([one for one in sent if must_be_there(one)])}
     for job_id, messages in jobs.items():
-        answer = answers.get(job_id)
-        if answer == expected(messages):
+        answer = _without_made_up_arn(answers.get(job_id))
+        if any(answer == expected(messages, since) for since in first_events):
             counts["as over all messages"] += 1
             continue
         needed = _mask(must_be_there(sent) for sent in messages)
         possible = _possible(messages, answer)
+        other_answer = _without_made_up_arn(other_answers.get(job_id))
         if any(mask & needed == needed for mask in possible):
             counts["as over what had to be there"] += 1
         elif job_id in other_answers and any(
-            (mask | other) & needed == needed
-            for other in _possible(messages, other_answers[job_id])
-            for mask in possible
+            (mask | other) & needed == needed for other in _possible(messages, other_answer) for mask in possible
         ):
             counts["shared with the other service"] += 1
         else:
@@ -66,43 +69,90 @@ def judge(
     return Verdict(counts=counts, wrong=wrong)
 
 
-def expected(messages: Sequence[Sent]) -> Answer | None:
-    """Return what ListJobs must say of a job after these messages, None where it is not to be listed."""
-    return _expected([parse_message(sent.topic, sent.payload) for sent in messages])
+def expected(messages: Sequence[Sent], events_since: int | None = None) -> Answer | None:
+    """Return what ListJobs must say of a job after these messages but for a made-up `jobArn`; None if it is not listed.
+
+    `events_since` is the second of the earliest job event of any job, if there was one.
+    """
+    return _expected(map(_reports, messages), events_since)
 
 
-def _expected(told: Iterable[Sequence[Report]]) -> Answer | None:
-    summaries = oracle.list_jobs([report for reports in told for report in reports], Filters(), now=_NOW)
-    return _encode(summaries[0]) if summaries else None
+def _expected(told: Iterable[Sequence[Report]], events_since: int | None) -> Answer | None:
+    index = PureIndex(events_since=events_since)
+    reports = [report for reports in told for report in reports]
+    index.merge(reports)
+    jobs, _ = index.view()
+    return next((_encode(job_id, view, reports) for job_id, view in jobs.items()), None)
+
+
+# A service has some of the job events, and which is its first decides whether a job is taken to be complete: never yet,
+# or always, are all that can come of it.
+_ANY_FIRST_EVENT = (None, 0)
 
 
 def _possible(messages: Sequence[Sent], answer: Answer | None) -> list[int]:
     """Return the sets of messages, as bits, after which the answer would be this one."""
-    told = [parse_message(sent.topic, sent.payload) for sent in messages]
+    told = [_reports(sent) for sent in messages]
     return [
         mask
         for mask in range(1 << len(told))
-        if answer == _expected(reports for bit, reports in enumerate(told) if mask >> bit & 1)
+        if any(
+            answer == _expected((reports for bit, reports in enumerate(told) if mask >> bit & 1), since)
+            for since in _ANY_FIRST_EVENT
+        )
     ]
+
+
+def first_event(messages: Iterable[Sent]) -> int | None:
+    """Return the second of the earliest job event; None without one."""
+    published = (
+        report.published_at
+        for sent in messages
+        if sent.topic.startswith("$aws/events/job/")
+        for report in _reports(sent)
+        if isinstance(report, JobReport | JobDeletion) and report.published_at > UNTIMED
+    )
+    return min(published, default=None)
+
+
+def _reports(sent: Sent) -> Sequence[Report]:
+    return Parser().parse_message(sent.topic, sent.payload, NOW)
 
 
 def _mask(flags: Iterable[bool]) -> int:
     return reduce(or_, (1 << bit for bit, flag in enumerate(flags) if flag), 0)
 
 
-def _encode(job: oracle.JobSummary) -> Answer:
+def _without_made_up_arn(answer: Answer | None) -> Answer | None:
+    if answer is None or answer.get("jobArn") not in {f"{prefix}:job/{answer['jobId']}" for prefix in _ARN_PREFIXES}:
+        return answer
+    return {name: value for name, value in answer.items() if name != "jobArn"}
+
+
+def _encode(job_id: str, view: JobView, reports: Iterable[Report]) -> Answer:
+    is_concurrent = view.values[PLACES["is_concurrent"]]
     members = {
-        "jobArn": job.job_arn or _ARN_PREFIX + job.job_id,
-        "jobId": job.job_id,
-        "status": str(job.status),
-        "isConcurrent": job.is_concurrent,
-        "targetSelection": None if job.target_selection is None else str(job.target_selection),
-        "thingGroupId": job.thing_group_id,
-        "createdAt": job.created_at.timestamp(),
-        "lastUpdatedAt": job.last_updated_at.timestamp(),
-        "completedAt": None if job.completed_at is None else job.completed_at.timestamp(),
+        "jobId": job_id,
+        "status": view.status.value,
+        "isConcurrent": None if is_concurrent is None else bool(is_concurrent),
+        "targetSelection": None if view.target_selection is None else view.target_selection.value,
+        "thingGroupId": view.values[PLACES["thing_group_id"]] or _tied_id(view, reports),
+        "createdAt": view.created_at / 1000,
+        "lastUpdatedAt": view.last_updated_at / 1000,
+        "completedAt": None if view.completed_at is None else view.completed_at / 1000,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _tied_id(view: JobView, reports: Iterable[Report]) -> str | None:
+    """Return the id tied to the only group of a job."""
+    names = [group.removeprefix("name:") for group in view.groups]
+    ids = [
+        report.thing_group_id
+        for report in reports
+        if isinstance(report, ThingGroupReport) and [report.thing_group_name] == names
+    ]
+    return min((id_ for id_ in ids if id_ is not None), default=None)
 
 
 def _describe(

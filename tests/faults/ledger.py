@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Literal
 
 from faults.lives import Message, encode
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import JobDeletion
+from jobindex.messages.parsing import Parser
+from jobindex.model.reports import JobDeletion
+
+NOW = 1_893_456_000_000
+"""An arrival in 2030, in milliseconds: no message of the bench is ahead of it."""
 
 Mark = Literal["acknowledged", "saved", "excused"]
 
@@ -67,9 +70,9 @@ class Ledger:
             self._messages.append(sent)
             self._first.setdefault(job_id, number)
             if topic.endswith("/deleted"):
-                [deletion] = (one for one in parse_message(topic, sent.payload) if isinstance(one, JobDeletion))
-                assert deletion.time is not None
-                self._deleted_at[job_id] = deletion.time.timestamp()
+                reports = Parser().parse_message(topic, sent.payload, NOW)
+                [deletion] = (one for one in reports if isinstance(one, JobDeletion))
+                self._deleted_at[job_id] = deletion.time / 1000
             self._write("sent", number, sent.topic.encode() + b" " + sent.payload)
         return sent
 

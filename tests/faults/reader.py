@@ -16,6 +16,7 @@ from faults.checker import Answer
 from faults.lives import PROBES
 
 _RANKS = ["SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"]
+_IN_PROGRESS, _COMPLETED = _RANKS.index("IN_PROGRESS"), _RANKS.index("COMPLETED")
 FAILED = (URLError, http.client.HTTPException, OSError, json.JSONDecodeError)
 """What a request raises that is not answered, or not with jobs."""
 
@@ -47,7 +48,10 @@ def goes_backwards(before: Visible, now: Visible, deleted_at: float) -> bool:
     was_another, is_another = before.created_at > deleted_at, now.created_at > deleted_at
     if was_another != is_another:
         return was_another
-    return now.last_updated_at < before.last_updated_at or now.rank < before.rank
+    # Of an inferred completion it can come to be known that AWS would have reported it.
+    is_taken_back = (before.rank, now.rank) == (_COMPLETED, _IN_PROGRESS)
+    is_taken_back &= now.last_updated_at == before.last_updated_at
+    return now.last_updated_at < before.last_updated_at or (now.rank < before.rank and not is_taken_back)
 
 
 class Reader:

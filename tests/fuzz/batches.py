@@ -1,4 +1,4 @@
-"""Batches of broken messages in an index: it takes them all, says what its registers say, and answers."""
+"""Batches of broken messages in an index: it takes them all, says what its states say, and answers."""
 
 import asyncio
 import json
@@ -12,9 +12,10 @@ from shutil import rmtree
 from fuzz import documents, payloads
 from fuzz.source import Source
 from fuzz.target import Target, expect
-from jobindex.messages.parsing import told_by
-from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import ListJobsQuery, Position
+from jobindex.model.reports import RejectedMessage, Report
 from jobindex.storage.sqlite.check import check as check_file
 from jobindex.storage.sqlite.store import open_store
 
@@ -59,9 +60,11 @@ def check(batches: Sequence[Batch], folder: Path) -> None:
 async def _apply(batches: Sequence[Batch], path: Path) -> None:
     async with open_store(path) as store:
         for batch in batches:
-            told = [told_by(topic, payload) for topic, payload in batch]
-            reports: list[Report] = [report for each in told if isinstance(each, tuple) for report in each]
+            told = [Parser().told_by(topic, payload, to_milliseconds(_NOW)) for topic, payload in batch]
             rejected = [each for each in told if isinstance(each, RejectedMessage)]
+            reports: list[Report] = [
+                report for each in told if not isinstance(each, RejectedMessage) for report in each
+            ]
             await store.apply(reports, rejected, now=_NOW)
         after: Position | None = None
         found: list[str] = []

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import RejectedMessage
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.reports import RejectedMessage
 from jobindex.model.store import Store
 
 NAMESPACES = ("acme", "next-acme")
@@ -50,5 +51,10 @@ REJECTED: Sequence[RejectedMessage] = [
 
 async def tell(store: Store) -> None:
     """Tell an index of the fleet."""
-    reports = [report for topic, told in _messages() for report in parse_message(topic, json.dumps(told).encode())]
-    await store.apply(reports, REJECTED, now=datetime(2026, 11, 24, tzinfo=UTC))
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    reports = [
+        report
+        for topic, told in _messages()
+        for report in Parser().parse_message(topic, json.dumps(told).encode(), to_milliseconds(now))
+    ]
+    await store.apply(reports, REJECTED, now=now)

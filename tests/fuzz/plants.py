@@ -12,9 +12,10 @@ from jobindex.access import access, keys, signatures
 from jobindex.config import http as http_settings
 from jobindex.config import mqtt as mqtt_settings
 from jobindex.config.reader import SettingsReader
+from jobindex.messages import executions as message_executions
 from jobindex.messages import parsing, payloads, topics
 from jobindex.model import listing, page_tokens, parameters
-from jobindex.storage.sql import batch, executions
+from jobindex.storage.sql import batch, counts, executions
 from jobindex.web.api import gateway, list_jobs, operations
 from jobindex.web.protocol import HttpProtocol
 from jobindex.web.ui import rendering, sign_in
@@ -36,26 +37,29 @@ class Plant:
 
 _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
     "topics": (
-        (topics.parse_topic, 'removesuffix("/")', 'rstrip("/")'),
+        (topics._parse, 'removesuffix("/")', 'rstrip("/")'),
         (topics._name, "pattern.fullmatch", "pattern.match"),
         (topics._namespace_id, "level.removeprefix(prefix)", 'level.rpartition("namespace-")[2]'),
         (topics._parse_answer, 'verb == "update" and job == _CURRENT_JOB', "False"),
+        (topics._parse_answer, 'outcome == "rejected" and verb != "update"', "False"),
         (topics.filter_problem, 'any("#" in level for level in levels[:-1]) or ', ""),
     ),
     "payloads": (
-        (payloads._parse_time, "isinstance(value, bool) or ", ""),
-        (payloads._parse_time, "<= _YEAR_2100_MILLISECONDS", "<= 1 + _YEAR_2100_MILLISECONDS"),
-        (payloads.Members.number, "<= _MAX_NUMBER", "<= _MAX_NUMBER + 1"),
-        (payloads.Members.arn_name, "pattern.fullmatch(found_name)", "pattern.match(found_name)"),
+        (payloads._milliseconds, "type(value) is int", "isinstance(value, int)"),
+        (payloads._milliseconds, "value * 1000", "value * 1001"),
+        (payloads.read_number, "<= MAX_NUMBER:", "<= MAX_NUMBER + 1:"),
+        (payloads.read_arn_name, "pattern.fullmatch(resource[1])", "pattern.match(resource[1])"),
         (payloads.parse_payload, "except orjson.JSONDecodeError as error", "except KeyError as error"),
-        (payloads.Members.object, "not isinstance(value, dict)", "value and not isinstance(value, dict)"),
-        (parsing._execution_reports, "subject.job_id or execution.text(", "execution.text("),
-        (parsing._check_names, 'members.same("thingName", thing_name, THING_NAME)', "pass"),
+        (payloads.read_object, "value is None", "not value"),
+        (message_executions.add_execution, "job_id or read_text(", "read_text("),
+        (parsing._read_payload, 'check_thing(members, "", thing_name)', "pass"),
+        (parsing._check_ahead, "> _AHEAD_MILLISECONDS", "> 1000 * _AHEAD_MILLISECONDS"),
+        (message_executions._read_details, "option=orjson.OPT_SORT_KEYS", "option=0"),
     ),
     "batches": (
-        (batch._merge, "*merge.MERGE, *readings.CHANGED,", "*readings.CHANGED, *merge.MERGE,"),
-        (batch._merge, "(readings.CHANGED_EXECUTION, *merge", "(*merge"),
-        (payloads.Members.number, "<= _MAX_NUMBER", "<= 2 * _MAX_NUMBER + 1"),
+        (batch.Batch._load_dependents, "self._states.load_pending(things)", "pass"),
+        (batch.Batch._write_executions, "by=by)", "by=1)"),
+        (counts.Counts.count_execution, "self._executions[former] -= 1", "pass"),
     ),
     "tokens": (
         (page_tokens.unseal, " or _encoded(sealed) != token", ""),
@@ -65,14 +69,14 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (executions._decode, "(ValueError, RecursionError)", "RecursionError"),
         (executions._decode, "1 << 63", "1 << 64"),
         (executions._decode, "not member.isascii()", "False"),
-        (executions._wanted, "if seen is not None", "if False"),
+        (executions.ExecutionReader._wanted, "if self._visible is not None", "if False"),
     ),
     "queries": (
         (operations.admit, "principal.check_all_seen(operation.name)", "pass"),
-        (access.visible_to, "store.seen_by(principal.namespace_ids)", "store"),
-        (executions.read_execution, ' or not is_visible(row["job_namespace_id"], seen)', ""),
+        (access.visible_to, "store.visible_to(principal.namespace_ids)", "store"),
+        (executions.ExecutionReader._wanted, "if self._visible is not None", "if False"),
         (parameters.Integer.problems, "_INTEGER.fullmatch(value) is None", "not value.isdigit()"),
-        (list_jobs.ListJobs.__call__, "asked = principal.namespace_ids,", "asked = None,"),
+        (list_jobs.ListJobs.__call__, "question = principal.namespace_ids,", "question = None,"),
         (gateway.Gateway._who, "if self._is_free(scope) or", "if True or"),
         (rendering.Renderer.__init__, "autoescape=True", "autoescape=False"),
         (sign_in.SignIn._sign_in, "following.startswith(HOME) and following.isprintable()", "following"),
@@ -133,7 +137,17 @@ def planted(plant: Plant) -> Iterator[None]:
     exec(source.replace(plant.before, plant.after), {**function.__globals__}, made)
     former = function.__code__
     function.__code__ = made[function.__name__].__code__
+    _forget()
     try:
         yield
     finally:
         function.__code__ = former
+        _forget()
+
+
+def _forget() -> None:
+    """Empty the caches of results, which are those of the function as it was."""
+    for module in (topics, payloads, message_executions):
+        for cached in vars(module).values():
+            if hasattr(cached, "cache_clear"):
+                cached.cache_clear()

@@ -1,7 +1,7 @@
 """Topics and topic filters, beside another reader of both: regular expressions, written from the rules alone."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,7 +31,12 @@ _FORMS = (
     (_THING + r"notify(?:-namespace-<N>)?", "PendingNotification", None),
     (_THING + r"notify-next(?:-namespace-<N>)?", "NextNotification", None),
     (_THING + r"(?:\$next|<J>)/(?:namespace-<N>/)?get/accepted", "ExecutionAnswer", "execution"),
-    (_THING + r"(?!\$next/)<J>/(?:namespace-<N>/)?update/accepted", "ExecutionAnswer", "executionState"),
+    (
+        _THING + r"(?!get/accepted)(?!\$next/)<J>/(?:namespace-<N>/)?update/(?:accepted|rejected)",
+        "ExecutionAnswer",
+        "executionState",
+    ),
+    (_THING + r"get/accepted", "PendingAnswer", None),
     (_THING + r"start-next/(?:namespace-<N>/)?accepted", "ExecutionAnswer", "execution"),
     *(
         (rf"\$aws/events/job/<J>/{name}", "JobEvent", {"cancellation_in_progress": "canceled"}.get(name, name))
@@ -49,6 +54,27 @@ _NAMES = {
 }
 _MEMBERS = {"T": "thing_name", "J": "job_id", "N": "namespace_id", "G": "thing_group_name"}
 _FILTER = re.compile(r"(?:(?:[^/+#\0]*|\+)/)*(?:[^/+#\0]*|\+|#)")
+
+_T, _J, _N = (
+    f"[{characters}]{{1,{length}}}"
+    for characters, length in (("a-zA-Z0-9:_-", 128), ("a-zA-Z0-9_-", 64), ("a-zA-Z0-9_-", 128))
+)
+_OF_THING = [r"\$aws", "things", _T, "jobs"]
+_LEVELS = [
+    [*_OF_THING, _J, f"notify-namespace-{_N}"],
+    [*_OF_THING, f"notify(?:-next)?(?:-namespace-{_N})?"],
+    [*_OF_THING, "get", "accepted"],
+    [*_OF_THING, rf"\$next|{_J}", "get", "accepted"],
+    [*_OF_THING, rf"\$next|{_J}", f"namespace-{_N}", "get", "accepted"],
+    [*_OF_THING, _J, "update", "accepted|rejected"],
+    [*_OF_THING, _J, f"namespace-{_N}", "update", "accepted|rejected"],
+    [*_OF_THING, "start-next", "accepted"],
+    [*_OF_THING, "start-next", f"namespace-{_N}", "accepted"],
+    [r"\$aws", "events", "job", _J, "|".join(JOB_OPERATIONS)],
+    [r"\$aws", "events", "jobExecution", _J, "|".join(EXECUTION_OPERATIONS)],
+    [r"\$aws", "events", "thingGroup", _T, "|".join(GROUP_OPERATIONS)],
+]
+"""The levels of every topic that says something."""
 
 Read = tuple[object, ...] | None
 
@@ -90,7 +116,8 @@ def make_topic(source: Source) -> str:
         f"$aws/things/{thing}/jobs/notify-next{suffix}",
         f"$aws/things/{thing}/jobs/{job}/{level}get/accepted",
         f"$aws/things/{thing}/jobs/$next/{level}get/accepted",
-        f"$aws/things/{thing}/jobs/{job}/{level}update/accepted",
+        f"$aws/things/{thing}/jobs/{job}/{level}update/{source.pick(['accepted', 'rejected'])}",
+        f"$aws/things/{thing}/jobs/get/accepted",
         f"$aws/things/{thing}/jobs/$next/{level}update/accepted",
         f"$aws/things/{thing}/jobs/start-next/{level}accepted",
         f"$aws/events/job/{job}/{source.pick(JOB_OPERATIONS)}",
@@ -139,6 +166,18 @@ def _read(topic: str) -> Read:
     return type(parsed).__name__, *names, told if told is None or told.startswith("exec") else told.lower()
 
 
+def _reaches(topic_filter: Sequence[str], form: Sequence[str]) -> bool:
+    """Return whether a filter matches a topic of a form, with an empty level behind it or without."""
+    for levels in (form, [*form, ""]):
+        is_open = topic_filter[-1] == "#"
+        given = topic_filter[:-1] if is_open else topic_filter
+        if (len(given) <= len(levels)) if is_open else (len(given) == len(levels)):
+            pairs = zip(given, levels, strict=False)
+            if all(level == "+" or re.fullmatch(pattern, level) for level, pattern in pairs):
+                return True
+    return False
+
+
 def _check_filter(topic_filter: str) -> None:
     is_right = (
         bool(topic_filter)
@@ -146,6 +185,7 @@ def _check_filter(topic_filter: str) -> None:
         and _FILTER.fullmatch(topic_filter) is not None
         and not topic_filter.startswith(("+", "#"))
         and topic_filter.split("/", maxsplit=1)[0] != "$share"
+        and any(_reaches(topic_filter.split("/"), form) for form in _LEVELS)
     )
     problem = filter_problem(topic_filter)
     expect(that=is_right == (problem is None), of=problem)

@@ -30,7 +30,10 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 def test_a_job_is_told_in_aws_form(api: Api) -> None:
-    """What is known of a job comes back through boto3, times right to the millisecond; the rest is left out."""
+    """What is known of a job comes back through boto3, times right to the millisecond; the rest is left out.
+
+    An ARN that was not reported has the source of those that were.
+    """
     api.apply(
         (
             JOB.format("full", "n"),
@@ -63,7 +66,7 @@ def test_a_job_is_told_in_aws_form(api: Api) -> None:
             "completedAt": datetime(2017, 2, 10, 0, 38, 0, 1000, tzinfo=UTC),
         },
         {
-            "jobArn": "arn:aws:iot:eu-central-1:123456789012:job/bare",
+            "jobArn": "arn:aws-cn:iot:cn-north-1:111122223333:job/bare",
             "jobId": "bare",
             "status": "IN_PROGRESS",
             "createdAt": datetime(2017, 2, 10, 0, 36, 40, tzinfo=UTC),

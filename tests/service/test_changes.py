@@ -14,13 +14,13 @@ from urllib import request as urllib_request
 import pytest
 from starlette.requests import Request
 from support.brokers import mosquitto, publish
+from support.messages import parsed
 from support.services import Service, running
 from support.waiting import wait_until
 
 from jobindex.access.access import PRINCIPAL
 from jobindex.access.principals import ANYONE
 from jobindex.errors import ServiceUnavailableException
-from jobindex.messages.parsing import parse_message
 from jobindex.model.store import NAMED_MAXIMUM, Changed
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import Ingestion, ServiceState
@@ -29,8 +29,8 @@ from jobindex.web.api import events
 from jobindex.web.api.throttle import Throttle
 from jobindex.web.changes import ChangeFeed, Interest
 
-TOLD = parse_message("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", b'{"execution": {"status": "QUEUED"}}')
-OTHER = parse_message("$aws/things/thing-2/jobs/job-2/notify-namespace-other", b'{"execution": {"status": "QUEUED"}}')
+TOLD = parsed(("$aws/things/thing-1/jobs/job-1/notify-namespace-fleet", {"execution": {"status": "QUEUED"}}))
+OTHER = parsed(("$aws/things/thing-2/jobs/job-2/notify-namespace-other", {"execution": {"status": "QUEUED"}}))
 
 
 def changed(*job_ids: str, thing_name: str = "thing-1", namespace_id: str = "fleet") -> Changed:

@@ -62,7 +62,7 @@ def test_jobs_are_listed_as_listjobs_lists_them(service: Service) -> None:
     ("arguments", "expected"),
     [
         (("--namespace-id", "acme"), {"update-7", "update-8"}),
-        (("--namespace-id", "acme", "--status", "IN_PROGRESS"), {"update-7"}),
+        (("--namespace-id", "acme", "--status", "IN_PROGRESS"), {"update-7", "update-8"}),
         (("--status", "canceled"), {"check-1"}),
         (("--target-selection", "SNAPSHOT"), {"update-7"}),
         (("--prefix", "up"), {"update-7", "update-8"}),
@@ -92,6 +92,13 @@ def test_a_pipe_gets_aligned_text(service: Service) -> None:
     ] == header.split()
     assert ["check-1", "other", "CANCELED", "-", "-"] == line.split()[:5]
     assert "\x1b" not in ended.stdout
+
+
+def test_an_inferred_status_is_listed_as_one(service: Service) -> None:
+    """Also if the namespace is given; a reported one stands alone."""
+    _, *rows = jobindex("list", "--namespace-id", "acme", "--endpoint", service.url).stdout.splitlines()
+    statuses = {row.split()[0]: row.split()[2:4] for row in rows}
+    assert {"update-7": ["IN_PROGRESS", "SNAPSHOT"], "update-8": ["IN_PROGRESS", "(inferred)"]} == statuses
 
 
 def test_the_namespace_of_each_job_is_listed(service: Service) -> None:
@@ -128,11 +135,11 @@ def test_a_job_is_shown_with_all_that_is_known(service: Service) -> None:
     assert "created:       2023-11-14T22:13:20Z (reported)\n" in shown.stdout
     assert "executions:    1 of 2 known have ended: 1 QUEUED, 1 SUCCEEDED\n" in shown.stdout
     rows = [line.split() for line in shown.stdout.splitlines()]
-    assert ["pump-1", "QUEUED", "2023-11-14T22:13:20Z", "2023-11-14T22:13:29Z", "-"] in rows
-    assert ["pump-2", "SUCCEEDED", "-", "2023-11-14T22:13:27Z", "1"] in rows
+    assert ["pump-1", "QUEUED", "2023-11-14T22:13:20Z", "2023-11-14T22:13:29Z", "-", "-"] in rows
+    assert ["pump-2", "SUCCEEDED", "-", "2023-11-14T22:13:27Z", "1", "-"] in rows
     assert ["-", "IN_PROGRESS", "acme", "reported"] == rows[-1][1:]
     inferred = jobindex("show", "update-8", "--endpoint", service.url).stdout
-    assert "status:        COMPLETED (inferred)\n" in inferred
+    assert "status:        IN_PROGRESS (inferred)\n" in inferred
 
 
 def test_a_job_is_shown_to_programs(service: Service) -> None:

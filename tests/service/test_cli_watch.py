@@ -7,14 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from support.brokers import publish
+from support.brokers import mosquitto, publish
 from support.commands import jobindex
 from support.served_fleet import QUEUED_AT, THING, served_fleet
-from support.services import Service
+from support.services import Service, running
 from support.stub_server import answering, serving
 from support.waiting import wait_until
 
@@ -30,6 +31,10 @@ class Watch:
     def text(self) -> str:
         """Return what it has printed."""
         return self._output.read_text()
+
+    def shows(self, text: str) -> bool:
+        """Return whether it has printed a text."""
+        return text in self.text()
 
     def notes(self) -> str:
         """Return what it has told on standard error."""
@@ -76,9 +81,9 @@ def test_jobs_are_told_as_they_change(tmp_path: Path) -> None:
         publish(port, [(f"{THING.format('pump-1')}/new-1/notify-namespace-acme", '{"job": {"status": "SCHEDULED"}}')])
         told = watch.wait_for(jobId="new-1")
         assert ("SCHEDULED", "acme", True) == (told["status"], told["namespaceId"], told["isStatusReported"])
-        publish(port, [("$aws/events/job/new-1/completed", f'{{"timestamp": {QUEUED_AT + 10**8}}}')])
+        publish(port, [("$aws/events/job/new-1/completed", f'{{"timestamp": {QUEUED_AT + 10**7}}}')])
         watch.wait_for(jobId="new-1", status="COMPLETED")
-        publish(port, [("$aws/events/job/new-1/deleted", f'{{"timestamp": {QUEUED_AT + 2 * 10**8}}}')])
+        publish(port, [("$aws/events/job/new-1/deleted", f'{{"timestamp": {QUEUED_AT + 2 * 10**7}}}')])
         wait_until(lambda: "status" not in json.loads(watch.text().splitlines()[-1]), "the deletion")
 
         pending = f"{THING.format('pump-9')}/notify-namespace-acme"
@@ -86,7 +91,7 @@ def test_jobs_are_told_as_they_change(tmp_path: Path) -> None:
         publish(port, [(pending, json.dumps({"timestamp": QUEUED_AT, "jobs": {"QUEUED": [entry]}}))])
         watch.wait_for(jobId="queued-1", executions={"QUEUED": 1})
         publish(port, [(pending, json.dumps({"timestamp": QUEUED_AT + 1, "jobs": {}}))])
-        watch.wait_for(jobId="queued-1", executions={"ENDED": 1}, status="COMPLETED")
+        watch.wait_for(jobId="queued-1", executions={"ENDED": 1}, status="IN_PROGRESS", isStatusReported=False)
         publish(port, [(f"{THING.format('pump-9')}/last-1/notify-namespace-acme", "{}")])
         watch.wait_for(jobId="last-1")
         # At first the service may not know what changed just before.
@@ -112,8 +117,34 @@ def test_what_is_watched_can_be_narrowed(tmp_path: Path) -> None:
         assert ["three", "CANCELED", "acme"] == line.split()[1:]
 
 
+def test_an_inferred_status_is_not_printed_as_a_reported_one(tmp_path: Path) -> None:
+    """A rollout in stages, seen through lists only, seems complete after each; its executions are counted."""
+    with (
+        mosquitto(tmp_path) as broker,
+        running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
+        watching(tmp_path, service, "--job", "staged") as watch,
+    ):
+        port = broker.port
+        for stage in range(3):
+            topic = f"{THING.format(f'pump-{stage}')}/notify-namespace-acme"
+            entry = {"jobId": "staged", "queuedAt": QUEUED_AT + 100 * stage}
+            for timestamp, jobs in ((100 * stage, {"QUEUED": [entry]}), (100 * stage + 50, {})):
+                publish(port, [(topic, json.dumps({"timestamp": QUEUED_AT + timestamp, "jobs": jobs}))])
+            ended = f"({stage + 1} ENDED)"
+            wait_until(partial(watch.shows, ended), "the end of a stage")
+            (staged,) = service.jobs().values()
+            assert "COMPLETED" == staged["status"]
+        publish(port, [("$aws/events/job/staged/completed", f'{{"timestamp": {QUEUED_AT + 400}}}')])
+        wait_until(lambda: "COMPLETED" in watch.text(), "the completion")
+        *inferred, last = watch.text().splitlines()
+        assert {"staged  no status reported  acme"} == {
+            line.partition("  ")[2].partition("  (")[0] for line in inferred
+        }
+        assert last.endswith("staged  COMPLETED  acme  (3 ENDED)")
+
+
 CHANGE = b'retry: 2000\n\nevent: change\ndata: {"at": 1700000000, "jobs": ["j"]}\n\n'
-JOB = b'{"jobId": "j", "status": "IN_PROGRESS"}'
+JOB = b'{"jobId": "j", "status": "IN_PROGRESS", "isStatusReported": true}'
 END = b"event: end\ndata: {}\n\n"
 
 

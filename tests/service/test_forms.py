@@ -11,9 +11,10 @@ from support.waiting import wait_until
 THING = "$aws/things/pump-1/jobs"
 NEXT = {"timestamp": 1600000000, "execution": {"jobId": "next", "status": "QUEUED", "queuedAt": 1600000000}}
 ACCEPTED = {"timestamp": 1600000000, "execution": {"jobId": "told", "status": "IN_PROGRESS"}}
-UPDATED = {"timestamp": 1600000000, "executionState": {"status": "SUCCEEDED", "versionNumber": 2}}
+# Before every job event: of an end after the first one AWS would have reported the completion.
+UPDATED = {"timestamp": 1599999999, "executionState": {"status": "SUCCEEDED", "versionNumber": 2}}
 PENDING = {"timestamp": 1600000000, "jobs": {"QUEUED": [{"jobId": "pending", "queuedAt": 1600000000}]}}
-EVENT = {"timestamp": 1600000000, "thingArn": "arn:aws:iot:us-east-1:123456789012:thing/pump-1"}
+EVENT = {"timestamp": 1599999999, "thingArn": "arn:aws:iot:us-east-1:123456789012:thing/pump-1"}
 
 # A topic, its payload, the job that it tells of, the job's status and its namespace.
 FORMS = [
@@ -38,8 +39,9 @@ FORMS = [
     ("$aws/events/job/event/deletion_in_progress", {"timestamp": 1600000000}, "event", "DELETION_IN_PROGRESS", None),
     *(
         (f"$aws/events/jobExecution/run/{operation}", EVENT, "run", "COMPLETED", None)
-        for operation in ("succeeded", "failed", "rejected", "canceled", "timed_out", "removed", "deleted")
+        for operation in ("succeeded", "failed", "rejected", "canceled", "timed_out", "removed")
     ),
+    ("$aws/events/jobExecution/run/deleted", EVENT, "run", "IN_PROGRESS", None),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from support.api_server import ARN_PREFIX, Api, serving
+from support.api_server import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
 
 Message = tuple[str, dict[str, Any]]
 
@@ -78,6 +78,12 @@ def test_an_empty_index_tells_empty_pages(api: Api) -> None:
         assert (404, "ResourceNotFoundException") == (status, headers["x-amzn-errortype"])
 
 
+def counts(**known: int) -> dict[str, int]:
+    """Return AWS's `jobProcessDetails`; all others are 0."""
+    names = ("Queued", "InProgress", "TimedOut", "Failed", "Rejected", "Removed", "Canceled", "Succeeded")
+    return dict.fromkeys((f"numberOf{name}Things" for name in names), 0) | known
+
+
 def test_a_job_is_told_whole(api: Api) -> None:
     """All that is known, and what of it was told or inferred."""
     job = {
@@ -108,12 +114,14 @@ def test_a_job_is_told_whole(api: Api) -> None:
         "completedAt": 1486687081.5,
         "firstHeardAt": ARRIVED,
         "executions": {"QUEUED": 1, "FAILED": 1},
+        "failures": 1,
+        "knownProcessDetails": counts(numberOfQueuedThings=1, numberOfFailedThings=1),
     } == api.request("/index/jobs/full")[1]
 
     api.apply(without_namespace("bare"), now=NOW)
     assert {
         "jobId": "bare",
-        "jobArn": ARN_PREFIX + "bare",
+        "jobArn": "arn:aws:iot:us-east-1:123456789012:job/bare",
         "status": "COMPLETED",
         "isStatusReported": False,
         "thingGroupIds": [],
@@ -124,6 +132,8 @@ def test_a_job_is_told_whole(api: Api) -> None:
         "completedAt": 1000,
         "firstHeardAt": ARRIVED,
         "executions": {"SUCCEEDED": 1},
+        "failures": 0,
+        "knownProcessDetails": counts(numberOfSucceededThings=1),
     } == api.request("/index/jobs/bare")[1]
 
 
@@ -177,12 +187,15 @@ def test_the_executions_of_a_job_are_told_in_any_state(api: Api, limit: int) -> 
         {
             "jobId": "job",
             "thingName": thing,
+            "thingArn": THING_ARN_PREFIX + thing,
             "namespaceId": "n",
             "state": "QUEUED",
             "queuedAt": 100,
             "lastUpdatedAt": 100,
             "waitingSince": 100,
+            "seenPendingAt": 100,
             "executionNumber": 1,
+            "formerAttempts": [],
         }
         for thing in things
     ]

@@ -1,6 +1,5 @@
 """What /metrics tells of the index: jobs and executions by namespace, and those that are stuck."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,9 +10,9 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.api_server import Api, serving
+from support.messages import parsed
 
 from jobindex.messages import topics
-from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import JobStatus
 from jobindex.model.store import Store
 from jobindex.model.views import ExecutionState
@@ -149,6 +148,6 @@ def test_the_other_figures_are_served_while_the_index_cannot_be_read(api: Api) -
 async def test_the_time_after_which_an_execution_is_stuck_is_given(store: Store) -> None:
     """The setting decides, not the hour."""
     topic, payload = pending("young", "a", NOW - timedelta(minutes=50))
-    await store.apply(parse_message(topic, json.dumps(payload).encode()), [], now=NOW)
+    await store.apply(parsed((topic, payload)), [], now=NOW)
     assert 1 == (await read_census(store, stuck_after=timedelta(minutes=49), now=NOW)).stuck
     assert 0 == (await read_census(store, stuck_after=timedelta(minutes=51), now=NOW)).stuck

@@ -25,7 +25,8 @@ from jobindex.ingest.inbox import IN_HAND_MAXIMUM
 from jobindex.ingest.mqtt_client import connect_publisher
 from jobindex.ingest.publish_channel import READ_BYTES
 from jobindex.ingest.subscriber import Subscriber
-from jobindex.model.jobs import Told
+from jobindex.messages.parsing import Parser
+from jobindex.model.reports import Told
 from jobindex.model.store import Store
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import Ingestion, ServiceState
@@ -253,6 +254,7 @@ def make_subscriber(
         [Broker(host="127.0.0.1", port=port, client_id="subscriber", protocol="3.1.1")],
         ["$aws/things/+/jobs/#"] * 4,
         apply,
+        parser=Parser(),
         store=store,
         state=state,
         metrics=Metrics(state),

@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -21,10 +22,11 @@ from support.waiting import wait_until
 from jobindex.cli import rejected_client
 from jobindex.cli.output import plain_table
 from jobindex.cli.rejected_client import COLUMNS, row
-from jobindex.errors import MessageError, ResourceNotFoundException
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.errors import ResourceNotFoundException
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import ListJobsQuery
+from jobindex.model.reports import RejectedMessage, Told
 from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Retried, Store
 from jobindex.web.api.operations import LIMIT_MAXIMUM
 from jobindex.web.api.rejected import AT_ONCE
@@ -33,6 +35,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LATER = datetime(2030, 1, 2, tzinfo=UTC)
 
 TOPIC = "$aws/things/t/jobs/{}/notify-namespace-n"
+
+parse_later = partial(Parser().told_by, now=to_milliseconds(LATER))
 
 
 def rejected(job_id: str, payload: bytes = b"{}", reason: str = "old") -> RejectedMessage:
@@ -68,7 +72,7 @@ async def test_a_rejected_message_is_read_whole(store: Store) -> None:
 async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store) -> None:
     """The applied leave the list, the others have their new reason; what has changed is told."""
     await store.apply((), [rejected("a"), rejected("b", b"bad"), rejected("c")], now=NOW)
-    retried = await store.retry_rejected([3, 2, 1, 9], parse_message, now=LATER)
+    retried = await store.retry_rejected([3, 2, 1, 9], parse_later, now=LATER)
     left = await store.rejected_messages(after=0, limit=9)
     assert [2] == [message.id for message in left]
     changed = Changed(job_ids=frozenset("ac"), namespace_ids=frozenset("n"), thing_names=frozenset())
@@ -81,10 +85,10 @@ async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
     """What is applied and what leaves the list are one transaction."""
     await store.apply((), [rejected("a"), rejected("b")], now=NOW)
 
-    def parse(topic: str, payload: bytes) -> tuple[Report, ...]:
+    def parse(topic: str, payload: bytes) -> Told:
         if topic == TOPIC.format("b"):
             raise ZeroDivisionError
-        return parse_message(topic, payload)
+        return parse_later(topic, payload)
 
     with pytest.raises(ZeroDivisionError):
         await store.retry_rejected([1, 2], parse, now=LATER)
@@ -96,13 +100,14 @@ async def test_a_message_that_was_retried_is_kept_again_when_it_is_rejected_agai
     """Its reason is the new one."""
     await store.apply((), [rejected("a")], now=NOW)
 
-    def parse(topic: str, payload: bytes) -> tuple[Report, ...]:  # noqa: ARG001
-        raise MessageError("field", "value", "what it should be")
+    def parse(topic: str, payload: bytes) -> Told:
+        return RejectedMessage(topic, payload, expected, due_at=to_milliseconds(LATER))
 
     expected = "field: 'value' is not what it should be"
     assert {1: expected} == (await store.retry_rejected([1], parse, now=LATER)).rejected
     kept = await store.rejected_message(1)
-    assert (expected, NOW) == (kept.message.reason, kept.rejected_at)
+    assert (expected, NOW, LATER) == (kept.message.reason, kept.rejected_at, kept.due_at)
+    assert [LATER] == [summary.due_at for summary in await store.rejected_messages(after=0, limit=9)]
 
 
 async def test_purged_messages_are_gone(store: Store) -> None:

@@ -10,13 +10,13 @@ from functools import partial
 
 import psycopg
 import pytest
+from support.messages import parsed
 from support.postgresql_servers import execute
 from support.waiting import wait_until
 
 from jobindex.errors import LeaseLostError
 from jobindex.ingest.replica import Replica
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import RejectedMessage
+from jobindex.model.reports import RejectedMessage
 from jobindex.model.store import Changed, Store
 from jobindex.monitoring.state import Ingestion, IngestionStatus, ServiceState
 from jobindex.storage.databases import PostgresDatabase
@@ -251,14 +251,14 @@ async def test_what_one_writes_the_others_are_told(replicas: Replicas) -> None:
     one = await replicas.start()
     await until(lambda: one.ingests, "the first")
     other = await replicas.start()
-    reports = parse_message("$aws/things/pump/jobs/update/notify-namespace-acme", b"{}")
+    reports = tuple(parsed(("$aws/things/pump/jobs/update/notify-namespace-acme", {})))
     rejected = [RejectedMessage(topic="$aws/things/pump/jobs/notify-namespace-acme", payload=b"{", reason="no JSON")]
     with pytest.raises(LeaseLostError):
         await other.store.apply(reports, (), now=NOW)
     applied = await one.store.apply(reports, rejected, now=NOW)
     await until(lambda: other.changes, "the change")
     assert [applied.changed] == other.changes
-    understood = parse_message("$aws/things/pump/jobs/other/notify-namespace-acme", b"{}")
+    understood = tuple(parsed(("$aws/things/pump/jobs/other/notify-namespace-acme", {})))
     retried = await other.store.retry_rejected([1], lambda *_: understood, now=NOW)
     await until(lambda: one.changes, "the change")
     assert [retried.changed] == one.changes

@@ -19,7 +19,7 @@ from support.brokers import Message
 from jobindex.access.access import Access
 from jobindex.access.keys import Key, Keys, digest
 from jobindex.access.principals import Principal, Role
-from jobindex.model.jobs import RejectedMessage
+from jobindex.model.reports import RejectedMessage
 from jobindex.storage.databases import Database, PostgresDatabase
 from jobindex.web.api.openapi import GET_OPENAPI
 
@@ -51,6 +51,8 @@ ASKED: Mapping[str, Sequence[str | None]] = {
     "before": (None,),
     "executionNumber": (None, "1"),
     "beforeSubstitution": (None,),
+    "includeJobDocument": (None, "false"),
+    "resourceArn": ("arn:aws:iot:us-east-1:123456789012:job/other-1",),
     "all": (None,),
     "fragment": (None, "list", ""),
 }

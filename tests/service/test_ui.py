@@ -14,8 +14,8 @@ from support.api_server import Api, serving
 from support.html_browser import Document, read
 from support.waiting import wait_until
 
-from jobindex.model.jobs import RejectedMessage
 from jobindex.model.listing import JobPage, ListJobsQuery
+from jobindex.model.reports import RejectedMessage
 from jobindex.monitoring.state import Ingestion
 from jobindex.web.ui.page import PAGE_SIZE
 
@@ -232,8 +232,8 @@ def test_a_job_says_how_its_status_is_known(api: Api) -> None:
     """In words: told, or inferred and from what; with its executions, and what it was before."""
     fill(api)
     shown = page(api, "jobs").follow("job-1")
-    assert "Inferred: no message told a status, and 2 of 3 known executions have not ended." in shown.text
-    assert [["pump-1", "Queued"], ["pump-2", "Queued"], ["pump-3", "Failed"]] == [row[:2] for row in shown.rows[1:]]
+    assert "Inferred: no message reported a status, and 2 of 3 known executions have not ended." in shown.text
+    assert [["pump-3", "Failed"], ["pump-1", "Queued"], ["pump-2", "Queued"]] == [row[:2] for row in shown.rows[1:]]
     assert "first listed as In progress" in shown.text
     failed = shown.send(state="FAILED")
     assert ["pump-3"] == failed.column(0)
@@ -241,7 +241,7 @@ def test_a_job_says_how_its_status_is_known(api: Api) -> None:
     assert 400 == page(api, "jobs/job-1?state=none").status
     assert "Things" in shown.follow("pump-1").links
     told = page(api, "jobs/job-2")
-    assert "A message told this status." in told.text
+    assert "A message reported this status." in told.text
     assert ["job-2"] == told.follow("hall").column(0)
 
 
@@ -275,11 +275,13 @@ def test_things_are_found_by_their_names(api: Api) -> None:
     assert "pump-1" not in found.links
     assert "No thing's name begins so" in things.send(prefix="x").text
     shown = found.follow("pump-2")
-    assert "acme: listed completely just now" in shown.text
+    assert "acme: listed completely " in shown.text
     assert ["job-1", "Queued waits for 6 min", "acme"] == shown.rows[1][:3]
     assert 'class="waits"' in shown.html
     stuck = page(api, "things/pump-1")
-    assert ["job-1", "Queued waits for 3 h Stuck", "acme"] == stuck.rows[1][:3]
+    job, execution, namespace = stuck.rows[1][:3]
+    assert ("job-1", "acme") == (job, namespace)
+    assert execution.startswith("Queued waits for 3 h Stuck nothing heard since it was seen pending ")
     assert 'class="waits"' not in page(api, "things/pump-3").html
 
 

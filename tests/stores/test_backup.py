@@ -13,22 +13,23 @@ from pathlib import Path
 
 import pytest
 from support.commands import jobindex
+from support.message_streams import parse
 from support.services import Service, running
 from support.waiting import wait_until
 
 from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError
-from jobindex.messages.parsing import parse_message
 from jobindex.model.store import Session
+from jobindex.model.views import ExecutionState
 from jobindex.storage.migrations import load_migrations
-from jobindex.storage.sqlite import store as sqlite
 from jobindex.storage.sqlite.backup import back_up, restore
 from jobindex.storage.sqlite.check import check
+from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script
 from jobindex.storage.sqlite.store import migrate, open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CHANGE_INDEX = """
 DROP INDEX executions_pending;
-CREATE INDEX executions_pending ON executions (thing_name) WHERE has_ended = 1
+CREATE INDEX executions_pending ON executions (thing_name) WHERE state = 'QUEUED'
 """
 WRITE_AND_DIE = """
 import os, sqlite3, sys
@@ -43,6 +44,9 @@ MESSAGES = [
     *[(f"$aws/things/t{n % 7}/jobs/job-{n:03}/notify-namespace-n", b'{"timestamp": %d}' % n) for n in range(300)],
     (f"{THING}/notify-namespace-n", b'{"timestamp": 5, "jobs": {"QUEUED": [{"jobId": "job-001", "queuedAt": 5}]}}'),
     (f"{THING}/job-001/notify-namespace-n", b'{"job": {"thingGroupName": "g", "targetSelection": "SNAPSHOT"}}'),
+    (f"{THING}/job-009/get/accepted", b'{"execution": {"status": "FAILED", "queuedAt": 5, "executionNumber": 1}}'),
+    (f"{THING}/job-009/get/accepted", b'{"execution": {"status": "FAILED", "queuedAt": 6, "executionNumber": 2}}'),
+    (f"{THING}/job-009/update/accepted", b'{"timestamp": 7, "executionState": {"status": "IN_PROGRESS"}}'),
     (f"{THING}/job-008/get/accepted", b'{"execution": {"status": "SUCCEEDED", "lastUpdatedAt": 9}}'),
     (f"{THING}/notify-namespace-n", b'{"timestamp": 8, "jobs": {}}'),
     ("$aws/events/job/job-002/deleted", b'{"timestamp": 20}'),
@@ -60,8 +64,7 @@ def database(tmp_path: Path) -> Path:
 async def fill(path: Path, messages: Sequence[tuple[str, bytes]]) -> None:
     """Apply messages to an index, and remember a session."""
     async with open_store(path) as store:
-        reports = [report for topic, payload in messages for report in parse_message(topic, payload)]
-        await store.apply(reports, (), now=NOW)
+        await store.apply(parse(messages)[0], (), now=NOW)
         await store.remember_session(Session(topic_filters=frozenset({"a/#"}), complete_since=NOW))
 
 
@@ -155,12 +158,16 @@ def test_nothing_is_wrong_with_a_good_index(database: Path) -> None:
     assert [
         f"ok      schema: as migration {newest} leaves it",
         "ok      plans: 32 combinations of filters, no scan and no sort",
-        "ok      executions: 2 rows, as the registers say",
-        "ok      job_summaries: 299 rows, as the registers say",
-        "ok      job_thing_groups: 1 rows, as the registers say",
-        "ok      namespace_jobs: 3 rows, as the registers say",
-        "ok      namespace_executions: 2 rows, as the registers say",
-        "ok      jobs: 300 rows, as the registers say",
+        "ok      jobs: 300 rows, as the states say",
+        "ok      executions: 3 rows, as the states say",
+        "ok      execution_attempts: 1 rows, as the states say",
+        "ok      execution_reports: 1 rows, as the states say",
+        "ok      job_summaries: 299 rows, as the states say",
+        "ok      executions, counted: 3 rows, as the states say",
+        "ok      job_summaries, counted: 299 rows, as the states say",
+        "ok      job_thing_groups, counted: 1 rows, as the states say",
+        "ok      namespace_jobs, counted: 3 rows, as the states say",
+        "ok      namespace_executions, counted: 3 rows, as the states say",
     ] == others
 
 
@@ -186,18 +193,65 @@ def test_a_corrupted_page_is_found(database: Path) -> None:
         (CHANGE_INDEX, "schema", "index executions_pending differs"),
         ("UPDATE migrations SET name = 'other' WHERE number = 1", "schema", "migration 1 differs"),
         ("INSERT INTO migrations (number, name) VALUES (9999, 'x')", "schema", "made by a newer jobindex"),
-        ("UPDATE job_summaries SET kind = 5 WHERE job_id = 'job-003'", "job_summaries", "1 rows .*/job-003"),
-        ("DELETE FROM job_summaries WHERE job_id = 'job-004'", "job_summaries", "1 rows .*/job-004"),
-        ("DELETE FROM jobs WHERE job_id = 'job-005'", "job_summaries|namespace_jobs", "1 rows .*/job-005"),
+        (
+            "UPDATE job_summaries SET kind = 5 WHERE job_id = 'job-003'",
+            "job_summaries|namespace_jobs, counted",
+            "1 rows .*/job-003",
+        ),
+        (
+            "DELETE FROM job_summaries WHERE job_id = 'job-004'",
+            "job_summaries|namespace_jobs, counted",
+            "1 rows .*/job-004",
+        ),
+        ("DELETE FROM jobs WHERE job_id = 'job-005'", "job_summaries, counted", "1 rows .*/job-005"),
         ("UPDATE job_summaries SET listed = listed || ' '", "job_summaries", "299 rows .*; and 294 more"),
-        ("UPDATE jobs SET listed_created_at = 1 WHERE job_id = 'job-006'", "jobs", "1 rows .*: job-006"),
-        ("DELETE FROM job_thing_groups", "job_thing_groups", "1 rows .*: name:g/.*/job-001"),
+        (
+            "UPDATE jobs SET listed_created_at = 1 WHERE job_id = 'job-006'",
+            "jobs|job_summaries|job_summaries, counted",
+            "1 rows .*: job-006",
+        ),
+        *(
+            (f"UPDATE jobs SET {column} = 7 WHERE job_id = 'job-008'", "jobs", "1 rows .*: job-008")
+            for column in (
+                *(f"{state.lower()}_executions" for state in ExecutionState),
+                "untimed_ends",
+                "born_at",
+                "inferred_end_at",
+            )
+        ),
+        ("DELETE FROM job_thing_groups", "job_thing_groups, counted", "1 rows .*: name:g/.*/job-001"),
         (
             "INSERT INTO job_thing_groups VALUES ('id:x', 0, 1, 'job-001', '')",
-            "job_thing_groups",
+            "job_thing_groups, counted",
             "1 rows .*: id:x/0/1/job-001",
         ),
-        ("UPDATE executions SET has_ended = 0 WHERE job_id = 'job-001'", "executions", "1 rows .*: job-001/t1"),
+        (
+            "UPDATE namespace_jobs SET jobs = jobs + 1 WHERE namespace_id = 'n'",
+            "namespace_jobs, counted",
+            "rows .*: n/",
+        ),
+        (
+            "UPDATE namespace_executions SET executions = 9 WHERE state = 'FAILED'",
+            "namespace_executions, counted",
+            "1 rows .*: n/FAILED",
+        ),
+        (
+            "UPDATE executions SET state = 'FAILED' WHERE job_id = 'job-001'",
+            "executions|namespace_executions, counted",
+            "1 rows .*: job-001/t1",
+        ),
+        *(
+            (f"UPDATE executions SET {column} = 1 WHERE job_id = 'job-008'", "executions", "1 rows .*: job-008/t1")
+            for column in ("waiting_since", "is_left_out", "born_at")
+        ),
+        (
+            "UPDATE executions SET ended_at = 1 WHERE job_id = 'job-008'",
+            "jobs|executions|job_summaries",
+            "1 rows .*: job-008",
+        ),
+        ("UPDATE executions SET more = 0 WHERE job_id = 'job-009'", "executions, counted", "1 rows .*: job-009/t1"),
+        ("DELETE FROM execution_reports", "executions|executions, counted", "1 rows .*: job-009/t1"),
+        ("UPDATE execution_attempts SET state = 'REMOVED'", "execution_attempts", "1 rows .*: job-009/t1/5/1"),
     ],
 )
 def test_what_is_wrong_is_found(database: Path, statement: str, name: str, problem: str) -> None:
@@ -234,14 +288,12 @@ def test_a_file_that_is_no_index_fails(tmp_path: Path, content: bytes | None, ex
     assert before == list(tmp_path.iterdir())
 
 
-def test_an_index_of_an_older_version_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_of_an_older_version_is_whole(tmp_path: Path) -> None:
     """Its schema is the one that its migrations made; what it says is checked after it is migrated."""
     path = tmp_path / "old.db"
-    first = load_migrations("sqlite")[:1]
-    with monkeypatch.context() as patched:
-        patched.setattr(sqlite, "load_migrations", lambda _: first)
-        asyncio.run(migrate(path))
-    assert {"integrity": None, "schema": None, "plans, readings": None} == findings(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(CREATE_MIGRATIONS + migration_script(load_migrations("sqlite")[0]))
+    assert {"integrity": None, "schema": None, "plans, states": None} == findings(path)
     restore(path, tmp_path / "new.db", now=NOW)
     asyncio.run(migrate(tmp_path / "new.db"))
     assert {None} == set(findings(tmp_path / "new.db").values())
@@ -307,7 +359,9 @@ def test_a_bad_backup_is_not_restored(database: Path, tmp_path: Path) -> None:
     back_up(database, tmp_path / "copy.db")
     change(tmp_path / "copy.db", "DELETE FROM job_thing_groups")
     before = database.read_bytes()
-    with pytest.raises(BackupError, match=r"does not pass `jobindex check`:\nFAILED  job_thing_groups: 1 rows"):
+    with pytest.raises(
+        BackupError, match=r"does not pass `jobindex check`:\nFAILED  job_thing_groups, counted: 1 rows"
+    ):
         restore(tmp_path / "copy.db", database, now=NOW)
     assert before == database.read_bytes()
 
@@ -344,7 +398,7 @@ async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Pat
     async with open_store(tmp_path / "jobindex.db") as store:
         for told in ({}, {"lastUpdatedAt": NOW.timestamp()}):
             topic = "$aws/things/t1/jobs/job-1/notify-namespace-n1"
-            await store.apply(parse_message(topic, json.dumps({"job": told}).encode()), (), now=NOW)
+            await store.apply(parse([(topic, json.dumps({"job": told}).encode())])[0], (), now=NOW)
     assert not any(findings(tmp_path / "jobindex.db").values())
 
 

@@ -15,7 +15,7 @@ from support.schema_messages import FLOOR_1_ID
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.store import Store
-from jobindex.model.views import Job
+from jobindex.model.views import JobDescription
 from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
 
@@ -53,7 +53,7 @@ async def test_what_an_earlier_version_kept_beside_the_jobs_is_there(earlier: St
     assert 4 == len((await earlier.session()).topic_filters)
 
 
-def answer(job: Job) -> Mapping[str, Any]:
+def answer(job: JobDescription) -> Mapping[str, Any]:
     """Return a job as `expected.json` has it."""
     return {
         "status": job.status,

@@ -6,15 +6,36 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from support.messages import NOW, Index, Message, arn, at, entry, event, execution, execution_event, group, job, pending
+from support.messages import (
+    NOW,
+    Index,
+    Message,
+    arn,
+    at,
+    entry,
+    event,
+    execution,
+    execution_event,
+    group,
+    job,
+    parsed,
+    pending,
+)
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
-from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import Filters, ListJobsQuery, Position
 from jobindex.model.reader import CHANGES_MAXIMUM
 from jobindex.model.store import NAMED_MAXIMUM, Changed, Store
-from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
+from jobindex.model.views import (
+    ExecutionPage,
+    ExecutionState,
+    JobChange,
+    JobDescription,
+    JobExecution,
+    Namespace,
+    Thing,
+)
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,
@@ -35,12 +56,22 @@ async def test_a_job_tells_what_is_known_of_it(index: Index, store: Store) -> No
             targetSelection="SNAPSHOT",
             isConcurrent=False,
             targets=[arn("thinggroup/g2"), arn("thinggroup/g1"), arn("thing/t1")],
+            description="Floor one",
+            comment="no hurry",
         ),
-        execution("QUEUED", lastUpdatedAt=150),
+        execution(
+            "QUEUED",
+            lastUpdatedAt=150,
+            jobDocument={
+                "deploymentId": "d-1",
+                "deploymentName": "Floor one, twice",
+                "configurationArn": "arn:aws:greengrass:us-east-1:123456789012:configuration:thinggroup/g1:3",
+            },
+        ),
         execution("SUCCEEDED", thing="t2", lastUpdatedAt=160),
         group("g1", "id-1"),
     )
-    expected = Job(
+    expected = JobDescription(
         job_id="j1",
         job_arn=arn("job/j1"),
         namespace_id="n1",
@@ -56,6 +87,14 @@ async def test_a_job_tells_what_is_known_of_it(index: Index, store: Store) -> No
         completed_at=None,
         first_heard_at=NOW,
         executions={QUEUED: 1, SUCCEEDED: 1},
+        reported_process_details=None,
+        description="Floor one",
+        targets=[arn("thing/t1"), arn("thinggroup/g1"), arn("thinggroup/g2")],
+        comment="no hurry",
+        reason_code=None,
+        deployment_id="d-1",
+        deployment_name="Floor one, twice",
+        configuration_arn="arn:aws:greengrass:us-east-1:123456789012:configuration:thinggroup/g1:3",
     )
     assert expected == await store.job("j1")
 
@@ -63,9 +102,9 @@ async def test_a_job_tells_what_is_known_of_it(index: Index, store: Store) -> No
 async def test_a_job_of_which_little_is_known(index: Index, store: Store) -> None:
     """What no message told is None, and what is inferred says so."""
     await index.tell(execution("SUCCEEDED", lastUpdatedAt=150))
-    expected = Job(
+    expected = JobDescription(
         job_id="j1",
-        job_arn="j1",
+        job_arn=":job/j1",
         namespace_id=None,
         status=JobStatus.COMPLETED,
         is_status_reported=False,
@@ -79,6 +118,14 @@ async def test_a_job_of_which_little_is_known(index: Index, store: Store) -> Non
         completed_at=at(150),
         first_heard_at=NOW,
         executions={SUCCEEDED: 1},
+        reported_process_details=None,
+        description=None,
+        targets=None,
+        comment=None,
+        reason_code=None,
+        deployment_id=None,
+        deployment_name=None,
+        configuration_arn=None,
     )
     assert expected == await store.job("j1")
 
@@ -87,7 +134,15 @@ async def test_an_execution_tells_when_it_was_queued_and_started(index: Index, s
     """The greatest of each time; it waits since it was started."""
     await index.tell(
         execution("QUEUED", queuedAt=100, lastUpdatedAt=100, executionNumber=1, versionNumber=1),
-        execution("IN_PROGRESS", queuedAt=100, startedAt=110, lastUpdatedAt=120, executionNumber=1, versionNumber=2),
+        execution(
+            "IN_PROGRESS",
+            queuedAt=100,
+            startedAt=110,
+            lastUpdatedAt=120,
+            executionNumber=1,
+            versionNumber=2,
+            statusDetails={"progress": "1/2"},
+        ),
         pending(130, entry(queuedAt=100, lastUpdatedAt=100, executionNumber=1, versionNumber=1)),
     )
     expected = JobExecution(
@@ -102,6 +157,10 @@ async def test_an_execution_tells_when_it_was_queued_and_started(index: Index, s
         waiting_since=at(110),
         execution_number=1,
         version_number=2,
+        status_details={"progress": "1/2"},
+        is_status_details_cut=False,
+        thing_arn=":thing/t1",
+        former_attempts=[],
     )
     assert expected == await store.job_execution("j1", "t1")
 
@@ -266,7 +325,7 @@ async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, m
     monkeypatch.setattr("jobindex.storage.sql.executions.LOOKED_AT_MAXIMUM", 3)
     for number in range(20):
         topic, payload = execution("QUEUED", job_id=f"j{number:02}", queuedAt=100, lastUpdatedAt=100)
-        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW)
+        await store.apply(parsed((topic, payload)), (), now=NOW)
         await _tell(store, 0, job_id=f"j{number:02}", namespace="rare" if number in {0, 9, 19} else "n1")
 
     async def page(after: str | None) -> ExecutionPage:
@@ -284,9 +343,7 @@ async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, m
 )
 async def test_what_is_no_position_is_invalid(store: Store, position: str) -> None:
     """A position is given back as it was; anything else is refused."""
-    await store.apply(
-        parse_message("$aws/things/t1/jobs/notify", json.dumps({"jobs": {}, "timestamp": 1}).encode()), (), now=NOW
-    )
+    await store.apply(parsed(pending(1, namespace=None)), (), now=NOW)
     with pytest.raises(InvalidRequestException, match="position"):
         await store.executions_of_thing("t1", namespace_id=None, state=None, job_id=None, after=position, limit=1)
 
@@ -344,7 +401,7 @@ async def test_a_namespace_counts_its_jobs_and_their_executions(index: Index, st
         (one.namespace_id, one.jobs, one.executions) for one in await store.namespaces(after=None, limit=10, now=NOW)
     ]
     assert [
-        (None, {JobStatus.COMPLETED: 1}, {ExecutionState.FAILED: 1}),
+        (None, {JobStatus.IN_PROGRESS: 1}, {ExecutionState.FAILED: 1}),  # an event would have said that it is complete
         ("n1", {JobStatus.IN_PROGRESS: 1, JobStatus.COMPLETED: 1}, {QUEUED: 1, ExecutionState.FAILED: 1}),
         ("n2", {JobStatus.COMPLETED: 1}, {}),
     ] == counted
@@ -354,7 +411,7 @@ async def test_a_namespace_counts_its_jobs_and_their_executions(index: Index, st
 
 async def _tell(store: Store, now: int, **members: Any) -> None:
     topic, payload = job(**members)
-    await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW + timedelta(minutes=now))
+    await store.apply(parsed((topic, payload)), (), now=NOW + timedelta(minutes=now))
 
 
 async def test_a_namespace_shows_the_activity_of_the_last_hours(store: Store) -> None:
@@ -383,12 +440,12 @@ async def test_the_changes_of_a_job_are_kept(store: Store) -> None:
         return [(one.status, one.former_status, one.is_status_reported) for one in kept]
 
     topic, payload = execution("QUEUED", lastUpdatedAt=1)
-    await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW)
+    await store.apply(parsed((topic, payload)), (), now=NOW)
     await _tell(store, 1, createdAt=1, lastUpdatedAt=2)
     await _tell(store, 2, createdAt=1, lastUpdatedAt=3)
     await _tell(store, 3, status="COMPLETED", lastUpdatedAt=4)
     topic, payload = event("deleted", timestamp=5)
-    await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=NOW + timedelta(minutes=4))
+    await store.apply(parsed((topic, payload)), (), now=NOW + timedelta(minutes=4))
     assert [
         (None, JobStatus.COMPLETED, False),
         (JobStatus.COMPLETED, JobStatus.IN_PROGRESS, True),
@@ -414,7 +471,7 @@ async def test_a_bounded_number_of_changes_is_kept_of_a_job_that_comes_and_goes(
         await _tell(store, 2 * number, createdAt=10 * number + 10, lastUpdatedAt=10 * number + 10)
         topic, payload = event("deleted", timestamp=10 * number + 11)
         now = NOW + timedelta(minutes=2 * number + 1)
-        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+        await store.apply(parsed((topic, payload)), (), now=now)
     assert CHANGES_MAXIMUM == len(await store.job_changes("j1", limit=1000))
 
 
@@ -425,7 +482,7 @@ async def test_of_a_namespace_without_jobs_nothing_is_kept(store: Store) -> None
     for number, (job_id, expected) in enumerate((("j1", [("n1", 1, 2)]), ("j2", []))):
         topic, payload = event("deleted", job_id, timestamp=2)
         now = NOW + timedelta(hours=number + 1)
-        await store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+        await store.apply(parsed((topic, payload)), (), now=now)
         namespaces = await store.namespaces(after=None, limit=10, now=now)
         assert expected == [(one.namespace_id, one.activity[-1], one.activity[-2]) for one in namespaces]
     await _tell(store, 240, job_id="j1", createdAt=3, lastUpdatedAt=3)
@@ -444,7 +501,7 @@ async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> 
 
 
 async def _changed(store: Store, *messages: Message) -> Changed:
-    reports = [report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())]
+    reports = parsed(*messages)
     return (await store.apply(reports, (), now=NOW)).changed
 
 
@@ -483,9 +540,10 @@ async def test_a_batch_that_changes_too_much_names_none_of_it(store: Store) -> N
     moved = [job(f"many-{number}", "zoo") for number in range(NAMED_MAXIMUM + 1)]
     assert everywhere | {"zoo"} == (await _changed(store, *moved)).namespace_ids
     things = (execution("QUEUED", thing=f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1))
-    assert Changed(job_ids=None, namespace_ids=frozenset(), thing_names=None) == await _changed(store, *things)
+    of_one = Changed(job_ids=frozenset({"j1"}), namespace_ids=frozenset(), thing_names=None)
+    assert of_one == await _changed(store, *things)
     things = (execution("QUEUED", "many-0", f"t{number}", lastUpdatedAt=1) for number in range(NAMED_MAXIMUM + 1))
-    of_one = Changed(job_ids=None, namespace_ids=frozenset({"zoo"}), thing_names=None)
+    of_one = Changed(job_ids=frozenset({"many-0"}), namespace_ids=frozenset({"zoo"}), thing_names=None)
     assert of_one == await _changed(store, *things)
 
 
@@ -497,10 +555,10 @@ async def test_a_group_tied_to_its_id_changes_where_its_jobs_are(store: Store, m
     assert everywhere == await _changed(store, group("g", "id"))
     assert _named() == await _changed(store, group("g", "id"))
     of_name = Changed(job_ids=None, namespace_ids=frozenset({"n1"}), thing_names=frozenset())
-    monkeypatch.setattr("jobindex.storage.sql.batch.PLACES_MAXIMUM", 2)
+    monkeypatch.setattr("jobindex.storage.sql.thing_groups._NAMESPACES_MAXIMUM", 2)
     assert of_name == await _changed(store, group("g", "id-2"))
     unknown = Changed(job_ids=None, namespace_ids=None, thing_names=frozenset())
-    monkeypatch.setattr("jobindex.storage.sql.batch.PLACES_MAXIMUM", 1)
+    monkeypatch.setattr("jobindex.storage.sql.thing_groups._NAMESPACES_MAXIMUM", 1)
     assert unknown == await _changed(store, group("g", "id-3"))
 
 

@@ -18,36 +18,38 @@ from hypothesis import strategies as st
 from support.message_streams import (
     NAMESPACE_IDS,
     Message,
-    arrivals_of,
     parse,
     streams,
     streams_of,
 )
 from support.messages import Message as Telling
-from support.messages import arn, entry, event, execution, group, job, pending
+from support.messages import arn, entry, event, execution, group, job, parsed, pending
 from support.questions import IDS_OF_GROUPS, JOBS, NAMES_OF_GROUPS, NAMESPACES, THINGS, Asking, asked, askings
 from support.shuffles import ARRIVALS, TABLES
 from test_sqlite import is_cheap, plan
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import (
+from jobindex.model.jobs import JobStatus
+from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.reader import CHANGES_MAXIMUM, Reader
+from jobindex.model.reports import (
+    UNTIMED,
+    ExecutionReport,
     JobDeletion,
-    JobExecutionReport,
     JobReport,
-    JobStatus,
+    MemberValue,
     PendingListReport,
     Report,
     ThingGroupReport,
 )
-from jobindex.model.listing import Filters, ListJobsQuery, Position
-from jobindex.model.reader import CHANGES_MAXIMUM, Reader
 from jobindex.model.store import Store
-from jobindex.model.views import JobChange
+from jobindex.model.views import ExecutionState, JobChange
 from jobindex.storage.sql import changes, executions, group_keys, index, scoped_pages, search, things
+from jobindex.storage.sql.executions import ExecutionReader
 from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.scoped_pages import Partition, scoped_parameters, scoped_statement
 from jobindex.storage.sqlite import quick
+from jobindex.storage.sqlite.engine import SqliteEngine
 from jobindex.storage.sqlite.store import SqliteStore, migrate, open_store
 
 N1 = frozenset({"n1"})
@@ -67,27 +69,27 @@ Batch = tuple[Sequence[Report], datetime]
 def elsewhere(reports: Sequence[Report]) -> Iterator[Report]:
     """Tell the same of other jobs, in other namespaces or in none, on things and in groups some of which are shared.
 
-    Ties of a name that is shared are left out: who knows a group by its name knows it by every id tied to it.
+    Ties of a name that is shared are left out: who knows a group by its name knows it by every id tied to it. So are
+    what is known of the whole source: ARNs, which tell its region, and when a job event was published.
     """
     for report in reports:
         match report:
             case JobReport():
-                names = report.target_group_names
-                yield replace(
-                    report,
-                    job_id=JOBS[report.job_id],
-                    namespace_id=NAMESPACES.get(report.namespace_id or ""),
-                    thing_group_id=_renamed(report.thing_group_id, IDS_OF_GROUPS),
-                    thing_group_name=_renamed(report.thing_group_name, NAMES_OF_GROUPS),
-                    target_group_names=names and tuple(sorted(NAMES_OF_GROUPS.get(name, name) for name in names)),
+                yield report._replace(
+                    job_id=JOBS[report.job_id], members=dict(_elsewhere(report)), published_at=UNTIMED
                 )
             case JobDeletion():
-                yield replace(report, job_id=JOBS[report.job_id])
-            case JobExecutionReport(thing_name=thing_name):
-                yield replace(report, job_id=JOBS[report.job_id], thing_name=THINGS.get(thing_name, thing_name))
+                yield report._replace(job_id=JOBS[report.job_id], published_at=UNTIMED)
+            case ExecutionReport(thing_name=thing_name):
+                yield report._replace(
+                    job_id=JOBS[report.job_id], thing_name=THINGS.get(thing_name, thing_name), thing_arn=None
+                )
             case PendingListReport(thing_name=thing_name):
-                namespace_id = NAMESPACES.get(report.namespace_id or "")
-                yield replace(report, thing_name=THINGS.get(thing_name, thing_name), namespace_id=namespace_id)
+                yield report._replace(
+                    thing_name=THINGS.get(thing_name, thing_name),
+                    namespace_id=NAMESPACES.get(report.namespace_id or ""),
+                    entries=frozenset(entry._replace(job_id=JOBS[entry.job_id]) for entry in report.entries),
+                )
             case ThingGroupReport():
                 name = _renamed(report.thing_group_name, NAMES_OF_GROUPS)
                 id_ = _renamed(report.thing_group_id, IDS_OF_GROUPS)
@@ -98,6 +100,26 @@ def elsewhere(reports: Sequence[Report]) -> Iterator[Report]:
                     yield ThingGroupReport(thing_group_id=id_)
 
 
+def _elsewhere(report: JobReport) -> Iterator[tuple[str, MemberValue]]:
+    for name, value in report.members.items():
+        match name:
+            case "namespace_id":
+                namespace_id = NAMESPACES.get(str(value))
+                if namespace_id is not None:
+                    yield name, namespace_id
+            case "thing_group_id":
+                yield name, IDS_OF_GROUPS.get(str(value), str(value))
+            case "thing_group_name":
+                yield name, NAMES_OF_GROUPS.get(str(value), str(value))
+            case "targets":
+                arns = [arn.rpartition("/") for arn in json.loads(str(value))]
+                yield name, json.dumps(sorted(f"{kind}/{NAMES_OF_GROUPS.get(own, own)}" for kind, _, own in arns))
+            case "job_arn":  # whoever asks is told the region of the last ARN
+                pass
+            case _:
+                yield name, value
+
+
 def _renamed(name: str | None, names: dict[str, str]) -> str | None:
     return None if name is None else names.get(name, name)
 
@@ -105,8 +127,10 @@ def _renamed(name: str | None, names: dict[str, str]) -> str | None:
 def all_within(reports: Sequence[Report]) -> Iterator[Report]:
     """Tell the same in namespaces alone, and of no deletion, of which a reader that is limited sees less."""
     for report in reports:
-        if isinstance(report, JobReport | PendingListReport):
-            yield replace(report, namespace_id=report.namespace_id or NAMESPACE_IDS[0])
+        if isinstance(report, JobReport):
+            yield report._replace(members={"namespace_id": NAMESPACE_IDS[0], **report.members})
+        elif isinstance(report, PendingListReport):
+            yield report._replace(namespace_id=report.namespace_id or NAMESPACE_IDS[0])
         elif not isinstance(report, JobDeletion):
             yield report
 
@@ -160,9 +184,20 @@ async def _hurry(store: SqliteStore) -> None:
     await store._engine._writer.execute("PRAGMA synchronous = OFF")
 
 
-def _batches(data: st.DataObject, reports: Sequence[Report]) -> list[Batch]:
-    cut = data.draw(arrivals_of(reports)).batches
-    return [(told, NOW + timedelta(minutes=number)) for number, (told, _) in enumerate(cut)]
+def _batches(data: st.DataObject, messages: Sequence[Sequence[Report]]) -> list[Batch]:
+    """Return the reports in batches; those of a message stay together, as the namespace of a job comes with it."""
+    order = data.draw(st.permutations([*messages, *messages[: data.draw(st.integers(0, 3))]]))
+    batches: list[list[Report]] = [[]]
+    for reports in order:
+        batches[-1] += reports
+        if data.draw(st.booleans()):
+            batches.append([])
+    return [(told, NOW + timedelta(minutes=number)) for number, told in enumerate(batches)]
+
+
+def _each(messages: Sequence[Message]) -> list[list[Report]]:
+    """Return the reports of each message."""
+    return [parse([message])[0] for message in messages]
 
 
 def _with(data: st.DataObject, batches: Sequence[Batch], others: Sequence[Report]) -> list[Batch]:
@@ -198,7 +233,7 @@ def test_others_jobs_do_not_show(
     """Whatever is told of other jobs, on the same things, in the same groups and at the same times, in any order."""
     alone, together = indexes
     visible = data.draw(st.sampled_from([V, frozenset(NAMESPACE_IDS[:1]), frozenset({NAMESPACE_IDS[1], "never", ""})]))
-    batches = _batches(data, parse(messages)[0])
+    batches = _batches(data, _each(messages))
     alone.fill(batches)
     together.fill(_with(data, batches, list(elsewhere(parse(others)[0]))))
     assert alone.answers(asking, visible) == together.answers(asking, visible)
@@ -217,7 +252,7 @@ def test_who_sees_all_namespaces_of_an_index_sees_all_of_it(
     But for a thing group that no job is in, which is unknown to a reader that is limited, be it named in a message.
     """
     alone, together = indexes
-    batches = _batches(data, list(all_within(parse(messages)[0])))
+    batches = _batches(data, [[*all_within(reports)] for reports in _each(messages)])
     alone.fill(batches)
     together.fill(_with(data, batches, list(elsewhere(parse(others)[0]))))
     assert _whether_known(alone.answers(asking, None)) == _whether_known(together.answers(asking, V))
@@ -239,7 +274,7 @@ def _whether_known(answers: dict[str, object]) -> dict[str, object]:
 
 async def tell(store: Store, *messages: Telling, minute: int = 0) -> None:
     """Apply messages in one batch."""
-    reports = [report for topic, payload in messages for report in parse_message(topic, json.dumps(payload).encode())]
+    reports = parsed(*messages)
     await store.apply(reports, (), now=NOW + timedelta(minutes=minute))
 
 
@@ -299,7 +334,7 @@ async def test_what_a_deletion_tells_is_told(store: Store) -> None:
     """As it is to who sees everything; what its id is used for elsewhere is not."""
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=1)
-    expected = [change(1, None, COMPLETED), change(0, COMPLETED, None)]
+    expected = [change(1, None, COMPLETED, is_told=False), change(0, COMPLETED, None)]
     assert expected == await store.visible_to(N1).job_changes("j1", limit=100)
     assert expected == await store.job_changes("j1", limit=100)
     await tell(store, job("j1", "n2", createdAt=30, lastUpdatedAt=30), minute=2)
@@ -379,7 +414,9 @@ async def test_of_two_groups_each_must_be_known(store: Store) -> None:
     both = ListJobsQuery(filters=Filters(thing_group_name="g1", thing_group_id="id"))
     assert [] == await job_ids(store, both)
     for namespace_id, unknown in (("n1", "id"), ("n2", "g1"), ("n9", "g1")):
-        with pytest.raises(ResourceNotFoundException, match=f"^Thing group {unknown} cannot be found.$"):
+        with pytest.raises(
+            ResourceNotFoundException, match=f"^Thing group {unknown} cannot be found: it is not known here yet, "
+        ):
             await store.visible_to(frozenset({namespace_id})).list_jobs(both)
 
 
@@ -511,29 +548,40 @@ def test_where_jobs_are_is_looked_up(migrated: sqlite3.Connection, statement: st
     assert [] == [step for step in steps if not is_cheap(step, allowed)]
 
 
-@pytest.mark.parametrize(
-    "ask",
-    [
-        partial(executions.read_executions_of_job, job_id="j1", state=None, after=None, limit=1),
-        partial(
-            executions.read_executions_of_thing,
+def of_executions(ask: Callable[..., object], **asked: object) -> Callable[..., object]:
+    """Return a question about executions that takes a connection and what is visible."""
+    return lambda connection, visible: ask(ExecutionReader(connection, SqliteEngine.rows, "", visible), **asked)
+
+
+QUESTIONS: Sequence[Callable[..., object]] = [
+    of_executions(ExecutionReader.read, job_id="j1", thing_name="t1"),
+    of_executions(ExecutionReader.of_job, job_id="j1", state=None, after=None, limit=1),
+    of_executions(ExecutionReader.of_job, job_id="j1", state=None, after='["t"]', limit=1),
+    *(
+        of_executions(
+            ExecutionReader.of_thing,
             thing_name="t1",
             namespace_id="n1",
-            state=None,
+            state=state,
             job_id=None,
             after=None,
             limit=1,
-        ),
-        partial(executions.read_waiting, since=NOW, namespace_id="n1", after='[1,"j","t"]', limit=1),
-        partial(executions.count_waiting, since=NOW, maximum=1),
-        partial(things.read_thing, thing_name="t1"),
-        partial(things.read_things, prefix="t", after="t0", limit=10),
-        partial(index.read_job, job_id="j1", arn_prefix=""),
-        partial(index.read_namespaces, after=None, limit=1, now=NOW),
-        partial(changes.read_changes, job_id="j1", limit=1),
-    ],
-    ids=lambda ask: ask.func.__name__,
-)
+            with_former=with_former,
+        )
+        for state in (None, ExecutionState.QUEUED)
+        for with_former in (False, True)
+    ),
+    of_executions(ExecutionReader.waiting, since=NOW, namespace_id="n1", after='[1,"j","t"]', limit=1),
+    of_executions(ExecutionReader.count_waiting, since=NOW, maximum=1),
+    partial(things.read_thing, thing_name="t1"),
+    partial(things.read_things, prefix="t", after="t0", limit=10),
+    partial(index.read_job, rows=SqliteEngine.rows, job_id="j1", arn_prefix=""),
+    partial(index.read_namespaces, after=None, limit=1, now=NOW),
+    partial(changes.read_changes, job_id="j1", limit=1),
+]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS, ids=[f"question {number}" for number in range(len(QUESTIONS))])
 async def test_nothing_is_looked_for_in_a_whole_table(
     told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., object]
 ) -> None:
@@ -550,6 +598,8 @@ async def test_nothing_is_looked_for_in_a_whole_table(
         "SCAN CONSTANT ROW",
         "SCAN json_each VIRTUAL",
         "SCAN visible VIRTUAL",
+        "SCAN given VIRTUAL",
+        "SCAN source",  # a row
     )
     sorts = ("USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR GROUP BY")  # of one job, one thing, or the namespaces
     steps = [step for statement in statements for step in plan(told, statement, {})]
@@ -573,7 +623,7 @@ async def test_jobs_by_id_are_found_by_namespace(
     steps = [step for statement in statements for step in plan(told, statement, {})]
     assert "SEARCH job USING COVERING INDEX job_summaries_by_namespace (namespace_id=? AND kind=?)" in steps
     given = [step for step in steps if "VIRTUAL TABLE" in step]  # json_each
-    allowed = ("SCAN found", "SCAN CONSTANT ROW")
+    allowed = ("SCAN found", "SCAN CONSTANT ROW", "SCAN source")
     assert [] == [
         step for step in steps if step.startswith("SCAN") and not step.startswith(allowed) and step not in given
     ]

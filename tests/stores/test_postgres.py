@@ -11,14 +11,15 @@ from itertools import count
 from typing import Any, TypeVar
 
 import pytest
-from support.messages import NOW, Index, event, execution, job, summary
+from support.message_streams import parse
+from support.messages import NOW, Index, job, summary
 from support.postgresql_servers import Databases, execute
 
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, LeaseLostError
-from jobindex.messages.parsing import told_by
-from jobindex.model.jobs import JobStatus, RejectedMessage
+from jobindex.model.jobs import JobStatus
 from jobindex.model.listing import Filters
+from jobindex.model.reports import RejectedMessage
 from jobindex.model.store import Changed, Store
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.migrations import load_migrations
@@ -126,8 +127,7 @@ async def test_others_learn_what_has_changed(postgres_url: str) -> None:
         assert frozenset({"j2"}) == second.job_ids
         assert () == tuple(await other.changed_by_others())
         assert () == tuple(await owner.changed_by_others())
-        bad = told_by("$aws/things/t1/jobs/j1/notify-namespace-n1", b"{")
-        assert isinstance(bad, RejectedMessage)
+        _, [bad] = parse([("$aws/things/t1/jobs/j1/notify-namespace-n1", b"{")])
         await owner.apply((), (bad,), now=NOW)
         assert 1 == await other.purge_rejected(None)
         [purged] = await owner.changed_by_others()
@@ -190,8 +190,7 @@ async def test_a_long_namespace_does_not_stop_ingestion(postgres_url: str) -> No
     """A namespace that is too long for an index row is rejected; a message with the longest possible key is stored."""
     letters = "".join(random.Random(0).choices(string.ascii_letters + string.digits, k=2700))
     async with opened(postgres_url) as store:
-        bad = told_by(f"$aws/things/t1/jobs/j1/notify-namespace-{letters}", b"{}")
-        assert isinstance(bad, RejectedMessage)
+        _, [bad] = parse([(f"$aws/things/t1/jobs/j1/notify-namespace-{letters}", b"{}")])
         await store.apply((), (bad,), now=NOW)
         index = Index(store, reverse=False)
         await index.tell(job(letters[:64], letters[:128], lastUpdatedAt=10, thingGroupName=letters[:128]))
@@ -243,29 +242,6 @@ async def test_a_commit_survives_whatever_the_server_is_set_to(postgres_url: str
             lambda connection: [connection.execute(f"SHOW {setting}").fetchone()[0] for setting in SILENT]
         )
     assert ["5s", "on"] == settings
-
-
-async def test_batches_leave_nothing_behind(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that does not empty temporary tables at the end of a transaction finds them empty nevertheless."""
-    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
-
-    refused = "DO $$ BEGIN RAISE EXCEPTION 'not yet' USING ERRCODE = '0A000'; END $$"
-    monkeypatch.setattr(engine, "CREATE_CHANGED", refused)
-    async with opened(postgres_url) as store:
-        index = Index(store, reverse=False)
-        await index.tell(job(lastUpdatedAt=10, thingGroupName="g"), execution("QUEUED", lastUpdatedAt=10))
-        await index.tell(event("deleted", timestamp=20), job("j2", lastUpdatedAt=10, createdAt=5, thingGroupName="g"))
-        await index.tell(job("j2", lastUpdatedAt=11, createdAt=6))
-        assert 1 == sum([step.jobs async for step in store.retain(timedelta(days=1), now=NOW)])
-        tables = ("changed_jobs", "changed_executions", "readings", "left_places", "left_groups")
-        counts = [
-            await store._engine.write(
-                lambda connection, table=table: connection.execute(f"SELECT 1 FROM {table}").fetchall()
-            )
-            for table in tables
-        ]
-        assert [[]] * len(tables) == counts
-        assert {"j2"} == await index.job_ids()
 
 
 async def test_a_topic_with_nul_is_kept(postgres_url: str) -> None:

@@ -17,11 +17,12 @@ from support.postgresql_servers import Databases
 from support.questions import Asking, askings, values
 from support.shuffles import NOW, Index, opened
 
-from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import Filters
+from jobindex.model.reports import RejectedMessage, Report
 from jobindex.model.store import RejectedLimits, Store
 from jobindex.storage.databases import PostgresDatabase
-from jobindex.storage.sql import batch
+from jobindex.storage.sql.applying import apply
 from jobindex.storage.sqlite.store import open_store as open_sqlite
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
@@ -38,7 +39,12 @@ class Engines:
     ) -> None:
         self.runner = runner
         self.sqlite = Index(runner, sqlite, connections["sqlite"].execute)
-        self.postgres = Index(runner, postgres[0], connections["postgres"].execute)
+        self.postgres = Index(
+            runner,
+            postgres[0],
+            connections["postgres"].execute,
+            notes_write="UPDATE writes SET version = version + 1",
+        )
         self.stores = sqlite, postgres[0]
         self.others = postgres
 
@@ -122,7 +128,16 @@ def test_two_who_write_at_once_make_the_same_index(
 
 
 def _apply(reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, connection: Any) -> object:
-    return batch.apply(reports, rejected, now, RejectedLimits(), connection)
+    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+
+    return apply(
+        connection,
+        reports=reports,
+        rejected=rejected,
+        now=to_milliseconds(now),
+        limits=RejectedLimits(),
+        rows=PostgresEngine.rows,
+    )
 
 
 @_few

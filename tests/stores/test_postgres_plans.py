@@ -7,7 +7,6 @@ the bench's jobs, which are made to be hard on indexes, and rows are counted, no
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, combinations, islice
@@ -15,22 +14,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.message_streams import parse
 from support.postgresql_servers import Databases, execute
+from support.simulated_aws import simulate
 
 from bench.jobs import jobs, reports
 from bench.messages import messages
 from bench.questions import COMBINATIONS, NAMES, questions
 from jobindex.errors import ResourceNotFoundException
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import JobReport, JobStatus, Report, TargetSelection, ThingGroupReport, to_milliseconds
+from jobindex.model.jobs import JobStatus, TargetSelection, to_milliseconds
 from jobindex.model.listing import Filters, ListJobsQuery, Position
+from jobindex.model.reports import JobReport, Report, ThingGroupReport
 from jobindex.model.store import RejectedLimits
+from jobindex.model.views import ExecutionState
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.opening import open_store
-from jobindex.storage.sql import changes, executions, index, retention, things
-from jobindex.storage.sql.batch import apply
+from jobindex.storage.sql import changes, index, retention, things
+from jobindex.storage.sql.applying import apply
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.pages import known_of, read_page
+from jobindex.storage.sql.executions import ExecutionReader
+from jobindex.storage.sql.pages import read_page
 from jobindex.storage.sql.search import read_jobs_by_id
 
 JOBS = 10_000
@@ -57,8 +60,20 @@ class Explained:
         self.rows: dict[str, int] = {}
         """The most of a step, by the statement."""
 
+    def rows_access(self) -> Any:
+        """Return a RowAccess whose statements are counted, too."""
+        from jobindex.storage.postgres.rows import PostgresRows  # noqa: PLC0415 (where psycopg is)
+
+        return PostgresRows(SimpleNamespace(execute=self._run_raw))  # type: ignore[arg-type]
+
+    def _run_raw(self, statement: bytes, arrays: Any) -> Any:
+        connection, text = self._transaction.connection, statement.decode()
+        [(plan,)] = connection.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {text}".encode(), arrays).fetchall()
+        self.rows[text] = max(self.rows.get(text, 0), *_rows(plan[0]["Plan"]))
+        return connection.execute(statement, arrays) if text.lstrip().startswith("SELECT") else ()
+
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> Any:
-        """Run a statement; what was written is not counted."""
+        """Run a statement; written rows are not counted."""
         [(plan,)] = self._explain(statement, parameters or {}).fetchall()
         self.rows[statement] = max(self.rows.get(statement, 0), *_rows(plan[0]["Plan"]))
         is_question = statement.lstrip().startswith(("SELECT", "WITH"))
@@ -108,7 +123,12 @@ def filled(postgresql: Databases) -> Iterator[str]:
 def alike(postgresql: Databases) -> Iterator[str]:
     """Return the URL of a database whose jobs are all of one kind, in one namespace and one group, with statistics."""
     told: list[Report] = [ThingGroupReport(thing_group_name="g1")]
-    told += [replace(report, **_ALIKE) for report in reports(JOBS) if isinstance(report, JobReport)]
+    alike_members = {name: value for name, value in _ALIKE.items() if value is not None}
+    told += [
+        report._replace(members={**report.members, **alike_members, "thing_group_id": "1"})
+        for report in reports(JOBS)
+        if isinstance(report, JobReport)
+    ]
     with postgresql.fresh() as url:
         asyncio.run(_fill(url, iter(told)))
         execute(url, "ANALYZE")
@@ -129,9 +149,8 @@ def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], 
 def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
     """Return the same of a writing connection."""
     from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415
-    from jobindex.storage.postgres.engine import prepare  # noqa: PLC0415 (where psycopg is)
 
-    link = ReconnectingConnection(filled, prepare, writes=True)
+    link = ReconnectingConnection(filled, writes=True)
     yield partial(_explain, link)
     link.close()
 
@@ -156,7 +175,7 @@ async def _fill(url: str, told: Iterator[Report]) -> None:
 
 def _told(count: int, seed: int) -> list[Report]:
     told = islice(messages(-(-count // 100), seed), count)
-    return [report for topic, payload in told for report in parse_message(topic, payload)]
+    return parse([*told])[0]
 
 
 def _too_many(rows: Mapping[str, int], maximum: int) -> Mapping[str, int]:
@@ -177,7 +196,7 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 
     def ask(query: ListJobsQuery, connection: Connection) -> None:
         try:
-            read_page(connection, engine=engine, query=query, known=known_of("arn:"), visible=visible)
+            read_page(connection, engine=engine, query=query, known={}, visible=visible)
         except ResourceNotFoundException:
             assert is_limited
 
@@ -208,7 +227,7 @@ def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: b
         transaction.connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         planned = Explained(transaction, is_prepared=True)
         query = ListJobsQuery(filters=filters, max_results=LIMIT)
-        read_page(planned, engine=engine, query=query, known=known_of("arn:"), visible=visible)
+        read_page(planned, engine=engine, query=query, known={}, visible=visible)
         return planned.rows
 
     for names in chain.from_iterable(combinations(others, length) for length in range(len(others) + 1)):
@@ -228,9 +247,34 @@ def test_a_batch_reads_what_it_changes(writing: Any, count: int) -> None:
     told = [*_told(count, seed=2), *_told(count, seed=1)]
     known = next(iter(jobs(1)))
     told += [report for report in islice(reports(JOBS), 200) if getattr(report, "job_id", "") == known.job_id]
-    rows = writing(lambda connection: apply(told, (), NOW, RejectedLimits(), connection))
-    assert len(rows) > 30
+    rows = writing(partial(_apply, told))
+    assert len(rows) > 12
     assert {} == _too_many(rows, 12 * count + 50)
+
+
+def test_a_batch_of_a_fleet_reads_what_it_changes(writing: Any) -> None:
+    """Deletions, ids that are used again, lists that leave executions out, and an earlier job event."""
+    fleet = simulate(1)
+    told = parse([(message.topic, message.payload) for message in reversed(fleet.messages)])[0]
+
+    def apply_all(connection: Any) -> None:
+        for start in range(0, 1000, 50):
+            _apply(told[start : start + 50], connection)
+
+    rows = writing(apply_all)
+    assert len(rows) > 20
+    assert {} == _too_many(rows, 500)
+
+
+def _apply(told: list[Report], connection: Any) -> None:
+    apply(
+        connection,
+        reports=told,
+        rejected=(),
+        now=to_milliseconds(NOW),
+        limits=RejectedLimits(),
+        rows=lambda _: connection.rows_access(),
+    )
 
 
 def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None:
@@ -242,29 +286,38 @@ def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None
         assert {} == _too_many(reading(lambda connection, page=page: connection.execute(page, parameters)), LIMIT)
 
 
+def of_executions(ask: Callable[..., object], **asked: Any) -> Callable[[Any], object]:
+    """Return a question about executions that takes a connection."""
+    return lambda connection: ask(
+        ExecutionReader(connection, lambda _: connection.rows_access(), "arn:", None), **asked
+    )
+
+
 def test_a_question_reads_what_it_is_about(reading: Any) -> None:
     """A job, a thing, a namespace, and a page of each kind there is beside ListJobs."""
     job_id = next(iter(jobs(1))).job_id
     thing_name = "greengrass-core-000000"
     every = NOW - timedelta(days=1)
+    of_thing = {"thing_name": thing_name, "namespace_id": None, "job_id": None, "after": None, "limit": LIMIT}
+    of_readers: list[tuple[Callable[..., object], dict[str, Any]]] = [
+        (ExecutionReader.read, {"job_id": job_id, "thing_name": thing_name}),
+        (ExecutionReader.of_job, {"job_id": job_id, "state": None, "after": None, "limit": LIMIT}),
+        *(
+            (ExecutionReader.of_thing, {**of_thing, "state": state, "with_former": with_former})
+            for state in (None, ExecutionState.SUCCEEDED)
+            for with_former in (False, True)
+        ),
+        (ExecutionReader.waiting, {"since": every, "namespace_id": None, "after": None, "limit": LIMIT}),
+        (ExecutionReader.count_waiting, {"since": every, "maximum": LIMIT}),
+    ]
     for ask in (
-        partial(index.read_job, job_id=job_id, arn_prefix="arn:"),
+        lambda connection: index.read_job(
+            connection, rows=lambda _: connection.rows_access(), job_id=job_id, arn_prefix="arn:"
+        ),
         partial(index.read_job_namespaces, job_ids=[job_id]),
         partial(index.read_namespaces, after=None, limit=LIMIT, now=NOW),
         partial(changes.read_changes, job_id=job_id, limit=LIMIT),
-        partial(executions.read_execution, job_id=job_id, thing_name=thing_name),
-        partial(executions.read_executions_of_job, job_id=job_id, state=None, after=None, limit=LIMIT),
-        partial(
-            executions.read_executions_of_thing,
-            thing_name=thing_name,
-            namespace_id=None,
-            state=None,
-            job_id=None,
-            after=None,
-            limit=LIMIT,
-        ),
-        partial(executions.read_waiting, since=every, namespace_id=None, after=None, limit=LIMIT),
-        partial(executions.count_waiting, since=every, maximum=LIMIT),
+        *(of_executions(question, **asked) for question, asked in of_readers),
         partial(things.read_things, prefix="greengrass", after="", limit=LIMIT),
         partial(things.read_thing, thing_name=thing_name),
         partial(read_jobs_by_id, prefix="", filters=Filters(), after="", limit=LIMIT, arn_prefix="arn:"),

@@ -1,7 +1,6 @@
 """Retention by example: what is forgotten, what stays, and what a later message makes of it."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
@@ -10,18 +9,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.messages import Index, at, entry, event, execution, execution_event, job, pending, summary
+from support.messages import (
+    LEARNT_ARN,
+    Index,
+    at,
+    entry,
+    event,
+    execution,
+    execution_event,
+    job,
+    parsed,
+    pending,
+    summary,
+)
 from test_sqlite import is_cheap, plan
 
 from jobindex import service
 from jobindex.config.settings import read_settings
 from jobindex.ingest.retention import retain as rounds
-from jobindex.messages.parsing import parse_message
 from jobindex.model.jobs import JobStatus
 from jobindex.model.store import NAMED_MAXIMUM, Changed, Forgotten, Store
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
-from jobindex.storage.sql import readings, retention
+from jobindex.storage.sql import retention
 from jobindex.storage.sqlite.store import migrate, open_store
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -91,12 +101,15 @@ async def test_what_was_forgotten_is_not_brought_back_by_old_messages(store: Sto
     assert summary(20) == await index.job()
 
 
-async def test_a_job_told_again_has_nothing_from_before_the_horizon(store: Store, index: Index) -> None:
-    """What is told from the horizon on makes the job anew; nothing older counts for it, before or after."""
+async def test_what_is_older_than_the_horizon_changes_only_a_job_that_exists(store: Store, index: Index) -> None:
+    """A message stamped before the horizon makes no job; once a later one has made it, the former counts, too."""
     await retain(store, 20)
     old = job(isConcurrent=True, lastUpdatedAt=10), execution("QUEUED", thing="t2", lastUpdatedAt=10)
-    await index.tell(*old, execution_event("succeeded", timestamp=20), *old)
-    assert summary(20, status=JobStatus.COMPLETED, completed_at=at(20)) == await index.job()
+    await index.tell(*old, execution_event("succeeded", timestamp=20))
+    made = summary(20, status=JobStatus.COMPLETED, completed_at=at(20), job_arn=LEARNT_ARN)
+    assert made == await index.job()
+    await index.tell(*old)
+    assert summary(10, 20, is_concurrent=True, job_arn=LEARNT_ARN) == await index.job()
 
 
 async def test_a_list_since_the_horizon_tells_of_an_older_job(store: Store, index: Index) -> None:
@@ -115,13 +128,13 @@ async def test_a_known_job_is_told_of_however_late(store: Store, index: Index) -
     assert 1 == await retain(store, 30)
 
 
-async def test_a_job_is_told_of_since_the_horizon_that_made_it(store: Store, index: Index) -> None:
-    """A later horizon does not change what counts for a job that is known."""
+async def test_a_later_horizon_leaves_what_exists(store: Store, index: Index) -> None:
+    """What is stamped before either horizon changes a job that is known."""
     await retain(store, 20)
     await index.tell(job(lastUpdatedAt=25))
     await retain(store, 30)
     await index.tell(job(isConcurrent=False, lastUpdatedAt=19), job(isConcurrent=True, lastUpdatedAt=20))
-    assert summary(20, 25, is_concurrent=True) == await index.job()
+    assert summary(19, 25, is_concurrent=True) == await index.job()
 
 
 async def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store, index: Index) -> None:
@@ -134,11 +147,23 @@ async def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store, index: I
         assert [] == await rows(store, f"SELECT job_id FROM {table}")
 
 
+async def test_an_old_list_of_a_thing_that_is_not_known_is_not_kept(store: Store, index: Index) -> None:
+    """Lists go with the last execution of their thing; one from before the horizon comes not back, a later one does."""
+    await index.tell(pending(5, entry(queuedAt=4)), event("completed", timestamp=10))
+    assert 1 == await retain(store, 20)
+    await index.tell(pending(19), pending(19, *(entry(f"j{n}", queuedAt=4, lastUpdatedAt=4) for n in range(10))))
+    assert [] == await rows(store, "SELECT * FROM pending_lists")
+    await index.tell(pending(20))
+    assert [("t1", "n1", 20)] == await rows(store, "SELECT thing_name, namespace_id, listed_at FROM pending_lists")
+    await index.tell(pending(19))
+    assert [("t1", "n1", 20)] == await rows(store, "SELECT thing_name, namespace_id, listed_at FROM pending_lists")
+
+
 async def test_a_late_message_takes_no_other_with_it(store: Store) -> None:
     """Of one batch only what is stamped before the horizon is left out."""
     await retain(store, 20)
     told = job("j1", lastUpdatedAt=19), job("j2", lastUpdatedAt=20), job("j3"), pending(19, thing="t2")
-    reports = [one for topic, payload in told for one in parse_message(topic, json.dumps(payload).encode())]
+    reports = parsed(*told)
     await store.apply(reports, (), now=NOW)
     index = Index(store, reverse=False)
     await index.tell(execution("QUEUED", "j2", "t2", lastUpdatedAt=20))
@@ -248,9 +273,9 @@ async def test_jobs_are_forgotten_a_few_at_a_time(
     for number in range(10):
         things = [execution("SUCCEEDED", f"j{number}", f"t{thing}", lastUpdatedAt=number) for thing in range(2)]
         await index.tell(*things)
-    await index.tell(*(event("deleted", f"m{number}", timestamp=5) for number in range(10)))
+    await index.tell(*(event("deleted", f"m{number}", timestamp=15) for number in range(10)))
     forgotten = []
-    async for step in store.retain(NOW - at(10), now=NOW):
+    async for step in store.retain(NOW - at(20), now=NOW):
         forgotten.append(step.jobs)
         await index.tell(job("running", lastUpdatedAt=20 + len(forgotten)))
     assert 20 == sum(forgotten)
@@ -274,7 +299,6 @@ async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
     """Open a migrated file with what the writing connection has beside it."""
     await migrate(tmp_path / "jobindex.db")
     with closing(sqlite3.connect(tmp_path / "jobindex.db")) as connection:
-        connection.executescript(readings.CREATE_CHANGED)
         yield connection
 
 

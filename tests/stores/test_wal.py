@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from support.job_pages import summaries
 
-from jobindex.model.jobs import JobReport
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import ListJobsQuery
+from jobindex.model.reports import JobReport
 from jobindex.storage.sqlite import wal
 from jobindex.storage.sqlite.store import SqliteStore, open_store
 from jobindex.storage.sqlite.wal import WalLimit, wal_bytes
@@ -64,7 +65,7 @@ async def ask(store: SqliteStore) -> None:
 
 def batch(number: int) -> Sequence[JobReport]:
     """Return reports of a few hundred jobs, each changed again by the next batch."""
-    time = NOW + timedelta(seconds=number)
+    time = to_milliseconds(NOW + timedelta(seconds=number))
     return [JobReport(job_id=f"j{job}", time=time, earliest_at=time, latest_at=time) for job in range(300)]
 
 

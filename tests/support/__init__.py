@@ -1,1 +1,1 @@
-"""Helpers that several test modules share: servers, clients, messages, and an oracle of the merge rules."""
+"""Helpers that several test modules share: servers, clients, messages, a simulated AWS IoT."""

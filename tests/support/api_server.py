@@ -18,8 +18,9 @@ from starlette.routing import BaseRoute
 
 from jobindex.access.access import Access
 from jobindex.access.rates import Rates
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import RejectedMessage, Report
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.reports import RejectedMessage, Report
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
 from jobindex.storage.databases import Database, SqliteDatabase
@@ -33,8 +34,9 @@ from jobindex.web.server import bound_socket, http_config
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
 REGION = "eu-central-1"
-ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:job/"
-THING_ARN_PREFIX = f"arn:aws:iot:{REGION}:123456789012:thing/"
+SOURCE = f"arn:aws:iot:{REGION}:123456789012"
+ARN_PREFIX = f"{SOURCE}:job/"
+THING_ARN_PREFIX = f"{SOURCE}:thing/"
 
 
 class Api:
@@ -60,12 +62,14 @@ class Api:
         rejected: Sequence[RejectedMessage] = (),
         now: datetime | None = None,
     ) -> None:
-        """Apply messages to the index, and keep rejected ones."""
+        """Apply messages to the index, and keep rejected ones; job documents are kept."""
         reports: list[Report] = []
+        now = now or datetime.now(UTC)
+        parser = Parser(keeps_documents=True)
         for topic, payload in messages:
-            reports += parse_message(topic, json.dumps(payload).encode())
+            reports += parser.parse_message(topic, json.dumps(payload).encode(), to_milliseconds(now))
         assert self.state.store is not None
-        applying = self.state.store.apply(reports, rejected, now=now or datetime.now(UTC))
+        applying = self.state.store.apply(reports, rejected, now=now)
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
     def reject(self, *messages: RejectedMessage) -> None:
@@ -74,10 +78,10 @@ class Api:
         applying = self.state.store.apply([], messages, now=datetime.now(UTC))
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
-    def client(self) -> Any:
+    def client(self, service: str = "iot") -> Any:
         """Return boto3's client of the API, which never tries again by itself."""
         return boto3.client(
-            "iot",
+            service,
             region_name=REGION,
             endpoint_url=self.url,
             aws_access_key_id="test",
@@ -120,7 +124,6 @@ def serving(
         metrics,
         ChangeFeed(state),
         pages=ui.routes,
-        thing_arn_prefix=THING_ARN_PREFIX,
         concurrency_maximum=concurrency_maximum,
         admission=Admission(
             access=access,
@@ -137,7 +140,7 @@ def serving(
 
         async def serve() -> None:
             kept_in = database or SqliteDatabase(path=directory / "jobindex.db")
-            async with open_store(kept_in, arn_prefix=ARN_PREFIX) as store:
+            async with open_store(kept_in, arn_prefix=SOURCE) as store:
                 assert await store.take_lease("{}", seconds=3600)
                 state.store, state.reason = store, None
                 started.append(asyncio.get_running_loop())

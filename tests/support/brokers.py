@@ -78,9 +78,15 @@ def mosquitto(directory: Path, *settings: str) -> Iterator[Broker]:
     yield from _running(Broker([str(program), "-c", str(configuration)], port))
 
 
+_REFUSING = """\
+authorization { users: [{ user: anyone, password: anyone, permissions: { subscribe: { deny: "%s" } } }] }
+no_auth_user: anyone
+"""
+
+
 @contextmanager
-def nats(directory: Path, *, ack_wait_seconds: int = 2) -> Iterator[Broker]:
-    """Run nats-server with its MQTT listener."""
+def nats(directory: Path, *, ack_wait_seconds: int = 2, refused: str | None = None) -> Iterator[Broker]:
+    """Run nats-server with its MQTT listener; it refuses subscriptions to a subject of NATS."""
     program = find_nats_server()
     require("nats-server", found=program is not None)
     port = free_port()
@@ -89,6 +95,7 @@ def nats(directory: Path, *, ack_wait_seconds: int = 2) -> Iterator[Broker]:
         f'server_name: test\nlisten: "127.0.0.1:{free_port()}"\n'
         f'jetstream {{ store_dir: "{directory}/jetstream" }}\n'
         f'mqtt {{ listen: "127.0.0.1:{port}", ack_wait: "{ack_wait_seconds}s", max_ack_pending: 1024 }}\n'
+        + ("" if refused is None else _REFUSING % refused)
     )
     yield from _running(Broker([str(program), "-c", str(configuration)], port))
 

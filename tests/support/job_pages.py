@@ -1,12 +1,27 @@
 """Pages of ListJobs as a store gives them, read back into what they say."""
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import JobPage
-from support.oracle import JobSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSummary:
+    """AWS's JobSummary; None for an unknown member."""
+
+    job_arn: str | None
+    job_id: str
+    status: JobStatus
+    is_concurrent: bool | None
+    target_selection: TargetSelection | None
+    thing_group_id: str | None
+    created_at: datetime
+    last_updated_at: datetime
+    completed_at: datetime | None
 
 
 def summaries(page: JobPage) -> tuple[JobSummary, ...]:
@@ -17,7 +32,7 @@ def summaries(page: JobPage) -> tuple[JobSummary, ...]:
 def _summary(job: dict[str, Any]) -> JobSummary:
     selection = job.get("targetSelection")
     return JobSummary(
-        job_arn=None if job["jobArn"] == job["jobId"] else job["jobArn"],
+        job_arn=None if job["jobArn"] == f":job/{job['jobId']}" else job["jobArn"],
         job_id=job["jobId"],
         status=JobStatus(job["status"]),
         is_concurrent=job.get("isConcurrent"),

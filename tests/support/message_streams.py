@@ -8,10 +8,10 @@ from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
 
-from jobindex.errors import MessageError
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import JobExecutionStatus, JobStatus, RejectedMessage, Report, TargetSelection
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import JobExecutionStatus, JobStatus, TargetSelection
 from jobindex.model.listing import Filters
+from jobindex.model.reports import RejectedMessage, Report
 
 Message = tuple[str, bytes]
 ValueT = TypeVar("ValueT")
@@ -23,6 +23,7 @@ GROUP_NAMES = ("blue", "green", "green:x")
 GROUP_IDS = ("1-a", "2-b")
 
 _BASE_SECONDS = 1_700_000_000
+_NOW = 1_893_456_000_000
 _UNITS: tuple[Callable[[int], float], ...] = (
     int,
     float,
@@ -70,10 +71,11 @@ def parse(messages: Sequence[Message]) -> tuple[list[Report], list[RejectedMessa
     reports: list[Report] = []
     rejected: list[RejectedMessage] = []
     for topic, payload in messages:
-        try:
-            reports += parse_message(topic, payload)
-        except MessageError as error:
-            rejected.append(RejectedMessage(topic=topic, payload=payload, reason=str(error)))
+        told = Parser().told_by(topic, payload, _NOW)
+        if isinstance(told, RejectedMessage):
+            rejected.append(told)
+        else:
+            reports += told
     return reports, rejected
 
 

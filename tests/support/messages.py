@@ -1,17 +1,17 @@
 """Messages as tests write them, and a store that is told them in either order."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import JobStatus
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import JobStatus, to_milliseconds
 from jobindex.model.listing import Filters, ListJobsQuery
+from jobindex.model.reports import Report
 from jobindex.model.store import Store
-from support.job_pages import summaries
-from support.oracle import JobSummary
+from support.job_pages import JobSummary, summaries
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -84,6 +84,23 @@ def summary(created: int, updated: int | None = None, **known: Any) -> JobSummar
     return replace(unknown, **known)
 
 
+def parsed(*messages: tuple[str, Mapping[str, object]], now: datetime = NOW) -> list[Report]:
+    """Return the reports of messages that arrive at `now`.
+
+    Raises:
+        MessageError: a message cannot be understood.
+    """
+    return [
+        report
+        for topic, payload in messages
+        for report in Parser().parse_message(topic, json.dumps(payload).encode(), to_milliseconds(now))
+    ]
+
+
+LEARNT_ARN = arn("job/j1")
+"""The ARN of job j1 if no message reports it, but another ARN of the same region and account."""
+
+
 class Index:
     """A store that is told messages, in one order or in the other."""
 
@@ -94,7 +111,7 @@ class Index:
     async def tell(self, *messages: Message, now: datetime = NOW) -> None:
         """Apply each message in a batch of its own."""
         for topic, payload in reversed(messages) if self._reverse else messages:
-            await self._store.apply(parse_message(topic, json.dumps(payload).encode()), (), now=now)
+            await self._store.apply(parsed((topic, payload)), (), now=now)
 
     async def jobs(self, filters: Filters = ALL) -> Sequence[JobSummary]:
         """Return all jobs that pass the filters."""

@@ -10,27 +10,30 @@ from typing import Any, TypeVar
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.listing import Filters, ListJobsQuery
 from jobindex.model.store import Store
-from support.job_pages import summaries
+from support.job_pages import JobSummary, summaries
 from support.message_streams import Arrival
-from support.oracle import Execution, JobSummary
+from support.pure_answers import execution_members, job_members
 
 StoreT = TypeVar("StoreT", bound=Store)
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
-# A row for each of these is the same however it came; what numbers the rejected messages is their arrival.
+# A row for each of these is the same however it came; the number of a rejected message is that of its arrival.
 TABLES = {
     "jobs": "*",
     "executions": "*",
+    "execution_attempts": "*",
+    "execution_reports": "*",
     "pending_lists": "*",
     "thing_groups": "*",
-    "rejected_messages": "digest, rejected_at, topic, payload, reason",
+    "source": "*",
+    "rejected_messages": "digest, rejected_at, topic, payload, reason, due_at",
     "job_summaries": "*",
     "job_thing_groups": "*",
     "namespace_jobs": "*",
     "namespace_executions": "*",
 }
-# What arrival shows in.
+# Arrival shows in these.
 ARRIVALS = ("namespace_activity", "job_changes")
 
 Rows = dict[str, list[tuple[object, ...]]]
@@ -39,7 +42,11 @@ Rows = dict[str, list[tuple[object, ...]]]
 class Index:
     """An index that is emptied and filled again; `execute` runs a statement on its tables beside the store."""
 
-    def __init__(self, runner: asyncio.Runner, store: Store, execute: Callable[[str], Any]) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, store: Store, execute: Callable[[str], Any], *, notes_write: str | None = None
+    ) -> None:
+        """`notes_write` is what another process writes with every change; a store drops what it has cached then."""
+        self._notes_write = notes_write
         self._runner = runner
         self._store = store
         self._execute = execute
@@ -53,6 +60,8 @@ class Index:
         """Forget everything."""
         for table in (*TABLES, *ARRIVALS, "retention"):
             self._execute(f"DELETE FROM {table}")
+        if self._notes_write is not None:
+            self._execute(self._notes_write)
 
     def add(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
         """Return the rows of the index when this too has arrived."""
@@ -77,36 +86,24 @@ class Index:
         except ResourceNotFoundException:
             return None
 
-    def hidden_executions(self) -> list[tuple[object, ...]]:
-        """Return the executions of which all was told up to the deletion of their job."""
-        hidden = self._execute("""
-            SELECT executions.*
-            FROM executions
-            JOIN jobs USING (job_id)
-            WHERE deleted_at > -2 AND max(status_at, pending_at, queued_at, started_at) <= deleted_at
-        """)
-        return list(hidden)
-
     def namespaces(self) -> dict[str | None, tuple[Counter[str], Counter[str]]]:
         """Return the counts of every namespace."""
         namespaces = self._runner.run(self._store.namespaces(after=None, limit=100, now=NOW))
         return {one.namespace_id: (Counter(one.jobs), Counter(one.executions)) for one in namespaces}
 
-    def executions(self) -> dict[tuple[str, str], Execution]:
-        """Return every execution of a job that is listed."""
-        read: dict[tuple[str, str], Execution] = {}
+    def executions(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the members of every execution of a job that is listed, with its earlier attempts."""
+        read: dict[tuple[str, str], dict[str, Any]] = {}
         for job in self.pages(Filters(), 250) or ():
-            page = self._runner.run(self._store.executions_of_job(job.job_id, state=None, after=None, limit=1000))
-            read |= {
-                (one.job_id, one.thing_name): Execution(
-                    state=one.state,
-                    queued_at=one.queued_at,
-                    started_at=one.started_at,
-                    waiting_since=one.waiting_since,
-                )
-                for one in page.executions
-            }
+            reading = self._store.executions_of_job(job.job_id, state=None, after=None, limit=1000)
+            found = self._runner.run(reading).executions
+            read |= {(one.job_id, one.thing_name): execution_members(one) for one in found}
         return read
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """Return the members of every job that is listed."""
+        listed = self.pages(Filters(), 250) or ()
+        return {job.job_id: job_members(self._runner.run(self._store.job(job.job_id))) for job in listed}
 
     async def _add(self, arrival: Arrival, later: timedelta) -> None:
         for number, (reports, rejected) in enumerate(arrival.batches):

@@ -73,6 +73,8 @@ def _existence(evidence: Evidence, key: Key) -> Knowledge:
             return Unknowable(reason=Reason.NOT_NAMED)
         if evidence.moved_unseen(last.job):
             return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
+        if not evidence.shows_birth(last.job):
+            return Unknowable(reason=Reason.BIRTH_NOT_SHOWN)
         if after(shown, evidence.last_wipe(last), lag=evidence.event_lag):
             return Known(value=True)
         return Unknowable(reason=Reason.REUSE_SECOND)
@@ -195,6 +197,17 @@ class LastAttempt:
             if not attempt.is_pending
         )
 
+    @property
+    def has_equal_ends(self) -> bool:
+        """Whether events of two attempts differ only by their eventId."""
+        ends = [
+            (shown.at, shown.status, shown.attempt.number)
+            for attempt in self.execution.attempts
+            for shown in self.evidence.of_attempt[attempt]
+            if not shown.is_pending and shown.shows_thing_arn and not shown.is_numbered
+        ]
+        return len({(at, status) for at, status, _ in ends}) < len({*ends})
+
     def _if_status_known(self, value: object, match: Match = Match.EQUAL) -> Knowledge:
         if isinstance(self.status, Unknowable):
             return self.status
@@ -305,6 +318,8 @@ def _former_status(reader: LastAttempt, ends: list[AttemptShown], following: Tru
         return Unknowable(reason=Reason.END_NOT_SHOWN)
     if any(reader.is_tight(shown) for shown in ends):
         return Known(value=attempt.status)
+    if reader.has_equal_ends:
+        return Unknowable(reason=Reason.SAME_SECOND_ENDS)
     if not any(shown.shows_queued_at for shown in reader.evidence.of_attempt[following]):
         return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
     is_first = reader.is_only_life and attempt is attempts[0]

@@ -58,8 +58,11 @@ def _existence(evidence: Evidence, job_id: str) -> Knowledge:
         if evidence.moved_unseen(last):
             return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
         # A job event has createdAt in milliseconds: it is never taken for one of the former job.
-        if events or after(executions, evidence.last_job_deletion(last), lag=evidence.event_lag):
+        later = after(executions, evidence.last_job_deletion(last), lag=evidence.event_lag)
+        if events or (later and evidence.shows_birth(last)):
             return Known(value=True)
+        if later:
+            return Unknowable(reason=Reason.BIRTH_NOT_SHOWN)
         return Unknowable(reason=Reason.REUSE_SECOND)
     deleted_at = max(evidence.job_deletions(last), default=None)
     if deleted_at is None:
@@ -79,7 +82,8 @@ def _status(evidence: Evidence, job: TrueJob) -> Knowledge:
         known = LastAttempt(evidence, execution.current).status
         if execution.current.is_pending and known == Known(value=execution.current.status):
             return Known(value=job.status)
-    if evidence.shows_job_events():
+    ended_at = max((each.current.ended_at or 0 for each in job.executions.values()), default=0)
+    if evidence.shows_job_events(ended_at // 1000):
         return Known(value=job.status, basis=Basis.SILENCE)
     return Unknowable(reason=Reason.COMPLETION_UNSAID)
 

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     COMPLETION_UNSAID = "all its known executions ended, and no event would say whether it did"
     COUNTS_CHANGED = "the counts changed after the event"
     PUBLICATION_TIME = "the only time is that of the event's publication"
+    BIRTH_NOT_SHOWN = "an id used again is named only by messages without createdAt and queuedAt"
+    SAME_SECOND_ENDS = "two events of one second tell of the same end, but for their eventId"
     STALE_LIST = "a list later than its content contradicts"
 
 
@@ -148,9 +150,15 @@ class Evidence:
         """Return the seconds of the events that say that a job was deleted."""
         return [shown.at for shown in self.of_job[job] if shown.operation == "deleted"]
 
-    def shows_job_events(self) -> bool:
-        """Return whether events of jobs are turned on, as far as the messages show."""
-        return any(self.of_job.values())
+    def shows_job_events(self, at: int) -> bool:
+        """Return whether events of jobs were turned on at a second, as far as the messages show."""
+        return any(shown.at <= at for events in self.of_job.values() for shown in events)
+
+    def shows_birth(self, job: TrueJob) -> bool:
+        """Return whether it can be told when a job was born, if its id was deleted before."""
+        if self.last_job_deletion(job) is None or self.of_job[job]:
+            return True
+        return any(shown.shows_queued_at for shown in self.executions_of_job[job])
 
     def wipes(self, execution: TrueExecution) -> list[int]:
         """Return the seconds of the events that say that an execution was deleted, alone or with its job."""

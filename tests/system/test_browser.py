@@ -218,7 +218,7 @@ def test_jobs_are_filtered_paged_and_opened(site: Site, has_script: bool) -> Non
         assert ["job-002", "job-004"] == ids(page)[:2]
         page.get_by_role("link", name="job-004").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("job-004")
-        expect(page.locator("#job")).to_contain_text("A message told this status.")
+        expect(page.locator("#job")).to_contain_text("A message reported this status.")
 
 
 def test_every_page_works_without_javascript(site: Site) -> None:

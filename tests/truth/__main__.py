@@ -4,12 +4,15 @@ import argparse
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
-from support.simulated_aws import batches, delivered, simulate
+from support.postgresql_servers import Databases, databases
+from support.simulated_aws import SimulatedFleet, batches, delivered, simulate
+from support.simulated_evidence import Message
 from support.simulated_judgement import Judgement, judged
 
-from truth.store_answers import answers_after
+from truth.store_answers import Filled, differences, postgres_after, sqlite_after
 
 
 def main() -> int:
@@ -17,25 +20,46 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.truth", description="Hold the index against the truth.")
     parser.add_argument("--fleets", type=int, default=30, help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first fleet (%(default)s)")
+    parser.add_argument(
+        "--engine", choices=("sqlite", "postgres", "both"), default="sqlite", help="both are also compared row by row"
+    )
     parser.add_argument("--in-order", action="store_true", help="deliver once and in order, instead of shuffled")
     parser.add_argument("--mistakes", type=int, default=0, metavar="N", help="print N of them (%(default)s)")
     parser.add_argument("--member", help="print mistakes of this member only")
     arguments = parser.parse_args()
     total = Judgement()
-    shown = messages = 0
-    for seed in range(arguments.seed, arguments.seed + arguments.fleets):
-        fleet, rng = simulate(seed), random.Random(seed)
-        arrived = batches(delivered(fleet, rng, shuffled=not arguments.in_order), rng)
-        judgement = judged(fleet, answers_after(arrived, fleet.job_lives, fleet.execution_lives))
-        total.add(judgement)
-        messages += len(fleet.published)
-        for mistake in judgement.mistakes:
-            if shown < arguments.mistakes and arguments.member in {None, mistake.fact.member}:
-                shown += 1
-                print(f"fleet {seed}: {mistake}")  # noqa: T201
+    shown = messages = different = 0
+    with nullcontext() if arguments.engine == "sqlite" else databases() as servers:
+        for seed in range(arguments.seed, arguments.seed + arguments.fleets):
+            fleet, rng = simulate(seed), random.Random(seed)
+            arrived = [*batches(delivered(fleet, rng, shuffled=not arguments.in_order), rng)]
+            filled = [*_filled(fleet, arrived, arguments.engine, servers)]
+            judgement = judged(fleet, filled[0].answers)
+            total.add(judgement)
+            messages += len(fleet.published)
+            for difference in differences(filled[0], filled[-1]):
+                different += 1
+                print(f"fleet {seed}: the engines differ in {difference}")  # noqa: T201
+            for mistake in judgement.mistakes:
+                if shown < arguments.mistakes and arguments.member in {None, mistake.fact.member}:
+                    shown += 1
+                    print(f"fleet {seed}: {mistake}")  # noqa: T201
     print(f"{arguments.fleets} fleets from seed {arguments.seed}, {messages} messages")  # noqa: T201
     print("\n".join(summary(total)))  # noqa: T201
-    return 1 if total.mistakes else 0
+    if arguments.engine == "both":
+        print(f"tables in which the engines differ: {different}")  # noqa: T201
+    return 1 if total.mistakes or different else 0
+
+
+def _filled(
+    fleet: SimulatedFleet, arrived: Sequence[Sequence[Message]], engine: str, servers: Databases | None
+) -> Iterator[Filled]:
+    """Yield the index of a fleet in each engine; PostgreSQL's answers are what is judged if both are filled."""
+    if servers is not None:
+        with servers.fresh() as url:
+            yield postgres_after(url, arrived, fleet.job_lives, fleet.execution_lives)
+    if engine != "postgres":
+        yield sqlite_after(arrived, fleet.job_lives, fleet.execution_lives)
 
 
 def summary(judgement: Judgement) -> Iterator[str]:

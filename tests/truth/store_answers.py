@@ -1,21 +1,28 @@
 """What does a store answer? The only file here that knows the store's API."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from support.postgresql_servers import execute
 from support.simulated_evidence import Message
 from support.simulated_judgement import Answer
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.messages.parsing import told_by
-from jobindex.model.jobs import RejectedMessage, Report, to_milliseconds
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.reader import Reader
-from jobindex.model.views import Job, JobExecution
-from jobindex.storage.databases import SqliteDatabase
+from jobindex.model.reports import RejectedMessage, Report
+from jobindex.model.views import ExecutionAttempt, JobDescription, JobExecution
+from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
+from jobindex.storage.sql.tables import TABLES
 
 _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -36,33 +43,69 @@ class StoreAnswers:
         return self._executions.get((job_id, thing_name))
 
 
-def answers_after(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What a store says after a fleet's messages."""
+
+    answers: StoreAnswers
+    rows: Mapping[str, Sequence[tuple[object, ...]]]
+    """The rows of every table that both engines have, in the order of its key."""
+
+
+def sqlite_after(
     batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
-) -> StoreAnswers:
-    """Return what a new SQLite store answers when these batches were applied one after another."""
-    return asyncio.run(_answers_after(batches, job_ids, keys))
+) -> Filled:
+    """Return what a new SQLite store says when these batches were applied one after another."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "index.sqlite3"
+        answers = asyncio.run(_answers_after(SqliteDatabase(path=path), batches, job_ids, keys))
+        with closing(sqlite3.connect(path)) as connection:
+            return Filled(answers=answers, rows=_rows(lambda statement: connection.execute(statement).fetchall()))
+
+
+def postgres_after(
+    url: str, batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
+) -> Filled:
+    """Return what a PostgreSQL store says when these batches were applied one after another to an empty database."""
+    answers = asyncio.run(_answers_after(PostgresDatabase(conninfo=url, shown="postgresql"), batches, job_ids, keys))
+    return Filled(answers=answers, rows=_rows(partial(execute, url)))
+
+
+def differences(one: Filled, other: Filled) -> Iterator[str]:
+    """Yield the tables whose rows differ, with the first that only one of them has."""
+    for table, rows in one.rows.items():
+        if rows != other.rows[table]:
+            known = {*other.rows[table]}
+            yield f"{table}: {next((row for row in rows if row not in known), 'fewer rows')}"
+
+
+def _rows(execute: Callable[[str], Sequence[Sequence[object]]]) -> Mapping[str, Sequence[tuple[object, ...]]]:
+    return {
+        table.name: sorted(map(tuple, execute(f"SELECT {', '.join(table.columns)} FROM {table.name}")), key=repr)
+        for table in TABLES
+    }
 
 
 async def _answers_after(
-    batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
+    database: Database, batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
 ) -> StoreAnswers:
-    with TemporaryDirectory() as folder:
-        async with open_store(SqliteDatabase(path=Path(folder) / "index.sqlite3")) as store:
-            for number, batch in enumerate(batches):
-                reports: list[Report] = []
-                rejected: list[RejectedMessage] = []
-                for message in batch:
-                    told = told_by(message.topic, message.payload)
-                    if isinstance(told, RejectedMessage):
-                        rejected.append(told)
-                    else:
-                        reports += told
-                if rejected:
-                    raise ValueError(f"AWS published it, the index rejects it: {rejected[0]}")
-                await store.apply(reports, (), now=_NOW + timedelta(seconds=number))
-            jobs = {job_id: job for job_id in job_ids if (job := await _job(store, job_id)) is not None}
-            executions = {key: found for key in keys if (found := await _execution(store, *key)) is not None}
-            return StoreAnswers(jobs, executions)
+    async with open_store(database) as store:
+        assert await store.take_lease("{}", seconds=3600)
+        for number, batch in enumerate(batches):
+            reports: list[Report] = []
+            rejected: list[RejectedMessage] = []
+            for message in batch:
+                told = Parser().told_by(message.topic, message.payload, to_milliseconds(_NOW))
+                if isinstance(told, RejectedMessage):
+                    rejected.append(told)
+                else:
+                    reports += told
+            if rejected:
+                raise ValueError(f"AWS published it, the index rejects it: {rejected[0]}")
+            await store.apply(reports, (), now=_NOW + timedelta(seconds=number))
+        jobs = {job_id: job for job_id in job_ids if (job := await _job(store, job_id)) is not None}
+        executions = {key: found for key in keys if (found := await _execution(store, *key)) is not None}
+        return StoreAnswers(jobs, executions)
 
 
 async def _job(store: Reader, job_id: str) -> Answer | None:
@@ -79,17 +122,27 @@ async def _execution(store: Reader, job_id: str, thing_name: str) -> Answer | No
         return None
 
 
-def _job_members(job: Job) -> Answer:
+def _job_members(job: JobDescription) -> Answer:
     return {
         "status": job.status.value,
         "createdAt": to_milliseconds(job.created_at),
         "completedAt": _milliseconds(job.completed_at),
         "targetSelection": None if job.target_selection is None else job.target_selection.value,
         "namespaceId": job.namespace_id,
+        "description": job.description,
+        "targets": job.targets,
+        "comment": job.comment,
+        "reasonCode": job.reason_code,
+        "jobProcessDetails": job.reported_process_details,
     }
 
 
 def _execution_members(execution: JobExecution) -> Answer:
+    # Whichever attempt an index takes to be current, it is found by its number.
+    attempts = {
+        attempt.execution_number: {"status": attempt.state.value, "statusDetails": _details(attempt)}
+        for attempt in (*reversed(execution.former_attempts), execution)
+    }
     return {
         "status": execution.state.value,
         "executionNumber": execution.execution_number,
@@ -97,7 +150,14 @@ def _execution_members(execution: JobExecution) -> Answer:
         "queuedAt": _milliseconds(execution.queued_at),
         "startedAt": _milliseconds(execution.started_at),
         "lastUpdatedAt": _milliseconds(execution.last_updated_at),
+        "statusDetails": _details(execution),
+        "thingArn": execution.thing_arn,
+        "attempts": {number: attempt for number, attempt in attempts.items() if number is not None},
     }
+
+
+def _details(attempt: ExecutionAttempt) -> dict[str, str]:
+    return dict(attempt.status_details or {})
 
 
 def _milliseconds(time: datetime | None) -> int | None:

@@ -17,10 +17,11 @@ from bench.plan import FULL, QUICK
 from bench.questions import COMBINATIONS, NAMES, from_the_middle, in_front, label, path, questions
 from bench.report import members, table
 from bench.site import Site
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import JobReport
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import Filters, Position, decode_token
 from jobindex.model.parameters import MAX_RESULTS
+from jobindex.model.reports import JobReport
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def test_notifications_are_understood_and_of_their_size() -> None:
     """Each message tells something, and has 250 to 400 bytes with its topic."""
     told = list(messages(20))
     assert 20 * JOBS_PER_THING * MESSAGES_PER_JOB == len(told)
-    assert all(parse_message(topic, payload) for topic, payload in told)
+    assert all(Parser().parse_message(topic, payload, to_milliseconds(NOW)) for topic, payload in told)
     sizes = [len(topic) + len(payload) for topic, payload in told]
     assert min(sizes) >= 250
     assert max(sizes) <= 400
@@ -45,7 +46,7 @@ def test_jobs_overlap_in_time() -> None:
     """Between the first and the last message of most jobs, many others are told of."""
     seen: dict[str, list[int]] = {}
     for number, (topic, payload) in enumerate(messages(50)):
-        for report in parse_message(topic, payload):
+        for report in Parser().parse_message(topic, payload, to_milliseconds(NOW)):
             if isinstance(report, JobReport):
                 seen.setdefault(report.job_id, []).append(number)
     spans = sorted(numbers[-1] - numbers[0] for numbers in seen.values())

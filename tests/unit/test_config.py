@@ -37,6 +37,8 @@ def test_without_settings_the_defaults_hold() -> None:
     expected = Settings(
         brokers=(Broker(host="127.0.0.1", port=1883, client_id="jobindex"),),
         topic_filters=DEFAULT_FILTERS,
+        topic_prefix="",
+        keeps_documents=False,
         database=SqliteDatabase(path=Path("jobindex.db")),
         lease=timedelta(seconds=10),
         rejected_limits=RejectedLimits(max_messages=10_000, max_bytes=67_108_864),
@@ -74,7 +76,9 @@ def test_every_setting_is_read() -> None:
                 host="broker.example", port=2883, client_id="me", username="us er", password="p@ss", protocol="3.1.1"
             ),
         ),
-        topic_filters=("$aws/things/a/jobs/#", "$aws/events/job/#"),
+        topic_filters=("site1/$aws/things/a/jobs/#", "site1/$aws/events/job/#"),
+        topic_prefix="site1/",
+        keeps_documents=True,
         database=SqliteDatabase(path=Path("/var/lib/jobs index.db")),
         lease=timedelta(minutes=2),
         rejected_limits=RejectedLimits(max_messages=5, max_bytes=0),
@@ -104,6 +108,8 @@ def test_every_setting_is_read() -> None:
         MQTT_URL="mqtt://us%20er:p%40ss@broker.example:2883",
         MQTT_CLIENT_ID="me",
         MQTT_PROTOCOL="3.1.1",
+        MQTT_TOPIC_PREFIX="site1/",
+        JOB_DOCUMENTS="keep",
         MQTT_TOPICS="$aws/things/a/jobs/#, $aws/events/job/#,$aws/events/job/#",
         DATABASE_URL="sqlite:////var/lib/jobs%20index.db",
         DATABASE_LEASE="2m",

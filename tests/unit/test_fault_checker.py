@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from faults.checker import Answer, expected, judge
+from faults.checker import Answer, expected, first_event, judge
 from faults.ledger import Ledger, Sent
 from faults.lives import lives
 from faults.reader import Visible, goes_backwards
@@ -27,7 +27,8 @@ def jobs(tmp_path: Path) -> dict[str, list[Sent]]:
 
 def whole_index(jobs: dict[str, list[Sent]]) -> dict[str, Answer]:
     """Return what ListJobs says when nothing is lost."""
-    answers = {job_id: expected(messages) for job_id, messages in jobs.items()}
+    since = first_event(one for messages in jobs.values() for one in messages)
+    answers = {job_id: expected(messages, since) for job_id, messages in jobs.items()}
     return {job_id: answer for job_id, answer in answers.items() if answer is not None}
 
 
@@ -42,10 +43,11 @@ def test_the_bench_finds_nothing_in_a_whole_index(jobs: dict[str, list[Sent]]) -
 def test_the_bench_finds_what_is_lost(jobs: dict[str, list[Sent]]) -> None:
     """A message whose loss shows in an answer is missed, and so is a whole job; other jobs are not blamed."""
     index = whole_index(jobs)
+    since = first_event(one for messages in jobs.values() for one in messages)
     tried = 0
     for job_id, messages in jobs.items():
         for number in range(len(messages)):
-            answer = expected([*messages[:number], *messages[number + 1 :]])
+            answer = expected([*messages[:number], *messages[number + 1 :]], since)
             if answer == index.get(job_id):
                 continue
             damaged = {other: old for other, old in index.items() if other != job_id}
@@ -66,11 +68,17 @@ def test_the_bench_finds_what_was_never_told(jobs: dict[str, list[Sent]]) -> Non
 
 
 def test_the_reader_finds_what_goes_backwards() -> None:
-    """An older time or a lower rank of the same life, or the life before a deletion; a new life may begin low."""
+    """An older time or a lower rank of the same life, or the life before a deletion; a new life may begin low.
+
+    An inferred completion is taken back when job events are known to have been published before it.
+    """
     seen = Visible(created_at=10, last_updated_at=20, rank=2)
     assert not goes_backwards(seen, seen, math.inf)
     assert goes_backwards(seen, replace(seen, last_updated_at=19), math.inf)
-    assert goes_backwards(seen, replace(seen, rank=1), math.inf)
+    assert goes_backwards(seen, replace(seen, rank=0), math.inf)
+    assert goes_backwards(replace(seen, rank=3), replace(seen, rank=1), math.inf)
+    assert not goes_backwards(seen, replace(seen, rank=1), math.inf)
+    assert goes_backwards(seen, replace(seen, rank=1, last_updated_at=19), math.inf)
     again = Visible(created_at=31, last_updated_at=31, rank=0)
     assert not goes_backwards(seen, again, 30)
     assert goes_backwards(again, seen, 30)

@@ -4,10 +4,18 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from jobindex.cli.demo.fleet import GROUPS, NAMESPACES, Fleet, Message
-from jobindex.errors import MessageError
-from jobindex.messages.parsing import parse_message
+from jobindex.messages.parsing import Parser
 from jobindex.messages.topics import parse_topic
-from jobindex.model.jobs import JobDeletion, JobExecutionReport, JobReport, PendingListReport, Report, ThingGroupReport
+from jobindex.model.jobs import to_milliseconds
+from jobindex.model.reports import (
+    ExecutionReport,
+    JobDeletion,
+    JobReport,
+    PendingListReport,
+    RejectedMessage,
+    Report,
+    ThingGroupReport,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -28,14 +36,13 @@ def test_a_fleet_tells_everything_that_a_fleet_tells() -> None:
     malformed = 0
     messages = simulate(600)
     for topic, payload in messages:
-        try:
-            parsed = parse_message(topic, payload)
-        except MessageError:
+        told = Parser().told_by(topic, payload, to_milliseconds(START + timedelta(hours=1)))
+        if isinstance(told, RejectedMessage):
             malformed += 1
             continue
-        reports.update(map(type, parsed))
-        namespaces |= {report.namespace_id for report in parsed if isinstance(report, JobReport)}
-    assert {JobReport, JobDeletion, JobExecutionReport, PendingListReport, ThingGroupReport} == set(reports)
+        reports.update(map(type, told))
+        namespaces |= {report.members.get("namespace_id") for report in told if isinstance(report, JobReport)}
+    assert {JobReport, JobDeletion, ExecutionReport, PendingListReport, ThingGroupReport} == set(reports)
     assert set(NAMESPACES) == namespaces
     assert 5 <= malformed <= 40
     kinds = {type(parse_topic(topic)).__name__ for topic, _ in messages}

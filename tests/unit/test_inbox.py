@@ -6,6 +6,7 @@ import pytest
 
 from jobindex.ingest.inbox import BYTES_IN_HAND_MAXIMUM, IN_HAND_MAXIMUM, Inbox
 from jobindex.ingest.publish_channel import Publication
+from jobindex.messages.parsing import Parser
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
 
@@ -18,7 +19,7 @@ from jobindex.monitoring.state import ServiceState
 def test_nothing_is_read_while_too_much_is_in_hand(payload: bytes, most: int) -> None:
     """Reading pauses once so many messages, or so many bytes of them, are in hand, until half of it is written."""
     state = ServiceState()
-    inbox = Inbox(state, Metrics(state), lambda: datetime.now(UTC))
+    inbox = Inbox(Parser(), state, Metrics(state), lambda: datetime.now(UTC))
     calls: list[str] = []
     inbox.pause, inbox.resume = lambda: calls.append("pause"), lambda: calls.append("resume")
     messages = [Publication("other", payload, 1, number) for number in range(1, most + 2)]

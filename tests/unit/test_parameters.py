@@ -73,6 +73,25 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert ["b", "b", "a", "c"] == re.findall(r"at '(\w)'", told)
 
 
+def test_an_unknown_parameter_is_ignored_or_refused() -> None:
+    """Refused with all else that is wrong, and with the names that are known."""
+    constraints: dict[str, Constraint] = {"jobId": JOB_ID, "limit": NUMBER}
+    given_values = [("jobid", "x"), ("limit", "x")]
+    assert refusal(constraints, *given_values).startswith("1 validation error detected: Value 'x' at 'limit'")
+    with pytest.raises(InvalidRequestException) as caught:
+        parse_parameters(constraints, given_values, refuses_unknown=True)
+    told = (
+        "Value 'x' at 'jobid' failed to satisfy constraint: Member must be one of the known parameters: jobId, limit; "
+    )
+    assert str(caught.value).startswith(f"2 validation errors detected: {told}")
+
+
+def test_a_required_parameter_is_missed_in_awss_words() -> None:
+    """Null is what AWS calls a parameter that was left out."""
+    expected = "Value null at 'a' failed to satisfy constraint: Member must not be null"
+    assert f"1 validation error detected: {expected}" == refusal({"a": Text(is_required=True)})
+
+
 @pytest.mark.parametrize("constraint", [JOB_ID, THING_NAME, NAMESPACE_ID, THING_GROUP_ID, THING_GROUP_NAME])
 @given(value=st.text(max_size=200) | st.from_regex("[a-zA-Z0-9:_-]{0,130}", fullmatch=True))
 def test_a_text_and_its_schema_agree(constraint: Text, value: str) -> None:

@@ -12,72 +12,104 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import (
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import JobExecutionStatus, JobStatus, TargetSelection, to_milliseconds
+from jobindex.model.reports import (
+    NO_NUMBER,
+    UNTIMED,
+    ExecutionReport,
     JobDeletion,
-    JobExecutionReport,
-    JobExecutionStatus,
     JobReport,
-    JobStatus,
+    ListEntry,
+    MemberValue,
     PendingListReport,
+    RejectedMessage,
     Report,
-    TargetSelection,
     ThingGroupReport,
 )
 
-utc = datetime.fromisoformat
-
+DAY = 24 * 60 * 60 * 1000
+NOW = 4_102_444_800_000  # the greatest time that is understood, so that none is in the future
 DOCUMENTS = Path(__file__).parents[1] / "documents"
 NAMESPACE = "aws-gg-deployment"
 EVENT_JOB = "27450507-bf6f-4012-92af-bb8a1c8c4484"
 EVENT_THING = "6ac0e1b8-7d6e-4b0a-9c7c-2b5b6f0f7a11"
 EVENT_GROUP = "2fc4c0a4-6e45-4525-a238-0fe8d3dd21bb"
-EVENT_TIME, EVENT_MILLISECONDS = utc("2009-02-13T23:31:30Z"), utc("2009-02-13T23:31:30.123Z")
+EVENT_SECOND, EVENT_TIME = 1_234_567_890, 1_234_567_890_123
+EVENT_TARGETS = (
+    '["arn:aws:iot:us-east-1:123456789012:thing/a39f6f91-70cf-4bd2-a381-9c66df1a80d0",'
+    f'"arn:aws:iot:us-east-1:123456789012:thinggroup/{EVENT_GROUP}"]'
+)
 FLOOR_ONE = ThingGroupReport(thing_group_name="FloorOne", thing_group_id="8f82a106-6b1d-4331-8984-a84db5f6f8cb")
 
 
+def utc(text: str) -> int:
+    """Return a time in milliseconds."""
+    return to_milliseconds(datetime.fromisoformat(text))
+
+
+def _second(text: str) -> int:
+    return utc(text) // 1000
+
+
+def _job(
+    job_id: str = "J",
+    namespace_id: str | None = None,
+    time: int = UNTIMED,
+    *,
+    earliest_at: int | None = None,
+    latest_at: int | None = None,
+    published_at: int = UNTIMED,
+    **members: Any,
+) -> JobReport:
+    """Return a job's report; its least and greatest times are that of its stamp if not given."""
+    return JobReport(
+        job_id=job_id,
+        time=time,
+        members=members if namespace_id is None else {"namespace_id": namespace_id, **members},
+        earliest_at=time if earliest_at is None else earliest_at,
+        latest_at=time if latest_at is None else latest_at,
+        published_at=published_at,
+    )
+
+
 def _pending(namespace_id: str | None) -> tuple[Report, ...]:
+    listed_at = _second("2018-01-27T01:51:46Z")
     return (
-        JobReport(
-            job_id="job1",
-            namespace_id=namespace_id,
-            time=utc("2018-01-27T01:44:32Z"),
-            earliest_at=utc("2018-01-27T01:35:47Z"),
-            latest_at=utc("2018-01-27T01:44:32Z"),
-            born_at=utc("2018-01-27T01:35:47Z"),
-            pending_at=utc("2018-01-27T01:51:46Z"),
-        ),
-        JobExecutionReport(
+        _job("job1", namespace_id, utc("2018-01-27T01:44:32Z"), earliest_at=utc("2018-01-27T01:35:47Z")),
+        ExecutionReport(
             job_id="job1",
             thing_name="MyThing",
             status=JobExecutionStatus.IN_PROGRESS,
             time=utc("2018-01-27T01:44:32Z"),
+            heard_at=listed_at,
             execution_number=1,
             version_number=2,
             queued_at=utc("2018-01-27T01:35:47Z"),
             started_at=utc("2018-01-27T01:44:32Z"),
-            pending_at=utc("2018-01-27T01:51:46Z"),
         ),
-        JobReport(
-            job_id="job2",
-            namespace_id=namespace_id,
-            time=utc("2018-01-27T01:39:51Z"),
-            earliest_at=utc("2018-01-27T01:39:51Z"),
-            latest_at=utc("2018-01-27T01:39:51Z"),
-            born_at=utc("2018-01-27T01:39:51Z"),
-            pending_at=utc("2018-01-27T01:51:46Z"),
-        ),
-        JobExecutionReport(
+        _job("job2", namespace_id, utc("2018-01-27T01:39:51Z")),
+        ExecutionReport(
             job_id="job2",
             thing_name="MyThing",
             status=JobExecutionStatus.QUEUED,
             time=utc("2018-01-27T01:39:51Z"),
+            heard_at=listed_at,
             execution_number=1,
             version_number=1,
             queued_at=utc("2018-01-27T01:39:51Z"),
-            pending_at=utc("2018-01-27T01:51:46Z"),
         ),
-        PendingListReport(thing_name="MyThing", namespace_id=namespace_id, listed_at=utc("2018-01-27T01:51:46Z")),
+        PendingListReport(
+            thing_name="MyThing",
+            namespace_id=namespace_id,
+            listed_at=listed_at,
+            entries=frozenset(
+                {
+                    ListEntry("job1", _second("2018-01-27T01:35:47Z"), 1),
+                    ListEntry("job2", _second("2018-01-27T01:39:51Z"), 1),
+                }
+            ),
+        ),
     )
 
 
@@ -88,50 +120,46 @@ def _execution(
     *,
     queued_at: str | None,
     time: str,
+    heard_at: str,
     numbers: tuple[int | None, int | None],
     started_at: str | None = None,
     thing_name: str = "MyThing",
+    status_details: str | None = None,
+    **members: Any,
 ) -> tuple[Report, Report]:
-    """Return the reports of one execution that is alone in its message, and told no thing group."""
+    """Return the reports of one execution that is alone in its message, without a thing group."""
     return (
-        JobReport(
-            job_id=job_id,
-            namespace_id=namespace_id,
-            time=utc(time),
-            earliest_at=utc(queued_at or time),
-            latest_at=utc(time),
-            born_at=utc(queued_at) if queued_at else None,
-        ),
-        JobExecutionReport(
+        _job(job_id, namespace_id, utc(time), earliest_at=utc(queued_at or time), **members),
+        ExecutionReport(
             job_id=job_id,
             thing_name=thing_name,
             status=status,
             time=utc(time),
+            heard_at=_second(heard_at),
             execution_number=numbers[0],
             version_number=numbers[1],
             queued_at=utc(queued_at) if queued_at else None,
             started_at=utc(started_at) if started_at else None,
+            status_details=status_details,
         ),
     )
 
 
 def _job_event(
-    status: JobStatus,
-    selection: TargetSelection = TargetSelection.SNAPSHOT,
-    completed_at: datetime | None = None,
+    status: JobStatus, selection: TargetSelection = TargetSelection.SNAPSHOT, **members: Any
 ) -> tuple[Report, ...]:
     return (
-        JobReport(
-            job_id=EVENT_JOB,
-            time=EVENT_MILLISECONDS,
-            earliest_at=EVENT_MILLISECONDS,
-            latest_at=EVENT_MILLISECONDS,
-            born_at=EVENT_MILLISECONDS,
-            status=status,
-            target_selection=selection,
-            target_group_names=(EVENT_GROUP,),
-            created_at=EVENT_MILLISECONDS,
-            completed_at=completed_at,
+        _job(
+            EVENT_JOB,
+            None,
+            EVENT_TIME,
+            published_at=EVENT_SECOND,
+            status=status.value,
+            target_selection=selection.value,
+            targets=EVENT_TARGETS,
+            description="My Job Description",
+            created_at=EVENT_TIME,
+            **members,
         ),
         ThingGroupReport(thing_group_name=EVENT_GROUP),
     )
@@ -139,12 +167,21 @@ def _job_event(
 
 def _execution_event(status: JobExecutionStatus) -> tuple[Report, ...]:
     return (
-        JobReport(job_id=EVENT_JOB, time=EVENT_TIME, earliest_at=EVENT_TIME, latest_at=EVENT_TIME),
-        JobExecutionReport(job_id=EVENT_JOB, thing_name=EVENT_THING, status=status, time=EVENT_TIME),
+        _job(EVENT_JOB, None, EVENT_SECOND * 1000),
+        ExecutionReport(
+            job_id=EVENT_JOB,
+            thing_name=EVENT_THING,
+            status=status,
+            time=EVENT_SECOND * 1000,
+            heard_at=EVENT_SECOND,
+            status_details='{"key":"value"}',
+            thing_arn=f"arn:aws:iot:us-east-1:123456789012:thing/{EVENT_THING}",
+            is_event=True,
+        ),
     )
 
 
-def _job3(namespace_id: str | None, *, runs: bool) -> tuple[Report, ...]:
+def _job3(namespace_id: str | None, *, runs: bool, status_details: str | None = None) -> tuple[Report, ...]:
     return _execution(
         "job3",
         namespace_id,
@@ -152,7 +189,9 @@ def _job3(namespace_id: str | None, *, runs: bool) -> tuple[Report, ...]:
         queued_at="2018-01-27T01:51:45Z",
         started_at="2018-01-29T00:46:19Z" if runs else None,
         time="2018-01-29T00:46:19Z" if runs else "2018-01-27T01:51:45Z",
+        heard_at="2018-01-29T00:46:19Z" if runs else "2018-01-27T01:51:46Z",
         numbers=(1, 2) if runs else (1, 1),
+        status_details=status_details,
     )
 
 
@@ -160,11 +199,11 @@ GREENGRASS_JOB = "3f2a6c1e-6c9c-4a6c-9c79-0a6a5b7f9d10"
 EXPECTED: dict[str, tuple[Report, ...]] = {
     "notify": _pending(None),
     "notify-empty-queue": (
-        PendingListReport(thing_name="MyThing", namespace_id=None, listed_at=utc("2018-01-29T01:32:31Z")),
+        PendingListReport(thing_name="MyThing", namespace_id=None, listed_at=_second("2018-01-29T01:32:31Z")),
     ),
     "notify-namespace": _pending(NAMESPACE),
     "notify-namespace-empty-queue": (
-        PendingListReport(thing_name="MyThing", namespace_id=NAMESPACE, listed_at=utc("2018-01-29T01:32:31Z")),
+        PendingListReport(thing_name="MyThing", namespace_id=NAMESPACE, listed_at=_second("2018-01-29T01:32:31Z")),
     ),
     "notify-next": _job3(None, runs=True),
     "notify-next-empty-queue": (),
@@ -174,6 +213,7 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         JobExecutionStatus.QUEUED,
         queued_at="2016-10-11T19:30:16.017Z",
         time="2016-10-11T19:30:16.017Z",
+        heard_at="2016-10-11T19:30:17Z",
         numbers=(1, 1),
     ),
     "notify-next-device-log": _execution(
@@ -182,25 +222,27 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         JobExecutionStatus.QUEUED,
         queued_at="2020-11-19T12:16:21Z",
         time="2020-11-19T12:16:21Z",
+        heard_at="2020-11-19T12:16:22Z",
         numbers=(1, 1),
         thing_name="73752b91-a3e2-4678-b0d5-dc077a9e58aa",
     ),
     "notify-next-namespace-greengrass": (
-        JobReport(
-            job_id=GREENGRASS_JOB,
-            namespace_id=NAMESPACE,
-            time=utc("2020-11-19T12:16:21Z"),
-            earliest_at=utc("2020-11-19T12:16:21Z"),
-            latest_at=utc("2020-11-19T12:16:21Z"),
-            born_at=utc("2020-11-19T12:16:21Z"),
+        _job(
+            GREENGRASS_JOB,
+            NAMESPACE,
+            utc("2020-11-19T12:16:21Z"),
+            deployment_id="b5b9f0a4-2d1c-4c1b-8f4a-0c9d7c1e2f33",
+            deployment_name="Floor one",
+            configuration_arn="arn:aws:greengrass:us-east-1:123456789012:configuration:thinggroup/FloorOne:7",
             thing_group_name="FloorOne",
         ),
         ThingGroupReport(thing_group_name="FloorOne"),
-        JobExecutionReport(
+        ExecutionReport(
             job_id=GREENGRASS_JOB,
             thing_name="MyThing",
             status=JobExecutionStatus.QUEUED,
             time=utc("2020-11-19T12:16:21Z"),
+            heard_at=_second("2020-11-19T12:16:22Z"),
             execution_number=1,
             version_number=1,
             queued_at=utc("2020-11-19T12:16:21Z"),
@@ -212,23 +254,26 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         JobExecutionStatus.QUEUED,
         queued_at="2020-11-19T12:16:21Z",
         time="2020-11-19T12:16:21Z",
+        heard_at="2020-11-19T12:16:22Z",
         numbers=(1, 1),
+        deployment_id="b5b9f0a4-2d1c-4c1b-8f4a-0c9d7c1e2f33",
+        deployment_name="Floor one",
+        configuration_arn="arn:aws:greengrass:us-east-1:123456789012:configuration:thing/MyThing:3",
     ),
     "job-notification-trailing-slash": (
-        JobReport(
-            job_id="job1",
-            namespace_id=NAMESPACE,
-            time=utc("2018-01-27T01:44:32.500Z"),
+        _job(
+            "job1",
+            NAMESPACE,
+            utc("2018-01-27T01:44:32.500Z"),
             earliest_at=utc("2017-02-10T00:37:59.743Z"),
-            latest_at=utc("2018-01-27T01:44:32.500Z"),
-            born_at=utc("2017-02-10T00:37:59.743Z"),
-            status=JobStatus.IN_PROGRESS,
-            target_selection=TargetSelection.CONTINUOUS,
+            status="IN_PROGRESS",
+            target_selection="CONTINUOUS",
             thing_group_id="8f82a106-6b1d-4331-8984-a84db5f6f8cb",
             thing_group_name="FloorOne",
-            is_concurrent=False,
+            is_concurrent=0,
             created_at=utc("2017-02-10T00:37:59.743Z"),
             job_arn="arn:aws:iot:us-east-1:123456789012:job/job1",
+            description="Camera 1.4.0",
         ),
         FLOOR_ONE,
     ),
@@ -240,20 +285,23 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
             queued_at="2018-01-27T01:35:47Z",
             started_at="2018-01-27T01:39:51Z",
             time="2018-01-27T01:44:32Z",
+            heard_at="2018-01-27T01:51:46Z",
             numbers=(1, 3),
+            status_details='{"step":"done"}',
         ),
-        JobReport(
-            job_id="job1",
-            namespace_id=NAMESPACE,
-            time=utc("2018-01-27T01:44:32.500Z"),
+        _job(
+            "job1",
+            NAMESPACE,
+            utc("2018-01-27T01:44:32.500Z"),
             earliest_at=utc("2017-02-10T00:37:59.743Z"),
-            latest_at=utc("2018-01-27T01:44:32.500Z"),
-            born_at=utc("2017-02-10T00:37:59.743Z"),
-            status=JobStatus.COMPLETED,
-            target_selection=TargetSelection.CONTINUOUS,
+            status="COMPLETED",
+            target_selection="CONTINUOUS",
             thing_group_id="8f82a106-6b1d-4331-8984-a84db5f6f8cb",
-            target_group_names=("FloorOne",),
-            is_concurrent=False,
+            targets=(
+                '["arn:aws:iot:us-east-1:123456789012:thing/MyThing",'
+                '"arn:aws:iot:us-east-1:123456789012:thinggroup/FloorOne"]'
+            ),
+            is_concurrent=0,
             created_at=utc("2017-02-10T00:37:59.743Z"),
             completed_at=utc("2018-01-27T01:44:32.250Z"),
             job_arn="arn:aws:iot:us-east-1:123456789012:job/job1",
@@ -267,6 +315,7 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         queued_at="2018-01-27T01:35:47Z",
         started_at="2018-01-27T01:44:32Z",
         time="2018-01-27T01:44:32Z",
+        heard_at="2018-01-27T01:51:46Z",
         numbers=(1, 2),
     ),
     "job-notification-list": _execution(
@@ -275,38 +324,67 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
         JobExecutionStatus.QUEUED,
         queued_at="2018-01-27T01:39:51Z",
         time="2018-01-27T01:39:51Z",
+        heard_at="2018-01-27T01:51:46Z",
         numbers=(1, 1),
     ),
-    "job-notification-bare": (JobReport(job_id="job1", namespace_id=NAMESPACE),),
+    "job-notification-bare": (_job("job1", NAMESPACE),),
     "get-accepted": _job3(None, runs=False),
     "get-accepted-next-namespace": _job3(NAMESPACE, runs=False),
     "get-accepted-no-execution": (),
-    "start-next-accepted": _job3(None, runs=True),
+    "start-next-accepted": _job3(None, runs=True, status_details='{"step":"download"}'),
     "start-next-accepted-namespace": _job3(NAMESPACE, runs=True),
     "update-accepted": _execution(
-        "job3", None, JobExecutionStatus.SUCCEEDED, queued_at=None, time="2018-01-29T00:46:19Z", numbers=(None, 3)
+        "job3",
+        None,
+        JobExecutionStatus.SUCCEEDED,
+        queued_at=None,
+        time="2018-01-29T00:46:19Z",
+        heard_at="2018-01-29T00:46:19Z",
+        numbers=(None, 3),
+        status_details='{"progress":"100"}',
     ),
     "update-accepted-namespace": _execution(
-        "job3", NAMESPACE, JobExecutionStatus.FAILED, queued_at=None, time="2018-01-29T00:46:19Z", numbers=(None, 4)
+        "job3",
+        NAMESPACE,
+        JobExecutionStatus.FAILED,
+        queued_at=None,
+        time="2018-01-29T00:46:19Z",
+        heard_at="2018-01-29T00:46:19Z",
+        numbers=(None, 4),
     ),
     "update-accepted-no-state": (),
     "update-request": (),
-    "update-rejected": (),
-    "job-event-completed": _job_event(JobStatus.COMPLETED, completed_at=EVENT_MILLISECONDS),
+    "update-rejected": (
+        _job("job3", earliest_at=utc("2018-01-29T00:46:19Z")),
+        ExecutionReport(
+            job_id="job3",
+            thing_name="MyThing",
+            status=JobExecutionStatus.IN_PROGRESS,
+            heard_at=_second("2018-01-29T00:46:19Z"),
+            version_number=2,
+        ),
+    ),
+    "job-event-completed": _job_event(
+        JobStatus.COMPLETED,
+        completed_at=EVENT_TIME,
+        process_details=(
+            '{"numberOfCanceledThings":0,"numberOfFailedThings":0,"numberOfRejectedThings":0,'
+            '"numberOfRemovedThings":0,"numberOfSucceededThings":3}'
+        ),
+    ),
     "job-event-canceled": _job_event(JobStatus.CANCELED),
     "job-event-cancellation-in-progress": _job_event(JobStatus.CANCELED, TargetSelection.CONTINUOUS),
     "job-event-deletion-in-progress": _job_event(JobStatus.DELETION_IN_PROGRESS),
     "job-event-deleted": (
         ThingGroupReport(thing_group_name=EVENT_GROUP),
-        JobDeletion(job_id=EVENT_JOB, time=EVENT_MILLISECONDS),
+        JobDeletion(job_id=EVENT_JOB, time=EVENT_TIME, published_at=EVENT_SECOND),
     ),
-    "job-execution-event-succeeded": _execution_event(JobExecutionStatus.SUCCEEDED),
-    "job-execution-event-failed": _execution_event(JobExecutionStatus.FAILED),
-    "job-execution-event-rejected": _execution_event(JobExecutionStatus.REJECTED),
-    "job-execution-event-canceled": _execution_event(JobExecutionStatus.CANCELED),
-    "job-execution-event-timed-out": _execution_event(JobExecutionStatus.TIMED_OUT),
-    "job-execution-event-removed": _execution_event(JobExecutionStatus.REMOVED),
-    "job-execution-event-deleted": _execution_event(JobExecutionStatus.DELETED),
+    **{
+        f"job-execution-event-{status.value.lower().replace('_', '-')}": _execution_event(status)
+        for status in JobExecutionStatus
+        if status not in {JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS}
+    },
+    "get-pending-accepted": _pending(None),
     "thing-group-event": (FLOOR_ONE,),
 }
 
@@ -320,12 +398,14 @@ def test_every_document_has_its_expectation() -> None:
 def test_a_document_tells_exactly_this(name: str) -> None:
     """Each sample of AWS's messages becomes just these reports."""
     document = json.loads((DOCUMENTS / f"{name}.json").read_text("utf-8"))
-    assert EXPECTED[name] == parse_message(document["topic"], json.dumps(document["payload"]).encode())
+    assert EXPECTED[name] == _parse(document["topic"], document["payload"])
 
 
 JOB_TOPIC = "$aws/things/T/jobs/J/notify-namespace-N"
 NOTIFY, NOTIFY_NEXT = "$aws/things/T/jobs/notify", "$aws/things/T/jobs/notify-next"
+GET_PENDING = "$aws/things/T/jobs/get/accepted"
 GET, UPDATE = "$aws/things/T/jobs/J/get/accepted", "$aws/things/T/jobs/J/update/accepted"
+UPDATE_REJECTED = "$aws/things/T/jobs/J/update/rejected"
 START_NEXT = "$aws/things/T/jobs/start-next/accepted"
 COMPLETED, DELETED = "$aws/events/job/J/completed", "$aws/events/job/J/deleted"
 SUCCEEDED = "$aws/events/jobExecution/J/succeeded"
@@ -334,8 +414,10 @@ ALL_TOPICS = (
     JOB_TOPIC,
     NOTIFY,
     NOTIFY_NEXT,
+    GET_PENDING,
     GET,
     UPDATE,
+    UPDATE_REJECTED,
     START_NEXT,
     COMPLETED,
     DELETED,
@@ -343,16 +425,17 @@ ALL_TOPICS = (
     GROUP_CREATED,
 )
 ARN = "arn:aws:iot:us-east-1:123456789012:"
-AT_1, AT_2, AT_3, AT_9 = (utc(f"1970-01-01T00:00:0{second}Z") for second in (1, 2, 3, 9))
+AT_1, AT_2, AT_9 = 1000, 2000, 9000
+PARSER = Parser()
 
 
-def _parse(topic: str, payload: object) -> tuple[Report, ...]:
-    return parse_message(topic, json.dumps(payload).encode())
+def _parse(topic: str, payload: object, parser: Parser = PARSER, now: int = NOW) -> tuple[Report, ...]:
+    return parser.parse_message(topic, json.dumps(payload).encode(), now)
 
 
 def _rejection(topic: str, payload: object) -> str:
     with pytest.raises(MessageError) as caught:
-        parse_message(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
+        PARSER.parse_message(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode(), NOW)
     return str(caught.value)
 
 
@@ -361,8 +444,7 @@ def _rejection(topic: str, payload: object) -> str:
 )
 def test_a_job_notification_of_nothing_says_that_the_job_exists(payload: bytes) -> None:
     """Nothing at all, or nothing known, tells the job and its namespace."""
-    expected = (JobReport(job_id="J", namespace_id="N"),)
-    assert expected == parse_message(JOB_TOPIC, payload)
+    assert (_job("J", "N"),) == PARSER.parse_message(JOB_TOPIC, payload, NOW)
 
 
 @pytest.mark.parametrize("topic", [topic for topic in ALL_TOPICS if topic != JOB_TOPIC])
@@ -374,17 +456,17 @@ def test_an_empty_payload_elsewhere_is_rejected(topic: str) -> None:
 @pytest.mark.parametrize(
     "payload", [{}, {"timestamp": 9}, {"timestamp": 9, "jobs": None, "execution": None, "executionState": None}]
 )
-@pytest.mark.parametrize("topic", [NOTIFY, NOTIFY_NEXT, GET, UPDATE, START_NEXT])
+@pytest.mark.parametrize("topic", [NOTIFY, NOTIFY_NEXT, GET_PENDING, GET, UPDATE, UPDATE_REJECTED, START_NEXT])
 def test_a_notification_without_its_member_says_nothing(topic: str, payload: object) -> None:
     """A list without `jobs`, and an answer without an execution, are no news."""
     assert not _parse(topic, payload)
 
 
-@pytest.mark.parametrize("topic", ["$aws/things/T/jobs/J/update", "$aws/things/T/jobs/get/accepted", "$aws/events/x/y"])
+@pytest.mark.parametrize("topic", ["$aws/things/T/jobs/J/update", "$aws/things/T/jobs/get/rejected", "$aws/events/x/y"])
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"[" * 2000, b"x" * 204800])
 def test_the_payload_of_an_ignored_topic_is_not_looked_at(topic: str, payload: bytes) -> None:
     """A topic that tells nothing is ignored whatever it carries."""
-    assert not parse_message(topic, payload)
+    assert not PARSER.parse_message(topic, payload, NOW)
 
 
 @pytest.mark.parametrize("topic", ALL_TOPICS)
@@ -413,7 +495,7 @@ def test_an_unknown_member_may_be_nested_as_deep_as_json_is_read(topic: str, dep
     """Depth that nobody looks into changes nothing."""
     required: dict[str, object] = {"thingArn": f"{ARN}thing/T"}
     payload = json.dumps(required).encode()[:-1] + b', "unknown": ' + b"[" * depth + b"]" * depth + b"}"
-    assert _parse(topic, required) == parse_message(topic, payload)
+    assert _parse(topic, required) == PARSER.parse_message(topic, payload, NOW)
 
 
 @pytest.mark.parametrize("depth", [500, 950, 1000, 1022])
@@ -423,19 +505,30 @@ def test_a_known_member_that_is_nested_deep_rejects_the_message(topic: str, dept
     nested = b"[" * depth + b"]" * depth
     payload = b'{"timestamp": ' + nested + b', "thingGroupName": ' + nested + b"}"
     with pytest.raises(MessageError):
-        parse_message(topic, payload)
+        PARSER.parse_message(topic, payload, NOW)
 
 
 # What the values of each kind of member must not be.
 NO_TEXT: tuple[object, ...] = (5, 0, True, False, 1.5, [], {}, ["x"])
 NO_TIME: tuple[object, ...] = (
-    *("1517017906", "", True, [], {}, -1, -0.001, -1517017906000),
+    *("", "x", "-1", "1e9", "2020-13-01", True, [], {}, -1, -0.001, -1517017906000),
     *(4_102_444_801, 99_999_999_999, 4_102_444_800_001, 2**63, 2**64, 10**300),
 )
-NO_NUMBER: tuple[object, ...] = ("1", True, False, [], {}, -1, 1.5, 2**63, 2**64, 10**30)
+NO_INTEGER: tuple[object, ...] = ("1", True, False, [], {}, -1, 1.5, 2**63, 2**64, 10**30)
 NO_NAME = (*NO_TEXT, "", "a b", "é", "T\n", "x" * 129)
 NO_CHOICE = (*NO_TEXT, "", "BOGUS", "completed", "SNAPSHOT ")
-NO_ARN = (*NO_TEXT, "", "x", "J", f"{ARN}job/", f"{ARN}thing/", f"{ARN}other/J", f"{ARN}job/a b", f"{ARN}thing/a b")
+NO_ARN = (
+    *NO_TEXT,
+    "",
+    "x",
+    f"{ARN}job/{'J' * 2048}",
+    "J",
+    f"{ARN}job/",
+    f"{ARN}thing/",
+    f"{ARN}other/J",
+    f"{ARN}job/a b",
+    f"{ARN}thing/a b",
+)
 NO_JOB: dict[str, tuple[object, ...]] = {
     "status": (*NO_CHOICE, "QUEUED "),
     "targetSelection": NO_CHOICE,
@@ -449,16 +542,18 @@ NO_JOB: dict[str, tuple[object, ...]] = {
         *(5, True, "x", {}, f"{ARN}thing/T", [5], [None], [{}], ["x"], [f"{ARN}thinggroup/a b"]),
         [f"{ARN}thing/T", f"{ARN}thinggroup/{'g' * 129}"],
     ),
-    "description": NO_TEXT,
+    "description": (*NO_TEXT, "x" * 2029, "\0"),
+    "comment": (*NO_TEXT, "x" * 2029, "\0"),
+    "reasonCode": (*NO_TEXT, "x" * 129, "\0"),
+    "jobProcessDetails": (5, True, "x", []),
 }
 NO_EXECUTION: dict[str, tuple[object, ...]] = {
     "status": NO_CHOICE,
     "queuedAt": NO_TIME,
     "startedAt": NO_TIME,
     "lastUpdatedAt": NO_TIME,
-    "executionNumber": NO_NUMBER,
-    "versionNumber": NO_NUMBER,
-    "statusDetails": (5, True, "x", []),
+    "executionNumber": NO_INTEGER,
+    "versionNumber": NO_INTEGER,
     "jobDocument": (5, True, 1.5, []),
 }
 NO_JOB_NAMES: dict[str, tuple[object, ...]] = {"jobId": (*NO_NAME, "a:b", "x" * 65), "jobArn": NO_ARN}
@@ -483,8 +578,16 @@ FORMS: list[tuple[str, Wrap, str, dict[str, tuple[object, ...]]]] = [
     ),
     (NOTIFY_NEXT, lambda m: {"execution": {"jobId": "J", **m}}, "execution.", NO_ENTRY),
     (NOTIFY_NEXT, lambda m: m, "", {**NO_THING_NAMES, **NO_TIMESTAMP}),
+    (GET_PENDING, lambda m: {"queuedJobs": [], **m}, "", {**NO_THING_NAMES, **NO_TIMESTAMP}),
+    (
+        GET_PENDING,
+        lambda m: {"inProgressJobs": [{"jobId": "a"}], "queuedJobs": [{"jobId": "b"}, {"jobId": "c", **m}]},
+        "queuedJobs[1].",
+        NO_ENTRY,
+    ),
     (GET, lambda m: {"execution": m}, "execution.", {**NO_ENTRY, **NO_JOB_NAMES}),
     (UPDATE, lambda m: {"executionState": m}, "executionState.", {**NO_ENTRY, **NO_JOB_NAMES}),
+    (UPDATE_REJECTED, lambda m: {"executionState": m}, "executionState.", {**NO_ENTRY, **NO_JOB_NAMES}),
     (UPDATE, lambda m: m, "", {**NO_JOB_NAMES, **NO_THING_NAMES, **NO_TIMESTAMP}),
     (START_NEXT, lambda m: {"execution": {"jobId": "J", **m}}, "execution.", NO_ENTRY),
     (COMPLETED, lambda m: m, "", {**NO_JOB, **NO_JOB_NAMES, **NO_TIMESTAMP}),
@@ -533,7 +636,7 @@ def test_null_is_absent_everywhere(topic: str, wrap: Wrap, path: str, known: dic
         {"thingArn"}
         if topic == SUCCEEDED
         else {"jobId"}
-        if path and topic in {NOTIFY, NOTIFY_NEXT, START_NEXT}
+        if path and topic in {NOTIFY, NOTIFY_NEXT, GET_PENDING, START_NEXT}
         else set()
     )
     nulls = dict.fromkeys(known.keys() - needed - ({"startedAt"} if wrap({}).get("startedAt") else set()))
@@ -553,6 +656,9 @@ def test_null_is_absent_everywhere(topic: str, wrap: Wrap, path: str, known: dic
         (NOTIFY, {"jobs": {"IN_PROGRESS": 5}}, "jobs.IN_PROGRESS: 5 is not a list"),
         (NOTIFY, {"jobs": {"QUEUED": [{"jobId": "a"}, None]}}, "jobs.QUEUED[1]: None is not an object"),
         (NOTIFY, {"jobs": {"QUEUED": [{}]}}, "jobs.QUEUED[0].jobId: None is not a job id"),
+        (GET_PENDING, {"queuedJobs": {}}, "queuedJobs: {} is not a list"),
+        (GET_PENDING, {"inProgressJobs": [5]}, "inProgressJobs[0]: 5 is not an object"),
+        (GET_PENDING, {"queuedJobs": [{}]}, "queuedJobs[0].jobId: None is not a job id"),
         (NOTIFY_NEXT, {"execution": []}, "execution: [] is not an object"),
         (NOTIFY_NEXT, {"execution": {}}, "execution.jobId: None is not a job id"),
         (START_NEXT, {"execution": {"status": "QUEUED"}}, "execution.jobId: None is not a job id"),
@@ -662,7 +768,7 @@ def test_the_topic_wins_over_the_payload(topic: str, payload: object, reason: st
 def test_names_that_agree_with_the_topic_are_no_news() -> None:
     """Naming the topic's job and thing again, by id and by ARN, tells nothing more than the job's ARN."""
     names = {"jobId": "J", "thingName": "T", "thingArn": f"{ARN}thing/T"}
-    expected = (JobReport(job_id="J", namespace_id="N", job_arn=f"{ARN}job/J"),)
+    expected = (_job("J", "N", job_arn=f"{ARN}job/J"),)
     assert expected == _parse(JOB_TOPIC, {**names, "jobArn": f"{ARN}job/J"})
     assert expected == _parse(JOB_TOPIC, {**names, "job": {**names, "jobArn": f"{ARN}job/J"}})
 
@@ -684,6 +790,9 @@ def test_names_that_agree_with_the_topic_are_no_news() -> None:
                 "jobArn": f"{ARN}job/J",
                 "targets": [],
                 "description": "",
+                "comment": "",
+                "reasonCode": "",
+                "jobProcessDetails": {},
             }.items()
         ),
         *(
@@ -694,10 +803,12 @@ def test_names_that_agree_with_the_topic_are_no_news() -> None:
                 "versionNumber": 0,
                 "queuedAt": 0,
                 "startedAt": 0,
+                "statusDetails": [],
+                "jobDocument": {},
             }.items()
         ),
     ],
-    ids=range(16),
+    ids=range(21),
 )
 def test_members_stand_in_one_place(payload: object, reason: str) -> None:
     """A job's members stand in `job` or at the top, an execution's in `execution` or at the top, never in both."""
@@ -717,9 +828,9 @@ def test_members_stand_in_one_place(payload: object, reason: str) -> None:
 )
 def test_a_bare_status_is_the_jobs(status: str, expected: JobStatus) -> None:
     """A status at the top is the job's, as in `job`, also beside an execution and a list."""
-    job = JobReport(job_id="J", namespace_id="N", status=expected)
-    entry = JobExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.QUEUED, time=None)
-    told = JobReport(job_id="J", namespace_id="N")
+    job = _job("J", "N", status=expected.value)
+    entry = ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.QUEUED)
+    told = _job("J", "N")
     assert (job,) == _parse(JOB_TOPIC, {"status": status})
     assert (job,) == _parse(JOB_TOPIC, {"job": {"status": status}})
     assert (told, entry, job) == _parse(JOB_TOPIC, {"status": status, "execution": {"status": "QUEUED"}})
@@ -730,49 +841,38 @@ def test_a_bare_status_is_the_jobs(status: str, expected: JobStatus) -> None:
 def test_a_bare_status_that_only_executions_have_is_the_executions(status: str) -> None:
     """A status at the top that no job can have makes an execution, and tells nothing of the job's."""
     expected = (
-        JobReport(job_id="J", namespace_id="N", time=AT_1, earliest_at=AT_1, latest_at=AT_1),
-        JobExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus(status), time=AT_1),
+        _job("J", "N", AT_1),
+        ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus(status), time=AT_1, heard_at=1),
     )
     assert expected == _parse(JOB_TOPIC, {"status": status, "lastUpdatedAt": 1})
 
 
 @pytest.mark.parametrize(
-    ("name", "numbers"),
-    [("executionNumber", (2, None)), ("versionNumber", (None, 2)), ("queuedAt", ()), ("startedAt", ())],
+    ("name", "value", "reported"),
+    [
+        ("executionNumber", 2, {"execution_number": 2}),
+        ("versionNumber", 2, {"version_number": 2}),
+        ("queuedAt", 2, {"queued_at": AT_2, "time": AT_2, "heard_at": 2}),
+        ("startedAt", 2, {"started_at": AT_2, "time": AT_2, "heard_at": 2}),
+        ("statusDetails", {"a": "b"}, {"status_details": '{"a":"b"}'}),
+        ("statusDetails", [], {}),
+        ("jobDocument", {}, {}),
+    ],
+    ids=range(7),
 )
 @pytest.mark.parametrize("status", ["IN_PROGRESS", "CANCELED"])
 def test_a_bare_status_beside_an_executions_own_member_is_the_executions(
-    status: str, name: str, numbers: tuple[int | None, ...]
+    status: str, name: str, value: object, reported: dict[str, Any]
 ) -> None:
-    """A status that jobs and executions share belongs to the execution whose numbers or times stand beside it."""
-    time = None if numbers else AT_2
-    execution_number, version_number = numbers or (None, None)
-    expected = (
-        JobReport(
-            job_id="J",
-            namespace_id="N",
-            time=time,
-            earliest_at=time,
-            latest_at=time,
-            born_at=AT_2 if name == "queuedAt" else None,
-        ),
-        JobExecutionReport(
-            job_id="J",
-            thing_name="T",
-            status=JobExecutionStatus(status),
-            time=time,
-            execution_number=execution_number,
-            version_number=version_number,
-            queued_at=AT_2 if name == "queuedAt" else None,
-            started_at=AT_2 if name == "startedAt" else None,
-        ),
-    )
-    assert expected == _parse(JOB_TOPIC, {"status": status, name: 2})
+    """A status that jobs and executions share belongs to the execution whose own members stand beside it."""
+    execution = {"job_id": "J", "thing_name": "T", "status": JobExecutionStatus(status), **reported}
+    expected = (_job("J", "N", reported.get("time", UNTIMED)), ExecutionReport(**execution))
+    assert expected == _parse(JOB_TOPIC, {"status": status, name: value})
 
 
-def test_an_execution_without_a_status_tells_only_its_job() -> None:
+def test_an_execution_without_a_status_reports_only_its_job() -> None:
     """Numbers and times without a status make no execution."""
-    expected = (JobReport(job_id="J", namespace_id="N", time=AT_2, earliest_at=AT_1, latest_at=AT_2, born_at=AT_1),)
+    expected = (_job("J", "N", AT_2, earliest_at=AT_1),)
     payload = {"executionNumber": 1, "queuedAt": 1, "startedAt": 2}
     assert expected == _parse(JOB_TOPIC, payload)
     assert expected == _parse(JOB_TOPIC, {"execution": payload})
@@ -780,14 +880,13 @@ def test_an_execution_without_a_status_tells_only_its_job() -> None:
 
 def test_a_bare_execution_stands_beside_a_jobs_members() -> None:
     """An execution's members at the top go with the job's own, at the top or in `job`."""
-    execution = JobExecutionReport(
-        job_id="J", thing_name="T", status=JobExecutionStatus.CANCELED, time=AT_2, execution_number=1
+    execution = ExecutionReport(
+        job_id="J", thing_name="T", status=JobExecutionStatus.CANCELED, time=AT_2, heard_at=2, execution_number=1
     )
-    told = JobReport(job_id="J", namespace_id="N", time=AT_2, earliest_at=AT_2, latest_at=AT_2)
-    job = JobReport(job_id="J", namespace_id="N", time=AT_2, earliest_at=AT_2, latest_at=AT_2, is_concurrent=True)
+    told = _job("J", "N", AT_2)
     bare = {"status": "CANCELED", "executionNumber": 1, "lastUpdatedAt": 2}
-    assert (told, execution, job) == _parse(JOB_TOPIC, {**bare, "isConcurrent": True})
-    completed = JobReport(job_id="J", namespace_id="N", status=JobStatus.COMPLETED)
+    assert (told, execution, _job("J", "N", AT_2, is_concurrent=1)) == _parse(JOB_TOPIC, {**bare, "isConcurrent": True})
+    completed = _job("J", "N", status="COMPLETED")
     assert (told, execution, completed) == _parse(JOB_TOPIC, {**bare, "job": {"status": "COMPLETED"}})
 
 
@@ -799,112 +898,371 @@ def test_a_stamp_is_the_first_present_of_the_times(absent: int) -> None:
     """A stamp has the first of the times in their order, however great the others are."""
     payload = {name: second for second, name in enumerate(TIME_NAMES, start=1) if second > absent}
     reports = _parse(JOB_TOPIC, {**payload, "status": "SUCCEEDED"})
-    first = utc(f"1970-01-01T00:00:0{absent + 1}Z")
-    times = [report.time for report in reports if isinstance(report, JobReport | JobExecutionReport)]
-    assert [first] * 3 == times
+    times = [report.time for report in reports if isinstance(report, JobReport | ExecutionReport)]
+    assert [(absent + 1) * 1000] * 3 == times
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"timestamp": 9, "createdAt": 2}, (9000, 2000, 9000)),
+        ({"timestamp": 9, "lastUpdatedAt": 3, "createdAt": 2}, (3000, 2000, 3000)),
+        ({"timestamp": 1, "lastUpdatedAt": 3, "createdAt": 5}, (3000, 3000, 5000)),
+        ({"timestamp": 1, "completedAt": 3, "createdAt": 5}, (1000, 1000, 5000)),
+        ({"completedAt": 3, "queuedAt": 4, "startedAt": 9, "createdAt": 2}, (3000, 2000, 9000)),
+        ({"createdAt": 0}, (0, 0, 0)),
+        ({"timestamp": 0}, (0, 0, 0)),
+        ({"lastUpdatedAt": 0, "timestamp": 5}, (0, 0, 0)),
+        ({}, (UNTIMED, UNTIMED, UNTIMED)),
+    ],
+    ids=range(9),
+)
+def test_the_least_and_greatest_times_leave_out_a_timestamp_that_is_not_the_stamp(
+    payload: dict[str, int], expected: tuple[int, int, int]
+) -> None:
+    """A job's times are that of its stamp and those of its members."""
+    for topic, published_at in ((JOB_TOPIC, UNTIMED), (COMPLETED, payload.get("timestamp", UNTIMED))):
+        (report, *_) = _parse(topic, {**payload, "description": ""} if "queuedAt" not in payload else payload)
+        assert isinstance(report, JobReport)
+        assert (*expected, published_at) == (report.time, report.earliest_at, report.latest_at, report.published_at)
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"timestamp": 9.9}, 9),
+        ({"timestamp": 9.9, "execution": {"lastUpdatedAt": 5}}, 9),
+        ({"execution": {"lastUpdatedAt": 5.999, "queuedAt": 7}}, 5),
+        ({"execution": {"queuedAt": 149.5}}, 149),
+        ({}, UNTIMED),
+    ],
+    ids=range(5),
+)
+def test_an_execution_is_heard_at_its_messages_second(payload: dict[str, Any], expected: int) -> None:
+    """It is the timestamp's, else the stamp's; a fraction is cut off."""
+    execution = {"status": "QUEUED", **payload.get("execution", {})}
+    reports = _parse(GET, {**payload, "execution": execution})
+    assert [expected] == [report.heard_at for report in reports if isinstance(report, ExecutionReport)]
 
 
 def test_a_message_without_any_time_has_no_stamp() -> None:
     """Where no time stands, none is made up."""
     expected = (
-        JobReport(job_id="J", namespace_id="N"),
-        JobExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.FAILED, time=None),
+        _job("J", "N"),
+        ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.FAILED, time=UNTIMED, heard_at=UNTIMED),
     )
     assert expected == _parse(JOB_TOPIC, {"status": "FAILED"})
 
 
-def _entries(count: int) -> list[dict[str, object]]:
-    return [{"jobId": f"job{index}"} for index in range(count)]
+def _entries(count: int, first: int = 0) -> list[dict[str, object]]:
+    return [
+        {"jobId": f"job{index}", "queuedAt": index + 0.9, "executionNumber": index}
+        for index in range(first, first + count)
+    ]
+
+
+def _listed(count: int, last_entry: tuple[bool, int] | None = None) -> PendingListReport:
+    entries = frozenset(ListEntry(f"job{index}", index, index) for index in range(count))
+    return PendingListReport("T", None, 9, frozenset() if last_entry else entries, last_entry)
 
 
 @pytest.mark.parametrize(
-    ("jobs", "complete"),
+    ("in_progress", "queued", "expected"),
     [
-        ({"IN_PROGRESS": [], "QUEUED": None}, True),
-        ({"IN_PROGRESS": _entries(4), "QUEUED": _entries(5)}, True),
-        ({"QUEUED": _entries(9)}, True),
-        ({"QUEUED": _entries(10)}, False),
-        ({"IN_PROGRESS": _entries(5), "QUEUED": _entries(5)}, False),
-        ({"IN_PROGRESS": _entries(15)}, False),
+        ([], None, _listed(0)),
+        (_entries(4), _entries(5, 4), _listed(9)),
+        (None, _entries(9), _listed(9)),
+        (None, _entries(10), _listed(10, (True, 9))),
+        (_entries(5), _entries(5, 5), _listed(10, (True, 9))),
+        (_entries(15), [], _listed(15, (False, 14))),
+        ([{"jobId": "a"}] * 9, [{"jobId": "a"}], _listed(10, (True, UNTIMED))),
     ],
-    ids=["empty", "four and five", "nine", "ten", "five and five", "fifteen"],
+    ids=["empty", "four and five", "nine", "ten", "five and five", "fifteen", "ten without times"],
 )
-def test_a_list_of_fewer_than_ten_entries_is_complete(jobs: object, complete: bool) -> None:  # noqa: FBT001
-    """A list of ten or more may be cut, so what it leaves out says nothing."""
-    lists = [r for r in _parse(NOTIFY, {"timestamp": 9, "jobs": jobs}) if isinstance(r, PendingListReport)]
-    expected = [PendingListReport(thing_name="T", namespace_id=None, listed_at=AT_9)] if complete else []
-    assert expected == lists
+def test_a_list_of_ten_entries_or_more_may_be_cut(
+    in_progress: object, queued: object, expected: PendingListReport
+) -> None:
+    """A shorter list reports all of its entries, a longer one only its last: IN_PROGRESS entries come first."""
+    notified = _parse(NOTIFY, {"timestamp": 9.9, "jobs": {"QUEUED": queued, "IN_PROGRESS": in_progress}})
+    answered = _parse(GET_PENDING, {"timestamp": 9.9, "queuedJobs": queued, "inProgressJobs": in_progress})
+    assert (expected, expected) == (notified[-1], answered[-1])
+    assert notified == answered
 
 
-def test_a_list_without_a_timestamp_tells_only_its_entries() -> None:
-    """Without a time nothing can be held against what a list leaves out, nor was anything last seen then."""
+def test_a_list_identifies_its_entries_as_far_as_they_are_known() -> None:
+    """An entry without a time or a number is UNTIMED, and has NO_NUMBER; zero is a time and a number."""
+    jobs = {"QUEUED": [{"jobId": "a"}, {"jobId": "b", "queuedAt": 0, "executionNumber": 0}]}
+    entries = frozenset({ListEntry("a", UNTIMED, NO_NUMBER), ListEntry("b", 0, 0)})
+    assert PendingListReport("T", None, 9, entries) == _parse(NOTIFY, {"timestamp": 9, "jobs": jobs})[-1]
+
+
+def test_a_list_without_a_timestamp_reports_only_its_entries() -> None:
+    """Without a time nothing can be held against the executions that a list leaves out."""
     expected = (
-        JobReport(job_id="a", time=AT_1, earliest_at=AT_1, latest_at=AT_1, born_at=AT_1),
-        JobExecutionReport(job_id="a", thing_name="T", status=JobExecutionStatus.QUEUED, time=AT_1, queued_at=AT_1),
+        _job("a", None, AT_1),
+        ExecutionReport(
+            job_id="a", thing_name="T", status=JobExecutionStatus.QUEUED, time=AT_1, heard_at=1, queued_at=AT_1
+        ),
     )
     assert expected == _parse(NOTIFY, {"jobs": {"QUEUED": [{"jobId": "a", "queuedAt": 1}]}})
+    assert expected == _parse(GET_PENDING, {"queuedJobs": [{"jobId": "a", "queuedAt": 1}]})
 
 
 def test_an_entry_without_times_has_those_of_its_list() -> None:
-    """The message's timestamp is the stamp of an entry that bears no later update."""
+    """The message's timestamp is the stamp of an entry that has no later update."""
     expected = (
-        JobReport(job_id="a", time=AT_9, earliest_at=AT_1, latest_at=AT_9, born_at=AT_1, pending_at=AT_9),
-        JobExecutionReport(
-            job_id="a",
-            thing_name="T",
-            status=JobExecutionStatus.IN_PROGRESS,
-            time=AT_9,
-            queued_at=AT_1,
-            pending_at=AT_9,
+        _job("a", None, AT_9, earliest_at=AT_1),
+        ExecutionReport(
+            job_id="a", thing_name="T", status=JobExecutionStatus.IN_PROGRESS, time=AT_9, heard_at=9, queued_at=AT_1
         ),
-        PendingListReport(thing_name="T", namespace_id=None, listed_at=AT_9),
+        PendingListReport("T", None, 9, frozenset({ListEntry("a", 1, NO_NUMBER)})),
     )
     assert expected == _parse(NOTIFY, {"timestamp": 9, "jobs": {"IN_PROGRESS": [{"jobId": "a", "queuedAt": 1}]}})
 
 
-def test_a_deletion_has_the_greatest_time_of_its_event() -> None:
-    """A job is deleted at the greatest time that the event carries, seconds and milliseconds mixed."""
-    expected = (JobDeletion(job_id="J", time=utc("2017-07-14T02:40:00.001Z")),)
-    payload = {"timestamp": 1500000000, "createdAt": 1400000000000, "lastUpdatedAt": 1500000000001}
+def test_a_thing_that_asks_for_its_list_shows_it_without_a_namespace() -> None:
+    """Case 7: both executions, and a list that is complete at its timestamp."""
+    reports = _parse(
+        GET_PENDING, {"timestamp": 9, "inProgressJobs": [{"jobId": "a"}], "queuedJobs": [{"jobId": "b", "queuedAt": 1}]}
+    )
+    statuses = [(report.job_id, report.status) for report in reports if isinstance(report, ExecutionReport)]
+    assert [("a", JobExecutionStatus.IN_PROGRESS), ("b", JobExecutionStatus.QUEUED)] == statuses
+    entries = frozenset({ListEntry("a", UNTIMED, NO_NUMBER), ListEntry("b", 1, NO_NUMBER)})
+    assert PendingListReport("T", None, 9, entries) == reports[-1]
+
+
+def test_a_list_on_a_jobs_own_topic_leaves_nothing_out() -> None:
+    """It is of one job, so it is reported as executions, and not as a list."""
+    reports = _parse(JOB_TOPIC, {"timestamp": 9, "jobs": {"QUEUED": [{}], "IN_PROGRESS": []}})
+    assert not [report for report in reports if isinstance(report, PendingListReport)]
+
+
+def test_an_update_without_a_state_says_nothing() -> None:
+    """Case 17: neither an answer to an update without its state, nor an absent next execution, is a sighting."""
+    assert not _parse(UPDATE, {"timestamp": 9, "clientToken": "c"})
+    assert not _parse(NOTIFY_NEXT, {"timestamp": 9})
+
+
+def test_a_rejected_update_shows_the_state() -> None:
+    """The rejection of an update shows a state that was reached at some time before its `timestamp`."""
+    expected = (
+        _job("J", earliest_at=AT_9),
+        ExecutionReport(
+            job_id="J",
+            thing_name="T",
+            status=JobExecutionStatus.SUCCEEDED,
+            heard_at=9,
+            version_number=3,
+        ),
+    )
+    state = {"status": "SUCCEEDED", "versionNumber": 3}
+    payload = {"code": "InvalidStateTransition", "message": "x", "timestamp": 9, "executionState": state}
+    assert expected == _parse(UPDATE_REJECTED, payload)
+
+
+def test_a_deletion_has_the_greatest_time_inside() -> None:
+    """The greatest of three times, seconds and milliseconds mixed; the timestamp is only that of its publication."""
+    inside = utc("2017-07-14T02:40:00.001Z")
+    expected = (JobDeletion(job_id="J", time=inside, published_at=1500000000),)
+    payload: dict[str, float] = {"timestamp": 1400000000, "createdAt": 1400000000000, "lastUpdatedAt": 1500000000001}
     assert expected == _parse(DELETED, payload)
-    assert expected == _parse(DELETED, {"timestamp": 1500000000.001, "lastUpdatedAt": 1400000000, "completedAt": 1})
-    assert (JobDeletion(job_id="J", time=None),) == _parse(DELETED, {})
+    assert expected == _parse(DELETED, {"lastUpdatedAt": 1400000000, "completedAt": 1500000000.001})
+    assert expected == _parse(DELETED, {**payload, "startedAt": 1600000000})
+    published = (JobDeletion(job_id="J", time=inside, published_at=1500000007),)
+    assert published == _parse(DELETED, {**payload, "timestamp": 1500000007.9})
+    assert (JobDeletion(job_id="J", time=7900, published_at=7),) == _parse(DELETED, {"timestamp": 7.9})
+    assert (JobDeletion(job_id="J", time=UNTIMED, published_at=UNTIMED),) == _parse(DELETED, {})
+
+
+def test_a_deletion_keeps_only_the_groups() -> None:
+    """A `deleted` event names the groups among its targets, and reports nothing of the job but its deletion."""
+    payload = {"targets": [f"{ARN}thinggroup/a"], "description": "x", "comment": "y", "thingGroupId": "i"}
+    assert (ThingGroupReport("a", "i"), JobDeletion("J")) == _parse(DELETED, payload)
+
+
+def test_only_a_job_event_is_published() -> None:
+    """Its publication is the second of its timestamp, and unknown without one."""
+    assert (_job("J", None, AT_1, published_at=9, status="COMPLETED"),) == _parse(
+        COMPLETED, {"timestamp": 9.5, "lastUpdatedAt": 1}
+    )
+    assert (_job("J", None, AT_1, status="COMPLETED"),) == _parse(COMPLETED, {"lastUpdatedAt": 1})
+    assert (_job("J", "N", AT_1, description=""),) == _parse(
+        JOB_TOPIC, {"timestamp": 9, "lastUpdatedAt": 1, "description": ""}
+    )
 
 
 def test_an_event_goes_by_its_operation() -> None:
     """The operation in the topic wins over another status in the payload."""
-    job = JobReport(job_id="J", status=JobStatus.COMPLETED)
-    assert (job,) == _parse(COMPLETED, {"status": "IN_PROGRESS"})
-    assert (JobDeletion(job_id="J", time=None),) == _parse(DELETED, {"status": "COMPLETED"})
+    assert (_job(status="COMPLETED"),) == _parse(COMPLETED, {"status": "IN_PROGRESS"})
+    assert (JobDeletion(job_id="J"),) == _parse(DELETED, {"status": "COMPLETED"})
     execution = (
-        JobReport(job_id="J"),
-        JobExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.SUCCEEDED, time=None),
+        _job(),
+        ExecutionReport(
+            job_id="J",
+            thing_name="T",
+            status=JobExecutionStatus.SUCCEEDED,
+            thing_arn=f"{ARN}thing/T",
+            is_event=True,
+        ),
     )
     assert execution == _parse(SUCCEEDED, {"status": "QUEUED", "thingArn": f"{ARN}thing/T"})
 
 
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (GET, {"execution": {"status": "QUEUED", "thingArn": "$ARN"}}),
+        (GET, {"thingArn": "$ARN", "execution": {"status": "QUEUED"}}),
+        (NOTIFY, {"thingArn": "$ARN", "jobs": {"QUEUED": [{"jobId": "J"}]}}),
+        (NOTIFY, {"jobs": {"QUEUED": [{"jobId": "J", "thingArn": "$ARN"}]}}),
+        (GET_PENDING, {"thingArn": "$ARN", "queuedJobs": [{"jobId": "J"}]}),
+        (JOB_TOPIC, {"thingArn": "$ARN", "status": "QUEUED"}),
+        (SUCCEEDED, {"thingArn": "$ARN"}),
+    ],
+    ids=range(7),
+)
+def test_a_things_arn_is_reported_as_it_is(topic: str, payload: object) -> None:
+    """Case 11: region, account and partition are those of the ARN, in a message or in its execution."""
+    arn = "arn:aws-cn:iot:cn-north-1:123456789012:thing/T"
+    reports = _parse(topic, json.loads(json.dumps(payload).replace("$ARN", arn)))
+    assert [arn] == [report.thing_arn for report in reports if isinstance(report, ExecutionReport)]
+
+
+def test_numbers_of_an_event_are_reported() -> None:
+    """An execution event may carry the numbers and times of its execution."""
+    payload = {"thingArn": f"{ARN}thing/T", "executionNumber": 2, "versionNumber": 3, "queuedAt": 1, "timestamp": 9}
+    expected = ExecutionReport(
+        "J", "T", JobExecutionStatus.SUCCEEDED, AT_9, 9, 2, 3, AT_1, None, None, f"{ARN}thing/T", is_event=True
+    )
+    assert expected == _parse(SUCCEEDED, payload)[-1]
+
+
+def _details(details: object, parser: Parser = PARSER) -> tuple[str | None, bool]:
+    report = _parse(GET, {"execution": {"status": "FAILED", "statusDetails": details}}, parser)[-1]
+    assert isinstance(report, ExecutionReport)
+    return report.status_details, report.is_details_cut
+
+
+def test_status_details_are_canonical_json() -> None:
+    """Case 8: details are reported with sorted keys and without spaces; none are none."""
+    assert ('{"progress":"12/100"}', False) == _details({"progress": "12/100"})
+    assert ('{"a":"é","b":"1","é":""}', False) == _details({"é": "", "b": "1", "a": "é"})
+    assert (None, False) == _details({})
+    assert (None, False) == _details(None)
+
+
+@pytest.mark.parametrize("details", [[], ["x"], 5, True, "x", {"a": 5}, {"a": "x", "b": None}, {"a": {}}, [[]]])
+@pytest.mark.parametrize("topic", [GET, SUCCEEDED, JOB_TOPIC])
+def test_other_status_details_are_dropped_and_counted(topic: str, details: object) -> None:
+    """Case 14: PHP's empty map is a list. Such details cost neither the message nor its status."""
+    noted: list[str] = []
+    execution = {"status": "FAILED", "statusDetails": details}
+    payload = {GET: {"execution": execution}, SUCCEEDED: {**execution, "thingArn": f"{ARN}thing/T"}}
+    report = _parse(topic, payload.get(topic, execution), Parser(note=noted.append))[-1]
+    assert isinstance(report, ExecutionReport)
+    assert (None, False, ["statusDetails"]) == (report.status_details, report.is_details_cut, noted)
+    assert (JobExecutionStatus.SUCCEEDED if topic == SUCCEEDED else JobExecutionStatus.FAILED) == report.status
+
+
+def test_long_status_details_lose_whole_members_from_the_end() -> None:
+    """At most 16 KiB of canonical JSON are kept: the first members by their keys, as many as fit."""
+    noted: list[str] = []
+    parser = Parser(note=noted.append)
+    fits = {"a": "x" * 8000, "b": "y" * (16384 - 8000 - len('{"a":"","b":""}'))}
+    assert (json.dumps(fits, separators=(",", ":")), False) == _details(fits, parser)
+    over = {"b": fits["b"] + "y", "a": fits["a"], "c": ""}
+    assert (json.dumps({"a": fits["a"]}, separators=(",", ":")), True) == _details(over, parser)
+    assert (json.dumps(fits, separators=(",", ":")), True) == _details({**fits, "c": ""}, parser)
+    assert (None, True) == _details({"b": "", "a": "é" * 8192}, parser)
+    assert not noted
+
+
+@given(st.dictionaries(st.text("abcé", max_size=3), st.sampled_from([0, 1, 3000, 8180, 16370]), max_size=6))
+def test_cut_details_are_the_longest_start_that_fits(lengths: dict[str, int]) -> None:
+    """One member more by the sorted keys would be too long."""
+    details = {key: "x" * length for key, length in lengths.items()}
+    status_details, is_cut = _details(details)
+    starts = [{key: details[key] for key in sorted(details)[:count]} for count in range(len(details) + 1)]
+    texts = [json.dumps(start, ensure_ascii=False, separators=(",", ":")) for start in starts]
+    longest = max((text for text in texts if len(text.encode()) <= 16384), key=len)
+    assert (None if longest == "{}" else longest, longest != texts[-1]) == (status_details, is_cut)
+
+
+def test_texts_of_a_job_are_reported() -> None:
+    """The description, comment and reason code of a job, up to AWS's lengths."""
+    texts = {"description": "d" * 2028, "comment": "é" * 2028, "reasonCode": "r" * 128}
+    expected = _job("J", "N", description="d" * 2028, comment="é" * 2028, reason_code="r" * 128)
+    assert (expected,) == _parse(JOB_TOPIC, texts)
+    assert (expected,) == _parse(JOB_TOPIC, {"job": texts})
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        (
+            {"numberOfSucceededThings": 39, "numberOfFailedThings": 2},
+            '{"numberOfFailedThings":2,"numberOfSucceededThings":39}',
+        ),
+        ({"numberOfQueuedThings": 0, "processingTargets": ["x"]}, '{"numberOfQueuedThings":0}'),
+        (
+            {"numberOfTimedOutThings": 2**63 - 1, "numberOfFailedThings": 2**63},
+            '{"numberOfTimedOutThings":9223372036854775807}',
+        ),
+        ({"numberOfFailedThings": -1, "numberOfQueuedThings": True, "numberOfRemovedThings": "1"}, None),
+        ({"numberOfCanceledThings": 1.0, "numberOfX": 1, "other": 1}, None),
+        ({}, None),
+    ],
+    ids=range(6),
+)
+def test_the_counts_of_a_job_event_are_reported(details: object, expected: str | None) -> None:
+    """Case 9: the counts that AWS names, of those that are integers."""
+    members: dict[str, Any] = {"status": "COMPLETED"} | ({} if expected is None else {"process_details": expected})
+    assert (_job("J", None, **members),) == _parse(COMPLETED, {"jobProcessDetails": details})
+
+
 def test_targets_that_are_things_name_no_group() -> None:
-    """A job whose targets are known, and are things alone, has no group among them."""
-    expected = (JobReport(job_id="J", namespace_id="N", target_group_names=()),)
-    assert expected == _parse(JOB_TOPIC, {"targets": [f"{ARN}thing/T"]})
-    assert expected == _parse(JOB_TOPIC, {"targets": []})
+    """A job whose targets are known, and are only things, has no group among them."""
+    assert (_job("J", "N", targets=f'["{ARN}thing/T"]'),) == _parse(JOB_TOPIC, {"targets": [f"{ARN}thing/T"]})
+    assert (_job("J", "N", targets="[]"),) == _parse(JOB_TOPIC, {"targets": []})
 
 
 @pytest.mark.parametrize(("name", "tied"), [(None, None), ("c", "c"), ("a", "a")])
 def test_every_group_among_the_targets_is_named(name: str | None, tied: str | None) -> None:
     """A group's id goes with the group that is called by name, and with none of several."""
     targets = [f"{ARN}thinggroup/b:1", f"{ARN}thing/T", f"{ARN}thinggroup/a", f"{ARN}thinggroup/a"]
-    reports = _parse(JOB_TOPIC, {"targets": targets, "thingGroupId": "i", "thingGroupName": name})
-    job = JobReport(
-        job_id="J",
-        namespace_id="N",
-        thing_group_id="i",
-        thing_group_name=name,
-        target_group_names=("a", "b:1"),
-    )
+    job, *groups = _parse(JOB_TOPIC, {"targets": targets, "thingGroupId": "i", "thingGroupName": name})
+    members: dict[str, Any] = {} if name is None else {"thing_group_name": name}
+    sorted_targets = f'["{ARN}thing/T","{ARN}thinggroup/a","{ARN}thinggroup/b:1"]'
+    assert _job("J", "N", thing_group_id="i", targets=sorted_targets, **members) == job
     others = [ThingGroupReport(thing_group_name=other) for other in ("a", "b:1") if other != tied]
-    expected = {job, ThingGroupReport(thing_group_name=tied, thing_group_id="i"), *others}
-    assert (expected, len(expected)) == (set(reports), len(reports))
+    assert [ThingGroupReport(thing_group_name=tied, thing_group_id="i"), *others] == groups
+
+
+@pytest.mark.parametrize("topic", [COMPLETED, JOB_TOPIC])
+def test_more_than_a_hundred_targets_are_dropped_and_counted(topic: str) -> None:
+    """Repetitions do not count; of too many targets neither the list nor a group is reported."""
+    noted: list[str] = []
+    parser = Parser(note=noted.append)
+    targets = [f"{ARN}thinggroup/g{number:03}" for number in range(100)]
+    job, *groups = _parse(topic, {"targets": [*targets, targets[0]]}, parser)
+    assert isinstance(job, JobReport)
+    assert (targets, 100, []) == (json.loads(str(job.members["targets"])), len(groups), noted)
+    job, *groups = _parse(topic, {"targets": [*targets, f"{ARN}thing/T"], "description": "x"}, parser)
+    assert isinstance(job, JobReport)
+    assert "targets" not in job.members
+    assert ("x", [], ["targets"]) == (job.members["description"], groups, noted)
+
+
+def test_a_member_that_is_dropped_from_a_rejected_message_is_not_counted() -> None:
+    """Nothing of a rejected message counts."""
+    noted: list[str] = []
+    execution = {"status": "QUEUED", "statusDetails": []}
+    for wrong in ({"queuedAt": "x"}, {"queuedAt": (NOW + DAY) // 1000}):
+        with pytest.raises(MessageError):
+            _parse(GET, {"execution": {**execution, **wrong}}, Parser(note=noted.append), now=0)
+    assert not noted
+    _parse(GET, {"execution": execution}, Parser(note=noted.append))
+    assert ["statusDetails"] == noted
 
 
 @pytest.mark.parametrize(
@@ -916,16 +1274,11 @@ def test_every_group_among_the_targets_is_named(name: str | None, tied: str | No
     ],
     ids=["name", "id", "both"],
 )
-def test_a_thing_group_is_known_by_what_a_job_tells(payload: dict[str, str], expected: Report) -> None:
-    """A name, an id, or both, which ties them."""
-    reports = _parse(JOB_TOPIC, payload)
-    job = JobReport(
-        job_id="J",
-        namespace_id="N",
-        thing_group_name=payload.get("thingGroupName"),
-        thing_group_id=payload.get("thingGroupId"),
-    )
-    assert (job, expected) == reports
+def test_a_thing_group_is_known_by_its_name_or_its_id(payload: dict[str, str], expected: Report) -> None:
+    """A job reports a name, an id, or both, which ties them."""
+    registers = {"thingGroupName": "thing_group_name", "thingGroupId": "thing_group_id"}
+    members: dict[str, Any] = {registers[name]: value for name, value in payload.items()}
+    assert (_job("J", "N", **members), expected) == _parse(JOB_TOPIC, payload)
 
 
 CONFIGURATION = "arn:aws:greengrass:us-east-1:123456789012:configuration:"
@@ -950,11 +1303,138 @@ CONFIGURATION = "arn:aws:greengrass:us-east-1:123456789012:configuration:"
     ],
     ids=range(13),
 )
-def test_a_greengrass_deployment_names_the_group_of_its_job(document: object, group: str | None) -> None:
+def test_a_greengrass_deployment_names_the_group_of_its_job(document: Any, group: str | None) -> None:
     """The configuration's ARN names a thing group; any other document is the customer's own and says nothing."""
-    job = JobReport(job_id="J", thing_group_name=group)
+    arn = document.get("configurationArn") if isinstance(document, dict) else None
+    members: dict[str, Any] = {"configuration_arn": arn} if isinstance(arn, str) else {}
+    if group is not None:
+        members["thing_group_name"] = group
+    job = _job("J", None, **members)
     expected = (job, *([ThingGroupReport(thing_group_name=group)] if group else []))
     assert expected == _parse(NOTIFY_NEXT, {"execution": {"jobId": "J", "jobDocument": document}})
+
+
+def _document_members(document: object, parser: Parser = PARSER) -> dict[str, MemberValue]:
+    (job, *_) = _parse(GET, {"execution": {"jobDocument": document}}, parser)
+    assert isinstance(job, JobReport)
+    return dict(job.members)
+
+
+def test_a_deployment_is_reported_by_its_texts() -> None:
+    """The id, name and configuration of a deployment, each if it is a text of at most 2,048 characters."""
+    texts = {"deploymentId": "i" * 2048, "deploymentName": "n", "configurationArn": "a"}
+    expected = {"deployment_id": "i" * 2048, "deployment_name": "n", "configuration_arn": "a"}
+    assert expected == _document_members(texts)
+    wrong_values: list[object] = [5, None, [], {}, "x" * 2049, "\0"]
+    for wrong in wrong_values:
+        assert {} == _document_members(dict.fromkeys(texts, wrong))
+
+
+KEEPS = Parser(keeps_documents=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"b": [1, 2.5, None], "a": {"é": "x"}}, '{"b":[1,2.5,null],"a":{"é":"x"}}'),
+        ({}, "{}"),
+        ('{"b": 1,\n "a": 2}', '{"b":1,"a":2}'),
+        ("no JSON", None),
+        ("[1]", None),
+        ("", None),
+        ({"a": "x" * (32768 - len('{"a":""}'))}, json.dumps({"a": "x" * 32760}, separators=(",", ":"))),
+        ({"a": "x" * (32769 - len('{"a":""}'))}, None),
+    ],
+    ids=range(8),
+)
+def test_a_document_is_kept_only_if_asked_for(document: object, expected: str | None) -> None:
+    """A document, an object or its text, is kept as compact JSON of at most 32 KiB: it may hold presigned URLs."""
+    assert ({} if expected is None else {"document": expected}) == _document_members(document, KEEPS)
+    assert {} == _document_members(document)
+
+
+def test_a_kept_document_does_not_replace_the_deployment() -> None:
+    """The members of a deployment are reported beside its document, and after one that is too long."""
+    small, large = {"deploymentId": "d"}, {"deploymentId": "d", "components": "x" * 33000}
+    assert {"deployment_id": "d", "document": '{"deploymentId":"d"}'} == _document_members(small, KEEPS)
+    assert {"deployment_id": "d"} == _document_members(large, KEEPS)
+
+
+@pytest.mark.parametrize("depth", [200, 300, 1000])
+def test_a_document_that_is_nested_deep_costs_nothing_but_itself(depth: int) -> None:
+    """A document may be deeper than JSON can be written: the message counts all the same."""
+    payload = b'{"execution": {"jobDocument": {"a": ' + b"[" * depth + b"]" * depth + b"}}}"
+    (job,) = KEEPS.parse_message(GET, payload, NOW)
+    assert isinstance(job, JobReport)
+    assert (depth < 250) == ("document" in job.members)
+
+
+FAR_NOW = utc("2026-11-28T12:00:00Z")
+FUTURE: list[tuple[str, Callable[[int], dict[str, Any]]]] = [
+    *((topic, lambda time: {"timestamp": time}) for topic in ALL_TOPICS if topic != SUCCEEDED),
+    (SUCCEEDED, lambda time: {"timestamp": time, "thingArn": f"{ARN}thing/T"}),
+    *((topic, lambda time: {"createdAt": time, "lastUpdatedAt": 1}) for topic in (JOB_TOPIC, COMPLETED, DELETED)),
+    *((topic, lambda time: {"startedAt": time, "lastUpdatedAt": 1}) for topic in (JOB_TOPIC, COMPLETED, DELETED)),
+    (JOB_TOPIC, lambda time: {"job": {"completedAt": time, "lastUpdatedAt": 1}}),
+    (JOB_TOPIC, lambda time: {"job": {}, "execution": {"queuedAt": time}}),
+    (NOTIFY, lambda time: {"timestamp": 1, "jobs": {"QUEUED": [{"jobId": "a", "queuedAt": time}, {"jobId": "b"}]}}),
+    (NOTIFY, lambda time: {"jobs": {"QUEUED": [{"jobId": "a", "lastUpdatedAt": 1, "queuedAt": time}]}}),
+    (GET_PENDING, lambda time: {"timestamp": 1, "queuedJobs": [{"jobId": "a", "queuedAt": time}]}),
+    (GET, lambda time: {"execution": {"startedAt": time, "lastUpdatedAt": time - 1}}),
+    (UPDATE, lambda time: {"executionState": {"lastUpdatedAt": time}}),
+    (SUCCEEDED, lambda time: {"thingArn": f"{ARN}thing/T", "lastUpdatedAt": time, "queuedAt": 1}),
+]
+
+
+@pytest.mark.parametrize(("topic", "payload"), FUTURE, ids=range(len(FUTURE)))
+def test_a_message_of_the_future_is_rejected_until_its_time(
+    topic: str, payload: Callable[[int], dict[str, Any]]
+) -> None:
+    """Any time more than 24 hours ahead rejects the message, which is due 24 hours before its greatest time."""
+    ahead = FAR_NOW + DAY
+    _parse(topic, payload(ahead), now=FAR_NOW)
+    message = json.dumps(payload(ahead + 1)).encode()
+    time = "2026-11-29T12:00:00.001+00:00"
+    reason = f"the greatest time: '{time}' is not at most 24 hours ahead: it is in the future"
+    rejected = PARSER.told_by(topic, message, FAR_NOW)
+    assert RejectedMessage(topic, message, reason, due_at=FAR_NOW + 1) == rejected
+    assert not isinstance(PARSER.told_by(topic, message, FAR_NOW + 1), RejectedMessage)
+
+
+def test_a_message_of_the_future_is_due_by_its_greatest_time() -> None:
+    """Of several times ahead the greatest decides; a message that can never be understood is never due."""
+    times = {"timestamp": FAR_NOW + 3 * DAY, "createdAt": FAR_NOW + 5 * DAY, "lastUpdatedAt": FAR_NOW + 2 * DAY}
+    rejected = PARSER.told_by(COMPLETED, json.dumps(times).encode(), FAR_NOW)
+    assert isinstance(rejected, RejectedMessage)
+    assert FAR_NOW + 4 * DAY == rejected.due_at
+    never = PARSER.told_by(COMPLETED, json.dumps({**times, "isConcurrent": 5}).encode(), FAR_NOW)
+    assert isinstance(never, RejectedMessage)
+    assert (None, "isConcurrent: 5 is not true or false") == (never.due_at, never.reason)
+
+
+def test_a_message_is_told_with_its_reports_or_its_rejection() -> None:
+    """`told_by` keeps a message that cannot be understood, with its whole topic and the reason."""
+    parser = Parser(topic_prefix="site1/")
+    assert (_job("J", "N"),) == parser.told_by(f"site1/{JOB_TOPIC}", b"", NOW)
+    assert () == parser.told_by(JOB_TOPIC, b"{", NOW)
+    assert () == parser.told_by(f"site2/{JOB_TOPIC}", b"{", NOW)
+    rejected = parser.told_by(f"site1/{JOB_TOPIC}", b"[]", NOW)
+    assert RejectedMessage(f"site1/{JOB_TOPIC}", b"[]", "payload: [] is not a JSON object") == rejected
+
+
+@pytest.mark.parametrize(
+    "time", ["1604436653741", "2020-11-03T22:50:53.741000+02:00", 1604436653.741, "1604436653.741"], ids=repr
+)
+def test_times_are_understood_in_any_form(time: object) -> None:
+    """Case 13: times as the AWS CLI prints them, and digits in quotes, in any message."""
+    at = 1604436653741
+    assert (_job("J", None, at, published_at=1604436653, status="COMPLETED", created_at=at),) == _parse(
+        COMPLETED, {"timestamp": time, "createdAt": time}
+    )
+    expected = ExecutionReport("J", "T", JobExecutionStatus.QUEUED, at, at // 1000, queued_at=at)
+    listed = PendingListReport("T", None, at // 1000, frozenset({ListEntry("J", at // 1000, NO_NUMBER)}))
+    payload = {"timestamp": time, "jobs": {"QUEUED": [{"jobId": "J", "queuedAt": time}]}}
+    assert (_job("J", None, at), expected, listed) == _parse(NOTIFY, payload)
 
 
 def test_a_thing_group_event_ties_name_and_id() -> None:
@@ -985,6 +1465,8 @@ TOPICS = st.builds(
             "$aws/things/T/jobs/J/notify-namespace-N",
             "$aws/things/T/jobs/notify",
             "$aws/things/T/jobs/notify-namespace-N",
+            "$aws/things/T/jobs/get/accepted",
+            "$aws/things/T/jobs/J/update/rejected",
             "$aws/things/T/jobs/notify-next",
             "$aws/things/T/jobs/notify-next-namespace-N",
             "$aws/things/T/jobs/J/get/accepted",
@@ -1017,7 +1499,10 @@ SCALARS = (
 LIKELY: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(
         ["timestamp", "createdAt", "lastUpdatedAt", "completedAt", "queuedAt", "startedAt"],
-        st.integers(min_value=10**11, max_value=4_102_444_800_000) | st.floats(min_value=0, max_value=4e9),
+        st.integers(min_value=10**11, max_value=4_102_444_800_000)
+        | st.floats(min_value=0, max_value=4e9)
+        | st.integers(min_value=0, max_value=4_102_444_800).map(str)
+        | st.datetimes(datetime(1970, 1, 2), datetime(2099, 1, 1)).map(datetime.isoformat),  # noqa: DTZ001
     ),
     **dict.fromkeys(["executionNumber", "versionNumber"], st.integers(min_value=0, max_value=2**63)),
     "jobId": st.just("j1"),
@@ -1029,9 +1514,11 @@ LIKELY: dict[str, st.SearchStrategy[Any]] = {
     "isConcurrent": st.booleans(),
     "targets": st.lists(st.sampled_from([f"{ARN}thing/t1", f"{ARN}thinggroup/g", f"{ARN}thinggroup/h"]), max_size=3),
     "jobDocument": st.just({"configurationArn": f"{CONFIGURATION}thinggroup/g:1"}),
-    "statusDetails": st.just({}),
+    "statusDetails": st.dictionaries(st.sampled_from(["a", "b"]), st.text(max_size=3)),
+    "description": st.text(max_size=3),
+    "jobProcessDetails": st.just({"numberOfFailedThings": 1}),
 }
-UNLIKELY = dict.fromkeys([*LIKELY, "jobArn", "thingName", "description"], SCALARS)
+UNLIKELY = dict.fromkeys([*LIKELY, "jobArn", "thingName", "comment", "reasonCode"], SCALARS)
 MEMBERS_OBJECTS = _mostly(st.fixed_dictionaries({}, optional=LIKELY), st.fixed_dictionaries({}, optional=UNLIKELY))
 SHAPED = st.builds(
     lambda members, nested: {**members, **nested},
@@ -1042,6 +1529,8 @@ SHAPED = st.builds(
             "job": MEMBERS_OBJECTS,
             "execution": MEMBERS_OBJECTS,
             "executionState": MEMBERS_OBJECTS,
+            "queuedJobs": st.lists(MEMBERS_OBJECTS, max_size=3),
+            "inProgressJobs": st.lists(MEMBERS_OBJECTS, max_size=3),
             "jobs": st.dictionaries(
                 st.sampled_from(["QUEUED", "IN_PROGRESS", "OTHER"]), st.lists(MEMBERS_OBJECTS, max_size=3)
             ),
@@ -1064,7 +1553,7 @@ PAYLOADS = _mostly(_mostly(SHAPED, ANY_JSON).map(lambda value: json.dumps(value)
 def test_any_message_is_understood_or_rejected(topic: str, payload: bytes) -> None:
     """Whatever comes under the filters, no other error than MessageError leaves the parser."""
     with suppress(MessageError):
-        assert parse_message(topic, payload) == parse_message(topic, payload)
+        assert PARSER.parse_message(topic, payload, NOW) == PARSER.parse_message(topic, payload, NOW)
 
 
 @settings(max_examples=5 * settings().max_examples // 2)
@@ -1086,8 +1575,9 @@ def test_no_payload_tells_of_another_job_than_its_topic(topic: str, payload: dic
     with suppress(MessageError):
         for report in _parse(topic, payload):
             if isinstance(report, JobReport):
-                assert ("j1", "n" if "things" in topic else None) == (report.job_id, report.namespace_id)
-            elif isinstance(report, JobExecutionReport):
+                namespace_id = report.members.get("namespace_id")
+                assert ("j1", "n" if "things" in topic else None) == (report.job_id, namespace_id)
+            elif isinstance(report, ExecutionReport):
                 assert report.job_id == "j1"
                 assert report.thing_name == "t1" or "events" in topic
             elif isinstance(report, JobDeletion):

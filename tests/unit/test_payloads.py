@@ -2,15 +2,32 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
-from jobindex.messages.payloads import MAX_PAYLOAD_BYTES, Members, parse_payload
-from jobindex.model.jobs import JOB_ID, from_milliseconds
+from jobindex.messages.payloads import (
+    MAX_PAYLOAD_BYTES,
+    Members,
+    check_same,
+    parse_payload,
+    read_arn_name,
+    read_arns,
+    read_bounded_text,
+    read_choice,
+    read_flag,
+    read_list,
+    read_number,
+    read_object,
+    read_resource,
+    read_text,
+    read_time,
+    read_times,
+)
+from jobindex.model.jobs import JOB_ID
 
 TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
 
@@ -73,7 +90,7 @@ def test_a_payload_of_128_kib_is_read_and_a_byte_more_is_refused() -> None:
     value = "x" * 131063
     payload = b'{"a": "' + value.encode() + b'"}'
     assert len(payload) == MAX_PAYLOAD_BYTES
-    assert value == parse_payload(payload).value("a")
+    assert {"a": value} == parse_payload(payload)
     for size in (131073, 204800):
         assert f"payload: {size} is not a number of bytes up to 131072" == _payload_error(payload.ljust(size))
 
@@ -86,83 +103,114 @@ def test_a_payload_nested_deep_is_refused_and_stops_nothing(opening: bytes, clos
     message = b'{"status": ' + nested + b"}"
     for payload in (nested, message):
         with pytest.raises(MessageError):
-            parse_payload(payload).text("status" if payload is message else "a")
+            read_text(parse_payload(payload), "status" if payload is message else "a")
 
 
 def test_null_is_absent() -> None:
-    """A member that is null reads as one that is not there, whatever it should be."""
+    """A member that is null reads as one that is not present, whatever it should be."""
     members = parse_payload(b'{"a": null}')
-    assert "a" not in members
-    assert "b" not in members
-    nothing: list[object] = [None] * 8
-    assert nothing == [
-        members.value("a"),
-        members.object("a"),
-        members.text("a", JOB_ID),
-        members.flag("a"),
-        members.number("a"),
-        members.choice("a", {}),
-        members.time("a"),
-        members.arns("a"),
-    ]
-    assert members.arn_name("a", "job", JOB_ID) is None
-    assert not list(members.objects("a"))
-    members.same("a", "J", JOB_ID)
+    for name in ("a", "b"):
+        nothing: list[object] = [None] * 9
+        assert nothing == [
+            read_object(members, name),
+            read_text(members, name, "", JOB_ID),
+            read_bounded_text(members, name, "", 1),
+            read_flag(members, name),
+            read_number(members, name),
+            read_choice(members, name, "", {}),
+            read_time(members, name),
+            read_arns(members, name),
+            read_resource(members, name),
+        ]
+        assert read_arn_name(members, name, "", "job", JOB_ID) is None
+        assert not read_list(members, name)
+        check_same(members, name, "J", "", JOB_ID)
+    assert not read_times({"createdAt": None}, "")
 
 
 def test_members_are_read_as_what_they_should_be() -> None:
-    """Each kind of member comes out as its value, and a nested one knows its path."""
-    members = Members(
-        {
-            "text": "x",
-            "flag": False,
-            "number": 0,
-            "choice": "b",
-            "object": {"inner": [{}, {"deep": 1}]},
-            "same": "J",
-            "arn": "arn:aws:iot:us-east-1:123456789012:job/J",
-            "arns": ["arn:aws:iot:us-east-1:123456789012:thing/a:b", "arn:aws-cn:iot:::thinggroup/x/y"],
-        }
+    """Each kind of member becomes its value."""
+    job, thing, group = (
+        "arn:aws:iot:us-east-1:123456789012:job/J",
+        "arn:aws:iot:us-east-1:123456789012:thing/a:b",
+        "arn:aws-cn:iot:::thinggroup/x/y",
     )
-    expected = ("x", "J", False, 0, 2, "J", [("thing", "a:b"), ("thinggroup", "x/y")])
+    members = {
+        "text": "x",
+        "flag": False,
+        "number": 0,
+        "choice": "b",
+        "object": {"inner": [{}, {"deep": 1}]},
+        "same": "J",
+        "arn": job,
+        "arns": [thing, group, thing],
+        "queuedAt": "1",
+        "lastUpdatedAt": 2,
+    }
+    expected = ("x", "x", "J", False, 0, 2, ("job", "J"), "J", {thing: ("thing", "a:b"), group: ("thinggroup", "x/y")})
     assert expected == (
-        members.text("text"),
-        members.text("same", JOB_ID),
-        members.flag("flag"),
-        members.number("number"),
-        members.choice("choice", {"a": 1, "b": 2}),
-        members.arn_name("arn", "job", JOB_ID),
-        members.arns("arns"),
+        read_text(members, "text"),
+        read_bounded_text(members, "text", "", 1),
+        read_text(members, "same", "", JOB_ID),
+        read_flag(members, "flag"),
+        read_number(members, "number"),
+        read_choice(members, "choice", "", {"a": 1, "b": 2}),
+        read_resource(members, "arn"),
+        read_arn_name(members, "arn", "", "job", JOB_ID),
+        read_arns(members, "arns"),
     )
-    assert "flag" in members
-    members.same("same", "J", JOB_ID)
-    inner = members.object("object")
+    check_same(members, "same", "J", "", JOB_ID)
+    inner = read_object(members, "object")
     assert inner is not None
-    paths = ["object.inner", "object.inner[0].deep", "object.inner[1].deep"]
-    assert paths == [inner.field("inner"), *(item.field("deep") for item in inner.objects("inner"))]
+    assert [{}, {"deep": 1}] == read_list(inner, "inner")
+    assert [("lastUpdatedAt", 2000), ("queuedAt", 1000)] == list(read_times(members, "").items())
+
+
+def _read(value: object) -> int | None:
+    return read_time(parse_payload(json.dumps({"a": value}).encode()), "a")
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (-0.0, datetime(1970, 1, 1, tzinfo=UTC)),
-        (0.001, datetime(1970, 1, 1, 0, 0, 0, 1000, tzinfo=UTC)),
-        (1517017906, datetime(2018, 1, 27, 1, 51, 46, tzinfo=UTC)),
-        (1517017906.0, datetime(2018, 1, 27, 1, 51, 46, tzinfo=UTC)),
-        (1486687079.743, datetime(2017, 2, 10, 0, 37, 59, 743000, tzinfo=UTC)),
-        (1486687079743, datetime(2017, 2, 10, 0, 37, 59, 743000, tzinfo=UTC)),
-        (1486687079743.2, datetime(2017, 2, 10, 0, 37, 59, 743000, tzinfo=UTC)),
-        (1.234567890123e12, datetime(2009, 2, 13, 23, 31, 30, 123000, tzinfo=UTC)),
-        (100_000_000_000, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
-        (4_102_444_799.999, datetime(2099, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
-        (4_102_444_800, datetime(2100, 1, 1, tzinfo=UTC)),
-        (4_102_444_800_000, datetime(2100, 1, 1, tzinfo=UTC)),
+        (0, 0),
+        (-0.0, 0),
+        (0.001, 1),
+        (1517017906, 1517017906000),
+        (1517017906.0, 1517017906000),
+        (1486687079.743, 1486687079743),
+        (1486687079743, 1486687079743),
+        (1486687079743.2, 1486687079743),
+        (1.234567890123e12, 1234567890123),
+        (99_999_999, 99_999_999_000),
+        (100_000_000_000, 100_000_000_000),
+        (4_102_444_799.999, 4_102_444_799_999),
+        (4_102_444_800, 4_102_444_800_000),
+        (4_102_444_800_000, 4_102_444_800_000),
+        ("0", 0),
+        ("1517017906", 1517017906000),
+        ("1486687079.743", 1486687079743),
+        ("1486687079743", 1486687079743),
+        ("20201103", 20201103000),  # eight digits are seconds, not a date
+        ("2020-11-03T22:50:53.741000+02:00", 1604436653741),  # as the AWS CLI prints it
+        ("2020-11-03T20:50:53.741Z", 1604436653741),
+        ("2020-11-03T20:50:53.741", 1604436653741),
+        ("2020-11-03 20:50:53.741", 1604436653741),
+        ("2020-11-03T20:50:53.7414+00:00", 1604436653741),
+        ("2020-11-03T20:50:53,741Z", 1604436653741),
+        ("20201103T205053Z", 1604436653000),
+        ("2020-11-03T15:50-0500", 1604436600000),
+        ("2020-11-03", 1604361600000),
+        ("1970-01-01T00:00:00Z", 0),
+        ("1970-01-01T02:00:00+02:00", 0),
+        ("2100-01-01T00:00:00Z", 4_102_444_800_000),
     ],
+    ids=repr,
 )
-def test_a_time_is_seconds_or_milliseconds(value: float, expected: datetime) -> None:
-    """A value below 1e11 is seconds, any other milliseconds; both are kept as UTC to the millisecond."""
-    assert expected == parse_payload(json.dumps({"a": value}).encode()).time("a")
+def test_a_time_is_seconds_or_milliseconds_or_iso_8601(value: object, expected: int) -> None:
+    """A number below 1e11 is seconds, any other milliseconds; text without an offset is UTC."""
+    read = _read(value)
+    assert (int, expected) == (type(read), read)
 
 
 @pytest.mark.parametrize(
@@ -181,39 +229,74 @@ def test_a_time_is_seconds_or_milliseconds(value: float, expected: datetime) -> 
         1.7e308,
         -1.7e308,
         True,
-        "1517017906",
-        "2018-01-27T01:51:46Z",
+        "",
+        " ",
+        "-1",
+        "+1",
+        "1e9",
+        "1_000",
+        " 1517017906",
+        "1517017906\n",
+        "\u0661",
+        "0x10",
+        "NaN",
+        "9" * 21,
+        "9" * 100_000,
+        "4102444801",
+        "now",
+        "2020-11-03T",
+        "2020-13-03T00:00:00Z",
+        "2020-11-03T25:00:00Z",
+        "2020-11-03\x0020:50:53Z",
+        "2020-11-03T20:50:53.741Z and more",
+        "03/11/2020",
+        "Tue, 03 Nov 2020 20:50:53 GMT",
+        "1969-12-31T23:59:59Z",
+        "1970-01-01T00:00:00+02:00",
+        "2100-01-01T00:00:00.001Z",
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-23:59",
         [],
         {},
     ],
+    ids=lambda value: repr(value)[:40],
 )
 def test_an_absurd_time_is_refused(value: object) -> None:
-    """A time before 1970, behind the year 2100, or of another type is an error."""
+    """A time before 1970, after the year 2100, or of another type is an error."""
     with pytest.raises(MessageError) as caught:
-        parse_payload(json.dumps({"a": value}).encode()).time("a")
+        _read(value)
     assert str(caught.value).endswith(f" is not {TIME}")
 
 
-@given(st.integers(min_value=0, max_value=4_102_444_800_000))
-def test_every_millisecond_is_read_exactly_from_seconds(milliseconds: int) -> None:
-    """Seconds with a fraction, as AWS writes them, lose no millisecond; nor do milliseconds."""
-    expected = from_milliseconds(milliseconds)
-    assert expected == Members({"a": milliseconds / 1000}).time("a")
+@given(st.integers(min_value=0, max_value=4_102_444_800_000), st.integers(-23 * 60 - 59, 23 * 60 + 59))
+def test_every_millisecond_is_read_exactly_from_each_form(milliseconds: int, offset: int) -> None:
+    """Seconds with a fraction, digits in quotes and ISO 8601 text with any offset lose no millisecond."""
+    time = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
+    forms: list[object] = [
+        milliseconds / 1000,
+        f"{milliseconds // 1000}.{milliseconds % 1000:03}",
+        time.astimezone(timezone(timedelta(minutes=offset))).isoformat(),
+        time.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds"),
+        time.isoformat().replace("+00:00", "Z"),
+    ]
     if milliseconds >= 10**11:
-        assert expected == Members({"a": milliseconds}).time("a")
+        forms += [milliseconds, str(milliseconds)]
+    if milliseconds % 1000 == 0:
+        forms += [milliseconds // 1000, str(milliseconds // 1000)]
+    assert [milliseconds] * len(forms) == [read_time({"a": form}, "a") for form in forms]
 
 
 @pytest.mark.parametrize("value", [0, 1, 2**53 + 1, 2**63 - 1])
 def test_a_number_is_an_integer_up_to_2_to_the_63(value: int) -> None:
     """Every integer from 0 to 2^63-1 is read exactly."""
-    assert value == parse_payload(json.dumps({"a": value}).encode()).number("a")
+    assert value == read_number(parse_payload(json.dumps({"a": value}).encode()), "a")
 
 
 @pytest.mark.parametrize("value", [-1, 2**63, 2**64, -(2**63), 10**30, 1.5, True, False, "1", [], {}])
 def test_other_numbers_are_refused(value: object) -> None:
     """A number that is negative, too great, fractional or of another type is an error."""
     with pytest.raises(MessageError) as caught:
-        parse_payload(json.dumps({"a": value}).encode()).number("a")
+        read_number(parse_payload(json.dumps({"a": value}).encode()), "a")
     assert str(caught.value).endswith(" is not an integer from 0 to 9223372036854775807")
 
 
@@ -239,43 +322,54 @@ ARN = "arn:aws:iot:us-east-1:123456789012:"
 def test_an_arn_names_what_it_should(value: object, reason: str) -> None:
     """An ARN of another resource type, or with a name outside its pattern, is an error."""
     with pytest.raises(MessageError) as caught:
-        Members({"a": value}).arn_name("a", "job", JOB_ID)
+        read_arn_name({"a": value}, "a", "", "job", JOB_ID)
     assert reason == str(caught.value)
 
 
-def test_errors_name_the_member_by_its_path() -> None:
-    """An error inside nested objects and lists says where it stands."""
-    jobs = Members({"jobs": {"QUEUED": [{}, {"queuedAt": "x"}], "IN_PROGRESS": [5]}}).object("jobs")
-    assert jobs is not None
-    with pytest.raises(MessageError) as caught:
-        list(jobs.objects("QUEUED"))[1].time("queuedAt")
-    assert f"jobs.QUEUED[1].queuedAt: 'x' is not {TIME}" == str(caught.value)
-    with pytest.raises(MessageError) as caught:
-        list(jobs.objects("IN_PROGRESS"))
-    expected = "jobs.IN_PROGRESS[0]: 5 is not an object"
-    assert expected == str(caught.value)
-
-
 READS: list[tuple[Callable[[Members], object], str]] = [
-    (lambda members: members.object("a"), "job.a: 5 is not an object"),
-    (lambda members: list(members.objects("a")), "job.a: 5 is not a list"),
-    (lambda members: members.text("a"), "job.a: 5 is not a string"),
-    (lambda members: members.text("text", JOB_ID), "job.text: 'x y' is not a match of [a-zA-Z0-9_-]{1,64}"),
-    (lambda members: members.same("text", "J", JOB_ID), "job.text: 'x y' is not a match of [a-zA-Z0-9_-]{1,64}"),
-    (lambda members: members.same("id", "J", JOB_ID), "job.id: 'K' is not 'J', as the topic says"),
-    (lambda members: members.flag("a"), "job.a: 5 is not true or false"),
-    (lambda members: members.number("id"), "job.id: 'K' is not an integer from 0 to 9223372036854775807"),
-    (lambda members: members.choice("id", {"A": 1, "B": 2}), "job.id: 'K' is not one of A, B"),
-    (lambda members: members.choice("a", {"A": 1}), "job.a: 5 is not a string"),
-    (lambda members: members.arns("a"), "job.a: 5 is not a list of ARNs"),
-    (lambda members: members.arns("list"), "job.list[0]: 5 is not an ARN"),
+    (lambda members: read_object(members, "a", "job."), "job.a: 5 is not an object"),
+    (lambda members: read_list(members, "a", "job."), "job.a: 5 is not a list"),
+    (lambda members: read_text(members, "a", "job."), "job.a: 5 is not a string"),
+    (
+        lambda members: read_text(members, "text", "job.", JOB_ID),
+        "job.text: 'x y' is not a match of [a-zA-Z0-9_-]{1,64}",
+    ),
+    (
+        lambda members: check_same(members, "text", "J", "job.", JOB_ID),
+        "job.text: 'x y' is not a match of [a-zA-Z0-9_-]{1,64}",
+    ),
+    (lambda members: check_same(members, "id", "J", "job.", JOB_ID), "job.id: 'K' is not 'J', as the topic says"),
+    (lambda members: read_flag(members, "a", "job."), "job.a: 5 is not true or false"),
+    (
+        lambda members: read_number(members, "id", "job."),
+        "job.id: 'K' is not an integer from 0 to 9223372036854775807",
+    ),
+    (lambda members: read_choice(members, "id", "job.", {"A": 1, "B": 2}), "job.id: 'K' is not one of A, B"),
+    (lambda members: read_choice(members, "a", "job.", {"A": 1}), "job.a: 5 is not a string"),
+    (lambda members: read_time(members, "id", "job."), f"job.id: 'K' is not {TIME}"),
+    (lambda members: read_times({"queuedAt": members["id"]}, "job."), f"job.queuedAt: 'K' is not {TIME}"),
+    (lambda members: read_arns(members, "a", "job."), "job.a: 5 is not a list of ARNs"),
+    (lambda members: read_arns(members, "list", "job."), "job.list[0]: 5 is not an ARN"),
+    (lambda members: read_resource(members, "id", "job."), "job.id: 'K' is not an ARN"),
+    (
+        lambda members: read_bounded_text(members, "text", "job.", 2),
+        "job.text: 'x y' is not a text of at most 2 characters, without NUL",
+    ),
+    (
+        lambda members: read_bounded_text(members, "nul", "job.", 2),
+        r"job.nul: '\x00' is not a text of at most 2 characters, without NUL",
+    ),
+    (
+        lambda members: read_bounded_text(members, "a", "job.", 2),
+        "job.a: 5 is not a text of at most 2 characters, without NUL",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("read", "reason"), READS, ids=range(len(READS)))
-def test_a_wrong_member_is_told(read: Callable[[Members], object], reason: str) -> None:
-    """Every kind of member says what it should have been."""
-    members = Members({"a": 5, "id": "K", "list": [5], "text": "x y"}, "job.")
+def test_a_wrong_member_is_named(read: Callable[[Members], object], reason: str) -> None:
+    """The error of every kind of member names it by its path, with its value and the one expected."""
+    members = {"a": 5, "id": "K", "list": [5], "text": "x y", "nul": "\0"}
     with pytest.raises(MessageError) as caught:
         read(members)
     assert reason == str(caught.value)

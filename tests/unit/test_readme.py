@@ -71,7 +71,7 @@ def test_the_readme_names_every_path() -> None:
     # Neither what leads to the pages nor the stylesheet has an address to remember, nor has what is no page.
     paths -= {"/", "/ui", "/ui/static/{digest}/{name}", "/ui/{rest:path}"}
     rows = [line for line in README.splitlines() if line.startswith("| `")]
-    named = {path for row in rows for path in re.findall(r"`(?:(?:GET|POST|DELETE) )?(/[^`?]*)[^`]*`", row)}
+    named = {path for row in rows for path in re.findall(r"`(?:(?:GET|PUT|POST|DELETE) )?(/[^`?]*)[^`]*`", row)}
     assert paths == named
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.signed_requests import ACCESS_KEY_ID, MISMATCH, REGION, SECRET, Caller, signed
 
-from jobindex.access.signatures import SKEW, PublicUrl, SignedRequest, verify
+from jobindex.access.signatures import SKEW, PublicUrl, SignedRequest, signed_service, verify
 from jobindex.errors import (
     IncompleteSignatureException,
     InvalidSignatureException,
@@ -228,7 +228,7 @@ def test_the_vectors_of_aws_are_recognized(
         body=body,
     )
     now = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
-    assert verify(request, SECRETS, region="us-east-1", service="service", now=now) == "AKIDEXAMPLE"
+    assert verify(request, SECRETS, region="us-east-1", services=["service"], now=now) == "AKIDEXAMPLE"
 
 
 @pytest.mark.parametrize(
@@ -427,13 +427,24 @@ def _scoped(**parts: str) -> SignedRequest:
     return authorized(request, "/".join(scope.values()), claimed)
 
 
+@pytest.mark.parametrize("service", ["iot", "iot-jobs-data"])
+def test_the_service_that_is_signed_for_can_be_read(service: str) -> None:
+    """Also if the signature is not right, as no keys may be asked for; else there is none."""
+    request = signed(service=service)
+    assert ACCESS_KEY_ID == signer(request)
+    assert service == signed_service(request.headers)
+    assert service == signed_service(with_part(request, "host", "elsewhere").headers)
+    for value in (None, "Bearer iot/iot/iot/iot-jobs-data/x", "AWS4-HMAC-SHA256 Credential=a/b", "AWS4-HMAC-SHA256"):
+        assert signed_service(with_part(request, "authorization", value).headers) is None
+
+
 def test_a_signature_is_for_one_region_and_one_service() -> None:
     """Every part of the scope is held against what it should be, and all that is wrong is told."""
     region = "Credential should be scoped to a valid Region, not 'us-east-1'."
-    service = "Credential should be scoped to correct service: 'iot'."
+    service = "Credential should be scoped to correct service: 'iot' or 'iot-jobs-data'."
     terminator = "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."
     assert (InvalidSignatureException, region) == refused(signed(region="us-east-1"))
-    assert (InvalidSignatureException, service) == refused(signed(service="iot-jobs-data"))
+    assert (InvalidSignatureException, service) == refused(signed(service="iotdata"))
     assert (InvalidSignatureException, terminator) == refused(_scoped(terminator="aws5"))
     both = f"{region} {service}"
     assert (InvalidSignatureException, both) == refused(signed(region="us-east-1", service="s3"))

@@ -14,6 +14,7 @@ from jobindex.messages.topics import (
     JobExecutionEvent,
     JobNotification,
     NextNotification,
+    PendingAnswer,
     PendingNotification,
     ThingGroupEvent,
     Topic,
@@ -29,9 +30,15 @@ JOB_IDS = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
 
 
 def _answer(
-    job_id: str | None, namespace_id: str | None, member: Literal["execution", "executionState"]
+    job_id: str | None,
+    namespace_id: str | None,
+    member: Literal["execution", "executionState"],
+    *,
+    is_rejection: bool = False,
 ) -> ExecutionAnswer:
-    return ExecutionAnswer(thing_name="T", job_id=job_id, namespace_id=namespace_id, member=member)
+    return ExecutionAnswer(
+        thing_name="T", job_id=job_id, namespace_id=namespace_id, member=member, is_rejection=is_rejection
+    )
 
 
 MEANINGS: list[tuple[str, Topic]] = [
@@ -50,6 +57,7 @@ MEANINGS: list[tuple[str, Topic]] = [
     (f"notify-next-namespace-{NAMESPACE}", NextNotification(thing_name="T", namespace_id=NAMESPACE)),
     ("notify-next-namespace-namespace-n", NextNotification(thing_name="T", namespace_id="namespace-n")),
     ("notify-next-namespace-next-n", NextNotification(thing_name="T", namespace_id="next-n")),
+    ("get/accepted", PendingAnswer(thing_name="T")),
     ("J/get/accepted", _answer("J", None, "execution")),
     ("J/namespace-n/get/accepted", _answer("J", "n", "execution")),
     ("$next/get/accepted", _answer(None, None, "execution")),
@@ -60,6 +68,8 @@ MEANINGS: list[tuple[str, Topic]] = [
     ("start-next/namespace-namespace-n/accepted", _answer(None, "namespace-n", "execution")),
     ("J/update/accepted", _answer("J", None, "executionState")),
     (f"J/namespace-{NAMESPACE}/update/accepted", _answer("J", NAMESPACE, "executionState")),
+    ("J/update/rejected", _answer("J", None, "executionState", is_rejection=True)),
+    (f"J/namespace-{NAMESPACE}/update/rejected", _answer("J", NAMESPACE, "executionState", is_rejection=True)),
     ("start-next/get/accepted", _answer("start-next", None, "execution")),
     ("start-next/namespace-n/update/accepted", _answer("start-next", "n", "executionState")),
     ("get/get/accepted", _answer("get", None, "execution")),
@@ -107,7 +117,16 @@ def test_the_default_filters_hold_no_wildcard_inside_a_level() -> None:
         "$aws/things/+/jobs/+/+/#",
         "$aws/#",
         "$aws/events/jobExecution/+/succeeded",
-        "bridge/+/$aws/#",
+        "$aws/+/+/jobs/notify-next/",
+        "$aws/+/+/+/#",
+        "$aws/+/+/+/+",
+        "$aws/events/+/+/timed_out",
+        "$aws/events/job/J/deleted/#",
+        "$aws/events/job/J/deleted/+",
+        "$aws/events/job/J/deleted/+/#",
+        "$aws/things/T/jobs/+/+/rejected",
+        "$aws/things/+/jobs/$next/+/+/accepted",
+        "$aws/things/+/jobs/start-next/+/accepted",
     ],
 )
 def test_a_valid_filter_has_no_problem(topic_filter: str) -> None:
@@ -124,8 +143,8 @@ NEVER_AWS = "a filter that starts with a wildcard never matches a topic that sta
 @pytest.mark.parametrize(
     ("topic_filter", "problem"),
     [
-        ("", "is no topic filter"),
-        ("$aws/\0", "is no topic filter"),
+        ("", "is not a topic filter"),
+        ("$aws/\0", "is not a topic filter"),
         ("$aws/" + "é" * 32_766, "is longer than 65535 bytes"),
         ("$share/group/$aws/things/+/jobs/#", SHARED),
         ("$aws/things/+/jobs/+/notify-namespace-+", INSIDE_A_LEVEL),
@@ -141,15 +160,85 @@ NEVER_AWS = "a filter that starts with a wildcard never matches a topic that sta
     ],
 )
 def test_a_filter_that_is_wrong_or_never_matches_is_explained(topic_filter: str, problem: str) -> None:
-    """A wildcard inside a level, or in place of `$aws`, is told before a broker drops the connection for it."""
+    """A wildcard inside a level, or in place of `$aws`, is explained before a broker drops the connection for it."""
     assert problem == filter_problem(topic_filter)
+
+
+NO_TOPIC = "no topic of AWS IoT Jobs matches it, so nothing would be indexed"
+THE_TOPICS = f"{NO_TOPIC}; the topics are those of {', '.join(DEFAULT_FILTERS)}"
+
+
+@pytest.mark.parametrize(
+    "topic_filter",
+    [
+        "sensors/#",
+        "$aws",
+        "$aws/",
+        "$SYS/#",
+        "$aws/things/+/jobs",
+        "$aws/things/+/shadow/#",
+        "$aws/things/+/jobs/+/notify-next",
+        "$aws/things/+/jobs/+/update",
+        "$aws/things/+/jobs/+/get/rejected",
+        "$aws/things/a b/jobs/#",
+        "$aws/things/+/jobs/+/notify-namespace-",
+        "$aws/events/job/+/created",
+        "$aws/events/+/+/queued",
+        "$aws/events/job/J/completed/more",
+        "$aws/events/job/J/completed/+/+",
+        "$aws/events/presence/#",
+    ],
+)
+def test_a_filter_under_which_no_topic_is_understood_is_refused(topic_filter: str) -> None:
+    """A filter that only topics without a meaning match would start, and index nothing."""
+    assert THE_TOPICS == filter_problem(topic_filter)
+
+
+def test_a_bridges_prefix_is_a_setting_and_not_a_part_of_the_filters() -> None:
+    """Case 12: a filter with a prefix is refused with and without the setting, which the explanation names."""
+    bridged = "site1/$aws/things/+/jobs/#"
+    hint = "if a bridge puts 'site1/' before its topics, set it as the topic prefix"
+    assert f"{NO_TOPIC}; {hint}" == filter_problem(bridged)
+    assert f"{NO_TOPIC}; write it without the topic prefix 'site1/'" == filter_problem(bridged, "site1/")
+    assert filter_problem("$aws/things/+/jobs/#", "site1/") is None
+    assert NOT_LAST == filter_problem("$aws/things/#/jobs", "site1/")
+    assert SHARED == filter_problem("$aws/things/+/jobs/#", "$share/group/")
+    assert "is longer than 65535 bytes" == filter_problem("$aws/things/+/jobs/#", "s" * 65_530)
+
+
+def test_behind_a_prefix_a_filter_may_start_with_a_wildcard() -> None:
+    """Only at the start of a topic does `$` hide it from wildcards."""
+    assert NEVER_AWS == filter_problem("+/things/+/jobs/#")
+    assert filter_problem("+/things/+/jobs/#", "site1/") is None
+    assert filter_problem("#", "site1/") is None
+
+
+@pytest.mark.parametrize(("topic", "meaning"), ALL_MEANINGS)
+def test_a_prefix_is_taken_off_every_topic(topic: str, meaning: Topic) -> None:
+    """Behind its prefix a topic has its meaning; without it, or behind another one, it has none."""
+    parsed = parse_topic(f"site1/{topic}", "site1/")
+    assert (type(meaning), meaning) == (type(parsed), parsed)
+    for other in (topic, f"site2/{topic}", f"site1/site1/{topic}", f"/site1/{topic}"):
+        assert parse_topic(other, "site1/") is None
+
+
+@given(topic=st.sampled_from([topic for topic, _ in ALL_MEANINGS]), data=st.data())
+def test_every_filter_that_matches_an_understood_topic_is_accepted(topic: str, data: st.DataObject) -> None:
+    """Wildcards in place of any levels but the first leave a filter under which that topic is understood."""
+    levels = topic.split("/")
+    wild = [data.draw(st.booleans()) if index else False for index in range(len(levels))]
+    filtered = ["+" if is_wild else level for level, is_wild in zip(levels, wild, strict=True)]
+    cut = data.draw(st.integers(1, len(levels)))
+    assert filter_problem("/".join(filtered)) is None
+    assert filter_problem("/".join([*filtered[:cut], "#"])) is None
 
 
 @pytest.mark.parametrize(("topic", "meaning"), ALL_MEANINGS)
 def test_a_topic_has_its_meaning_with_and_without_a_trailing_slash(topic: str, meaning: Topic) -> None:
     """Every form is understood, also with one empty level behind it."""
-    assert meaning == parse_topic(topic)
-    assert meaning == parse_topic(f"{topic}/")
+    for written in (topic, f"{topic}/"):
+        parsed = parse_topic(written)
+        assert (type(meaning), meaning) == (type(parsed), parsed)
 
 
 @pytest.mark.parametrize(("topic", "_meaning"), ALL_MEANINGS)
@@ -170,7 +259,6 @@ def test_only_one_empty_level_is_dropped(topic: str, _meaning: Topic) -> None:
         "$aws/things/T/jobs/",
         "$aws/things/T/shadow/update/accepted",
         "$aws/things/T/jobs/get",
-        "$aws/things/T/jobs/get/accepted",
         "$aws/things/T/jobs/get/rejected",
         "$aws/things/T/jobs/namespace-n/get/accepted/more",
         "$aws/things/T/jobs/start-next",
@@ -181,9 +269,11 @@ def test_only_one_empty_level_is_dropped(topic: str, _meaning: Topic) -> None:
         "$aws/things/T/jobs/J/get",
         "$aws/things/T/jobs/J/get/rejected",
         "$aws/things/T/jobs/J/update",
-        "$aws/things/T/jobs/J/update/rejected",
+        "$aws/things/T/jobs/J/update/other",
         "$aws/things/T/jobs/J/namespace-n/update",
-        "$aws/things/T/jobs/J/namespace-n/update/rejected",
+        "$aws/things/T/jobs/J/namespace-n/get/rejected",
+        "$aws/things/T/jobs/start-next/namespace-n/rejected",
+        "$aws/things/T/jobs/$next/update/rejected",
         "$aws/things/T/jobs/J/delete/accepted",
         "$aws/things/T/jobs/J/namespace-n/delete/accepted",
         "$aws/things/T/jobs/J/other-n/get/accepted",
@@ -215,7 +305,7 @@ def test_only_one_empty_level_is_dropped(topic: str, _meaning: Topic) -> None:
         "$aws/events/job/no job/created",
     ],
 )
-def test_other_topics_tell_nothing(topic: str) -> None:
+def test_other_topics_mean_nothing(topic: str) -> None:
     """Requests, rejections and whatever else comes under the filters are no errors."""
     assert parse_topic(topic) is None
 
@@ -318,10 +408,11 @@ def test_any_allowed_names_come_out_as_they_went_in(thing_name: str, job_id: str
         ExecutionAnswer(thing_name=thing_name, job_id=job_id, namespace_id=namespace_id, member="executionState"),
         ExecutionAnswer(thing_name=thing_name, job_id=None, namespace_id=namespace_id, member="execution"),
     ]
-    assert expected == [
+    parsed = [
         parse_topic(f"{jobs}/{job_id}/notify-namespace-{namespace_id}/"),
         parse_topic(f"{jobs}/notify-namespace-{namespace_id}"),
         parse_topic(f"{jobs}/notify-next-namespace-{namespace_id}"),
         parse_topic(f"{jobs}/{job_id}/namespace-{namespace_id}/update/accepted"),
         parse_topic(f"{jobs}/start-next/namespace-{namespace_id}/accepted"),
     ]
+    assert [(type(topic), topic) for topic in expected] == [(type(topic), topic) for topic in parsed]

@@ -1,6 +1,7 @@
 """What the pages say: times, sentences, and pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,11 +9,11 @@ import pytest
 from jobindex.durations import lasting, written
 from jobindex.errors import InvalidRequestException
 from jobindex.model.jobs import JobStatus, TargetSelection
-from jobindex.model.views import ExecutionState, Job
-from jobindex.web.ui.marks import activity, bar, tally
+from jobindex.model.views import ExecutionAttempt, ExecutionState, JobDescription
+from jobindex.web.ui.marks import activity, bar, details, job_badge, tally
 from jobindex.web.ui.page import Question
 from jobindex.web.ui.times import parse_limit, relative
-from jobindex.web.ui.words import count, label, status_reason
+from jobindex.web.ui.words import count, label, reported_counts, status_reason
 
 NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -69,10 +70,12 @@ def job(
     *,
     status: JobStatus = JobStatus.IN_PROGRESS,
     selection: TargetSelection | None = None,
+    groups: Sequence[str] = (),
     is_reported: bool = False,
-) -> Job:
+    reported: Mapping[str, int] | None = None,
+) -> JobDescription:
     """Return a job of which little else is known."""
-    return Job(
+    return JobDescription(
         job_id="job",
         job_arn="arn",
         namespace_id=None,
@@ -80,7 +83,7 @@ def job(
         is_status_reported=is_reported,
         target_selection=selection,
         thing_group_ids=(),
-        thing_group_names=(),
+        thing_group_names=groups,
         is_concurrent=None,
         created_at=NOW,
         is_created_at_reported=False,
@@ -88,6 +91,14 @@ def job(
         completed_at=None,
         first_heard_at=NOW,
         executions=executions,
+        reported_process_details=reported,
+        description=None,
+        targets=None,
+        comment=None,
+        reason_code=None,
+        deployment_id=None,
+        deployment_name=None,
+        configuration_arn=None,
     )
 
 
@@ -98,49 +109,89 @@ TWO = {ExecutionState.SUCCEEDED: 1, ExecutionState.ENDED: 1}
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        (job({}, is_reported=True), "A message told this status."),
-        (job({}), "Inferred: no message told a status, and none told of an execution."),
+        (job({}, is_reported=True), "A message reported this status."),
+        (job({}), "Inferred: no message reported a status, and none reported an execution."),
         (
             job({**ONE, ExecutionState.QUEUED: 1}),
-            "Inferred: no message told a status, and 1 of 2 known executions has not ended.",
+            "Inferred: no message reported a status, and 1 of 2 known executions has not ended.",
         ),
         (
             job({ExecutionState.IN_PROGRESS: 2000}),
-            "Inferred: no message told a status, and 2,000 of 2,000 known executions have not ended.",
+            "Inferred: no message reported a status, and 2,000 of 2,000 known executions have not ended.",
         ),
         (
             job(ONE, status=JobStatus.COMPLETED, selection=TargetSelection.SNAPSHOT),
             (
-                "Inferred: no message told a status; the only known execution has ended, "
+                "Inferred: no message reported a status; the only known execution has ended, "
                 "and the job is SNAPSHOT: it goes on to no further thing."
             ),
         ),
         (
             job(TWO, status=JobStatus.COMPLETED),
             (
-                "Inferred: no message told a status; all 2 known executions have ended, "
+                "Inferred: no message reported a status; all 2 known executions have ended, "
                 "and neither its target selection nor a thing group is known."
             ),
         ),
         (
             job(TWO, selection=TargetSelection.CONTINUOUS),
             (
-                "Inferred: no message told a status; all 2 known executions have ended, "
+                "Inferred: no message reported a status; all 2 known executions have ended, "
                 "but the job is CONTINUOUS: it goes on to things that join its targets later."
+            ),
+        ),
+        (
+            job(TWO, groups=["hall"]),
+            (
+                "Inferred: no message reported a status; all 2 known executions have ended, "
+                "but the job has a thing group, whose rollout may go on."
             ),
         ),
         (
             job(TWO),
             (
-                "Inferred: no message told a status; all 2 known executions have ended, "
-                "but the job has a thing group, whose rollout may go on."
+                "Inferred: no message reported a status; all 2 known executions have ended, "
+                "but job events have been received since then, and none reports its completion."
             ),
         ),
     ],
 )
-def test_a_status_is_explained(told: Job, expected: str) -> None:
-    """Whether a message told it, or what it is inferred from."""
+def test_a_status_is_explained(told: JobDescription, expected: str) -> None:
+    """Whether a message reported it, or what it is inferred from."""
     assert expected == status_reason(told)
+
+
+def test_a_completion_with_failures_has_its_own_colour_and_words() -> None:
+    """Of AWS's counts and those known the greater count; an inferred status says so."""
+    failed = {ExecutionState.FAILED: 1, ExecutionState.REJECTED: 1, ExecutionState.SUCCEEDED: 3}
+    assert [2, 5] == [job(failed, reported=counts).failures for counts in (None, {"numberOfFailedThings": 5})]
+    drawn = job_badge(JobStatus.COMPLETED, 2, is_reported=True)
+    assert '<span class="badge s-COMPLETED_WITH_FAILURES">Completed with 2 failures</span>' == drawn
+    assert '<span class="badge s-COMPLETED">Completed</span>' == job_badge(JobStatus.COMPLETED, 0, is_reported=True)
+    inferred = job_badge(JobStatus.IN_PROGRESS, 2, is_reported=False)
+    assert '<span class="badge s-IN_PROGRESS">In progress</span> <span class="hint">inferred</span>' == inferred
+    assert "2 failed, 1,000 timed out" == reported_counts(
+        job({}, reported={"numberOfFailedThings": 2, "numberOfTimedOutThings": 1000, "numberOfQueuedThings": 0})
+    )
+
+
+def test_details_are_cut() -> None:
+    """Long ones to what fits a row, many to the first; nothing of them is HTML."""
+    attempt = ExecutionAttempt(
+        state=ExecutionState.FAILED,
+        queued_at=None,
+        started_at=None,
+        last_updated_at=None,
+        execution_number=None,
+        version_number=None,
+        status_details={"a": "<b>", "b": "x" * 201, **{f"c{number}": "" for number in range(7)}},
+        is_status_details_cut=True,
+    )
+    drawn = details(attempt)
+    assert '<ul class="details"><li title="">a: &lt;b&gt;</li>' in drawn
+    assert f'<li title="{"x" * 201}">b: {"x" * 200}…</li>' in drawn
+    assert '<li class="hint">and 3 more</li><li class="hint">others were too long to keep</li></ul>' in drawn
+    assert "" == details(replace(attempt, status_details=None, is_status_details_cut=False))
 
 
 def test_words_and_numbers() -> None:

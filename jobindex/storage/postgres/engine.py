@@ -8,16 +8,15 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-import psycopg
-
 from jobindex.durations import SHUTDOWN
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.postgres import changes, lease, pages, scoped_pages
-from jobindex.storage.postgres.connection import NamedRow, ReconnectingConnection, Transaction
-from jobindex.storage.postgres.temporary_tables import CREATE_CHANGED, CREATE_CHANGED_BARE
+from jobindex.storage.postgres.connection import ReconnectingConnection, Transaction
+from jobindex.storage.postgres.rows import PostgresRows
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.pages import known_of, read_page
+from jobindex.storage.sql.pages import read_page
 from jobindex.storage.sql.scope import Visible
+from jobindex.storage.sql.state_cache import StateCache
 
 T = TypeVar("T")
 
@@ -49,11 +48,20 @@ class PostgresEngine:
             READERS,
             seconds=_READ_SECONDS,
         )
-        self._writer = _Lane(partial(ReconnectingConnection, conninfo, prepare, writes=True), 1, seconds=_WRITE_SECONDS)
+        self._writer = _Lane(partial(ReconnectingConnection, conninfo, writes=True), 1, seconds=_WRITE_SECONDS)
         self._steward = _Lane(
             partial(ReconnectingConnection, conninfo, writes=True, attempts=2), 1, seconds=_READ_SECONDS
         )
         self._versions = count(1)
+        self.cache = StateCache()
+        self._written_version = -1
+        """Of the last write of this process, committed or not: one that was not drops the cache."""
+
+    @staticmethod
+    def rows(connection: Connection, /) -> PostgresRows:
+        """Return what reads and writes rows in a transaction of this engine."""
+        assert isinstance(connection, Transaction)  # noqa: S101 (this engine made it)
+        return PostgresRows(connection.connection)
 
     @property
     def version(self) -> int:
@@ -64,20 +72,23 @@ class PostgresEngine:
         return await self._readers.run(work, done="read")
 
     async def read_page(self, query: ListJobsQuery, visible: Visible, /) -> JobPage:
-        known = known_of(self.arn_prefix)
-        return await self.read(partial(read_page, engine=self, query=query, known=known, visible=visible))
+        return await self.read(partial(read_page, engine=self, query=query, known={}, visible=visible))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:
         def write(transaction: Transaction) -> T:
             # Who writes has this row until the end: writers take turns, and each reads what the one before has written.
             [(version,)] = transaction.execute(_COUNT_WRITE).fetchall()
+            self.cache.begin()
+            if version != self._written_version + 1:
+                self.cache.clear()  # another process has written
             if by_owner:
                 lease.check_held(transaction.connection, holder=self.name, generation=self.generation)
             done = work(transaction)
             changes.tell(transaction.connection, version, self.name, done)
+            self._written_version = version
             return done
 
-        return await self._writer.run(write, done="written")
+        return await self._writer.run(write, done="written", after=self.cache.commit)
 
     async def attend(self, work: Callable[[Transaction], T], *, done: str) -> T:
         """Do something that waits neither for questions nor for batches."""
@@ -98,8 +109,11 @@ class _Lane:
         self._own = threading.local()
         self._links: list[ReconnectingConnection] = []
 
-    async def run(self, work: Callable[[Transaction], T], *, done: str) -> T:
-        """Do some work in a transaction; a server that is silent for too long once it began loses the connection."""
+    async def run(self, work: Callable[[Transaction], T], *, done: str, after: Callable[[], None] = lambda: None) -> T:
+        """Do some work in a transaction, and call `after` in its thread once it is committed.
+
+        A server that is silent for too long once it began loses the connection.
+        """
         loop = asyncio.get_running_loop()
         deadlines: list[asyncio.TimerHandle] = []
 
@@ -114,7 +128,9 @@ class _Lane:
         def do() -> T:
             link = self._link()
             loop.call_soon_threadsafe(begin, link)
-            return link.run(work, done=done)
+            outcome = link.run(work, done=done)
+            after()
+            return outcome
 
         doing = loop.run_in_executor(self._threads, do)
         doing.add_done_callback(end)
@@ -137,11 +153,3 @@ class _Lane:
             self._links.append(self._own.link)
         link: ReconnectingConnection = self._own.link
         return link
-
-
-def prepare(connection: psycopg.Connection[NamedRow]) -> None:
-    """Make what a batch is worked out in."""
-    try:
-        connection.execute(CREATE_CHANGED)
-    except psycopg.errors.FeatureNotSupported:
-        connection.execute(CREATE_CHANGED_BARE)

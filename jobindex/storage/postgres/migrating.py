@@ -38,7 +38,7 @@ _NEWEST = "SELECT max(number) FROM migrations"
 # Of these PostgreSQL would know how often each value occurs, and read all jobs in the order of time where it takes many
 # to pass: of a value that it saw yesterday, or of two that never occur together, it finds none. Without, it looks up.
 _UNKNOWN = (
-    ("executions", "has_ended"),
+    ("executions", "state"),
     ("job_summaries", "kind"),
     ("job_summaries", "namespace_id"),
     ("job_thing_groups", "kind"),

@@ -14,6 +14,7 @@ from jobindex.storage.postgres import changes, lease
 from jobindex.storage.postgres.connection import HOPELESS, Transaction
 from jobindex.storage.postgres.engine import PostgresEngine
 from jobindex.storage.postgres.migrating import bring_up_to_date
+from jobindex.storage.sql.rebuilding import rebuild
 from jobindex.storage.sql.sql_store import SqlStore
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ async def open_store(
 ) -> AsyncIterator["PostgresStore"]:
     """Open the index in a database, made or migrated where needed.
 
-    `arn_prefix` stands in front of the ids of jobs told without an ARN.
+    `arn_prefix` begins the ARNs that no message reported.
 
     Any number of processes may do so at once.
 
@@ -37,6 +38,7 @@ async def open_store(
     engine = PostgresEngine(database.conninfo, name=lease.process_name(), arn_prefix=arn_prefix)
     try:
         version = await _first(engine, bring_up_to_date, database)
+        await rebuild(engine.write, engine.rows)
         yield PostgresStore(engine, limits or RejectedLimits(), version)
     finally:
         await engine.close()

@@ -12,7 +12,7 @@ from jobindex.model.reader import CHANGES_MAXIMUM
 from jobindex.model.views import JobChange
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import CHANGES_KEPT
-from jobindex.storage.sql.index import STATUSES
+from jobindex.storage.sql.kinds import STATUSES
 from jobindex.storage.sql.scope import Visible, is_visible
 
 _CHANGES = """

@@ -6,7 +6,9 @@ from typing import Protocol, TypeVar
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.group_keys import GroupKey
+from jobindex.storage.sql.row_access import RowAccess
 from jobindex.storage.sql.scope import Visible
+from jobindex.storage.sql.state_cache import StateCache
 
 T = TypeVar("T")
 
@@ -22,8 +24,15 @@ class Engine(Protocol):
         """What stands before the ids of jobs that were told without an ARN."""
 
     @property
+    def cache(self) -> StateCache:
+        """The states of the last batches."""
+
+    @property
     def version(self) -> int:
         """As in Reader."""
+
+    def rows(self, connection: Connection, /) -> RowAccess:
+        """Return what reads and writes rows in an open transaction."""
 
     def page_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str | None:
         """Return the statement that reads a page and the job behind it; None if no job can pass the filters."""

@@ -1,35 +1,41 @@
 """Executions, a page at a time: of a job, of a thing, and those that wait; read in a transaction of its own.
 
-Positions of pages are opaque to who holds them: the key of the last row in JSON.
+A statement finds the keys of a page; the executions are then loaded as a batch loads them, and viewed by the same core.
+Positions of pages are opaque to their holders: the key of the last row in JSON.
 """
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
+from jobindex.model import attempts
+from jobindex.model.attempts import AttemptView
 from jobindex.model.jobs import to_milliseconds
-from jobindex.model.views import ExecutionPage, ExecutionState, JobExecution
+from jobindex.model.lists import DecidedLists
+from jobindex.model.views import ExecutionAttempt, ExecutionPage, ExecutionState, JobExecution
 from jobindex.storage.sql.connection import Connection, Row
-from jobindex.storage.sql.counts import STATE
 from jobindex.storage.sql.index import check_listed, time_of
-from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded, is_visible
+from jobindex.storage.sql.row_access import Rows
+from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
+from jobindex.storage.sql.states import BatchStates, ExecutionKey, LoadedExecution, LoadedJob
 from jobindex.storage.sql.things import check_heard_of
 
 _Key = Callable[[Row], Sequence[object]]
 
-_EXECUTIONS = f"""
+_EXECUTIONS = """
 SELECT
-    executions.*,
-    {STATE} AS state,
-    job_summaries.namespace_id AS job_namespace_id
+    executions.job_id,
+    executions.thing_name,
+    executions.queued_at,
+    executions.waiting_since
 FROM executions
 CROSS JOIN jobs ON jobs.job_id = executions.job_id
 CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
-WHERE {{conditions}}
-AND executions.status <> 'DELETED'
+WHERE {conditions}
+AND executions.state IS NOT NULL
 """
 
 LOOKED_AT_MAXIMUM = 5000
@@ -46,6 +52,21 @@ LIMIT 1 OFFSET :maximum
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Page:
+    """The page that is asked for."""
+
+    order: str
+    key: _Key
+    """Returns the position of a row in this order."""
+    limit: int
+    state: ExecutionState | None = None
+    position: Sequence[Any] = ()
+    """Of the last row of the page before."""
+    with_former: bool = False
+    """Whether each earlier attempt is an execution of its own, behind the current one."""
+
+
 @dataclass(frozen=True, slots=True)
 class _ExecutionFilter:
     conditions: list[str]
@@ -56,136 +77,220 @@ class _ExecutionFilter:
         self.parameters.update(parameters)
 
 
-def _wanted(condition: str, visible: Visible, **parameters: object) -> _ExecutionFilter:
-    wanted = _ExecutionFilter([condition], parameters)
-    if visible is not None:
-        wanted.add(f"job_summaries.namespace_id {IN_VISIBLE}", visible=encoded(visible))
-    return wanted
+class ExecutionReader:
+    """Reads executions on a connection, as far as they are visible."""
 
+    def __init__(self, connection: Connection, rows: Rows, arn_prefix: str, visible: Visible) -> None:
+        self._connection = connection
+        self._states = BatchStates(rows(connection))
+        self._arn_prefix = arn_prefix
+        self._visible = visible
 
-def read_execution(connection: Connection, *, job_id: str, thing_name: str, visible: Visible = None) -> JobExecution:
-    """Return an execution; ResourceNotFoundException without one, or where its job is not visible."""
-    statement = _EXECUTIONS.format(conditions="executions.job_id = :job_id AND executions.thing_name = :thing_name")
-    row = connection.execute(statement, {"job_id": job_id, "thing_name": thing_name}).fetchone()
-    if row is None or not is_visible(row["job_namespace_id"], visible):
+    def read(self, *, job_id: str, thing_name: str) -> JobExecution:
+        """Return an execution; ResourceNotFoundException without one, or if its job is not visible."""
+        given = {"job_id": job_id, "thing_name": thing_name}
+        wanted = self._wanted("executions.job_id = :job_id AND executions.thing_name = :thing_name", **given)
+        for row in self._rows(wanted, "executions.job_id", 1):
+            return self._executions([row])[0]
         raise ResourceNotFoundException(f"Job execution of {job_id} on {thing_name} cannot be found.")
-    return _execution(row)
 
-
-def read_executions_of_job(
-    connection: Connection,
-    *,
-    job_id: str,
-    state: ExecutionState | None,
-    after: str | None,
-    limit: int,
-    visible: Visible = None,
-) -> ExecutionPage:
-    """Return executions of a job by the names of their things; ResourceNotFoundException where it is not listed."""
-    check_listed(connection, job_id, visible)
-    wanted = _ExecutionFilter(["executions.job_id = :job_id"], {"job_id": job_id})
-    if state is not None:
-        wanted.add(f"({STATE}) = :state", state=state)
-    if after is not None:
-        (thing_name,) = _decode(after, str)
-        wanted.add("executions.thing_name > :thing_name", thing_name=thing_name)
-    return _page(connection, wanted, "executions.thing_name", limit, lambda row: (row["thing_name"],))
-
-
-def read_executions_of_thing(
-    connection: Connection,
-    *,
-    thing_name: str,
-    namespace_id: str | None,
-    state: ExecutionState | None,
-    job_id: str | None,
-    after: str | None,
-    limit: int,
-    visible: Visible = None,
-) -> ExecutionPage:
-    """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
-    check_heard_of(connection, thing_name, visible)
-    wanted = _wanted("executions.thing_name = :thing_name", visible, thing_name=thing_name)
-    if state is not None:
-        wanted.add(f"({STATE}) = :state", state=state)
-    if namespace_id is not None:
-        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
-    if job_id is not None:
-        wanted.add("executions.job_id = :job_id", job_id=job_id)
-    if after is not None:
-        queued_at, after_job_id = _decode(after, int, str)
-        wanted.add(
-            "(executions.queued_at, executions.job_id) < (:queued_at, :after_job_id)",
-            queued_at=queued_at,
-            after_job_id=after_job_id,
+    def of_job(
+        self, *, job_id: str, state: ExecutionState | None, after: str | None, limit: int, with_former: bool = False
+    ) -> ExecutionPage:
+        """Return executions of a job by the names of their things; ResourceNotFoundException if it is not listed."""
+        check_listed(self._connection, job_id, self._visible)
+        wanted = self._wanted("executions.job_id = :job_id", job_id=job_id)
+        position = [] if after is None else _decode(after, str, *(_ATTEMPT if with_former else ()))
+        if position:
+            comparison = ">=" if with_former else ">"
+            wanted.add(f"executions.thing_name {comparison} :thing_name", thing_name=position[0])
+        asked = _Page(
+            order="executions.thing_name",
+            key=lambda row: (row["thing_name"],),
+            limit=limit,
+            state=state,
+            position=position,
+            with_former=with_former,
         )
-    order = "executions.queued_at DESC, executions.job_id DESC"
-    return _page(connection, wanted, order, limit, lambda row: (row["queued_at"], row["job_id"]))
+        return self._page(wanted, asked)
 
-
-def read_waiting(
-    connection: Connection,
-    *,
-    since: datetime,
-    namespace_id: str | None,
-    after: str | None,
-    limit: int,
-    visible: Visible = None,
-) -> ExecutionPage:
-    """Return executions pending since before `since`, those that wait longest first.
-
-    Who sees some namespaces alone has a page looked for until it is full: a shorter one, and the position where it
-    ends, would tell of the others.
-    """
-    wanted = _wanted("executions.waiting_since < :since", visible, since=to_milliseconds(since))
-    if after is not None:
-        waiting_since, job_id, thing_name = _decode(after, int, str, str)
-        wanted.add(
-            f"{_WAITING} > (:after, :job_id, :thing_name)", after=waiting_since, job_id=job_id, thing_name=thing_name
-        )
-    last = None
-    if namespace_id is not None and visible is None:
-        last = connection.execute(
-            _LAST_LOOKED_AT.format(conditions=" AND ".join(wanted.conditions)),
-            {**wanted.parameters, "maximum": LOOKED_AT_MAXIMUM},
-        ).fetchone()
-        if last is not None:
+    def of_thing(
+        self,
+        *,
+        thing_name: str,
+        namespace_id: str | None,
+        state: ExecutionState | None,
+        job_id: str | None,
+        after: str | None,
+        limit: int,
+        with_former: bool = False,
+    ) -> ExecutionPage:
+        """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
+        check_heard_of(self._connection, thing_name, self._visible)
+        wanted = self._wanted("executions.thing_name = :thing_name", thing_name=thing_name)
+        if namespace_id is not None:
+            wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
+        if job_id is not None:
+            wanted.add("executions.job_id = :job_id", job_id=job_id)
+        position = [] if after is None else _decode(after, int, str, *(_ATTEMPT if with_former else ()))
+        if position:
             wanted.add(
-                f"{_WAITING} <= (:last_since, :last_job_id, :last_thing_name)",
-                last_since=last["waiting_since"],
-                last_job_id=last["job_id"],
-                last_thing_name=last["thing_name"],
+                f"(executions.queued_at, executions.job_id) {'<=' if with_former else '<'} (:queued_at, :after_job_id)",
+                queued_at=position[0],
+                after_job_id=position[1],
             )
-    if namespace_id is not None:
-        wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
-    order = "executions.waiting_since, executions.job_id, executions.thing_name"
-    page = _page(connection, wanted, order, limit, _waiting_key)
-    if page.next_position is None and last is not None:
-        return replace(page, next_position=json.dumps(_waiting_key(last)))
-    return page
+        asked = _Page(
+            order="executions.queued_at DESC, executions.job_id DESC",
+            key=lambda row: (row["queued_at"], row["job_id"]),
+            limit=limit,
+            state=state,
+            position=position,
+            with_former=with_former,
+        )
+        return self._page(wanted, asked)
+
+    def waiting(self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int) -> ExecutionPage:
+        """Return executions pending since before `since`, those that wait longest first.
+
+        A restricted reader has a page looked for until it is full: a shorter one, and the position of its end, would
+        tell of the others.
+        """
+        wanted = self._wanted("executions.waiting_since < :since", since=to_milliseconds(since))
+        if after is not None:
+            waiting_since, job_id, thing_name = _decode(after, int, str, str)
+            wanted.add(
+                f"{_WAITING} > (:after, :job_id, :thing_name)",
+                after=waiting_since,
+                job_id=job_id,
+                thing_name=thing_name,
+            )
+        last = None
+        if namespace_id is not None and self._visible is None:
+            last = self._connection.execute(
+                _LAST_LOOKED_AT.format(conditions=" AND ".join(wanted.conditions)),
+                {**wanted.parameters, "maximum": LOOKED_AT_MAXIMUM},
+            ).fetchone()
+            if last is not None:
+                wanted.add(
+                    f"{_WAITING} <= (:last_since, :last_job_id, :last_thing_name)",
+                    last_since=last["waiting_since"],
+                    last_job_id=last["job_id"],
+                    last_thing_name=last["thing_name"],
+                )
+        if namespace_id is not None:
+            wanted.add("job_summaries.namespace_id = :namespace_id", namespace_id=namespace_id)
+        order = "executions.waiting_since, executions.job_id, executions.thing_name"
+        page = self._page(wanted, _Page(order=order, key=_waiting_key, limit=limit))
+        if page.next_position is None and last is not None:
+            return replace(page, next_position=json.dumps(_waiting_key(last)))
+        return page
+
+    def count_waiting(self, *, since: datetime, maximum: int) -> int:
+        """Return how many executions have been pending since before `since`, at most `maximum`."""
+        wanted = self._wanted("executions.waiting_since < :since", since=to_milliseconds(since))
+        statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
+        parameters = {**wanted.parameters, "maximum": maximum}
+        (count,) = self._connection.execute(f"SELECT count(*) FROM ({statement}) AS waiting", parameters).fetchone()
+        return int(count)
+
+    def _wanted(self, condition: str, **parameters: object) -> _ExecutionFilter:
+        wanted = _ExecutionFilter([condition], parameters)
+        if self._visible is not None:
+            wanted.add(f"job_summaries.namespace_id {IN_VISIBLE}", visible=encoded(self._visible))
+        return wanted
+
+    def _rows(self, wanted: _ExecutionFilter, order: str, limit: int, *, offset: int = 0) -> Sequence[Row]:
+        statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions))
+        statement += f"ORDER BY {order} LIMIT :limit OFFSET :offset"
+        parameters = {**wanted.parameters, "limit": limit, "offset": offset}
+        return self._connection.execute(statement, parameters).fetchall()
+
+    def _page(self, wanted: _ExecutionFilter, asked: _Page) -> ExecutionPage:
+        if asked.state is not None:
+            # An earlier attempt can have the state while the current one has another.
+            others = " OR executions.more > 0" if asked.with_former else ""
+            wanted.add(f"(executions.state = :state{others})", state=asked.state.value)
+        if asked.with_former:
+            found = self._attempts(wanted, asked)
+        else:
+            rows = self._rows(wanted, asked.order, asked.limit + 1)
+            found = [(asked.key(row), one) for row, one in zip(rows, self._executions(rows), strict=True)]
+        page = found[: asked.limit]
+        return ExecutionPage(
+            executions=[execution for _, execution in page],
+            next_position=json.dumps(page[-1][0]) if found[asked.limit :] else None,
+        )
+
+    def _attempts(self, wanted: _ExecutionFilter, asked: _Page) -> list[tuple[Sequence[object], JobExecution]]:
+        """Return attempts as executions, behind a position, one more than the limit if there are so many."""
+        found: list[tuple[Sequence[object], JobExecution]] = []
+        looked_at = 0
+        while len(found) <= asked.limit:
+            rows = self._rows(wanted, asked.order, asked.limit + 1, offset=looked_at)
+            looked_at += len(rows)
+            for row, execution in zip(rows, self._executions(rows), strict=True):
+                for number, attempt in enumerate((execution, *execution.former_attempts)):
+                    place = [*asked.key(row), number]
+                    is_of_last = place[:-1] == [*asked.position[:-1]]
+                    if (not is_of_last or number > asked.position[-1]) and asked.state in {None, attempt.state}:
+                        found.append((place, _as_execution(execution, attempt)))
+            if len(rows) <= asked.limit:
+                break
+        return found
+
+    def _executions(self, rows: Sequence[Row]) -> list[JobExecution]:
+        """Return the executions of rows with their keys."""
+        keys: list[ExecutionKey] = [(row["job_id"], row["thing_name"]) for row in rows]
+        self._states.load_jobs(dict.fromkeys(job_id for job_id, _ in keys))
+        self._states.load_executions(keys)
+        return [self._execution(self._states.jobs[key[0]], self._states.executions[key]) for key in keys]
+
+    def _execution(self, job: LoadedJob, loaded: LoadedExecution) -> JobExecution:
+        execution = loaded.execution
+        assert job.former_life is not None  # noqa: S101 (the job is listed)
+        assert loaded.rows is not None  # noqa: S101 (it was loaded)
+        view = attempts.view(execution, job.former_life, DecidedLists(is_left_out=bool(loaded.rows.is_left_out)))
+        assert view is not None  # noqa: S101 (its state is not null)
+        return JobExecution(
+            **_members(view.current),
+            job_id=execution.job_id,
+            thing_name=execution.thing_name,
+            thing_arn=execution.thing_arn or f"{self._arn_prefix}:thing/{execution.thing_name}",
+            namespace_id=job.former_namespace_id,
+            seen_pending_at=None if view.seen_at is None else time_of(view.seen_at * 1000),
+            waiting_since=time_of(view.waiting_since),
+            former_attempts=[ExecutionAttempt(**_members(former)) for former in view.former],
+        )
+
+
+_ATTEMPT = (int,)
+"""The type of what a position has behind the key of an execution: the place of the attempt, 0 for the current one."""
+
+
+def _members(view: AttemptView) -> dict[str, Any]:
+    details = view.details
+    return {
+        "state": view.state,
+        "queued_at": time_of(view.queued_at),
+        "started_at": time_of(view.started_at),
+        "last_updated_at": time_of(view.last_updated_at),
+        "execution_number": view.execution_number,
+        "version_number": view.version_number,
+        "status_details": None if details is None else json.loads(details.text),
+        "is_status_details_cut": details is not None and details.is_cut,
+    }
+
+
+def _as_execution(execution: JobExecution, attempt: ExecutionAttempt) -> JobExecution:
+    """Return an attempt as an execution of its own."""
+    if attempt is execution:
+        return replace(execution, former_attempts=())
+    members = {member.name: getattr(attempt, member.name) for member in fields(ExecutionAttempt)}
+    return replace(execution, **members, waiting_since=None, seen_pending_at=None, former_attempts=())
 
 
 def _waiting_key(row: Row) -> Sequence[object]:
     return row["waiting_since"], row["job_id"], row["thing_name"]
-
-
-def count_waiting(connection: Connection, *, since: datetime, maximum: int, visible: Visible = None) -> int:
-    """Return how many executions have been pending since before `since`, at most `maximum`."""
-    wanted = _wanted("executions.waiting_since < :since", visible, since=to_milliseconds(since))
-    statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
-    parameters = {**wanted.parameters, "maximum": maximum}
-    (count,) = connection.execute(f"SELECT count(*) FROM ({statement}) AS waiting", parameters).fetchone()
-    return int(count)
-
-
-def _page(connection: Connection, wanted: _ExecutionFilter, order: str, limit: int, key: _Key) -> ExecutionPage:
-    statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + f"ORDER BY {order} LIMIT :limit"
-    rows = connection.execute(statement, {**wanted.parameters, "limit": limit + 1}).fetchall()
-    page = rows[:limit]
-    return ExecutionPage(
-        executions=[_execution(row) for row in page],
-        next_position=json.dumps(key(page[-1])) if rows[limit:] else None,
-    )
 
 
 def _decode(position: str, *types: type) -> Sequence[Any]:
@@ -199,21 +304,3 @@ def _decode(position: str, *types: type) -> Sequence[Any]:
     if any(abs(member) >= 1 << 63 if isinstance(member, int) else not member.isascii() for member in key):
         raise InvalidRequestException(f"Invalid position: '{position}'")
     return key
-
-
-def _execution(row: Row) -> JobExecution:
-    queued_at, started_at = time_of(row["queued_at"]), time_of(row["started_at"])
-    return JobExecution(
-        job_id=row["job_id"],
-        thing_name=row["thing_name"],
-        namespace_id=row["job_namespace_id"],
-        state=ExecutionState(row["state"]),
-        queued_at=queued_at,
-        # A start before it was queued last is that of an older try.
-        started_at=started_at if row["started_at"] >= row["queued_at"] else None,
-        last_updated_at=time_of(row["status_at"]),
-        seen_pending_at=time_of(row["pending_at"]),
-        waiting_since=time_of(row["waiting_since"]),
-        execution_number=row["execution_number"],
-        version_number=row["version_number"],
-    )

@@ -8,7 +8,7 @@ from itertools import product
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.listing import Filters
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS
+from jobindex.storage.sql.kinds import SELECTION_KINDS, STATUS_KINDS
 from jobindex.storage.sql.scope import Visible, encoded
 
 # The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
@@ -71,7 +71,9 @@ def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Seq
         if value is not None:
             keys = [key for (key,) in connection.execute(statement, {"value": value})]
             if not keys or (visible is not None and not _is_seen_in_group(connection, keys, visible)):
-                raise ResourceNotFoundException(f"Thing group {value} cannot be found.")
+                raise ResourceNotFoundException(
+                    f"Thing group {value} cannot be found: it is not known here yet, as no message has named it."
+                )
             accepted.append(keys)
     match accepted:
         case []:

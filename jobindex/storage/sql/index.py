@@ -5,26 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from jobindex.errors import ResourceNotFoundException
+from jobindex.model.execution import NEVER
+from jobindex.model.job_status import process_details
 from jobindex.model.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
-from jobindex.model.views import ACTIVITY_HOURS, ExecutionState, Job, Namespace
-from jobindex.storage.sql.connection import Connection, Row
-from jobindex.storage.sql.counts import STATE
-from jobindex.storage.sql.readings import SELECTION_KINDS, STATUS_KINDS
-from jobindex.storage.sql.rows import NEVER, UNTIMED
+from jobindex.model.reports import UNTIMED
+from jobindex.model.views import ACTIVITY_HOURS, ExecutionState, JobDescription, JobOutcome, Namespace, count_failures
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.kinds import STATUSES
+from jobindex.storage.sql.row_access import Rows
 from jobindex.storage.sql.scope import Visible, encoded, is_visible
-
-STATUSES = {kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()}
-"""The status in each kind."""
-
-_JOB = """
-SELECT
-    counted_jobs.*,
-    job_summaries.kind,
-    job_summaries.listed
-FROM counted_jobs
-CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, counted_jobs.job_id)
-WHERE counted_jobs.job_id = :job_id
-"""
+from jobindex.storage.sql.source import read_arn_prefix
+from jobindex.storage.sql.states import BatchStates
 
 _IDS_OF_NAME = """
 SELECT thing_group_id
@@ -33,11 +24,11 @@ WHERE thing_group_name = :name
 AND thing_group_id > ''
 """
 
-_COUNT_EXECUTIONS = f"""
-SELECT {STATE} AS state, count(*)
-FROM executions {{joined}}
-WHERE {{conditions}}
-AND executions.status <> 'DELETED'
+_COUNT_EXECUTIONS = """
+SELECT executions.state, count(*)
+FROM executions {joined}
+WHERE {conditions}
+AND executions.state IS NOT NULL
 GROUP BY 1
 """
 
@@ -77,40 +68,76 @@ LIMIT :limit
 """
 
 
-def read_job(connection: Connection, *, job_id: str, arn_prefix: str, visible: Visible = None) -> Job:
-    """Return a job; ResourceNotFoundException where it is not listed, or not visible."""
-    row = check_listed(connection, job_id, visible)
-    listed = json.loads(row["listed"].encode() % _Marks())
-    told = json.loads(f"[{row['told_groups'] or ''}]")
-    names = sorted({group.removeprefix("name:") for group in told if group.startswith("name:")})
-    ids = {group.removeprefix("id:") for group in told if group.startswith("id:")}
+_IS_LISTED = """
+SELECT job_summaries.namespace_id
+FROM jobs
+CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)
+WHERE jobs.job_id = :job_id
+"""
+
+
+def read_job(
+    connection: Connection, *, rows: Rows, job_id: str, arn_prefix: str, visible: Visible = None
+) -> JobDescription:
+    """Return a job; ResourceNotFoundException if it is not listed, or not visible."""
+    check_listed(connection, job_id, visible)
+    states = BatchStates(rows(connection))
+    states.load_jobs([job_id])
+    loaded = states.jobs[job_id]
+    life, summary = loaded.former_life, loaded.summary
+    assert life is not None  # noqa: S101 (it is listed)
+    assert summary is not None  # noqa: S101
+    job = loaded.job
+    groups = json.loads(f"[{summary[5] or ''}]")
+    names = [group.removeprefix("name:") for group in groups if group.startswith("name:")]
+    ids = {group.removeprefix("id:") for group in groups if group.startswith("id:")}
     for name in names:
         ids |= {id_ for (id_,) in connection.execute(_IDS_OF_NAME, {"name": name})}
-    return Job(
+    listed = json.loads(str(summary[4]).encode() % _Placeholders())
+    targets = json.loads(job.text("targets", life) or "[]")
+    selection, is_concurrent = job.text("target_selection", life), job.number("is_concurrent", life)
+    return JobDescription(
         job_id=job_id,
-        job_arn=row["job_arn"] or arn_prefix + job_id,
-        namespace_id=row["namespace_id"],
-        status=STATUSES[row["kind"]],
-        is_status_reported=row["status"] is not None,
-        target_selection=None if row["target_selection"] is None else TargetSelection(row["target_selection"]),
+        job_arn=job.text("job_arn", life) or f"{read_arn_prefix(connection, arn_prefix)}:job/{job_id}",
+        namespace_id=job.text("namespace_id", life),
+        status=STATUSES[int(summary[2] or 0)],
+        is_status_reported=job.text("status", life) is not None,
+        target_selection=None if selection is None else TargetSelection(selection),
         thing_group_ids=sorted(ids),
         thing_group_names=names,
-        is_concurrent=None if row["is_concurrent"] is None else bool(row["is_concurrent"]),
-        created_at=from_milliseconds(row["listed_created_at"]),
-        is_created_at_reported=row["created_at"] is not None,
+        is_concurrent=None if is_concurrent is None else bool(is_concurrent),
+        created_at=from_milliseconds(int(summary[0] or 0)),
+        is_created_at_reported=job.number("created_at", life) is not None,
         last_updated_at=from_milliseconds(round(listed["lastUpdatedAt"] * 1000)),
         completed_at=from_milliseconds(round(listed["completedAt"] * 1000)) if "completedAt" in listed else None,
-        first_heard_at=from_milliseconds(row["arrived_at"]),
-        executions=counts(connection, "", "executions.job_id = :job_id", {"job_id": job_id}),
+        first_heard_at=from_milliseconds(loaded.job.arrived_at),
+        executions=in_order({state.value: count for state, count in loaded.job.executions.items()}),
+        reported_process_details=process_details(job, life),
+        description=job.text("description", life),
+        # Of a group whose ARN an older version did not keep, the name is known.
+        targets=[arn for arn in targets if arn.startswith("arn:")] or None,
+        comment=job.text("comment", life),
+        reason_code=job.text("reason_code", life),
+        deployment_id=job.text("deployment_id", life),
+        deployment_name=job.text("deployment_name", life),
+        configuration_arn=job.text("configuration_arn", life),
     )
 
 
-def check_listed(connection: Connection, job_id: str, visible: Visible) -> Row:
-    """Return the row of a job; raise ResourceNotFoundException if it is not listed, or not visible."""
-    row: Row | None = connection.execute(_JOB, {"job_id": job_id}).fetchone()
-    if row is None or not is_visible(row["namespace_id"], visible):
+def read_job_document(connection: Connection, *, rows: Rows, job_id: str, visible: Visible = None) -> str | None:
+    """Return the document of a job; None without one, ResourceNotFoundException if it is not listed, or not visible."""
+    check_listed(connection, job_id, visible)
+    states = BatchStates(rows(connection))
+    states.load_jobs([job_id])
+    loaded = states.jobs[job_id]
+    return None if loaded.former_life is None else loaded.job.text("document", loaded.former_life)
+
+
+def check_listed(connection: Connection, job_id: str, visible: Visible) -> None:
+    """Raise ResourceNotFoundException if a job is not listed, or not visible."""
+    row = connection.execute(_IS_LISTED, {"job_id": job_id}).fetchone()
+    if row is None or not is_visible(row[0], visible):
         raise not_found("Job", job_id)
-    return row
 
 
 def read_job_namespaces(
@@ -119,6 +146,23 @@ def read_job_namespaces(
     """Return the namespaces of those of these jobs that are visible."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
     return {job_id: namespace_id for job_id, namespace_id in rows if is_visible(namespace_id, visible)}
+
+
+def read_job_outcomes(
+    connection: Connection, *, rows: Rows, job_ids: Iterable[str], visible: Visible = None
+) -> Mapping[str, JobOutcome]:
+    """Return the outcomes of those of these jobs that are listed and visible."""
+    states = BatchStates(rows(connection))
+    states.load_jobs(job_ids)
+    outcomes: dict[str, JobOutcome] = {}
+    for job_id, loaded in states.jobs.items():
+        if loaded.summary is None or loaded.former_life is None or not is_visible(loaded.former_namespace_id, visible):
+            continue
+        reported = process_details(loaded.job, loaded.former_life)
+        outcomes[job_id] = JobOutcome(
+            is_status_reported=loaded.was_status_reported, failures=count_failures(loaded.job.executions, reported)
+        )
+    return outcomes
 
 
 def read_namespaces(
@@ -153,14 +197,14 @@ def _namespace(connection: Connection, namespace_id: str, now: datetime) -> Name
     return Namespace(
         namespace_id=namespace_id or None,
         jobs={status: count for status, count in jobs.items() if count},
-        executions=_in_order(dict(executions)),
+        executions=in_order(dict(executions)),
         last_change_at=time_of(max((row["changed_at"] for row in hours), default=None)),
         activity=[activity.get(hour - ago, 0) for ago in range(ACTIVITY_HOURS - 1, -1, -1)],
     )
 
 
-class _Marks(dict[bytes, bytes]):
-    """Stands for all marks in job_summaries.listed by nothing."""
+class _Placeholders(dict[bytes, bytes]):
+    """Replaces every placeholder in job_summaries.listed by nothing."""
 
     def __missing__(self, name: bytes) -> bytes:
         return b""
@@ -171,11 +215,12 @@ def counts(
 ) -> Mapping[ExecutionState, int]:
     """Return how many executions, joined with what the conditions are about, are in each state."""
     rows = connection.execute(_COUNT_EXECUTIONS.format(joined=joined, conditions=conditions), parameters)
-    return _in_order(dict(rows.fetchall()))
+    return in_order(dict(rows.fetchall()))
 
 
-def _in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
-    return {state: counts[state] for state in ExecutionState if state in counts}
+def in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
+    """Return counts by state in the order of the states, without those that are 0."""
+    return {state: counts[state] for state in ExecutionState if counts.get(state)}
 
 
 def time_of(milliseconds: int | None) -> datetime | None:

@@ -23,6 +23,7 @@ from jobindex.storage.sql.engine import Engine
 from jobindex.storage.sql.group_keys import GroupKey, kinds_of, read_keys
 from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sql.scoped_pages import read_partitions, scoped_parameters
+from jobindex.storage.sql.source import read_arn_prefix
 
 STREAMS_MAXIMUM = 400
 """Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
@@ -65,14 +66,19 @@ _POSITION = re.compile(rb'"jobId":"([^"]*)".*"createdAt":([^,]+)')
 _GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may hold a "%(", and be followed by a mark
 
 Known = dict[bytes, bytes]
-"""What stands for the marks in job_summaries.listed, as far as it is known."""
+"""The values of the placeholders in job_summaries.listed, as far as they are known."""
 
 
-def read_marks(connection: Connection, listed: bytes, known: Known) -> bytes:
-    """Return jobs with their placeholders filled in, and add the values that `known` lacked."""
+def read_placeholders(connection: Connection, listed: bytes, known: Known, default_arn_prefix: str) -> bytes:
+    """Return jobs with their placeholders filled in, and add the values that `known` lacked.
+
+    The beginning of ARNs is the one that messages reported, else the default.
+    """
     try:
         return listed % known
     except KeyError:
+        prefix = read_arn_prefix(connection, default_arn_prefix)
+        known[b""] = json.dumps(f"{prefix}:job/")[1:-1].encode()
         names = {name.decode() for name in _GROUP_NAME.findall(listed)}
         for name, id_ in connection.execute(_TIED_IDS, {"names": json.dumps(list(names))}):
             known[name.encode()] = b"" if id_ is None else b',"thingGroupId":"%s"' % id_.encode()
@@ -82,11 +88,6 @@ def read_marks(connection: Connection, listed: bytes, known: Known) -> bytes:
 def _position(listed: bytes) -> Position:
     job_id, created_at = _POSITION.findall(listed)[0]
     return Position(created_at=from_milliseconds(round(float(created_at) * 1000)), job_id=job_id.decode())
-
-
-def known_of(arn_prefix: str) -> Known:
-    """Return what is known before anything is read: the beginning of ARNs."""
-    return {b"": json.dumps(arn_prefix)[1:-1].encode()}
 
 
 def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str | None:
@@ -166,5 +167,5 @@ def read_page(
             listed = listed[: listed.rindex(_OPENING)]
             edge = listed[listed.rfind(_OPENING) + 1 :]
         position = _position(edge)
-    jobs = read_marks(connection, listed, known)
+    jobs = read_placeholders(connection, listed, known, engine.arn_prefix)
     return JobPage(jobs=jobs, next_position=position)

@@ -1,11 +1,47 @@
-"""The messages that could not be understood, in SQL: listed, read, and kept no longer."""
+"""The messages that could not be understood, in SQL: kept, listed, read, and deleted."""
 
-from jobindex.model.jobs import RejectedMessage, from_milliseconds
+from hashlib import sha256
+
+from jobindex.model.jobs import from_milliseconds
+from jobindex.model.reports import RejectedMessage
 from jobindex.model.store import KeptMessage, RejectedSummary
 from jobindex.storage.sql.connection import Row
 
+KEEP_REJECTED = """
+INSERT OR IGNORE INTO rejected_messages (rejected_message_id, digest, rejected_at, topic, payload, reason, due_at)
+SELECT coalesce(max(rejected_message_id), 0) + 1, :digest, :now, :topic, :payload, :reason, :due_at
+FROM rejected_messages
+"""
+
+# The newest rejected messages are kept, up to a number and to a sum of bytes.
+DISCARD_REJECTED = """
+DELETE FROM rejected_messages
+WHERE rejected_message_id IN (
+    SELECT rejected_message_id
+    FROM (
+        SELECT
+            rejected_message_id,
+            row_number() OVER newest_first AS messages,
+            sum(length(payload) + length(CAST(topic AS BLOB))) OVER newest_first AS bytes
+        FROM rejected_messages
+        WINDOW newest_first AS (ORDER BY rejected_message_id DESC)
+    ) AS kept
+    WHERE messages > :max_messages
+    OR bytes > :max_bytes
+)
+"""
+
+# The messages whose times were too far ahead and no longer are.
+DUE_REJECTED = """
+SELECT rejected_message_id
+FROM rejected_messages
+WHERE due_at <= :now
+ORDER BY due_at
+LIMIT :limit
+"""
+
 LIST_REJECTED = """
-SELECT rejected_message_id, rejected_at, topic, reason, length(payload) AS payload_bytes
+SELECT rejected_message_id, rejected_at, topic, reason, length(payload) AS payload_bytes, due_at
 FROM rejected_messages
 WHERE rejected_message_id > :after
 ORDER BY rejected_message_id
@@ -13,7 +49,7 @@ LIMIT :limit
 """
 
 READ_REJECTED = """
-SELECT rejected_message_id, rejected_at, topic, reason, payload
+SELECT rejected_message_id, rejected_at, topic, reason, payload, due_at
 FROM rejected_messages
 WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids))
 ORDER BY rejected_message_id
@@ -21,7 +57,7 @@ ORDER BY rejected_message_id
 
 REJECT_AGAIN = """
 UPDATE rejected_messages
-SET reason = :reason
+SET reason = :reason, due_at = :due_at
 WHERE rejected_message_id = :id
 """
 
@@ -33,6 +69,18 @@ WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids)
 FORGET_ALL_REJECTED = "DELETE FROM rejected_messages"
 
 
+def rejected_row(message: RejectedMessage, now: int) -> dict[str, object]:
+    """Return the parameters of KEEP_REJECTED; a message that is kept already is known by its digest."""
+    return {
+        "digest": sha256(message.topic.encode() + b"\0" + message.payload).digest(),
+        "now": now,
+        "topic": message.topic,
+        "payload": message.payload,
+        "reason": message.reason,
+        "due_at": message.due_at,
+    }
+
+
 def rejected_summary(row: Row) -> RejectedSummary:
     """Return the message in a row of LIST_REJECTED."""
     return RejectedSummary(
@@ -41,6 +89,7 @@ def rejected_summary(row: Row) -> RejectedSummary:
         topic=row["topic"],
         reason=row["reason"],
         payload_bytes=row["payload_bytes"],
+        due_at=None if row["due_at"] is None else from_milliseconds(row["due_at"]),
     )
 
 
@@ -49,5 +98,5 @@ def kept_message(row: Row) -> KeptMessage:
     return KeptMessage(
         id=row["rejected_message_id"],
         rejected_at=from_milliseconds(row["rejected_at"]),
-        message=RejectedMessage(topic=row["topic"], payload=row["payload"], reason=row["reason"]),
+        message=RejectedMessage(row["topic"], row["payload"], row["reason"], row["due_at"]),
     )

@@ -1,56 +1,50 @@
-"""Retention: what has ended long ago is forgotten, and stays forgotten.
+"""Retention: jobs that ended long ago are deleted, and stay deleted.
 
-At a horizon H (some days before now) these go, with their executions and groups:
+At a horizon H (some days before now) these go, with their executions and all that is hidden:
 
-- a job whose status reads COMPLETED, CANCELED or DELETION_IN_PROGRESS (its `deleted` event is then overdue)
+- a job whose status is COMPLETED, CANCELED or DELETION_IN_PROGRESS (its `deleted` event is then overdue)
   and whose lastUpdatedAt is before H;
-- the mark of a deleted job, when the deletion and everything else told of it are before H.
+- a job id that is gone, if its deletion and everything else reported of it are before H.
 
-A job of which a pending list shows an execution at H or later stays: that list would bring it back. Where
-nothing told bears a time, the arrival stands for it, as it does in lastUpdatedAt.
+A job of which a pending list shows an execution at H or later stays: that list would bring it back. If no
+message bears a time, the arrival is used, as it is in lastUpdatedAt.
 
-What is forgotten may be told again: brokers repeat, and queues are long. So the greatest H so far is kept in
-the database, and a report about a job that the index does not know counts only when it is stamped at H or
-later (or listed as pending then). A job made under H remembers it (`told_since`): nothing stamped before it
-counts for that job, whenever it arrives. A job that the index knew before goes on as ever, however old what
-is told of it. So between two raises of the horizon any order and any repetition give the same index, and a
-message stamped before H changes nothing of what was forgotten.
+Messages may come again: brokers repeat, and queues are long. So the greatest H so far is kept in the database, and a
+message stamped before it changes jobs that exist and makes no new one. The promises of order hold for messages
+stamped after it.
 
-Clients may rely on: a job that has not ended stays, however old; a job is never forgotten in part. They may
-not rely on a job that was last told of before H and arrives for the first time after: it is left out.
+Clients may rely on: a job that has not ended stays, however old; a job is never deleted in part. They may
+not rely on a job whose messages are all stamped before H and arrive for the first time after: it is left out.
 
-- A message without any time has no stamp: it makes a job as before, also of an id that was forgotten.
-- Pending lists and thing groups stay: there are no more of them than things and groups, and a late
-  execution of a job that is kept must still be held against the list that left it out.
+- A message without any time has no stamp: it makes a job as before, also of an id that was deleted.
+- The lists of a thing go with its last execution; thing groups stay: there are no more of them than groups.
 - Fewer days, or none, later: H does not go back. Only an H that lies in the future (a clock was ahead) does
   not count and yields to the next.
 
 Not chosen: dropping whatever is stamped before H, also of known jobs (the end of a job that waited in a
-broker's queue would be lost, and the job would stay IN_PROGRESS for good); a mark for each forgotten job
+broker's queue would be lost, and the job would stay IN_PROGRESS for good); a mark for each deleted job
 (it grows without bound, which is what retention is to prevent).
 """
 
 import json
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
-from jobindex.model.jobs import (
-    JobDeletion,
-    JobExecutionReport,
-    JobReport,
-    JobStatus,
-    Report,
-    from_milliseconds,
-    to_milliseconds,
-)
+from jobindex.model.execution import NEVER
+from jobindex.model.jobs import JobStatus, to_milliseconds
+from jobindex.model.reports import UNTIMED
 from jobindex.model.store import NAMED_MAXIMUM, Changed, Forgotten
 from jobindex.storage.sql.connection import Connection, Row
-from jobindex.storage.sql.counts import FORGET_COUNTS, LISTED
-from jobindex.storage.sql.readings import GROUP_KEY, GROUP_PAIRS, LEAVE, SELECTION_KINDS, STATUS_KINDS
-from jobindex.storage.sql.rows import NEVER, UNTIMED
+from jobindex.storage.sql.counts import Counts
+from jobindex.storage.sql.engine import Engine
+from jobindex.storage.sql.kinds import SELECTION_KINDS, STATUS_KINDS
+from jobindex.storage.sql.states import BatchStates
+from jobindex.storage.sql.summaries import group_rows
+from jobindex.storage.sql.tables import GROUP_KEYS, SUMMARIES
 
 JOBS_MAXIMUM = 500
 """Jobs forgotten in one transaction."""
@@ -58,8 +52,6 @@ EXECUTIONS_MAXIMUM = 5000
 """Executions forgotten in one transaction, unless a single job has more."""
 
 T = TypeVar("T")
-
-_OF_A_JOB = (JobReport, JobExecutionReport, JobDeletion)
 
 _HORIZON = "SELECT horizon FROM retention WHERE horizon <= :now"
 
@@ -70,15 +62,15 @@ ON CONFLICT (the_one) DO UPDATE SET
     horizon = CASE WHEN retention.horizon > :now THEN excluded.horizon ELSE max(excluded.horizon, retention.horizon) END
 """
 
-# Since when each known job among these is told.
-_TOLD_SINCE = """
-SELECT job_id, told_since
-FROM jobs
-WHERE job_id IN (SELECT value FROM json_each(:job_ids))
-"""
-
+# QUEUED and IN_PROGRESS are the ranks of reports that name no attempt.
 _SEEN_PENDING = """
-    SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND executions.pending_at >= :horizon
+    SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND executions.seen_at >= :horizon / 1000
+    UNION ALL
+    SELECT 1
+    FROM execution_reports
+    WHERE execution_reports.job_id = old.job_id
+    AND execution_reports.rank <= 2
+    AND execution_reports.second >= :horizon / 1000
 """
 
 
@@ -113,7 +105,7 @@ _KINDS = (
             time="created_at",
             where=f"old.kind = {STATUS_KINDS[status] + selection_kind}",
             is_past="""
-                coalesce((SELECT latest_at FROM jobs WHERE jobs.job_id = old.job_id), old.changed_at) < :horizon
+                coalesce(old.changed_at, (SELECT latest_at FROM jobs WHERE jobs.job_id = old.job_id)) < :horizon
             """,
         )
         for status in (JobStatus.COMPLETED, JobStatus.CANCELED, JobStatus.DELETION_IN_PROGRESS)
@@ -125,9 +117,9 @@ _KINDS = (
         time="deleted_at",
         where="old.deleted_at > -2",
         is_past="""
-            old.born_at <= old.deleted_at
-            AND coalesce(max(nullif(old.deleted_at, -1), old.latest_at), nullif(old.deleted_at, -1), old.latest_at,
-                old.arrived_at) < :horizon
+            old.born_at IS NULL
+            AND max(old.published_at * 1000, old.deleted_at, old.latest_at,
+                CASE WHEN old.deleted_at = -1 AND old.latest_at = -1 THEN old.arrived_at ELSE -1 END) < :horizon
         """,
     ),
 )
@@ -151,7 +143,6 @@ LIMIT :limit
 
 # Those that are still old enough when they are to be forgotten.
 _SELECT = """
-INSERT INTO changed_jobs (job_id)
 SELECT old.job_id
 FROM json_each(:job_ids) AS given
 {found}
@@ -161,45 +152,28 @@ AND {is_past}
 AND NOT EXISTS ({seen_pending})
 """
 
-# What is to be forgotten, and where it is.
-_FORGOTTEN_JOBS = "SELECT job_id FROM changed_jobs"
-_FORGOTTEN_NAMESPACES = f"""
-SELECT DISTINCT job_summaries.namespace_id
-FROM changed_jobs
-{LISTED}
-WHERE job_summaries.namespace_id IS NOT NULL
+_COUNT_EXECUTIONS = """
+SELECT job_id, state, count(*)
+FROM executions
+WHERE job_id IN (SELECT value FROM json_each(:job_ids))
+AND state IS NOT NULL
+GROUP BY job_id, state
 """
-_FORGOTTEN_THINGS = """
+_THINGS = """
 SELECT DISTINCT thing_name
-FROM changed_jobs
-CROSS JOIN executions USING (job_id)
-LIMIT :named_maximum
+FROM executions
+WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 """
-
-_FORGET = (
-    *FORGET_COUNTS,
-    f"""
-    INSERT OR IGNORE INTO left_groups (thing_group, kind, created_at, job_id)
-    SELECT {GROUP_KEY}, kind, created_at, job_id
-    FROM (
-        SELECT kind, job_summaries.created_at, job_summaries.job_id, '[' || told_groups || ']' AS told
-        FROM changed_jobs
-        {LISTED}
-    ) AS forgotten
-    {GROUP_PAIRS}
-    """,
+_DELETE = (
+    *(
+        f"DELETE FROM {table} WHERE job_id IN (SELECT value FROM json_each(:job_ids))"
+        for table in ("executions", "execution_attempts", "execution_reports", "job_changes", "jobs")
+    ),
     """
-    INSERT INTO left_places (created_at, job_id)
-    SELECT listed_created_at, job_id
-    FROM changed_jobs
-    CROSS JOIN jobs USING (job_id)
-    WHERE listed_created_at IS NOT NULL
+    DELETE FROM pending_lists
+    WHERE thing_name IN (SELECT value FROM json_each(:things))
+    AND NOT EXISTS (SELECT 1 FROM executions WHERE executions.thing_name = pending_lists.thing_name)
     """,
-    *LEAVE,
-    "DELETE FROM executions WHERE job_id IN (SELECT job_id FROM changed_jobs)",
-    "DELETE FROM job_changes WHERE job_id IN (SELECT job_id FROM changed_jobs)",
-    "DELETE FROM jobs WHERE job_id IN (SELECT job_id FROM changed_jobs)",
-    "DELETE FROM changed_jobs",
 )
 
 
@@ -210,7 +184,7 @@ def statements() -> Iterator[tuple[str, str]]:
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
-async def retain(read: _Transaction, write: _Transaction, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
+async def retain(engine: Engine, write: _Transaction, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
     """Forget what is past the horizon, `age` before `now`; yield after each transaction what went.
 
     Pages are read beside the writer, and what a page shows is looked at again when it is forgotten.
@@ -221,12 +195,12 @@ async def retain(read: _Transaction, write: _Transaction, age: timedelta, now: d
         time, job_id = NEVER, ""
         while True:
             parameters = {"horizon": horizon, "time": time, "job_id": job_id, "limit": JOBS_MAXIMUM}
-            rows = await read(partial(_read, page=page, parameters=parameters))
-            for job_ids in _batches(rows):
-                yield await write(partial(_forget, select=select, horizon=horizon, job_ids=job_ids))
-            if len(rows) < JOBS_MAXIMUM:
+            found = await engine.read(partial(_read, page=page, parameters=parameters))
+            for job_ids in _batches(found):
+                yield await write(partial(_delete, engine=engine, select=select, horizon=horizon, job_ids=job_ids))
+            if len(found) < JOBS_MAXIMUM:
                 break
-            time, job_id = rows[-1]["time"], rows[-1]["job_id"]
+            time, job_id = found[-1]["time"], found[-1]["job_id"]
 
 
 def _read(connection: Connection, *, page: str, parameters: Mapping[str, object]) -> Sequence[Row]:
@@ -237,24 +211,35 @@ def _raise_horizon(writer: Connection, *, horizon: int, now: datetime) -> None:
     writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)})
 
 
-def _forget(writer: Connection, *, select: str, horizon: int, job_ids: Sequence[str]) -> Forgotten:
-    writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
-    forgotten = _forgotten(writer)
-    for statement in _FORGET:
-        writer.execute(statement)
-    return forgotten
-
-
-def _forgotten(writer: Connection) -> Forgotten:
-    job_ids = {job_id for (job_id,) in writer.execute(_FORGOTTEN_JOBS)}
-    namespace_ids = {namespace_id for (namespace_id,) in writer.execute(_FORGOTTEN_NAMESPACES)}
-    things = writer.execute(_FORGOTTEN_THINGS, {"named_maximum": NAMED_MAXIMUM + 1}).fetchall()
+def _delete(writer: Connection, *, engine: Engine, select: str, horizon: int, job_ids: Sequence[str]) -> Forgotten:
+    """Delete those of these jobs that are still old enough."""
+    found = writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
+    given = {"job_ids": json.dumps([job_id for (job_id,) in found.fetchall()])}
+    engine.cache.clear()
+    access = engine.rows(writer)
+    states, counts = BatchStates(access), Counts(0)
+    states.load_jobs(json.loads(given["job_ids"]))
+    by_state: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for job_id, state, count in writer.execute(_COUNT_EXECUTIONS, given):
+        by_state[job_id].append((state, count))
+    namespace_ids: set[str] = set()
+    for job_id, loaded in states.jobs.items():
+        if loaded.summary is not None:
+            counts.forget_job(loaded.summary, by_state[job_id])
+            namespace_ids |= {str(loaded.summary[3])} if loaded.summary[3] is not None else set()
+    summaries = [loaded.summary for loaded in states.jobs.values() if loaded.summary is not None]
+    access.delete(SUMMARIES, [summary[:2] for summary in summaries])
+    access.delete(GROUP_KEYS, [key for summary in summaries for key in group_rows(summary)])
+    things = [thing_name for (thing_name,) in writer.execute(_THINGS, given)]
+    for statement in _DELETE:
+        writer.execute(statement, {**given, "things": json.dumps(things)})
+    counts.write(writer)
     return Forgotten(
-        jobs=len(job_ids),
+        jobs=len(states.jobs),
         changed=Changed(
-            job_ids=None if len(job_ids) > NAMED_MAXIMUM else frozenset(job_ids),
+            job_ids=None if len(states.jobs) > NAMED_MAXIMUM else frozenset(states.jobs),
             namespace_ids=frozenset(namespace_ids),
-            thing_names=None if len(things) > NAMED_MAXIMUM else frozenset(thing_name for (thing_name,) in things),
+            thing_names=None if len(things) > NAMED_MAXIMUM else frozenset(things),
         ),
     )
 
@@ -275,40 +260,6 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
         yield job_ids
 
 
-def accepted(writer: Connection, reports: Sequence[Report], horizon: int) -> Sequence[Report]:
-    """Return the reports that count at a horizon: all but those stamped before their job is told."""
-    if horizon == NEVER:
-        return reports
-    boundary = from_milliseconds(horizon)
-    late = {
-        report.job_id
-        for report in reports
-        if isinstance(report, _OF_A_JOB)
-        and report.time is not None
-        and report.time < boundary
-        and _stamp(report) < horizon
-    }
-    if not late:
-        return reports
-    rows = writer.execute(_TOLD_SINCE, {"job_ids": json.dumps(sorted(late))})
-    told_since = {row["job_id"]: row["told_since"] for row in rows}
-    return [
-        report
-        for report in reports
-        if not isinstance(report, _OF_A_JOB)
-        or _stamp(report) == UNTIMED
-        or _stamp(report) >= told_since.get(report.job_id, horizon)
-    ]
-
-
-def horizon_in_force(writer: Connection, now: datetime) -> int:
-    """Return the horizon before which no stamp makes a job, NEVER where there is none."""
-    rows = writer.execute(_HORIZON, {"now": to_milliseconds(now)})
-    return next((row["horizon"] for row in rows), NEVER)
-
-
-def _stamp(report: JobReport | JobExecutionReport | JobDeletion) -> int:
-    """Return the time of a report's stamp, or of the pending list that shows its execution, where that is later."""
-    pending_at = None if isinstance(report, JobDeletion) else report.pending_at
-    times = [to_milliseconds(time) for time in (report.time, pending_at) if time is not None]
-    return max(times, default=UNTIMED)
+def horizon_in_force(writer: Connection, now: int) -> int:
+    """Return the horizon before which no stamp makes a job, UNTIMED if there is none; `now` in milliseconds."""
+    return next((int(horizon) for (horizon,) in writer.execute(_HORIZON, {"now": now})), UNTIMED)

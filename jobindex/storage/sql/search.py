@@ -9,7 +9,7 @@ from jobindex.model.listing import Filters
 from jobindex.model.reader import JobsById
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.group_keys import kinds_of, read_keys
-from jobindex.storage.sql.pages import known_of, read_marks
+from jobindex.storage.sql.pages import read_placeholders
 from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
 
 LOOKED_AT_MAXIMUM = 5000
@@ -112,7 +112,7 @@ def read_jobs_by_id(
     if found[limit:]:
         after, is_more = found[limit - 1][0], True
     jobs = ",".join(listed for _, listed in found[:limit]).encode()
-    return JobsById(jobs=read_marks(connection, jobs, known_of(arn_prefix)), next_position=after if is_more else None)
+    return JobsById(jobs=read_placeholders(connection, jobs, {}, arn_prefix), next_position=after if is_more else None)
 
 
 def _behind(prefix: str, after: str) -> dict[str, object]:

@@ -7,12 +7,23 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from jobindex.model.listing import Filters, JobPage, ListJobsQuery
 from jobindex.model.reader import JobsById
-from jobindex.model.views import ExecutionPage, ExecutionState, Job, JobChange, JobExecution, Namespace, Thing
-from jobindex.storage.sql import changes, executions, index, things
+from jobindex.model.views import (
+    ExecutionPage,
+    ExecutionState,
+    JobChange,
+    JobDescription,
+    JobExecution,
+    JobOutcome,
+    Namespace,
+    Thing,
+)
+from jobindex.storage.sql import changes, index, things
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.engine import Engine
+from jobindex.storage.sql.executions import ExecutionReader
 from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sql.search import read_jobs_by_id
+from jobindex.storage.sql.source import read_arn_prefix
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -38,8 +49,13 @@ class SqlReader:
             read_jobs_by_id, prefix=prefix, filters=filters, after=after, limit=limit, arn_prefix=arn_prefix
         )
 
-    async def job(self, job_id: str) -> Job:
-        return await self._read(index.read_job, job_id=job_id, arn_prefix=self._engine.arn_prefix)
+    async def job(self, job_id: str) -> JobDescription:
+        return await self._read(
+            index.read_job, rows=self._engine.rows, job_id=job_id, arn_prefix=self._engine.arn_prefix
+        )
+
+    async def job_document(self, job_id: str) -> str | None:
+        return await self._read(index.read_job_document, rows=self._engine.rows, job_id=job_id)
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
         return await self._read(changes.read_changes, job_id=job_id, limit=limit)
@@ -47,13 +63,24 @@ class SqlReader:
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
         return await self._read(index.read_job_namespaces, job_ids=job_ids)
 
+    async def job_outcomes(self, job_ids: Collection[str]) -> Mapping[str, JobOutcome]:
+        return await self._read(index.read_job_outcomes, rows=self._engine.rows, job_ids=job_ids)
+
     async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
-        return await self._read(executions.read_execution, job_id=job_id, thing_name=thing_name)
+        return await self._read_executions(lambda reader: reader.read(job_id=job_id, thing_name=thing_name))
 
     async def executions_of_job(
-        self, job_id: str, *, state: ExecutionState | None, after: str | None, limit: int
+        self,
+        job_id: str,
+        *,
+        state: ExecutionState | None,
+        after: str | None,
+        limit: int,
+        with_former: bool = False,
     ) -> ExecutionPage:
-        return await self._read(executions.read_executions_of_job, job_id=job_id, state=state, after=after, limit=limit)
+        return await self._read_executions(
+            lambda reader: reader.of_job(job_id=job_id, state=state, after=after, limit=limit, with_former=with_former)
+        )
 
     async def executions_of_thing(
         self,
@@ -64,26 +91,29 @@ class SqlReader:
         job_id: str | None,
         after: str | None,
         limit: int,
+        with_former: bool = False,
     ) -> ExecutionPage:
-        return await self._read(
-            executions.read_executions_of_thing,
-            thing_name=thing_name,
-            namespace_id=namespace_id,
-            state=state,
-            job_id=job_id,
-            after=after,
-            limit=limit,
+        return await self._read_executions(
+            lambda reader: reader.of_thing(
+                thing_name=thing_name,
+                namespace_id=namespace_id,
+                state=state,
+                job_id=job_id,
+                after=after,
+                limit=limit,
+                with_former=with_former,
+            )
         )
 
     async def waiting_executions(
         self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
     ) -> ExecutionPage:
-        return await self._read(
-            executions.read_waiting, since=since, namespace_id=namespace_id, after=after, limit=limit
+        return await self._read_executions(
+            lambda reader: reader.waiting(since=since, namespace_id=namespace_id, after=after, limit=limit)
         )
 
     async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        return await self._read(executions.count_waiting, since=since, maximum=maximum)
+        return await self._read_executions(lambda reader: reader.count_waiting(since=since, maximum=maximum))
 
     async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
         return await self._read(things.read_things, prefix=prefix, after=after, limit=limit)
@@ -93,6 +123,15 @@ class SqlReader:
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
         return await self._read(index.read_namespaces, after=after, limit=limit, now=now)
+
+    async def _read_executions(self, ask: Callable[[ExecutionReader], T]) -> T:
+        engine = self._engine
+
+        def read(connection: Connection) -> T:
+            arn_prefix = read_arn_prefix(connection, engine.arn_prefix)
+            return ask(ExecutionReader(connection, engine.rows, arn_prefix, self._seen))
+
+        return await engine.read(read)
 
     async def _read(self, read: Callable[Concatenate[Connection, P], T], *_: P.args, **parameters: P.kwargs) -> T:
         """Read what is visible; `read` takes its parameters, and `visible`, by name alone."""

@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from jobindex.errors import ResourceNotFoundException
-from jobindex.model.jobs import RejectedMessage, Report, from_milliseconds, to_milliseconds
+from jobindex.model.jobs import from_milliseconds, to_milliseconds
+from jobindex.model.reports import RejectedMessage, Report, Told
 from jobindex.model.store import Applied, Forgotten, KeptMessage, RejectedLimits, RejectedSummary, Retried, Session
 from jobindex.storage.sql import retention
-from jobindex.storage.sql.batch import apply, retry
+from jobindex.storage.sql.applying import apply, retry
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.engine import Engine
 from jobindex.storage.sql.rejected import (
+    DUE_REJECTED,
     FORGET_ALL_REJECTED,
     FORGET_REJECTED,
     LIST_REJECTED,
@@ -41,7 +43,16 @@ class SqlStore(SqlReader):
         return SqlReader(self._engine, namespace_ids - {""})  # which stands for no namespace
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
-        return await self._engine.write(partial(apply, reports, rejected, now, self._limits), by_owner=True)
+        work = partial(
+            apply,
+            reports=reports,
+            rejected=rejected,
+            now=to_milliseconds(now),
+            limits=self._limits,
+            rows=self._engine.rows,
+            cache=self._engine.cache,
+        )
+        return await self._engine.write(work, by_owner=True)
 
     async def session(self) -> Session:
         return await self._engine.read(_session)
@@ -51,7 +62,7 @@ class SqlStore(SqlReader):
 
     async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
         write = partial(self._engine.write, by_owner=True)
-        async for forgotten in retention.retain(self._engine.read, write, age, now):
+        async for forgotten in retention.retain(self._engine, write, age, now):
             self.rewrites += 1
             yield forgotten
 
@@ -70,11 +81,24 @@ class SqlStore(SqlReader):
         raise ResourceNotFoundException(f"Rejected message {id_} cannot be found.")
 
     async def retry_rejected(
-        self, ids: Collection[int], parse: Callable[[str, bytes], Sequence[Report]], *, now: datetime
+        self, ids: Collection[int], parse: Callable[[str, bytes], Told], *, now: datetime
     ) -> Retried:
-        retried = await self._engine.write(partial(retry, ids, parse, now))
+        work = partial(
+            retry,
+            ids=ids,
+            parse=parse,
+            now=to_milliseconds(now),
+            rows=self._engine.rows,
+            cache=self._engine.cache,
+        )
+        retried = await self._engine.write(work)
         self.rewrites += 1
         return retried
+
+    async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
+        due = {"now": to_milliseconds(now), "limit": limit}
+        rows = await self._engine.read(lambda connection: connection.execute(DUE_REJECTED, due).fetchall())
+        return [id_ for (id_,) in rows]
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
         purged = await self._engine.write(partial(_purge, ids=ids))

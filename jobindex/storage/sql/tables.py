@@ -1,10 +1,14 @@
-"""The tables of an index, the same in every engine, as a copy reads and writes them."""
+"""The tables of an index, the same in every engine: how rows are read, written and copied by their keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-Value = str | int | bytes | None
-Values = tuple[Value, ...]
+from jobindex.model.job import REGISTERS
+from jobindex.model.views import ExecutionState
+
+Values = tuple[Any, ...]
+"""The columns of a row, or of its key: texts, integers, bytes and nulls, as the database hands them over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +19,8 @@ class Table:
     key: tuple[str, ...]
     others: tuple[str, ...] = ()
     """The columns that are not of the key."""
+    defaults: Values = ()
+    """The defaults of all columns; of a column of the key it does not matter."""
     page_rows: int = 5000
     """Rows that are read at once, and written in one short transaction."""
 
@@ -27,7 +33,7 @@ class Table:
         """Return the key of a row."""
         return row[: len(self.key)]
 
-    def page(self, after: Values) -> tuple[str, Mapping[str, Value]]:
+    def page(self, after: Values) -> tuple[str, Mapping[str, Any]]:
         """Return the statement that reads a page behind a key, of the first for (), and its parameters."""
         key, given = ", ".join(self.key), ", ".join(f":key_{place}" for place in range(len(after)))
         where = f"WHERE ({key}) > ({given})" if after else ""
@@ -42,70 +48,131 @@ class Table:
         return statement, {**parameters, "page_rows": self.page_rows}
 
 
-def _registers(*names: str) -> tuple[str, ...]:
-    return tuple(column for name in names for column in (name, f"{name}_stamp"))
+STATE_COLUMNS = {state: f"{state.lower()}_executions" for state in ExecutionState}
+"""The columns of a job that count its executions."""
+_ATTEMPT = (
+    "seen_at",
+    "waited_at",
+    "is_started",
+    "started_at",
+    "version_number",
+    "updated_at",
+    "details",
+    "details_second",
+    "details_rank",
+    "details_version",
+    "is_details_cut",
+)
+_NONE: Values = (None,) * 20
+_ATTEMPT_DEFAULTS: Values = (-1, -1, 0, -1, -1, -1, *_NONE[:5])
+_END = ("end_rank", "end_at", "end_version", "end_is_event", "end_number", "end_started_at")
 
-
+JOBS = Table(
+    name="jobs",
+    key=("job_id",),
+    others=(
+        *REGISTERS,
+        *(f"{name}_stamp" for name in REGISTERS),
+        "earliest_at",
+        "latest_at",
+        "arrived_at",
+        "deleted_at",
+        "published_at",
+        *STATE_COLUMNS.values(),
+        "untimed_ends",
+        "born_at",
+        "inferred_end_at",
+        "listed_created_at",
+    ),
+    defaults=(
+        None,
+        *(None for _ in REGISTERS),
+        *(-16 for _ in REGISTERS),
+        *(-1, -1, None, -2, -2),
+        *(0 for _ in STATE_COLUMNS),
+        *(0, None, None, None),
+    ),
+)
+EXECUTIONS = Table(
+    name="executions",
+    key=("job_id", "thing_name"),
+    others=(
+        "queued_at",
+        "execution_number",
+        *_ATTEMPT,
+        *_END,
+        "end_details",
+        "is_end_details_cut",
+        "is_end_named",
+        "deleted_at",
+        "thing_arn",
+        "more",
+        "state",
+        "ended_at",
+        "waiting_since",
+        "is_left_out",
+        "born_at",
+    ),
+    defaults=(None, None, -1, -1, *_ATTEMPT_DEFAULTS, *_NONE[:8], 0, -2, None, 0, *_NONE[:3], 0, None),
+)
+ATTEMPTS = Table(
+    name="execution_attempts",
+    key=("job_id", "thing_name", "queued_second", "execution_number"),
+    others=("queued_at", *_ATTEMPT, *_END, "state"),
+    defaults=(*_NONE[:5], *_ATTEMPT_DEFAULTS, *_NONE[:7]),
+)
+REPORTS = Table(
+    name="execution_reports",
+    key=("job_id", "thing_name", "rank", "second", "version_number", "is_event", "execution_number"),
+    others=(
+        "reported_at",
+        "started_at",
+        "details",
+        "details_second",
+        "details_rank",
+        "details_version",
+        "is_details_cut",
+    ),
+    defaults=_NONE[:14],
+)
+PENDING_LISTS = Table(
+    name="pending_lists",
+    key=("thing_name", "namespace_id"),
+    others=("listed_at", "entries", "cut_lists"),
+    defaults=_NONE[:5],
+)
+THING_GROUPS = Table(name="thing_groups", key=("thing_group_name", "thing_group_id"))
+SUMMARIES = Table(
+    name="job_summaries",
+    key=("created_at", "job_id"),
+    others=("kind", "namespace_id", "listed", "known_groups", "changed_at"),
+    defaults=_NONE[:7],
+)
+GROUP_KEYS = Table(
+    name="job_thing_groups",
+    key=("thing_group", "kind", "created_at", "job_id"),
+    others=("namespace_id",),
+    defaults=_NONE[:5],
+)
 TABLES = (
-    Table(
-        name="jobs",
-        key=("job_id",),
-        others=(
-            *_registers(
-                "namespace_id",
-                "status",
-                "target_selection",
-                "thing_group_id",
-                "thing_group_name",
-                "target_group_names",
-                "is_concurrent",
-                "created_at",
-                "completed_at",
-                "job_arn",
-            ),
-            "earliest_at",
-            "latest_at",
-            "born_at",
-            "deleted_at",
-            "arrived_at",
-            "told_since",
-            "listed_created_at",
-        ),
-    ),
-    Table(
-        name="executions",
-        key=("job_id", "thing_name"),
-        others=(
-            "status",
-            "status_at",
-            "execution_number",
-            "version_number",
-            "status_rank",
-            "pending_at",
-            "has_ended",
-            "ended_at",
-            "queued_at",
-            "started_at",
-            "waiting_since",
-        ),
-    ),
-    Table(name="pending_lists", key=("thing_name", "namespace_id"), others=("listed_at",)),
-    Table(name="thing_groups", key=("thing_group_name", "thing_group_id")),
+    JOBS,
+    EXECUTIONS,
+    ATTEMPTS,
+    REPORTS,
+    PENDING_LISTS,
+    THING_GROUPS,
     Table(
         name="rejected_messages",
         key=("rejected_message_id",),
-        others=("digest", "rejected_at", "topic", "payload", "reason"),
+        others=("digest", "rejected_at", "topic", "payload", "reason", "due_at"),
         page_rows=100,  # each up to 128 KiB
     ),
     Table(name="subscriptions", key=("topic_filter",)),
     Table(name="session", key=("the_one",), others=("complete_since",)),
     Table(name="retention", key=("the_one",), others=("horizon",)),
-    Table(
-        name="job_summaries",
-        key=("created_at", "job_id"),
-        others=("kind", "namespace_id", "listed", "told_groups", "changed_at"),
-    ),
-    Table(name="job_thing_groups", key=("thing_group", "kind", "created_at", "job_id"), others=("namespace_id",)),
+    Table(name="source", key=("the_one",), others=("arn_prefix", "arn_reported_at", "events_since")),
+    SUMMARIES,
+    GROUP_KEYS,
     Table(name="namespace_jobs", key=("namespace_id", "kind"), others=("jobs",)),
     Table(name="namespace_executions", key=("namespace_id", "state"), others=("executions",)),
     Table(name="namespace_activity", key=("namespace_id", "slot"), others=("hour", "changes", "changed_at")),
@@ -115,4 +182,26 @@ TABLES = (
         others=("status", "former_status", "namespace_id", "is_status_reported"),
     ),
 )
-"""All but what replicas have among themselves. Registers and readings are both copied: nothing is read again."""
+"""All but what replicas have among themselves. What follows from other rows is copied, too: nothing is worked out."""
+
+TEXTS = frozenset(
+    {
+        "job_id",
+        "thing_name",
+        "topic",
+        "reason",
+        "topic_filter",
+        "arn_prefix",
+        "listed",
+        "known_groups",
+        "thing_group",
+        "state",
+        "details",
+        "end_details",
+        "thing_arn",
+        "entries",
+        "cut_lists",
+        *(name for name in REGISTERS if name not in {"is_concurrent", "created_at", "completed_at"}),
+    }
+)
+"""The columns that hold texts; all others hold integers, but for `digest` and `payload`, which hold bytes."""

@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from jobindex.model.jobs import from_milliseconds
 from jobindex.model.views import Thing
 from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.counts import LISTED
 from jobindex.storage.sql.index import counts, not_found, time_of
 from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded, is_visible
+
+# From a table of jobs to their rows in the list.
+_LISTED = """CROSS JOIN jobs USING (job_id)
+        CROSS JOIN job_summaries
+            ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)"""
 
 # The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
 _NEXT_THING = """(
@@ -58,7 +62,7 @@ _IS_SEEN = f"""(
     OR EXISTS (
         SELECT 1
         FROM executions
-        {LISTED}
+        {_LISTED}
         WHERE executions.thing_name = {{thing_name}}
         AND job_summaries.namespace_id {IN_VISIBLE}
     )
@@ -86,6 +90,12 @@ AND thing_name < :prefix || '~'
 ORDER BY thing_name
 LIMIT :limit
 """
+
+# The greatest time that an execution's messages bear, as far as its row has it.
+_HEARD_AT = """max(
+    executions.queued_at, coalesce(updated_at, -1), coalesce(end_at, -1), coalesce(seen_at * 1000, -1),
+    coalesce(started_at, -1), coalesce(executions.deleted_at * 1000, -1)
+)"""
 
 LOOKED_AT_MAXIMUM = 1000
 """Names that are looked at, up to twice as many, before those that are visible are found from the jobs."""
@@ -120,7 +130,7 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
     joined, of_thing = "", "executions.thing_name = :thing_name"
     parameters = {"thing_name": thing_name}
     if visible is not None:
-        joined, of_thing = LISTED, f"{of_thing} AND job_summaries.namespace_id {IN_VISIBLE}"
+        joined, of_thing = _LISTED, f"{of_thing} AND job_summaries.namespace_id {IN_VISIBLE}"
         parameters["visible"] = encoded(visible)
     lists = connection.execute(
         "SELECT namespace_id, listed_at FROM pending_lists WHERE thing_name = :thing_name", {"thing_name": thing_name}
@@ -130,17 +140,17 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
         SELECT min(waiting_since)
         FROM executions INDEXED BY executions_pending {joined}
         WHERE {of_thing}
-        AND has_ended = 0
+        AND executions.state IN ('QUEUED', 'IN_PROGRESS')
         """,
         parameters,
     ).fetchone()
     pending_lists = {
-        row["namespace_id"] or None: from_milliseconds(row["listed_at"])
+        row["namespace_id"] or None: from_milliseconds(row["listed_at"] * 1000)
         for row in lists
-        if is_visible(row["namespace_id"], visible)
+        if row["listed_at"] is not None and is_visible(row["namespace_id"], visible)
     }
     (told_at,) = connection.execute(
-        f"SELECT max(max(status_at, pending_at, queued_at, started_at)) FROM executions {joined} WHERE {of_thing}",
+        f"SELECT max({_HEARD_AT}) FROM executions {joined} WHERE {of_thing}",
         parameters,
     ).fetchone()
     return Thing(

@@ -1,16 +1,16 @@
-"""What can be told of a database file without the service: is it whole, and does it say what it was told?
+"""Checks of a database file without the service: is it whole, and does it say what follows from its states?
 
-Everything is read in one transaction on a read-only connection, so a service may run meanwhile. What the
-registers say is not written down a second time here: the statements of `readings.py` that read them
-run over all jobs, on temporary tables that stand in front of the real ones under the same names, and the
-outcome is compared with what is stored.
+Everything is read in one transaction on a read-only connection, so a service may run meanwhile. The rules are not
+written down a second time here: the batch that works out derived columns again runs over all jobs, and what it would
+write is what is stored wrong.
 """
 
-import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -18,23 +18,77 @@ from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import Filters, ListJobsQuery, Position
 from jobindex.storage.findings import SHOWN, Finding
 from jobindex.storage.migrations import load_migrations
-from jobindex.storage.sql import readings
-from jobindex.storage.sql.counts import CHANGES_KEPT
+from jobindex.storage.sql.batch import Batch
 from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
+from jobindex.storage.sql.summaries import group_rows
+from jobindex.storage.sql.tables import ATTEMPTS, EXECUTIONS, JOBS, REPORTS, SUMMARIES, Table, Values
 from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script, newest_migration, tables_of, uri
+from jobindex.storage.sqlite.rows import SqliteRows
 
 _KEYS = [GroupKey("name:g"), GroupKey("both:g/h"), GroupKey("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
-# What is read of the registers.
-_READINGS = ("executions", "job_summaries", "job_thing_groups", "namespace_jobs", "namespace_executions")
-# What is told of arrival, which nobody can say again.
-_ARRIVALS = ("namespace_activity", "job_changes")
-_JOBS = """
-CREATE TEMP TABLE jobs (job_id TEXT PRIMARY KEY, deleted_at INTEGER, listed_created_at INTEGER) WITHOUT ROWID
+_DERIVED = (JOBS, EXECUTIONS, ATTEMPTS, REPORTS, SUMMARIES)
+"""The tables with rows that follow from the states."""
+_JOBS = 1000
+"""Jobs that are worked out at once."""
+
+_CREATE_KEYS = """
+CREATE TEMP TABLE expected_keys (
+    thing_group TEXT, kind INTEGER, created_at INTEGER, job_id TEXT, namespace_id TEXT
+)
 """
-_CREATE = re.compile(r"^(CREATE (?:TABLE|INDEX|UNIQUE INDEX) )")
+_COUNTS = {
+    "executions": """
+        SELECT job_id, thing_name
+        FROM executions
+        WHERE more <> (
+            SELECT count(*)
+            FROM execution_attempts AS further
+            WHERE further.job_id = executions.job_id AND further.thing_name = executions.thing_name
+        ) + (
+            SELECT count(*)
+            FROM execution_reports AS further
+            WHERE further.job_id = executions.job_id AND further.thing_name = executions.thing_name
+        )
+    """,
+    "job_summaries": """
+        SELECT created_at, job_id FROM job_summaries
+        EXCEPT SELECT listed_created_at, job_id FROM jobs WHERE listed_created_at IS NOT NULL
+    """,
+    "job_thing_groups": """
+        SELECT thing_group, kind, created_at, job_id, namespace_id FROM
+        (SELECT * FROM job_thing_groups EXCEPT SELECT * FROM expected_keys)
+        UNION
+        SELECT * FROM (SELECT * FROM expected_keys EXCEPT SELECT * FROM job_thing_groups)
+    """,
+    "namespace_jobs": """
+        SELECT namespace_id, kind FROM (
+            SELECT namespace_id, kind, jobs FROM namespace_jobs
+            EXCEPT SELECT coalesce(namespace_id, ''), kind, count(*) FROM job_summaries GROUP BY 1, 2
+        )
+        UNION
+        SELECT namespace_id, kind FROM (
+            SELECT coalesce(namespace_id, '') AS namespace_id, kind, count(*) FROM job_summaries GROUP BY 1, 2
+            EXCEPT SELECT namespace_id, kind, jobs FROM namespace_jobs
+        )
+    """,
+    "namespace_executions": """
+        WITH counted AS (
+            SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, state, count(*) AS executions
+            FROM executions
+            JOIN jobs USING (job_id)
+            JOIN job_summaries ON job_summaries.created_at = listed_created_at AND job_summaries.job_id = jobs.job_id
+            WHERE state IS NOT NULL
+            GROUP BY 1, 2
+        )
+        SELECT namespace_id, state FROM (SELECT * FROM counted EXCEPT SELECT * FROM namespace_executions)
+        UNION
+        SELECT namespace_id, state FROM (SELECT * FROM namespace_executions EXCEPT SELECT * FROM counted)
+    """,
+}
+"""The rows that are stored and should not be, or the other way round, in each table that is counted from others."""
 
 _Connection = sqlite3.Connection
 
@@ -60,16 +114,18 @@ def check(path: Path) -> Iterator[Finding]:
             if whole.problem or schema.problem:
                 return
             if newest_migration(connection) < load_migrations("sqlite")[-1].number:
-                yield Finding(name="plans, readings", detail="not checked before `jobindex migrate`")
+                yield Finding(name="plans, states", detail="not checked before `jobindex migrate`")
                 return
             yield _find("plans", _check_plans, connection)
             try:
-                _read_again(connection)
+                wrong = _rebuild(connection)
             except sqlite3.Error as error:
-                yield Finding(name="readings", problem=str(error))
+                yield Finding(name="states", problem=str(error))
                 return
-            for table in (*_READINGS, "jobs"):
-                yield _find(table, _compare(table), connection)
+            for table in _DERIVED:
+                yield _find(table.name, partial(_tell, wrong=wrong[table.name], table=table.name), connection)
+            for name, statement in _COUNTS.items():
+                yield _find(f"{name}, counted", partial(_compare, name=name, statement=statement), connection)
     except sqlite3.Error as error:
         yield Finding(name="file", problem=f"{path}: {error}")
 
@@ -152,65 +208,51 @@ def _is_cheap(step: str, *, is_filtered: bool) -> bool:
     return "B-TREE" not in step and "AUTOMATIC" not in step
 
 
-def _read_again(connection: _Connection) -> None:
-    """Make temporary tables of what the registers say of all jobs, in front of the stored readings."""
-    for table in (*_READINGS, *_ARRIVALS):
-        rows = connection.execute(
-            "SELECT sql FROM main.sqlite_schema WHERE tbl_name = ? AND sql IS NOT NULL ORDER BY type = 'index'",
-            (table,),
-        )
-        for (sql,) in rows.fetchall():
-            connection.execute(_CREATE.sub(r"\1temp.", sql))
-    for statement in readings.CREATE_CHANGED.split(";"):  # executescript would end the transaction
-        connection.execute(statement)
-    connection.execute(_JOBS)
-    connection.execute("INSERT INTO temp.jobs SELECT job_id, deleted_at, NULL FROM main.jobs")
-    connection.execute("INSERT INTO temp.executions SELECT * FROM main.executions")
-    connection.execute("UPDATE temp.executions SET has_ended = NULL, ended_at = NULL, waiting_since = NULL")
-    connection.execute("INSERT INTO changed_jobs SELECT job_id FROM main.jobs")
-    connection.execute("INSERT INTO changed_executions SELECT job_id, thing_name, NULL FROM main.executions")
-    for statement in readings.READ_AGAIN:
-        connection.execute(statement, {"now": 0, "changes_maximum": CHANGES_KEPT})
-    # When a job that bears no time was read cannot be said again.
-    connection.execute(
-        """
-        UPDATE temp.job_summaries
-        SET
-            changed_at = stored.changed_at,
-            listed = replace(
-                temp.job_summaries.listed,
-                '"lastUpdatedAt":0.0}',
-                '"lastUpdatedAt":' || (stored.changed_at / 1000.0) || '}'
-            )
-        FROM main.job_summaries AS stored
-        WHERE stored.created_at = temp.job_summaries.created_at
-        AND stored.job_id = temp.job_summaries.job_id
-        AND temp.job_summaries.changed_at = 0
-        """
-    )
+class _Recorder(SqliteRows):
+    """A RowAccess that reads, and notes what a batch would write: what is stored wrong."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.wrong: dict[str, list[Values]] = defaultdict(list)
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:  # noqa: ARG002
+        self.wrong[table.name] += [table.key_of(row) for row in rows]
+
+    def update(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:  # noqa: ARG002
+        self.wrong[table.name] += [table.key_of(row) for row in rows]
+
+    def delete(self, table: Table, keys: Collection[Values]) -> None:
+        self.wrong[table.name] += keys
 
 
-def _compare(table: str) -> Callable[[_Connection], str]:
-    def compare(connection: _Connection) -> str:
-        described = connection.execute("SELECT name, pk FROM pragma_table_info(?, 'temp') ORDER BY cid", (table,))
-        names = described.fetchall()
-        columns = ", ".join(name for name, _ in names)
-        key = ", ".join(name for name, place in names if place)
-        # Rows that only one side has: stored and not said, or said and not stored.
-        wrong = connection.execute(
-            f"""
-            SELECT {key} FROM (SELECT {columns} FROM main.{table} EXCEPT SELECT {columns} FROM temp.{table})
-            UNION
-            SELECT {key} FROM (SELECT {columns} FROM temp.{table} EXCEPT SELECT {columns} FROM main.{table})
-            """
+def _rebuild(connection: _Connection) -> Mapping[str, list[Values]]:
+    """Work out all derived columns again; return the keys of rows that are stored wrong, by their tables."""
+    connection.execute(_CREATE_KEYS)
+    recorder = _Recorder(connection)
+    after = ""
+    while True:
+        found = connection.execute(
+            "SELECT job_id, listed_created_at FROM jobs WHERE job_id > ? ORDER BY job_id LIMIT ?", (after, _JOBS)
         ).fetchall()
-        if wrong:
-            rows = _shown("/".join(map(str, row)) for row in wrong)
-            raise _WrongError(f"{len(wrong)} rows are not what the registers say: {rows}")
-        (count,) = connection.execute(f"SELECT count(*) FROM main.{table}").fetchone()
-        return f"{count} rows, as the registers say"
+        if not found:
+            return recorder.wrong
+        after = found[-1][0]
+        Batch(connection, recorder, 0, keeps_history=False).rebuild([job_id for job_id, _ in found])
+        summaries = recorder.select(SUMMARIES, SUMMARIES.key, [(at, job_id) for job_id, at in found if at is not None])
+        keys = [key + others for summary in summaries for key, others in group_rows(summary).items()]
+        connection.executemany("INSERT INTO expected_keys VALUES (?, ?, ?, ?, ?)", keys)
 
-    return compare
+
+def _tell(connection: _Connection, *, wrong: Sequence[Values], table: str) -> str:
+    if wrong:
+        rows = _shown("/".join(map(str, row)) for row in wrong)
+        raise _WrongError(f"{len(wrong)} rows are not what the states say: {rows}")
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return f"{count} rows, as the states say"
+
+
+def _compare(connection: _Connection, *, name: str, statement: str) -> str:
+    return _tell(connection, wrong=connection.execute(statement).fetchall(), table=name)
 
 
 def _shown(problems: Sequence[str] | Iterator[str] | dict[str, None]) -> str:

@@ -15,7 +15,9 @@ from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql import pages, scoped_pages
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.scope import Visible
+from jobindex.storage.sql.state_cache import StateCache
 from jobindex.storage.sqlite.quick import QuickReader
+from jobindex.storage.sqlite.rows import SqliteRows
 from jobindex.storage.sqlite.wal import WalLimit, wal_bytes
 
 T = TypeVar("T")
@@ -27,7 +29,13 @@ _WORTH_WAITING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INT
 
 
 class SqliteEngine:
-    """An Engine on one SQLite file; jobs told without an ARN have `arn_prefix` before their ids."""
+    """An Engine on one SQLite file; `arn_prefix` begins the ARNs that no message reported."""
+
+    @staticmethod
+    def rows(connection: Connection, /) -> SqliteRows:
+        """Return what reads and writes rows in a transaction of this engine."""
+        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 (this engine made it)
+        return SqliteRows(connection)
 
     page_statement = staticmethod(pages.page_statement)
     scoped_statement = staticmethod(scoped_pages.scoped_statement)
@@ -47,6 +55,8 @@ class SqliteEngine:
         self._idle_readers = idle_readers
         self._quick = quick
         self.arn_prefix = arn_prefix
+        self.cache = StateCache()
+        self._data_version: int | None = None
         self.version = 0
         """As in Reader. The writer's thread counts it, at once behind a commit, or what was to become one."""
 
@@ -61,17 +71,19 @@ class SqliteEngine:
             except sqlite3.OperationalError as error:
                 if code(error) not in _WORTH_WAITING:
                     raise
-        known = pages.known_of(self.arn_prefix)
-        return await self.read(partial(pages.read_page, engine=self, query=query, known=known, visible=visible))
+        return await self.read(partial(pages.read_page, engine=self, query=query, known={}, visible=visible))
 
     async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
         """See Engine; who has the file's lock owns it."""
 
         def write(writer: sqlite3.Connection) -> T:
+            self.cache.begin()
             writer.execute("BEGIN IMMEDIATE")
             try:
+                self._check_alone(writer)
                 done = work(writer)
                 writer.execute("COMMIT")
+                self.cache.commit()
                 return done
             finally:
                 writer.rollback()
@@ -81,6 +93,13 @@ class SqliteEngine:
             done = await _in_its_thread(self._writer, write)
         await self._shorten_wal()
         return done
+
+    def _check_alone(self, writer: sqlite3.Connection) -> None:
+        """Drop the cached states if another connection has written, which none should."""
+        [(version,)] = writer.execute("PRAGMA data_version").fetchall()
+        if version != self._data_version:
+            self.cache.clear()
+            self._data_version = version
 
     async def _shorten_wal(self) -> None:
         """Empty the write-ahead log where it is too long; what was committed stays so, whatever comes of it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql.engine import Engine
-from jobindex.storage.sql.pages import Known, known_of, read_page
+from jobindex.storage.sql.pages import Known, read_page
 from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sqlite.file import uri
 
@@ -47,7 +47,7 @@ class QuickReader:
         self._halts = 0
         self._connection.execute("BEGIN")
         try:
-            self._expire(engine.arn_prefix)
+            self._expire()
             return read_page(self._connection, engine=engine, query=query, known=self._known, visible=visible)
         finally:
             self._connection.rollback()
@@ -58,8 +58,8 @@ class QuickReader:
         self._halts += 1
         return self._halts > 1
 
-    def _expire(self, arn_prefix: str) -> None:
+    def _expire(self) -> None:
         """Drop the known ids if they are of an older snapshot, or too many."""
         [(version,)] = self._connection.execute("PRAGMA data_version").fetchall()
         if version != self._known_at or len(self._known) > KNOWN_MAXIMUM:
-            self._known, self._known_at = known_of(arn_prefix), version
+            self._known, self._known_at = {}, version

@@ -1,6 +1,5 @@
 """A SQLite file that a copy is made of: it is only read, in one snapshot, also while a service writes it."""
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -13,8 +12,6 @@ from jobindex.storage.sql.tables import Table, Values
 from jobindex.storage.sqlite.file import newest_migration, tables_of, uri
 from jobindex.storage.sqlite.inspection import inspect_file
 
-# SQLite writes a whole number of seconds with a fraction, PostgreSQL without; a quote within the ARN is escaped.
-_WITH_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)\.0(?=[,}])')
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -70,17 +67,9 @@ def naming(path: Path) -> Iterator[None]:
 def read_page(connection: sqlite3.Connection, table: Table, after: Values) -> Sequence[Values]:
     """Return a page of rows, the same as another engine returns them."""
     rows: list[Values] = connection.execute(*table.page(after)).fetchall()
-    match table.name:
-        case "job_summaries":
-            place = table.columns.index("listed")
-            return [(*row[:place], _WITH_FRACTION.sub(r"\1", str(row[place])), *row[place + 1 :]) for row in rows]
-        case "job_changes":
-            place = table.columns.index("is_status_reported")
-            return [(*row[:place], bool(row[place]), *row[place + 1 :]) for row in rows]
-        case "rejected_messages":  # which anybody sent: PostgreSQL can hold no NUL in a text
-            return [
-                tuple(value.replace("\0", _REPLACEMENT) if isinstance(value, str) else value for value in row)
-                for row in rows
-            ]
-        case _:
-            return rows
+    if table.name != "rejected_messages":
+        return rows
+    # Anybody may have sent them, and PostgreSQL can hold no NUL in a text.
+    return [
+        tuple(value.replace("\0", _REPLACEMENT) if isinstance(value, str) else value for value in row) for row in rows
+    ]

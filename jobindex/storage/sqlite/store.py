@@ -19,8 +19,8 @@ import aiosqlite
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.model.store import Changed, Lease, RejectedLimits
 from jobindex.storage.migrations import Migration, load_migrations
-from jobindex.storage.sql import readings
 from jobindex.storage.sql.copying import check_whole
+from jobindex.storage.sql.rebuilding import rebuild
 from jobindex.storage.sql.sql_store import SqlStore
 from jobindex.storage.sqlite.engine import BUSY_TIMEOUT_MS, SqliteEngine, code, unavailable
 from jobindex.storage.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
@@ -40,7 +40,7 @@ async def open_store(
 ) -> AsyncIterator["SqliteStore"]:
     """Open the index at `path`, made or migrated where needed, for this process alone.
 
-    `arn_prefix` stands in front of the ids of jobs told without an ARN.
+    `arn_prefix` begins the ARNs that no message reported.
 
     Raises:
         DatabaseRefusedError: it is no database of jobindex, newer than this version, in use by another
@@ -52,13 +52,13 @@ async def open_store(
             stack.enter_context(locked(path))
             writer = await stack.enter_async_context(_connect(path, "rwc"))
             await _migrate(writer, path, load_migrations("sqlite"))
-            await writer.executescript(readings.CREATE_CHANGED)
             idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
             for _ in range(READERS):
                 idle_readers.put_nowait(await stack.enter_async_context(_connect(path, "ro")))
             prober = await stack.enter_async_context(_connect(path, "ro"))
             quick = stack.enter_context(closing(QuickReader(path)))
             engine = SqliteEngine(path, writer, idle_readers, quick, arn_prefix=arn_prefix)
+        await rebuild(engine.write, engine.rows)
         yield SqliteStore(engine, prober, limits or RejectedLimits())
 
 

@@ -1,7 +1,6 @@
 """A SQLite file that a copy is made in: nobody else opens it meanwhile, nor later, unless the copy is whole."""
 
 import asyncio
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,8 +19,6 @@ from jobindex.storage.sql.tables import TABLES, Table, Values
 from jobindex.storage.sqlite.file import locked, newest_migration, tables_of, uri
 from jobindex.storage.sqlite.source import naming, read_page
 from jobindex.storage.sqlite.store import migrate
-
-_WITHOUT_FRACTION = re.compile(r'("(?:createdAt|completedAt|lastUpdatedAt)":\d+)(?=[,}])')
 
 
 @contextmanager
@@ -70,7 +67,7 @@ class SqliteTarget:
         with _writing(self._path, self._connection) as connection:
             if table is not None:
                 columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
-                connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", _own(table, rows))
+                connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
             write_copied(connection, copied)
         self.copied = copied
 
@@ -114,11 +111,3 @@ def _writing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Con
             connection.execute("COMMIT")
         finally:
             connection.rollback()
-
-
-def _own(table: Table, rows: Sequence[Values]) -> Sequence[Values]:
-    """Return rows as SQLite's own statements would have written them."""
-    if table.name != "job_summaries":
-        return rows
-    place = table.columns.index("listed")
-    return [(*row[:place], _WITHOUT_FRACTION.sub(r"\1.0", str(row[place])), *row[place + 1 :]) for row in rows]

@@ -16,10 +16,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, ExceptionHandler
 
+from jobindex.messages.parsing import Parser
 from jobindex.model.views import STUCK_AFTER
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
 from jobindex.web.api import (
+    data_plane,
     describe_job,
     events,
     executions,
@@ -40,6 +42,8 @@ from jobindex.web.changes import ChangeFeed
 
 App = ASGIApp
 
+DEFAULT_PARSER = Parser()
+
 
 def create_app(
     state: ServiceState,
@@ -47,14 +51,14 @@ def create_app(
     feed: ChangeFeed,
     *,
     pages: Sequence[BaseRoute] = (),
-    thing_arn_prefix: str = "",
+    parser: Parser = DEFAULT_PARSER,
     stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
     admission: Admission | None = None,
 ) -> Gateway:
     """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
 
-    `thing_arn_prefix` stands in front of the names of things; `stuck_after` is how long an execution may be pending
+    `parser` parses rejected messages again; `stuck_after` is how long an execution may be pending
     before it is told as one that waits; `admission` says who is let in: without it anyone who knows the address.
     """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
@@ -66,12 +70,13 @@ def create_app(
     list_jobs = ListJobs(state, throttle)
     served = (
         *describe_job.SERVED,
-        *executions.served(thing_arn_prefix),
+        *executions.SERVED,
+        *data_plane.SERVED,
         *index_things.SERVED,
         *index_jobs.SERVED,
         *index_executions.served(stuck_after),
     )
-    on_rejected = rejected.served(feed.note)
+    on_rejected = rejected.served(feed.note, parser)
     operations = [operation for operation, _ in (*served, *on_rejected)]
     description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
 

@@ -1,26 +1,41 @@
-"""DescribeJob in AWS's form: what the index knows of a job, with its executions counted."""
+"""What AWS's operations return of one job: DescribeJob, GetJobDocument, and ListTagsForResource.
+
+DescribeJob's `jobProcessDetails` are AWS's own counts if a job event reported those of the end, as the index can have
+missed executions; otherwise the known executions are counted, a thing once. After a plain cancellation the executions
+IN_PROGRESS go on, and no later event counts their ends: of a job that did not complete, each count is the greater of
+the two. `/index/jobs/{jobId}` has both.
+"""
 
 from collections.abc import Mapping
 
+from jobindex.errors import ResourceNotFoundException
 from jobindex.model.jobs import JobStatus, TargetSelection
-from jobindex.model.parameters import JOB_ID, Choice, Values
+from jobindex.model.parameters import JOB_ID, Choice, Constraints, Text, Values
 from jobindex.model.reader import Reader
-from jobindex.model.views import ExecutionState
-from jobindex.web.api.operations import Operation, Served
-from jobindex.web.api.schemas import FLAG, NUMBER, TEXT, TIME, an_object, if_known, known, one_of, seconds
+from jobindex.model.views import JobDescription
+from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served
+from jobindex.web.api.schemas import (
+    FLAG,
+    TEXT,
+    TIME,
+    an_array,
+    an_object,
+    if_known,
+    known,
+    one_of,
+    process_details,
+    process_details_schema,
+    seconds,
+)
 
-_COUNTS = {
-    state: f"numberOf{''.join(word.capitalize() for word in state.split('_'))}Things"
-    for state in ExecutionState
-    if state is not ExecutionState.ENDED
-}
+# The documents that messages carry have their parameters substituted.
+_OF_JOB: Constraints = {"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))}
 
 DESCRIBE_JOB = Operation(
     name="DescribeJob",
     summary="What is known of a job, in AWS's form",
     path="/jobs/{jobId}",
-    # beforeSubstitution is about the job's document, of which the index keeps nothing.
-    parameters={"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))},
+    parameters=_OF_JOB,
     answer=an_object(
         job=an_object(
             jobArn=TEXT,
@@ -29,12 +44,31 @@ DESCRIBE_JOB = Operation(
             status=one_of(JobStatus),
             isConcurrent=if_known(FLAG),
             namespaceId=if_known(TEXT),
+            description=if_known(TEXT),
+            targets=if_known(an_array(TEXT)),
+            comment=if_known(TEXT),
+            reasonCode=if_known(TEXT),
             createdAt=TIME,
             lastUpdatedAt=TIME,
             completedAt=if_known(TIME),
-            jobProcessDetails=if_known(an_object(**dict.fromkeys(_COUNTS.values(), NUMBER))),
+            jobProcessDetails=if_known(process_details_schema()),
         )
     ),
+)
+GET_JOB_DOCUMENT = Operation(
+    name="GetJobDocument",
+    summary="The document of a job, if JOBINDEX_JOB_DOCUMENTS=keep and a message had it",
+    path="/jobs/{jobId}/job-document",
+    parameters=_OF_JOB,
+    answer=an_object(document=TEXT),
+)
+LIST_TAGS_FOR_RESOURCE = Operation(
+    name="ListTagsForResource",
+    summary="An empty answer: no message reports tags",
+    path="/tags",
+    parameters={"resourceArn": Text(is_required=True), "nextToken": Text()},
+    answer={"type": "object", "properties": {}},
+    errors=COMMON_ERRORS,
 )
 
 
@@ -48,17 +82,44 @@ async def _describe_job(reader: Reader, values: Values) -> object:
             status=job.status,
             isConcurrent=job.is_concurrent,
             namespaceId=job.namespace_id,
+            description=job.description,
+            targets=job.targets,
+            comment=job.comment,
+            reasonCode=job.reason_code,
             createdAt=seconds(job.created_at),
             lastUpdatedAt=seconds(job.last_updated_at),
             completedAt=seconds(job.completed_at),
-            jobProcessDetails=_process_details(job.executions),
+            jobProcessDetails=_process_details(job),
         )
     }
 
 
-def _process_details(counts: Mapping[ExecutionState, int]) -> dict[str, int] | None:
-    # Executions that have ended with an unknown outcome are in no count.
-    return {name: counts.get(state, 0) for state, name in _COUNTS.items()} if counts else None
+def _process_details(job: JobDescription) -> Mapping[str, int] | None:
+    known = process_details(job.executions)
+    reported = job.reported_process_details
+    if reported is None:
+        return known if job.executions else None
+    if job.status is JobStatus.COMPLETED:
+        return reported
+    return {name: max(count, known.get(name, 0)) for name, count in reported.items()}
 
 
-SERVED: Served = ((DESCRIBE_JOB, _describe_job),)
+async def _get_job_document(reader: Reader, values: Values) -> object:
+    job_id = values.text("jobId")
+    document = await reader.job_document(job_id)
+    if document is None:
+        raise ResourceNotFoundException(
+            f"No document of job {job_id} is kept: JOBINDEX_JOB_DOCUMENTS=keep keeps those of later messages."
+        )
+    return {"document": document}
+
+
+async def _list_tags(reader: Reader, values: Values) -> object:  # noqa: ARG001 (an Answer)
+    return {}
+
+
+SERVED: Served = (
+    (DESCRIBE_JOB, _describe_job),
+    (GET_JOB_DOCUMENT, _get_job_document),
+    (LIST_TAGS_FOR_RESOURCE, _list_tags),
+)

@@ -1,21 +1,33 @@
-"""AWS's questions about job executions: ListJobExecutionsForJob, ListJobExecutionsForThing, DescribeJobExecution.
+"""AWS's operations on job executions: ListJobExecutionsForJob, ListJobExecutionsForThing, DescribeJobExecution.
 
-An execution that has ended, nobody told how, bears no status.
+At AWS a retry, or a thing that rejoins a group, is an execution of its own with the next `executionNumber`, so the
+lists have every kept attempt. `retryAttempt` is left out: the number alone does not tell a retry from a thing that
+came back. An execution that has ended with an unknown outcome has no `status`.
 """
-
-from functools import partial
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.page_tokens import NEXT_TOKEN, seal_text, unseal_text
 from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, PAGE_SIZE, THING_NAME, Choice, Integer, Schema, Values
 from jobindex.model.reader import Reader
-from jobindex.model.views import ExecutionState, JobExecution
+from jobindex.model.views import ExecutionAttempt, ExecutionState, JobExecution
 from jobindex.web.api.operations import Operation, Served
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, one_of, or_null, seconds
+from jobindex.web.api.schemas import (
+    NUMBER,
+    TEXT,
+    TEXTS,
+    TIME,
+    an_array,
+    an_object,
+    if_known,
+    known,
+    one_of,
+    or_null,
+    seconds,
+)
 
 STATUSES = tuple(state for state in ExecutionState if state is not ExecutionState.ENDED)
 _STATUS = Choice(STATUSES)
-_LONG = Integer(least=-(2**63), greatest=2**63 - 1)
+EXECUTION_NUMBER = Integer(least=-(2**63), greatest=2**63 - 1)
 
 _SUMMARY: dict[str, Schema] = {
     "status": if_known(one_of(STATUSES)),
@@ -33,7 +45,7 @@ def _page(**members: Schema) -> Schema:
 
 LIST_JOB_EXECUTIONS_FOR_JOB = Operation(
     name="ListJobExecutionsForJob",
-    summary="The executions of a job, in the order of the names of their things",
+    summary="The executions of a job in the order of the names of their things, the latest of a thing first",
     path="/jobs/{jobId}/things",
     parameters={"jobId": JOB_ID, "maxResults": PAGE_SIZE, "nextToken": NEXT_TOKEN, "status": _STATUS},
     answer=_page(thingArn=TEXT),
@@ -56,22 +68,32 @@ DESCRIBE_JOB_EXECUTION = Operation(
     name="DescribeJobExecution",
     summary="What is known of the execution of a job on a thing",
     path="/things/{thingName}/jobs/{jobId}",
-    parameters={"thingName": THING_NAME, "jobId": JOB_ID, "executionNumber": _LONG},
+    parameters={"thingName": THING_NAME, "jobId": JOB_ID, "executionNumber": EXECUTION_NUMBER},
     answer=an_object(
-        execution=an_object(jobId=JOB_ID.schema(), thingArn=TEXT, versionNumber=if_known(NUMBER), **_SUMMARY)
+        execution=an_object(
+            jobId=JOB_ID.schema(),
+            thingArn=TEXT,
+            statusDetails=if_known(an_object(detailsMap=TEXTS)),
+            versionNumber=if_known(NUMBER),
+            **_SUMMARY,
+        )
     ),
 )
 
 
-async def _list_for_job(thing_arn_prefix: str, reader: Reader, values: Values) -> object:
+async def _list_for_job(reader: Reader, values: Values) -> object:
     job_id, status = values.text("jobId"), values.choice("status", ExecutionState)
     bound = (f"/jobs/{job_id}/things", status)
     page = await reader.executions_of_job(
-        job_id, state=status, after=unseal_text(values.optional("nextToken"), bound), limit=values.integer("maxResults")
+        job_id,
+        state=status,
+        after=unseal_text(values.optional("nextToken"), bound),
+        limit=values.integer("maxResults"),
+        with_former=True,
     )
     return {
         "executionSummaries": [
-            {"thingArn": thing_arn_prefix + execution.thing_name, "jobExecutionSummary": _summary(execution)}
+            {"thingArn": execution.thing_arn, "jobExecutionSummary": _summary(execution)}
             for execution in page.executions
         ],
         "nextToken": seal_text(page.next_position, bound),
@@ -89,6 +111,7 @@ async def _list_for_thing(reader: Reader, values: Values) -> object:
         job_id=job_id,
         after=unseal_text(values.optional("nextToken"), bound),
         limit=values.integer("maxResults"),
+        with_former=True,
     )
     return {
         "executionSummaries": [
@@ -98,35 +121,53 @@ async def _list_for_thing(reader: Reader, values: Values) -> object:
     }
 
 
-async def _describe(thing_arn_prefix: str, reader: Reader, values: Values) -> object:
-    job_id, thing_name, number = values.text("jobId"), values.text("thingName"), values.optional("executionNumber")
-    execution = await reader.job_execution(job_id, thing_name)
-    if number is not None and int(number) != execution.execution_number:
-        raise ResourceNotFoundException(f"Job execution {int(number)} of {job_id} on {thing_name} cannot be found.")
+async def _describe(reader: Reader, values: Values) -> object:
+    execution = await reader.job_execution(values.text("jobId"), values.text("thingName"))
+    attempt = attempt_of(execution, values.optional("executionNumber"))
+    details = attempt.status_details
     return {
         "execution": {
-            "jobId": job_id,
-            "thingArn": thing_arn_prefix + thing_name,
-            **_summary(execution),
-            **known(versionNumber=execution.version_number),
+            "jobId": execution.job_id,
+            "thingArn": execution.thing_arn,
+            **_summary(attempt),
+            **known(
+                statusDetails=None if details is None else {"detailsMap": details}, versionNumber=attempt.version_number
+            ),
         }
     }
 
 
-def _summary(execution: JobExecution) -> dict[str, object]:
+def attempt_of(execution: JobExecution, number: str | None) -> ExecutionAttempt:
+    """Return the attempt with a number, the current one for None.
+
+    Raises:
+        ResourceNotFoundException: no such attempt is known.
+    """
+    for attempt in (execution, *execution.former_attempts):
+        if number is None or attempt.execution_number == int(number):
+            return attempt
+    name = f"Job execution {int(number or 0)} of {execution.job_id} on {execution.thing_name}"
+    raise ResourceNotFoundException(f"{name} cannot be found.")
+
+
+def status_of(attempt: ExecutionAttempt) -> ExecutionState | None:
+    """Return AWS's status; None if the outcome is unknown."""
+    return None if attempt.state is ExecutionState.ENDED else attempt.state
+
+
+def _summary(attempt: ExecutionAttempt) -> dict[str, object]:
     return known(
-        status=None if execution.state is ExecutionState.ENDED else execution.state,
-        queuedAt=seconds(execution.queued_at),
-        startedAt=seconds(execution.started_at),
-        lastUpdatedAt=seconds(execution.last_updated_at),
-        executionNumber=execution.execution_number,
+        status=status_of(attempt),
+        queuedAt=seconds(attempt.queued_at),
+        startedAt=seconds(attempt.started_at),
+        lastUpdatedAt=seconds(attempt.last_updated_at),
+        executionNumber=attempt.execution_number,
     )
 
 
-def served(thing_arn_prefix: str) -> Served:
-    """Return the operations; `thing_arn_prefix` stands in front of the names of things."""
-    return (
-        (LIST_JOB_EXECUTIONS_FOR_JOB, partial(_list_for_job, thing_arn_prefix)),
-        (LIST_JOB_EXECUTIONS_FOR_THING, _list_for_thing),
-        (DESCRIBE_JOB_EXECUTION, partial(_describe, thing_arn_prefix)),
-    )
+SERVED: Served = (
+    (LIST_JOB_EXECUTIONS_FOR_JOB, _list_for_job),
+    (LIST_JOB_EXECUTIONS_FOR_THING, _list_for_thing),
+    (DESCRIBE_JOB_EXECUTION, _describe),
+)
+"""The operations."""

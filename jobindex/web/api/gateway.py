@@ -20,10 +20,11 @@ from starlette.types import Message, Receive, Scope, Send
 from jobindex.access.access import PRINCIPAL, Access
 from jobindex.access.principals import ANYONE, NOBODY, Principal
 from jobindex.access.rates import Rates
-from jobindex.access.signatures import SignedRequest
+from jobindex.access.signatures import DATA_PLANE, SignedRequest, signed_service
 from jobindex.errors import InvalidRequestException, JobindexError, UnknownClientError, shown
 from jobindex.monitoring.metrics import Metrics
 from jobindex.web.api.caller import client_id_of
+from jobindex.web.api.data_plane import PREFIX
 from jobindex.web.api.freshness import FreshnessHeader
 from jobindex.web.api.health import PUBLIC
 from jobindex.web.api.hosts import Hosts
@@ -109,6 +110,7 @@ class Gateway:
                 principal = self._who(scope, _signed(as_sent, body))
             scope[PRINCIPAL] = principal
             self._charge(scope)
+            scope = _by_service(scope)
             if scope["path"] == LIST_JOBS.path and scope["method"] == "GET":
                 await self._list_jobs(scope, receive, send_with_headers)
                 return
@@ -157,6 +159,14 @@ class Gateway:
             return scope
         raw_path = sent[len(base) :] or b"/"
         return {**scope, "raw_path": raw_path, "path": unquote(raw_path.decode("latin-1"))}
+
+
+def _by_service(scope: Scope) -> Scope:
+    """Return a scope whose path has PREFIX if the request is signed for the data plane."""
+    path: str = scope["path"]
+    if not path.startswith("/things/") or signed_service(scope["headers"]) != DATA_PLANE:
+        return scope
+    return {**scope, "path": PREFIX + path}
 
 
 def _signed(scope: Scope, body: bytes) -> SignedRequest:

@@ -1,30 +1,54 @@
-"""Executions beside AWS's operations: those of a job in any state, and those that wait too long."""
+"""Executions beside AWS's operations: those of a job in any state, and those that wait too long.
+
+An execution is shown as its current attempt, with the earlier ones in `formerAttempts`.
+"""
 
 from datetime import UTC, datetime, timedelta
 
 from jobindex.model.page_tokens import AFTER, seal_text, unseal_text
-from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, Integer, Values
+from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME, Choice, Integer, Schema, Values
 from jobindex.model.reader import Reader
-from jobindex.model.views import ExecutionPage, ExecutionState, JobExecution
+from jobindex.model.views import ExecutionAttempt, ExecutionPage, ExecutionState, JobExecution
 from jobindex.web.api.operations import Operation, Served, page_limit
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, one_of, or_null, seconds
+from jobindex.web.api.schemas import (
+    FLAG,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    TIME,
+    an_array,
+    an_object,
+    if_known,
+    known,
+    one_of,
+    or_null,
+    seconds,
+)
 
 LONGEST_SECONDS = 999_999_999
 """The longest that can be asked for: more than thirty years."""
 
+_ATTEMPT: dict[str, Schema] = {
+    "state": one_of(ExecutionState),
+    "queuedAt": if_known(TIME),
+    "startedAt": if_known(TIME),
+    "lastUpdatedAt": if_known(TIME),
+    "executionNumber": if_known(NUMBER),
+    "versionNumber": if_known(NUMBER),
+    "statusDetails": if_known(TEXTS),
+    "statusDetailsCut": if_known(FLAG),
+}
 _PAGE = an_object(
     executions=an_array(
         an_object(
             jobId=JOB_ID.schema(),
             thingName=THING_NAME.schema(),
+            thingArn=TEXT,
             namespaceId=if_known(TEXT),
-            state=one_of(ExecutionState),
-            queuedAt=if_known(TIME),
-            startedAt=if_known(TIME),
-            lastUpdatedAt=if_known(TIME),
+            **_ATTEMPT,
             waitingSince=if_known(TIME),
-            executionNumber=if_known(NUMBER),
-            versionNumber=if_known(NUMBER),
+            seenPendingAt=if_known(TIME),
+            formerAttempts=an_array(an_object(**_ATTEMPT)),
         )
     ),
     next=or_null(TEXT),
@@ -83,14 +107,25 @@ def _execution(execution: JobExecution) -> dict[str, object]:
     return known(
         jobId=execution.job_id,
         thingName=execution.thing_name,
+        thingArn=execution.thing_arn,
         namespaceId=execution.namespace_id,
-        state=execution.state,
-        queuedAt=seconds(execution.queued_at),
-        startedAt=seconds(execution.started_at),
-        lastUpdatedAt=seconds(execution.last_updated_at),
+        **_attempt(execution),
         waitingSince=seconds(execution.waiting_since),
-        executionNumber=execution.execution_number,
-        versionNumber=execution.version_number,
+        seenPendingAt=seconds(execution.seen_pending_at),
+        formerAttempts=[_attempt(attempt) for attempt in execution.former_attempts],
+    )
+
+
+def _attempt(attempt: ExecutionAttempt) -> dict[str, object]:
+    return known(
+        state=attempt.state,
+        queuedAt=seconds(attempt.queued_at),
+        startedAt=seconds(attempt.started_at),
+        lastUpdatedAt=seconds(attempt.last_updated_at),
+        executionNumber=attempt.execution_number,
+        versionNumber=attempt.version_number,
+        statusDetails=attempt.status_details,
+        statusDetailsCut=None if attempt.status_details is None else attempt.is_status_details_cut,
     )
 
 

@@ -6,11 +6,12 @@ from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, filters_of
 from jobindex.model.parameters import JOB_ID, Text, Values
 from jobindex.model.reader import CHANGES_MAXIMUM, Reader
-from jobindex.model.views import ExecutionState, Job, JobChange
+from jobindex.model.views import ExecutionState, JobChange, JobDescription
 from jobindex.web.api.list_jobs import JOB_SUMMARY
 from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
 from jobindex.web.api.schemas import (
     FLAG,
+    NUMBER,
     TEXT,
     TIME,
     an_array,
@@ -21,6 +22,8 @@ from jobindex.web.api.schemas import (
     known,
     one_of,
     or_null,
+    process_details,
+    process_details_schema,
     seconds,
 )
 
@@ -53,12 +56,23 @@ GET_JOB = Operation(
         lastUpdatedAt=TIME,
         completedAt=if_known(TIME),
         firstHeardAt=TIME,
+        description=if_known(TEXT),
+        targets=if_known(an_array(TEXT)),
+        comment=if_known(TEXT),
+        reasonCode=if_known(TEXT),
+        deploymentId=if_known(TEXT),
+        deploymentName=if_known(TEXT),
+        configurationArn=if_known(TEXT),
+        revision=if_known(TEXT),
         executions=counts_of(ExecutionState),
+        failures={**NUMBER, "description": "Executions that are FAILED, TIMED_OUT or REJECTED, known or reported."},
+        knownProcessDetails=process_details_schema(),
+        reportedProcessDetails=if_known(process_details_schema()),
     ),
 )
 LIST_JOB_CHANGES = Operation(
     name="ListJobChanges",
-    summary="The last changes of how a job reads, newest first; also of a job that was deleted",
+    summary="The last changes of the reported status of a job, newest first; also of a job that was deleted",
     path="/index/jobs/{jobId}/changes",
     parameters={"jobId": JOB_ID, "limit": page_limit(50, CHANGES_MAXIMUM)},
     answer=an_object(
@@ -92,7 +106,7 @@ async def _list_job_changes(reader: Reader, values: Values) -> object:
     return {"changes": [_change(change) for change in changes]}
 
 
-def _job(job: Job) -> dict[str, object]:
+def _job(job: JobDescription) -> dict[str, object]:
     return known(
         jobId=job.job_id,
         jobArn=job.job_arn,
@@ -108,7 +122,18 @@ def _job(job: Job) -> dict[str, object]:
         lastUpdatedAt=seconds(job.last_updated_at),
         completedAt=seconds(job.completed_at),
         firstHeardAt=seconds(job.first_heard_at),
+        description=job.description,
+        targets=job.targets,
+        comment=job.comment,
+        reasonCode=job.reason_code,
+        deploymentId=job.deployment_id,
+        deploymentName=job.deployment_name,
+        configurationArn=job.configuration_arn,
+        revision=job.revision,
         executions=counted(job.executions),
+        failures=job.failures,
+        knownProcessDetails=process_details(job.executions),
+        reportedProcessDetails=job.reported_process_details,
     )
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from jobindex.errors import ThrottlingException
-from jobindex.model.parameters import Constraint, Schema, Several
+from jobindex.model.parameters import Constraint, Schema, Several, Text
 from jobindex.web.api.freshness import HEADER as FRESHNESS
 from jobindex.web.api.operations import CHANGE_HEADER, Audience, Operation
 from jobindex.web.api.responses import ERROR_TYPE, OF_KEYS, STATUS
@@ -21,7 +21,7 @@ _SECURITY: dict[str, Schema] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "AWS Signature Version 4 of the service `iot`, as SDKs sign.",
+        "description": "AWS Signature Version 4 of the service `iot` or `iot-jobs-data`, as SDKs sign.",
     },
 }
 
@@ -68,7 +68,11 @@ def _operation(operation: Operation) -> Schema:
 
 def _parameter(operation: Operation, name: str, constraint: Constraint) -> Schema:
     in_path = f"{{{name}}}" in operation.path
-    is_required = in_path or (isinstance(constraint, Several) and constraint.least > 0)
+    is_required = (
+        in_path
+        or (isinstance(constraint, Several) and constraint.least > 0)
+        or (isinstance(constraint, Text) and constraint.is_required)
+    )
     return {"name": name, "in": "path" if in_path else "query", "required": is_required, "schema": constraint.schema()}
 
 

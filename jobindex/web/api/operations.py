@@ -38,6 +38,8 @@ from jobindex.web.api.responses import json_answer
 from jobindex.web.api.throttle import Throttle
 
 CHANGE_HEADER = "x-jobindex"
+OWN_PATHS = "/index/"
+"""The beginning of the paths that AWS does not have: an unknown parameter is refused there."""
 LIMIT_MAXIMUM = 1000
 
 _log = logging.getLogger(__name__)
@@ -199,8 +201,10 @@ def parse(operation: Operation, request: Request) -> Values:
     """
     in_path = request.path_params
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    # SDKs may add parameters to AWS's operations; a misspelt one of ours would answer for the whole fleet.
+    refuses_unknown = operation.path.startswith(OWN_PATHS)
     # The name of one in the path is an unknown one in the query.
-    in_query = ((name, value) for name, value in query if name not in in_path)
-    values = parse_parameters(operation.parameters, [*in_path.items(), *in_query])
+    in_query = [(name, value) for name, value in query if refuses_unknown or name not in in_path]
+    values = parse_parameters(operation.parameters, [*in_path.items(), *in_query], refuses_unknown=refuses_unknown)
     principal_of(request.scope).check_namespace(values.optional("namespaceId"), operation.name)
     return values

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from jobindex.errors import AccessDeniedException
-from jobindex.messages.parsing import parse_message
-from jobindex.model.jobs import Report
+from jobindex.messages.parsing import Parser
+from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
+from jobindex.model.reports import Report
 from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Store
 from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, StoreServed, page_limit
-from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, or_null
+from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, or_null, seconds
 
 AT_ONCE = 100
 """Messages at most in a request to retry or purge."""
@@ -20,7 +21,14 @@ AT_ONCE = 100
 _ID = Integer(least=0, greatest=10**18 - 1)
 _IDS = Several(of=_ID, least=1, greatest=AT_ONCE)
 _IDS_OR_NONE = Several(of=_ID, least=0, greatest=AT_ONCE)
-_MESSAGE: dict[str, Schema] = {"id": NUMBER, "rejectedAt": TIME, "topic": TEXT, "reason": TEXT, "payloadBytes": NUMBER}
+_MESSAGE: dict[str, Schema] = {
+    "id": NUMBER,
+    "rejectedAt": TIME,
+    "topic": TEXT,
+    "reason": TEXT,
+    "payloadBytes": NUMBER,
+    "dueAt": if_known({**TIME, "description": "When it will be applied by itself, in seconds since the epoch."}),
+}
 
 LIST_REJECTED_MESSAGES = Operation(
     name="ListRejectedMessages",
@@ -78,8 +86,10 @@ async def _get(store: Store, values: Values) -> object:
     return _encode_whole(await store.rejected_message(values.integer("id")))
 
 
-async def _retry(note: Note, store: Store, values: Values) -> object:
-    retried = await store.retry_rejected(values.integers("id"), parse_message, now=datetime.now(UTC))
+async def _retry(note: Note, parser: Parser, store: Store, values: Values) -> object:
+    now = datetime.now(UTC)
+    parse = partial(parser.told_by, now=to_milliseconds(now))
+    retried = await store.retry_rejected(values.integers("id"), parse, now=now)
     note((), retried.changed)
     _log.info("Applied %d rejected messages; %d are still rejected", len(retried.applied), len(retried.rejected))
     return {
@@ -107,6 +117,7 @@ def _encode(summary: RejectedSummary) -> dict[str, object]:
         "topic": summary.topic,
         "reason": summary.reason,
         "payloadBytes": summary.payload_bytes,
+        **known(dueAt=seconds(summary.due_at)),
     }
 
 
@@ -118,6 +129,7 @@ def _encode_whole(kept: KeptMessage) -> dict[str, object]:
         "topic": message.topic,
         "reason": message.reason,
         "payloadBytes": len(message.payload),
+        **known(dueAt=seconds(kept.due_at)),
         "payload": b64encode(message.payload).decode(),
     }
     try:
@@ -126,11 +138,11 @@ def _encode_whole(kept: KeptMessage) -> dict[str, object]:
         return whole
 
 
-def served(note: Note) -> StoreServed:
+def served(note: Note, parser: Parser) -> StoreServed:
     """Return the operations; `note` is called with what they have changed."""
     return (
         (LIST_REJECTED_MESSAGES, _list),
         (PURGE_REJECTED_MESSAGES, _purge),
-        (RETRY_REJECTED_MESSAGES, partial(_retry, note)),
+        (RETRY_REJECTED_MESSAGES, partial(_retry, note, parser)),
         (GET_REJECTED_MESSAGE, _get),
     )

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import Schema
+from jobindex.model.views import ExecutionState
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
@@ -18,6 +19,13 @@ TIME: Schema = {"type": "number", "minimum": 0, "description": "Seconds since th
 NUMBER: Schema = {"type": "integer", "minimum": 0}
 TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
+TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+
+_PROCESS_DETAILS = {
+    state: f"numberOf{''.join(word.capitalize() for word in state.split('_'))}Things"
+    for state in ExecutionState
+    if state is not ExecutionState.ENDED
+}
 
 
 def seconds(time: datetime | None) -> float | None:
@@ -63,6 +71,16 @@ def an_array(items: Schema) -> Schema:
 def or_null(schema: Schema) -> Schema:
     """Return the schema of a value that may be null."""
     return {**schema, "type": [schema["type"], "null"]}
+
+
+def process_details_schema() -> Schema:
+    """Return the schema of AWS's `jobProcessDetails`; reported ones can lack a member."""
+    return an_object(**{name: if_known(NUMBER) for name in _PROCESS_DETAILS.values()})
+
+
+def process_details(counts: Mapping[ExecutionState, int]) -> dict[str, int]:
+    """Return the counts of known executions as `jobProcessDetails`; one with an unknown outcome is in none."""
+    return {name: counts.get(state, 0) for state, name in _PROCESS_DETAILS.items()}
 
 
 def counts_of(names: Iterable[str]) -> Schema:

@@ -1,14 +1,17 @@
 """The page of a job: what is known of it, since when and from what, its executions and its history."""
 
-from jobindex.errors import ResourceNotFoundException
+from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.model.parameters import Choice, Constraints
 from jobindex.model.reader import Reader
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import FAILURES, ExecutionPage, ExecutionState, JobDescription, JobExecution
 from jobindex.web.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
-from jobindex.web.ui.words import created_reason, status_reason
+from jobindex.web.ui.words import created_reason, reported_counts, status_reason
 
 PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 CHANGES_SHOWN = 20
+SORTED_MAXIMUM = 5000
+"""Executions of a job up to which failed ones come first: to find them takes a look at each."""
+_FAILED_FIRST = (*FAILURES, *(state for state in ExecutionState if state not in FAILURES))
 
 
 async def job_page(reader: Reader, question: Question) -> Page:
@@ -23,7 +26,10 @@ async def job_page(reader: Reader, question: Question) -> Page:
     changes = await reader.job_changes(job_id, limit=CHANGES_SHOWN)
     try:
         job = await reader.job(job_id)
-        executions = await reader.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
+        if state is None and sum(job.executions.values()) <= SORTED_MAXIMUM:
+            executions = await _failed_first(reader, job, after)
+        else:
+            executions = await reader.executions_of_job(job_id, state=state, after=after, limit=PAGE_SIZE)
     except ResourceNotFoundException as problem:
         missing = {"job_id": job_id, "changes": changes, "error": str(problem)}
         return Page(
@@ -38,6 +44,12 @@ async def job_page(reader: Reader, question: Question) -> Page:
         "job": job,
         "status_reason": status_reason(job),
         "created_reason": created_reason(job),
+        "reported_counts": reported_counts(job),
+        "failed_addresses": [
+            (failed, question.address(state=failed.value)) for failed in FAILURES if job.executions.get(failed)
+        ]
+        if sum(job.executions.values()) > SORTED_MAXIMUM
+        else [],
         "changes": changes,
         "state": state,
         "states": tuple(ExecutionState),
@@ -46,3 +58,27 @@ async def job_page(reader: Reader, question: Question) -> Page:
         "all_address": question.address(state=None),
     }
     return Page(template="job.html", title=f"Job {job_id}", section="jobs", values=values, watched={"jobId": job_id})
+
+
+async def _failed_first(reader: Reader, job: JobDescription, after: str | None) -> ExecutionPage:
+    """Return executions of a job state by state, failed ones first, in the order of their things in each.
+
+    Raises:
+        InvalidRequestException: `after` is not a position.
+    """
+    first, _, position = (after or "").partition(" ")
+    if after is not None and first not in set(ExecutionState):
+        raise InvalidRequestException(f"Invalid position: '{after}'")
+    states = [state for state in _FAILED_FIRST if job.executions.get(state)]
+    if after is not None:
+        states = [state for state in states if _FAILED_FIRST.index(state) >= _FAILED_FIRST.index(ExecutionState(first))]
+    found: dict[str, JobExecution] = {}  # one that changes meanwhile may be in two states
+    for state in states:
+        if len(found) >= PAGE_SIZE:
+            return ExecutionPage(executions=[*found.values()], next_position=f"{state} ")
+        inner = position if state == first and position else None
+        page = await reader.executions_of_job(job.job_id, state=state, after=inner, limit=PAGE_SIZE - len(found))
+        found |= {execution.thing_name: execution for execution in page.executions}
+        if page.next_position is not None:
+            return ExecutionPage(executions=[*found.values()], next_position=f"{state} {page.next_position}")
+    return ExecutionPage(executions=[*found.values()], next_position=None)

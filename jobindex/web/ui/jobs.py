@@ -11,10 +11,12 @@ from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, Filters, ListJobsQuery, Position, decode_token, encode_token, filters_of
 from jobindex.model.parameters import Constraints, Text
 from jobindex.model.reader import Reader
+from jobindex.model.views import JobOutcome
 from jobindex.web.ui.page import PAGE_SIZE, POSITIONS, Page, Pager, Question, forward_pager
 
 PARAMETERS: Constraints = {"prefix": Text(), **FILTERS, **POSITIONS}
 
+_DELETED_MEANWHILE = JobOutcome(is_status_reported=True, failures=0)
 _FIELDS = ("prefix", *FILTERS)
 
 
@@ -28,6 +30,9 @@ class JobRow:
     target_selection: str | None
     created_at: datetime
     last_updated_at: datetime
+    is_status_reported: bool
+    failures: int
+    """How many of its executions went wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +111,16 @@ def _pager(
 
 async def _rows(reader: Reader, jobs: bytes) -> Sequence[JobRow]:
     summaries: list[Mapping[str, object]] = orjson.loads(b"[%s]" % jobs)
-    namespaces = await reader.job_namespaces([str(summary["jobId"]) for summary in summaries])
-    return [_row(summary, namespaces) for summary in summaries]
+    job_ids = [str(summary["jobId"]) for summary in summaries]
+    namespaces = await reader.job_namespaces(job_ids)
+    outcomes = await reader.job_outcomes(job_ids)
+    return [_row(summary, namespaces, outcomes) for summary in summaries]
 
 
-def _row(summary: Mapping[str, object], namespaces: Mapping[str, str]) -> JobRow:
+def _row(summary: Mapping[str, object], namespaces: Mapping[str, str], outcomes: Mapping[str, JobOutcome]) -> JobRow:
     job_id = str(summary["jobId"])
     selection = summary.get("targetSelection")
+    outcome = outcomes.get(job_id, _DELETED_MEANWHILE)
     return JobRow(
         job_id=job_id,
         namespace_id=namespaces.get(job_id),
@@ -120,6 +128,8 @@ def _row(summary: Mapping[str, object], namespaces: Mapping[str, str]) -> JobRow
         target_selection=None if selection is None else str(selection),
         created_at=_time(summary["createdAt"]),
         last_updated_at=_time(summary["lastUpdatedAt"]),
+        is_status_reported=outcome.is_status_reported,
+        failures=outcome.failures,
     )
 
 

@@ -12,9 +12,9 @@ from jinja2.utils import pass_context
 from markupsafe import Markup
 
 from jobindex.model.jobs import JobStatus
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import ExecutionAttempt, ExecutionState
 from jobindex.web.ui.times import exact, relative
-from jobindex.web.ui.words import count, counted, explained, label
+from jobindex.web.ui.words import count, counted, explained, label, outcome
 
 _UNKNOWN = Markup('<span class="unknown">unknown</span>')
 NOTHING = Markup(
@@ -22,6 +22,8 @@ NOTHING = Markup(
     '<span class="unseen">unknown</span></span>'
 )
 """In a table, where much may be unknown."""
+_DETAILS_SHOWN, _DETAIL_SHOWN = 6, 200
+"""The members of `statusDetails` in a row, and the characters of each."""
 _HEIGHT = 24
 _STEP = 5
 
@@ -59,6 +61,31 @@ def badge(status: StrEnum | None) -> Markup:
         return _UNKNOWN
     title = explained(status) if isinstance(status, ExecutionState) else label(status)
     return Markup('<span class="badge s-{}" title="{}">{}</span>').format(status.value, title, label(status))
+
+
+def job_badge(status: JobStatus, failures: int, *, is_reported: bool) -> Markup:
+    """Return a job's status in its colour and in words; a job that is complete with failures has its own."""
+    name = "COMPLETED_WITH_FAILURES" if status is JobStatus.COMPLETED and failures else status.value
+    drawn = Markup('<span class="badge s-{}">{}</span>').format(name, outcome(status, failures))
+    return drawn if is_reported else drawn + Markup(' <span class="hint">inferred</span>')
+
+
+def details(attempt: ExecutionAttempt) -> Markup:
+    """Return the statusDetails of an attempt, a line each; long ones are cut, and show whole on pointing."""
+    found = attempt.status_details or {}
+    lines = [
+        Markup('<li title="{}">{}: {}</li>').format(value if len(value) > _DETAIL_SHOWN else "", name, _cut(value))
+        for name, value in list(found.items())[:_DETAILS_SHOWN]
+    ]
+    if len(found) > _DETAILS_SHOWN:
+        lines.append(Markup('<li class="hint">and {} more</li>').format(len(found) - _DETAILS_SHOWN))
+    if attempt.is_status_details_cut:
+        lines.append(Markup('<li class="hint">others were too long to keep</li>'))
+    return Markup('<ul class="details">{}</ul>').format(Markup("").join(lines)) if lines else Markup("")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _DETAIL_SHOWN else f"{text[:_DETAIL_SHOWN]}…"
 
 
 def bar(executions: Mapping[ExecutionState, int]) -> Markup:

@@ -17,7 +17,7 @@ from jobindex.access.principals import ANYONE, NOBODY, Principal
 from jobindex.durations import lasting
 from jobindex.model.views import PENDING
 from jobindex.web.ui.freshness import Freshness
-from jobindex.web.ui.marks import NOTHING, activity, badge, bar, dated, moment, tally, when
+from jobindex.web.ui.marks import NOTHING, activity, badge, bar, dated, details, job_badge, moment, tally, when
 from jobindex.web.ui.page import Page
 from jobindex.web.ui.stuck import COUNT_MAXIMUM
 from jobindex.web.ui.times import exact
@@ -68,6 +68,8 @@ class Renderer:
             base=base_path,
             count=count,
             dated=dated,
+            details=details,
+            job_badge=job_badge,
             label=label,
             lasting=lasting,
             moment=moment,

@@ -1,0 +1,80 @@
+"""How rows are read and written many at a time; each engine says it in its own words.
+
+The rows of a statement are one parameter, not a statement each: while a thousand rows are written the interpreter is
+left to others, where a thousand statements would wait for it a thousand times. A statement sets no column that has not
+changed, as SQLite writes the index entries of every column that it sets.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import compress
+from operator import itemgetter, ne
+from typing import Protocol
+
+from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.tables import Table, Values
+
+
+class RowAccess(Protocol):
+    """Reads and writes rows in an open transaction."""
+
+    def select(
+        self, table: Table, by: Sequence[str], keys: Collection[Values], *, where: str = "true"
+    ) -> Iterable[Values]:
+        """Return the rows, all columns, whose columns `by` have the values of one of the keys."""
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
+        """Insert rows that are not there yet, with some columns; the others have their defaults."""
+
+    def update(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
+        """Set some columns; each row is its key, and the new values of these columns."""
+
+    def delete(self, table: Table, keys: Collection[Values]) -> None:
+        """Delete rows by their whole keys."""
+
+
+Rows = Callable[[Connection], RowAccess]
+"""Returns the RowAccess of an engine on a connection."""
+
+
+class Writes:
+    """The rows of a table before and after a batch, of which only the difference is written."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._key = len(table.key)
+        self._places = range(len(table.columns))
+        self._inserted: dict[tuple[int, ...], list[Values]] = defaultdict(list)
+        self._updated: dict[tuple[int, ...], list[Values]] = defaultdict(list)
+        self._deleted: list[Values] = []
+
+    def add(self, former: Values | None, row: Values | None) -> bool:
+        """Note a row as it was and as it is, with one key; None for none. Return whether it has changed."""
+        if former is None:
+            if row is not None:
+                given = tuple(compress(self._places, map(ne, self._table.defaults, row)))
+                self._inserted[given].append(tuple(row[place] for place in given))
+        elif row is None:
+            self._deleted.append(former[: self._key])
+        elif former == row:
+            return False
+        else:
+            changed = tuple(compress(self._places, map(ne, former, row)))
+            self._updated[changed].append(row[: self._key] + itemgetter(*changed, changed[0])(row)[:-1])
+        return former is not None or row is not None
+
+    def add_all(self, former: Mapping[Values, Values], rows: Mapping[Values, Values]) -> None:
+        """Note rows by their keys: each value is the columns behind the key."""
+        for key in former.keys() | rows.keys():
+            old, new = former.get(key), rows.get(key)
+            self.add(None if old is None else key + old, None if new is None else key + new)
+
+    def write(self, access: RowAccess) -> None:
+        """Write the difference."""
+        columns = self._table.columns
+        if self._deleted:
+            access.delete(self._table, self._deleted)
+        for given, rows in self._inserted.items():
+            access.insert(self._table, [columns[place] for place in given], rows)
+        for changed, rows in self._updated.items():
+            access.update(self._table, [columns[place] for place in changed], rows)

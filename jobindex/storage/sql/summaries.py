@@ -1,0 +1,81 @@
+"""The row of a job in the list, which ListJobs reads, and the keys by which its thing groups find it.
+
+`listed` is the job in JSON, ready but for what is only known when it is read: `%()b` stands for the beginning of the
+ARN of a job that was reported without one, `%(NAME)b` for the member thingGroupId if a message has tied an id to that
+name. So a tie rewrites no job.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import orjson
+
+from jobindex.model.groups import group_keys, only_group_name
+from jobindex.model.job import PLACES, Job
+from jobindex.model.job_status import JobView
+from jobindex.storage.sql.kinds import SELECTION_KINDS, STATUS_KINDS
+from jobindex.storage.sql.tables import Values
+
+_ARN, _GROUP_ID, _IS_CONCURRENT = PLACES["job_arn"], PLACES["thing_group_id"], PLACES["is_concurrent"]
+
+
+def summary_row(job: Job, view: JobView, former: Values | None) -> Values:
+    """Return the row of a job in the list; `former` is the one that is stored.
+
+    A job without any time has been updated when it last changed, so an unchanged one keeps its time.
+    """
+    kind = STATUS_KINDS[view.status] + SELECTION_KINDS[view.target_selection]
+    created_at, namespace_id, groups, opening = (
+        view.created_at,
+        view.namespace_id,
+        _encoded(view.groups),
+        _listed(job, view),
+    )
+    if view.is_timed:
+        listed = f'{opening},"lastUpdatedAt":{view.last_updated_at / 1000}}}'
+        return (created_at, job.job_id, kind, namespace_id, listed, groups, None)
+    for changed_at in (None if former is None else former[6], view.last_updated_at):
+        if changed_at is not None:
+            listed = f'{opening},"lastUpdatedAt":{changed_at / 1000}}}'
+            row = (created_at, job.job_id, kind, namespace_id, listed, groups, changed_at)
+            if row == former:
+                break
+    return row
+
+
+@lru_cache(maxsize=4096)
+def _encoded(groups: Sequence[str]) -> str | None:
+    return ",".join(orjson.dumps(group).decode() for group in groups) or None
+
+
+def group_rows(summary: Values | None) -> dict[Values, Values]:
+    """Return the rows by which the thing groups of a listed job find it: the key, and the other columns."""
+    if summary is None or summary[5] is None:
+        return {}
+    created_at, job_id, kind, namespace_id, _, groups, _ = summary
+    return {(key, kind, created_at, job_id): (namespace_id or "",) for key in group_keys(orjson.loads(f"[{groups}]"))}
+
+
+def _listed(job: Job, view: JobView) -> str:
+    """Return a job in JSON up to its last member."""
+    job_id, values = job.job_id, view.values
+    arn, group_id, is_concurrent = values[_ARN], values[_GROUP_ID], values[_IS_CONCURRENT]
+    quoted = f'"%()b{job_id}"' if arn is None else _quoted(arn)
+    listed = f'{{"jobArn":{quoted},"jobId":"{job_id}","status":"{view.status.value}"'
+    if is_concurrent is not None:
+        listed += ',"isConcurrent":true' if is_concurrent else ',"isConcurrent":false'
+    if view.target_selection is not None:
+        listed += f',"targetSelection":"{view.target_selection.value}"'
+    if group_id is not None:
+        listed += f',"thingGroupId":"{group_id}"'
+    elif (name := only_group_name(view.groups)) is not None:
+        listed += f"%({name})b"
+    listed += f',"createdAt":{view.created_at / 1000}'
+    if view.completed_at is not None:
+        listed += f',"completedAt":{view.completed_at / 1000}'
+    return listed
+
+
+def _quoted(arn: str) -> str:
+    """Return an ARN in JSON, with placeholders' sign doubled."""
+    return orjson.dumps(arn).decode().replace("%", "%%")

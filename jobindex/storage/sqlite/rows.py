@@ -1,0 +1,69 @@
+"""Rows of SQLite: a JSON array is the one parameter of a statement."""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+
+import orjson
+
+from jobindex.storage.sql.tables import Table, Values
+
+
+class SqliteRows:
+    """A RowAccess on a connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def select(
+        self, table: Table, by: Sequence[str], keys: Collection[Values], *, where: str = "true"
+    ) -> Iterable[Values]:
+        """Return rows by their columns, as RowAccess says."""
+        if not keys:
+            return ()
+        found = " AND ".join(f"{table.name}.{column} = {_value(place)}" for place, column in enumerate(by))
+        columns = ", ".join(f"{table.name}.{column}" for column in table.columns)
+        statement = f"""
+            SELECT {columns}
+            FROM json_each(:keys) AS given
+            CROSS JOIN {table.name} ON {found}
+            WHERE {where}
+            """
+        cursor = self._connection.cursor()
+        cursor.row_factory = None  # plain tuples
+        return cursor.execute(statement, {"keys": _json(keys)})
+
+    def insert(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
+        """Insert rows."""
+        values = ", ".join(_value(place) for place in range(len(columns)))
+        self._connection.execute(
+            f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT {values} FROM json_each(:rows) AS given",
+            {"rows": _json(rows)},
+        )
+
+    def update(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
+        """Set some columns of rows."""
+        names = [f"key_{place}" for place in range(len(table.key))] + [f"new_{column}" for column in columns]
+        values = ", ".join(f"{_value(place)} AS {name}" for place, name in enumerate(names))
+        found = " AND ".join(f"{table.name}.{column} = key_{place}" for place, column in enumerate(table.key))
+        # With a LIMIT each value is taken out of the row once, not wherever it is named.
+        statement = f"""
+            UPDATE {table.name}
+            SET {", ".join(f"{column} = new_{column}" for column in columns)}
+            FROM (SELECT {values} FROM json_each(:rows) AS given LIMIT -1) AS changed
+            WHERE {found}
+            """
+        self._connection.execute(statement, {"rows": _json(rows)})
+
+    def delete(self, table: Table, keys: Collection[Values]) -> None:
+        """Delete rows by their keys."""
+        # SQLite looks a list of several columns up by the first of them only, so each row is a statement; they are few.
+        found = " AND ".join(f"{column} = ?" for column in table.key)
+        self._connection.executemany(f"DELETE FROM {table.name} WHERE {found}", keys)
+
+
+def _value(place: int) -> str:
+    return f"json_extract(given.value, '$[{place}]')"
+
+
+def _json(rows: Collection[Values]) -> str:
+    return orjson.dumps([*rows]).decode()

@@ -1,0 +1,295 @@
+-- The states of the pure core, and every fact that messages report; the rules are in jobindex/model/.
+--
+-- A batch is no longer merged in SQL: states are loaded, merged and written back. Times are milliseconds; those named
+-- `second`, `seen_at`, `waited_at`, `published_at`, `listed_at` and `events_since` are whole seconds, as executions
+-- compare. -2 is "never", -1 a message without any time, or no number; -16 is the stamp of a register that was never
+-- reported. Derived columns follow from the others, and are worked out again for the rows that this migration makes:
+-- `rebuild` holds how far that has come.
+
+DROP VIEW counted_jobs;
+DROP INDEX IF EXISTS jobs_deleted;
+DROP INDEX IF EXISTS executions_ends;
+DROP INDEX IF EXISTS executions_pending;
+DROP INDEX IF EXISTS executions_by_thing;
+DROP INDEX IF EXISTS executions_waiting;
+ALTER TABLE jobs RENAME TO former_jobs;
+ALTER TABLE executions RENAME TO former_executions;
+ALTER TABLE pending_lists RENAME TO former_pending_lists;
+ALTER TABLE job_summaries RENAME COLUMN told_groups TO known_groups;
+ALTER TABLE rejected_messages ADD COLUMN due_at INTEGER;
+
+CREATE TABLE jobs (
+    job_id                   TEXT NOT NULL PRIMARY KEY,
+    namespace_id             TEXT,
+    namespace_id_stamp       INTEGER NOT NULL DEFAULT -16,
+    status                   TEXT,
+    status_stamp             INTEGER NOT NULL DEFAULT -16,
+    target_selection         TEXT,
+    target_selection_stamp   INTEGER NOT NULL DEFAULT -16,
+    thing_group_id           TEXT,
+    thing_group_id_stamp     INTEGER NOT NULL DEFAULT -16,
+    thing_group_name         TEXT,
+    thing_group_name_stamp   INTEGER NOT NULL DEFAULT -16,
+    targets                  TEXT,  -- JSON: sorted ARNs; of a group whose ARN was not kept (before 0007) `:thinggroup/NAME`
+    targets_stamp            INTEGER NOT NULL DEFAULT -16,
+    is_concurrent            INTEGER,
+    is_concurrent_stamp      INTEGER NOT NULL DEFAULT -16,
+    created_at               INTEGER,
+    created_at_stamp         INTEGER NOT NULL DEFAULT -16,
+    completed_at             INTEGER,
+    completed_at_stamp       INTEGER NOT NULL DEFAULT -16,
+    job_arn                  TEXT,
+    job_arn_stamp            INTEGER NOT NULL DEFAULT -16,
+    description              TEXT,
+    description_stamp        INTEGER NOT NULL DEFAULT -16,
+    comment                  TEXT,
+    comment_stamp            INTEGER NOT NULL DEFAULT -16,
+    reason_code              TEXT,
+    reason_code_stamp        INTEGER NOT NULL DEFAULT -16,
+    process_details          TEXT,  -- JSON: jobProcessDetails
+    process_details_stamp    INTEGER NOT NULL DEFAULT -16,
+    deployment_id            TEXT,
+    deployment_id_stamp      INTEGER NOT NULL DEFAULT -16,
+    deployment_name          TEXT,
+    deployment_name_stamp    INTEGER NOT NULL DEFAULT -16,
+    configuration_arn        TEXT,
+    configuration_arn_stamp  INTEGER NOT NULL DEFAULT -16,
+    document                 TEXT,  -- only with JOBINDEX_JOB_DOCUMENTS=keep
+    document_stamp           INTEGER NOT NULL DEFAULT -16,
+    earliest_at              INTEGER NOT NULL DEFAULT -1,  -- the least time reported of the job and its executions
+    latest_at                INTEGER NOT NULL DEFAULT -1,  -- the greatest
+    arrived_at               INTEGER NOT NULL,  -- when its first message was applied
+    deleted_at               INTEGER NOT NULL DEFAULT -2,  -- the greatest time inside a deletion
+    published_at             INTEGER NOT NULL DEFAULT -2,  -- the greatest second of its publication
+    queued_executions        INTEGER NOT NULL DEFAULT 0,  -- derived: its executions in this state
+    in_progress_executions   INTEGER NOT NULL DEFAULT 0,
+    timed_out_executions     INTEGER NOT NULL DEFAULT 0,
+    failed_executions        INTEGER NOT NULL DEFAULT 0,
+    rejected_executions      INTEGER NOT NULL DEFAULT 0,
+    removed_executions       INTEGER NOT NULL DEFAULT 0,
+    canceled_executions      INTEGER NOT NULL DEFAULT 0,
+    succeeded_executions     INTEGER NOT NULL DEFAULT 0,
+    ended_executions         INTEGER NOT NULL DEFAULT 0,
+    untimed_ends             INTEGER NOT NULL DEFAULT 0,  -- derived: of them have ended at an unknown time
+    born_at                  INTEGER,  -- derived: the beginning of a later life; null in the first one, or when it is gone
+    inferred_end_at          INTEGER,  -- derived: the last end of a job that is taken to be COMPLETED
+    listed_created_at        INTEGER  -- derived: where it is in job_summaries; null if it is not listed
+) STRICT;
+
+CREATE TABLE executions (
+    job_id                   TEXT NOT NULL,
+    thing_name               TEXT NOT NULL,
+    queued_at                INTEGER NOT NULL DEFAULT -1,  -- -1: no attempt is known; of the current one, as the next columns up to is_details_cut
+    execution_number         INTEGER NOT NULL DEFAULT -1,
+    seen_at                  INTEGER NOT NULL DEFAULT -1,  -- the second of its last sighting
+    waited_at                INTEGER NOT NULL DEFAULT -1,  -- the same as QUEUED
+    is_started               INTEGER NOT NULL DEFAULT 0,  -- whether a sighting shows it IN_PROGRESS
+    started_at               INTEGER NOT NULL DEFAULT -1,
+    version_number           INTEGER NOT NULL DEFAULT -1,
+    updated_at               INTEGER NOT NULL DEFAULT -1,
+    details                  TEXT,  -- statusDetails, JSON, with their place in the order of reports:
+    details_second           INTEGER,
+    details_rank             INTEGER,
+    details_version          INTEGER,
+    is_details_cut           INTEGER,
+    end_rank                 INTEGER,  -- of an end that names it, or (is_end_named = 0) the greatest that names none
+    end_at                   INTEGER,
+    end_version              INTEGER,
+    end_is_event             INTEGER,
+    end_number               INTEGER,
+    end_started_at           INTEGER,
+    end_details              TEXT,
+    is_end_details_cut       INTEGER,
+    is_end_named             INTEGER NOT NULL DEFAULT 0,
+    deleted_at               INTEGER NOT NULL DEFAULT -2,  -- the second of a `deleted` event without a number
+    thing_arn                TEXT,
+    more                     INTEGER NOT NULL DEFAULT 0,  -- its rows in the next two tables
+    state                    TEXT,  -- derived: the status, or ENDED if only a list reports the end; null if it is not shown
+    ended_at                 INTEGER,  -- derived
+    waiting_since            INTEGER,  -- derived
+    is_left_out              INTEGER NOT NULL DEFAULT 0,  -- derived: only a list says that it has ended
+    born_at                  INTEGER,  -- derived: its least attempt in a later life of the job
+    PRIMARY KEY (job_id, thing_name)
+) STRICT, WITHOUT ROWID;
+
+-- The earlier attempts of an execution.
+CREATE TABLE execution_attempts (
+    job_id                   TEXT NOT NULL,
+    thing_name               TEXT NOT NULL,
+    queued_second            INTEGER NOT NULL,
+    execution_number         INTEGER NOT NULL DEFAULT -1,  -- -1: none
+    queued_at                INTEGER NOT NULL DEFAULT -1,
+    seen_at                  INTEGER NOT NULL DEFAULT -1,  -- the second of its last sighting
+    waited_at                INTEGER NOT NULL DEFAULT -1,  -- the same as QUEUED
+    is_started               INTEGER NOT NULL DEFAULT 0,  -- whether a sighting shows it IN_PROGRESS
+    started_at               INTEGER NOT NULL DEFAULT -1,
+    version_number           INTEGER NOT NULL DEFAULT -1,
+    updated_at               INTEGER NOT NULL DEFAULT -1,
+    details                  TEXT,  -- statusDetails, JSON, with their place in the order of reports:
+    details_second           INTEGER,
+    details_rank             INTEGER,
+    details_version          INTEGER,
+    is_details_cut           INTEGER,
+    end_rank                 INTEGER,
+    end_at                   INTEGER,
+    end_version              INTEGER,
+    end_is_event             INTEGER,
+    end_number               INTEGER,
+    end_started_at           INTEGER,
+    state                    TEXT,  -- derived: how it ended; null if it is not shown
+    PRIMARY KEY (job_id, thing_name, queued_second, execution_number)
+) STRICT, WITHOUT ROWID;
+
+-- The further reports that name no attempt: QUEUED, IN_PROGRESS, ends, and `deleted` events with a number.
+CREATE TABLE execution_reports (
+    job_id                   TEXT NOT NULL,
+    thing_name               TEXT NOT NULL,
+    rank                     INTEGER NOT NULL,
+    second                   INTEGER NOT NULL,
+    version_number           INTEGER NOT NULL,
+    is_event                 INTEGER NOT NULL,
+    execution_number         INTEGER NOT NULL,
+    reported_at              INTEGER,
+    started_at               INTEGER,
+    details                  TEXT,
+    details_second           INTEGER,
+    details_rank             INTEGER,
+    details_version          INTEGER,
+    is_details_cut           INTEGER,
+    PRIMARY KEY (job_id, thing_name, rank, second, version_number, is_event, execution_number)
+) STRICT, WITHOUT ROWID;
+
+-- The lists of pending executions of each thing.
+CREATE TABLE pending_lists (
+    thing_name               TEXT NOT NULL,
+    namespace_id             TEXT NOT NULL,  -- '' is the list of jobs without a namespace
+    listed_at                INTEGER NOT NULL,  -- the second of the latest complete list
+    entries                  TEXT NOT NULL,  -- JSON: [job id, second of queuedAt, executionNumber] of each
+    cut_lists                TEXT NOT NULL,  -- JSON: [second, whether the last entry is QUEUED, second of its queuedAt] of each
+    PRIMARY KEY (thing_name, namespace_id)
+) STRICT, WITHOUT ROWID;
+
+-- What is known of the source of all messages.
+CREATE TABLE source (
+    the_one                  INTEGER NOT NULL PRIMARY KEY CHECK (the_one = 1),
+    arn_prefix               TEXT,  -- of the last ARN reported
+    arn_reported_at          INTEGER,
+    events_since             INTEGER  -- the second of the first job event known to have been published
+) STRICT;
+
+-- While a row is here, derived columns of jobs behind this id are not worked out yet.
+CREATE TABLE rebuild (
+    the_one                  INTEGER NOT NULL PRIMARY KEY CHECK (the_one = 1),
+    job_id                   TEXT NOT NULL
+) STRICT;
+
+INSERT INTO jobs (
+    job_id,
+    namespace_id, namespace_id_stamp,
+    status, status_stamp,
+    target_selection, target_selection_stamp,
+    thing_group_id, thing_group_id_stamp,
+    thing_group_name, thing_group_name_stamp,
+    targets, targets_stamp,
+    is_concurrent, is_concurrent_stamp,
+    created_at, created_at_stamp,
+    completed_at, completed_at_stamp,
+    job_arn, job_arn_stamp,
+    earliest_at, latest_at, arrived_at, deleted_at, published_at,
+    queued_executions, in_progress_executions, timed_out_executions, failed_executions, rejected_executions, removed_executions, canceled_executions, succeeded_executions, ended_executions,
+    untimed_ends, listed_created_at
+)
+SELECT
+    job_id,
+    namespace_id, namespace_id_stamp,
+    status, status_stamp,
+    target_selection, target_selection_stamp,
+    thing_group_id, thing_group_id_stamp,
+    thing_group_name, thing_group_name_stamp,
+    replace(target_group_names, '"name:', '":thinggroup/'), target_group_names_stamp,
+    is_concurrent, is_concurrent_stamp,
+    created_at, created_at_stamp,
+    completed_at, completed_at_stamp,
+    job_arn, job_arn_stamp,
+    coalesce(earliest_at, -1), coalesce(latest_at, -1), arrived_at, deleted_at,
+    CASE WHEN deleted_at >= 0 THEN deleted_at / 1000 ELSE deleted_at END,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, listed_created_at
+FROM former_jobs;
+
+-- An execution that was queued becomes one attempt with the number and times that it has.
+INSERT INTO executions (
+    job_id, thing_name, queued_at, execution_number, seen_at, waited_at, is_started, started_at, version_number,
+    updated_at, end_rank, end_at, end_version, end_is_event, end_number, end_started_at, is_end_named, deleted_at, more
+)
+SELECT
+    job_id,
+    thing_name,
+    CASE WHEN queued_at >= 0 THEN queued_at ELSE -1 END,
+    CASE WHEN queued_at >= 0 THEN coalesce(execution_number, -1) ELSE -1 END,
+    CASE WHEN queued_at >= 0 THEN max(pending_at / 1000, CASE WHEN status_rank < 3 THEN status_at / 1000 ELSE -1 END, queued_at / 1000) ELSE -1 END,
+    CASE WHEN queued_at >= 0 THEN CASE WHEN status_rank = 1 THEN max(pending_at / 1000, CASE WHEN status_rank < 3 THEN status_at / 1000 ELSE -1 END, queued_at / 1000) ELSE queued_at / 1000 END ELSE -1 END,
+    CASE WHEN queued_at >= 0 THEN CASE WHEN status_rank = 2 OR started_at >= queued_at THEN 1 ELSE 0 END ELSE 0 END,
+    CASE WHEN queued_at >= 0 AND started_at >= queued_at THEN started_at ELSE -1 END,
+    CASE WHEN queued_at >= 0 AND status_rank < 3 THEN coalesce(version_number, -1) ELSE -1 END,
+    CASE WHEN queued_at >= 0 THEN CASE WHEN status_rank < 3 AND status_at >= 0 THEN status_at ELSE queued_at END ELSE -1 END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN status_rank END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN max(status_at, -1) END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN coalesce(version_number, -1) END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN 1 END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN coalesce(execution_number, -1) END,
+    CASE WHEN status_rank BETWEEN 3 AND 8 THEN -1 END,
+    0,
+    CASE WHEN status_rank = 9 THEN CASE WHEN status_at >= 0 THEN status_at / 1000 ELSE -1 END ELSE -2 END,
+    CASE WHEN status_rank < 3 AND queued_at < 0 THEN 1 ELSE 0 END
+FROM former_executions;
+
+-- One that is pending, and of which no message told when it was queued, has a report.
+INSERT INTO execution_reports (
+    job_id, thing_name, rank, second, version_number, is_event, execution_number, reported_at, started_at
+)
+SELECT
+    job_id, thing_name, status_rank, max(max(status_at, -1) / 1000, pending_at / 1000, CASE WHEN status_at < 0 THEN -1 ELSE 0 END),
+    coalesce(version_number, -1), 0, coalesce(execution_number, -1), max(status_at, pending_at, -1), max(started_at, -1)
+FROM former_executions
+WHERE status_rank < 3
+AND queued_at < 0;
+
+-- A list held what it was the last to show.
+CREATE INDEX former_executions_listed ON former_executions (thing_name, pending_at);
+
+INSERT INTO pending_lists (thing_name, namespace_id, listed_at, entries, cut_lists)
+SELECT
+    thing_name,
+    namespace_id,
+    listed_at / 1000,
+    '[' || coalesce((
+        SELECT group_concat(
+            '["' || former_executions.job_id || '",'
+            || CASE WHEN queued_at >= 0 THEN queued_at / 1000 ELSE -1 END || ','
+            || CASE WHEN status_rank < 3 THEN coalesce(execution_number, -1) ELSE -1 END || ']'
+        )
+        FROM former_executions
+        JOIN jobs ON jobs.job_id = former_executions.job_id
+        WHERE former_executions.thing_name = former_pending_lists.thing_name
+        AND former_executions.pending_at = former_pending_lists.listed_at
+        AND coalesce(jobs.namespace_id, '') = former_pending_lists.namespace_id
+    ), '') || ']',
+    '[]'
+FROM former_pending_lists;
+
+DROP TABLE former_jobs;
+DROP TABLE former_executions;
+DROP TABLE former_pending_lists;
+DELETE FROM namespace_executions;
+INSERT INTO rebuild (the_one, job_id) SELECT 1, '' FROM jobs LIMIT 1;
+
+CREATE INDEX jobs_deleted ON jobs (deleted_at, job_id) WHERE deleted_at > -2;
+CREATE INDEX jobs_inferred ON jobs (inferred_end_at) WHERE inferred_end_at IS NOT NULL;
+CREATE INDEX executions_ends ON executions (job_id, ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX executions_births ON executions (job_id, born_at) WHERE born_at IS NOT NULL;
+CREATE INDEX executions_pending ON executions (thing_name) WHERE state IN ('QUEUED', 'IN_PROGRESS');
+CREATE INDEX executions_left_out ON executions (thing_name) WHERE is_left_out = 1;
+CREATE INDEX executions_by_thing ON executions (thing_name, queued_at);
+CREATE INDEX executions_waiting ON executions (waiting_since) WHERE waiting_since IS NOT NULL;
+CREATE INDEX execution_attempts_by_thing ON execution_attempts (thing_name, queued_at, job_id);
+CREATE INDEX rejected_messages_due ON rejected_messages (due_at) WHERE due_at IS NOT NULL;

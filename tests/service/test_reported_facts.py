@@ -1,0 +1,368 @@
+"""Every fact that a message reports comes back: through boto3, under /index/ and on the pages; and no other does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.api_server import Api, serving
+from support.html_browser import read
+
+T = 1_700_000_000
+GATEWAY = "arn:aws-cn:iot:cn-north-1:123456789012:thing/gw"
+TARGETS = ["arn:aws:iot:eu-central-1:123456789012:thing/a", "arn:aws:iot:eu-central-1:123456789012:thinggroup/hall"]
+CONFIGURATION = "arn:aws:greengrass:eu-central-1:123456789012:configuration:thinggroup/hall:7"
+
+Message = tuple[str, dict[str, Any]]
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """Serve an empty index."""
+    with serving(tmp_path) as running:
+        yield running
+
+
+def listed(thing: str, job_id: str, queued_at: int, number: int, timestamp: int, **entry: Any) -> Message:
+    """Return a list with one queued execution."""
+    members = {"jobId": job_id, "queuedAt": queued_at, "executionNumber": number, "versionNumber": 1, **entry}
+    return f"$aws/things/{thing}/jobs/notify-namespace-n", {"timestamp": timestamp, "jobs": {"QUEUED": [members]}}
+
+
+def event(job_id: str, thing: str, operation: str, timestamp: int, **details: str) -> Message:
+    """Return an execution event."""
+    arn = f"arn:aws:iot:eu-central-1:123456789012:thing/{thing}"
+    members: dict[str, Any] = {"thingArn": arn, "timestamp": timestamp}
+    return f"$aws/events/jobExecution/{job_id}/{operation}", members | ({"statusDetails": details} if details else {})
+
+
+REPORTED = {
+    "numberOfSucceededThings": 39,
+    "numberOfFailedThings": 2,
+    "numberOfRejectedThings": 1,
+    "numberOfCanceledThings": 0,
+    "numberOfRemovedThings": 0,
+}
+COMPLETED = (
+    "$aws/events/job/old/completed",
+    {
+        "timestamp": T + 100,
+        "status": "COMPLETED",
+        "targetSelection": "SNAPSHOT",
+        "targets": TARGETS,
+        "description": "the winter update",
+        "comment": "done",
+        "reasonCode": "PLANNED",
+        "createdAt": T * 1000,
+        "completedAt": (T + 90) * 1000,
+        "lastUpdatedAt": (T + 90) * 1000,
+        "jobProcessDetails": REPORTED,
+    },
+)
+
+
+def test_a_job_that_an_event_alone_reports_is_described_by_it(api: Api) -> None:
+    """An index that started blind has AWS's counts, not its own, and what else the event said."""
+    api.apply(COMPLETED, event("old", "a", "succeeded", T + 50))
+    job = api.client().describe_job(jobId="old")["job"]
+    assert (REPORTED, "the winter update", TARGETS, "done", "PLANNED") == (
+        job["jobProcessDetails"],
+        job["description"],
+        job["targets"],
+        job["comment"],
+        job["reasonCode"],
+    )
+    _, told, _ = api.request("/index/jobs/old")
+    assert (REPORTED, {"SUCCEEDED": 1}, 3) == (told["reportedProcessDetails"], told["executions"], told["failures"])
+    assert (1, 0) == tuple(told["knownProcessDetails"][f"numberOf{state}Things"] for state in ("Succeeded", "Failed"))
+    members = ("description", "targets", "comment", "reasonCode")
+    assert ["the winter update", TARGETS, "done", "PLANNED"] == [told[name] for name in members]
+
+
+def test_what_ends_after_a_plain_cancellation_is_counted(api: Api) -> None:
+    """The `canceled` event counts what had ended by then; executions IN_PROGRESS go on, without another job event."""
+    topic = "$aws/events/job/stopped/canceled"
+    canceled = {"timestamp": T + 100, "status": "CANCELED", "jobProcessDetails": REPORTED}
+    ends = [event("stopped", thing, "failed", T + 110) for thing in ("a", "b", "c")]
+    api.apply((topic, canceled), event("stopped", "d", "succeeded", T + 120), *ends)
+    expected = {**REPORTED, "numberOfFailedThings": 3}
+    assert expected == api.client().describe_job(jobId="stopped")["job"]["jobProcessDetails"]
+    told = api.request("/index/jobs/stopped")[1]
+    assert (REPORTED, 3) == (told["reportedProcessDetails"], told["knownProcessDetails"]["numberOfFailedThings"])
+
+
+def test_what_no_message_reported_is_left_out(api: Api) -> None:
+    """No member is made up, and no execution is counted where none is known."""
+    api.apply(("$aws/things/t/jobs/bare/notify-namespace-n", {}))
+    assert {"jobArn", "jobId", "status", "namespaceId", "createdAt", "lastUpdatedAt"} == set(
+        api.client().describe_job(jobId="bare")["job"]
+    )
+    _, told, _ = api.request("/index/jobs/bare")
+    unknown = {"description", "targets", "comment", "reasonCode", "deploymentId", "deploymentName", "revision"}
+    assert not ({*unknown, "configurationArn", "reportedProcessDetails"} & set(told))
+    assert (False, {}, 0) == (told["isStatusReported"], told["executions"], told["failures"])
+
+
+def test_the_details_of_an_execution_come_back(api: Api) -> None:
+    """Through DescribeJobExecution, /index/ and the pages; the ARN is as it was reported."""
+    reported = {"progress": "12/100", "reason": "r" * 300}
+    api.apply(
+        (
+            "$aws/things/gw/jobs/j/get/accepted",
+            {
+                "thingArn": GATEWAY,
+                "execution": {"status": "IN_PROGRESS", "queuedAt": T, "executionNumber": 1, "statusDetails": reported},
+            },
+        )
+    )
+    execution = api.client().describe_job_execution(jobId="j", thingName="gw")["execution"]
+    assert ({"detailsMap": reported}, GATEWAY) == (execution["statusDetails"], execution["thingArn"])
+    (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
+    assert (reported, False, GATEWAY, []) == (
+        told["statusDetails"],
+        told["statusDetailsCut"],
+        told["thingArn"],
+        told["formerAttempts"],
+    )
+    for path in ("jobs/j", "things/gw"):
+        shown = read(f"{api.url}/ui/{path}").text
+        assert "progress: 12/100" in shown
+        assert f"reason: {'r' * 200}…" in shown
+
+
+def test_an_ended_execution_is_found_by_its_number(api: Api) -> None:
+    """A client asks for the number that it saw while the execution ran; the event of the end has none."""
+    api.apply(listed("d", "j", T, 1, T), event("j", "d", "succeeded", T + 5))
+    client = api.client()
+    found = client.describe_job_execution(jobId="j", thingName="d", executionNumber=1)["execution"]
+    assert ("SUCCEEDED", 1) == (found["status"], found["executionNumber"])
+    (summary,) = client.list_job_executions_for_job(jobId="j")["executionSummaries"]
+    assert 1 == summary["jobExecutionSummary"]["executionNumber"]
+
+
+def test_details_that_are_not_a_map_are_no_details(api: Api) -> None:
+    """PHP sends its empty map as `[]`: the rest of the event counts."""
+    topic, members = event("j", "t", "failed", T)
+    api.apply((topic, {**members, "statusDetails": []}))
+    execution = api.client().describe_job_execution(jobId="j", thingName="t")["execution"]
+    assert ("FAILED", False) == (execution["status"], "statusDetails" in execution)
+
+
+def test_details_that_were_too_long_to_keep_are_said_to_be_cut(api: Api) -> None:
+    """A reader would take what is left for all there was."""
+    reported = {f"key-{number}": "x" * 1024 for number in range(10, 40)}
+    api.apply(event("j", "t", "failed", T, **reported))
+    (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
+    assert told["statusDetailsCut"] is True
+    assert 0 < len(told["statusDetails"]) < len(reported)
+    assert "others were too long to keep" in read(f"{api.url}/ui/jobs/j").text
+
+
+RETRIES = (
+    listed("t", "j", T, 1, T),
+    event("j", "t", "failed", T + 10, reason="disk full"),
+    listed("t", "j", T + 11, 2, T + 11),
+    event("j", "t", "timed_out", T + 20),
+    listed("t", "j", T + 21, 3, T + 21),
+)
+
+
+def test_each_attempt_is_an_execution_of_its_own_in_awss_lists(api: Api) -> None:
+    """The latest of a thing first; found by its number; filters look at each."""
+    api.apply(*RETRIES)
+    client = api.client()
+    expected = [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")]
+    for pages in (
+        client.get_paginator("list_job_executions_for_job").paginate(jobId="j", PaginationConfig={"PageSize": 2}),
+        client.get_paginator("list_job_executions_for_thing").paginate(thingName="t", PaginationConfig={"PageSize": 1}),
+    ):
+        found = [one["jobExecutionSummary"] for page in pages for one in page["executionSummaries"]]
+        assert expected == [(one["executionNumber"], one["status"]) for one in found]
+    for number, status in expected:
+        one = client.describe_job_execution(jobId="j", thingName="t", executionNumber=number)["execution"]
+        assert (number, status) == (one["executionNumber"], one["status"])
+    assert {"reason": "disk full"} == one["statusDetails"]["detailsMap"]
+    assert 3 == client.describe_job_execution(jobId="j", thingName="t")["execution"]["executionNumber"]
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="Job execution 4 of j on t cannot be found"):
+        client.describe_job_execution(jobId="j", thingName="t", executionNumber=4)
+    failed = client.list_job_executions_for_job(jobId="j", status="FAILED")["executionSummaries"]
+    assert [1] == [one["jobExecutionSummary"]["executionNumber"] for one in failed]
+
+
+def test_an_execution_is_shown_as_its_current_attempt_with_the_former_ones(api: Api) -> None:
+    """A thing counts once, in /index/ and on the pages."""
+    api.apply(*RETRIES)
+    (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
+    assert ("QUEUED", 3, T + 21) == (told["state"], told["executionNumber"], told["seenPendingAt"])
+    assert [(2, "TIMED_OUT"), (1, "FAILED")] == [
+        (attempt["executionNumber"], attempt["state"]) for attempt in told["formerAttempts"]
+    ]
+    assert {"QUEUED": 1} == api.request("/index/jobs/j")[1]["executions"]
+    shown = read(f"{api.url}/ui/jobs/j").text
+    assert "Attempt 1 Failed" in shown
+    assert "reason: disk full" in shown
+
+
+DEPLOYMENT: Message = (
+    "$aws/things/t/jobs/notify-next-namespace-aws-gg-deployment",
+    {
+        "timestamp": T,
+        "execution": {
+            "jobId": "gg",
+            "status": "QUEUED",
+            "queuedAt": T,
+            "executionNumber": 1,
+            "jobDocument": {
+                "deploymentId": "d-1",
+                "deploymentName": "nightly",
+                "configurationArn": CONFIGURATION,
+                "components": {},
+            },
+        },
+    },
+)
+
+
+def test_a_greengrass_deployment_is_named(api: Api) -> None:
+    """Its name, its id and its revision, under /index/ and on the job's page."""
+    api.apply(DEPLOYMENT)
+    _, told, _ = api.request("/index/jobs/gg")
+    assert ("d-1", "nightly", CONFIGURATION, "7") == tuple(
+        told[name] for name in ("deploymentId", "deploymentName", "configurationArn", "revision")
+    )
+    assert "nightly, revision 7" in read(f"{api.url}/ui/jobs/gg").text
+
+
+def test_a_document_that_is_kept_is_answered(api: Api) -> None:
+    """As a text; where none is kept, the error names the setting that keeps them."""
+    api.apply(DEPLOYMENT, ("$aws/things/t/jobs/bare/notify-namespace-n", {}))
+    client = api.client()
+    document = client.get_job_document(jobId="gg")["document"]
+    assert isinstance(document, str)
+    assert '"deploymentName":"nightly"' in document
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="JOBINDEX_JOB_DOCUMENTS=keep"):
+        client.get_job_document(jobId="bare")
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="Job none cannot be found"):
+        client.get_job_document(jobId="none")
+
+
+def test_no_tags_are_known(api: Api) -> None:
+    """An empty answer, as no message reports any; without a resource it is not a valid question."""
+    answer = api.client().list_tags_for_resource(resourceArn=TARGETS[0])
+    assert {"ResponseMetadata"} == set(answer)
+    status, body, headers = api.request("/tags")
+    assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
+    expected = "1 validation error detected: Value null at 'resourceArn' failed to satisfy constraint: "
+    assert f"{expected}Member must not be null" == body["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/index/executions/waiting?thingGroupName=x", "longerThan, namespaceId, limit, after"),
+        ("/index/jobs/j?namespaceId=n", "jobId"),
+        ("/index/namespaces?Limit=1", "limit, after"),
+        ("/index/events?job=j", "jobId, thingName, namespaceId"),
+    ],
+)
+def test_a_misspelt_parameter_of_ours_is_refused(api: Api, path: str, known: str) -> None:
+    """It would answer for the whole fleet; AWS's operations ignore parameters that SDKs may add."""
+    status, body, headers = api.request(path)
+    assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
+    name = path.partition("?")[2].partition("=")[0]
+    assert (
+        f"at '{name}' failed to satisfy constraint: Member must be one of the known parameters: {known}"
+        in (body["message"])
+    )
+    assert 200 == api.request("/jobs?somethingNew=1")[0]
+
+
+def test_a_parameter_in_the_path_is_not_given_again(api: Api) -> None:
+    """It could name another job."""
+    api.apply(COMPLETED)
+    status, body, _ = api.request("/index/jobs/old?jobId=other")
+    assert (400, True) == (status, "at 'jobId' failed to satisfy constraint: Member must not be repeated" in str(body))
+
+
+def test_a_thing_group_can_be_unknown_here_and_exist_at_aws(api: Api) -> None:
+    """A first release asks for a group that no message has named."""
+    client = api.client()
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="hall cannot be found: it is not known here"):
+        client.list_jobs(thingGroupName="hall")
+
+
+def test_a_job_that_completed_with_failures_is_not_plainly_green(api: Api) -> None:
+    """On its page and in the list, with their number in words; an inferred status is said to be one."""
+    api.apply(
+        COMPLETED,
+        listed("a", "ok", T, 1, T),
+        event("ok", "a", "succeeded", T + 1),
+        ("$aws/events/job/ok/completed", {"timestamp": T + 2}),
+        listed("a", "running", T + 3, 1, T + 3),
+    )
+    rows = {row[0]: row[1] for row in read(f"{api.url}/ui/jobs").rows[1:]}
+    assert {"old": "Completed with 3 failures", "ok": "Completed", "running": "In progress inferred"} == rows
+    for job_id, drawn in (("old", "s-COMPLETED_WITH_FAILURES"), ("ok", "s-COMPLETED")):
+        classes = [value for _, name, value in read(f"{api.url}/ui/jobs/{job_id}").attributes if name == "class"]
+        assert f"badge {drawn}" in classes
+    assert "2 failed, 1 rejected, 39 succeeded" in read(f"{api.url}/ui/jobs/old").text
+
+
+def test_failed_executions_come_first_on_a_jobs_page(api: Api) -> None:
+    """Then the others, state by state, each once over the pages."""
+    things = [f"t-{number:03}" for number in range(120)]
+    api.apply(
+        *(listed(thing, "j", T, 1, T) for thing in things),
+        event("j", "t-077", "failed", T + 1, reason="disk full"),
+        event("j", "t-099", "rejected", T + 1),
+        *(event("j", thing, "succeeded", T + 1) for thing in things[:60]),
+    )
+    address = f"{api.url}/ui/jobs/j"
+    found: list[str] = []
+    while True:
+        shown = read(address)
+        found += shown.column(0)
+        following = [value for _, name, value in shown.attributes if name == "href" and "after=" in (value or "")]
+        if not following:
+            break
+        address = api.url + str(following[-1])
+    assert ["t-077", "t-099"] == found[:2]
+    assert sorted(things) == sorted(found)
+
+
+def test_a_rollout_in_stages_that_only_lists_show_has_no_history_of_completions(api: Api) -> None:
+    """A status that is inferred comes and goes; the reported completion is the only change."""
+    for number in range(3):
+        thing, queued_at = f"t-{number}", T + 100 * number
+        api.apply(
+            listed(thing, "j", queued_at, 1, queued_at),
+            (f"$aws/things/{thing}/jobs/notify-namespace-n", {"timestamp": queued_at + 50, "jobs": {}}),
+        )
+        assert ("COMPLETED", False) == tuple(
+            api.request("/index/jobs/j")[1][name] for name in ("status", "isStatusReported")
+        )
+    changes = api.request("/index/jobs/j/changes")[1]["changes"]
+    assert [("IN_PROGRESS", False)] == [(change["status"], change["isStatusReported"]) for change in changes]
+    api.apply(("$aws/events/job/j/completed", {"timestamp": T + 400}))
+    changes = api.request("/index/jobs/j/changes")[1]["changes"]
+    assert [("COMPLETED", True), ("IN_PROGRESS", False)] == [
+        (change["status"], change["isStatusReported"]) for change in changes
+    ]
+
+
+def test_a_stuck_execution_says_since_when_nothing_was_heard_of_it(api: Api) -> None:
+    """Its end may have been missed: an answer that leaves the state out, and a list that never comes."""
+    api.apply(
+        (
+            "$aws/things/t/jobs/notify-next",
+            {"timestamp": T + 5, "execution": {"jobId": "j", "status": "QUEUED", "queuedAt": T, "executionNumber": 1}},
+        ),
+        ("$aws/things/t/jobs/j/update/accepted", {"timestamp": T + 60}),
+        ("$aws/things/t/jobs/notify-next", {"timestamp": T + 60}),
+    )
+    (told,) = api.request("/index/executions/waiting")[1]["executions"]
+    assert ("QUEUED", T, T + 5) == (told["state"], told["waitingSince"], told["seenPendingAt"])
+    shown = read(f"{api.url}/ui/stuck")
+    assert "Nothing heard since" in shown.text
+    assert "2023-11-14 22:13:25 UTC" in shown.html
+    assert "nothing heard since it was seen pending" in read(f"{api.url}/ui/things/t").text

@@ -1,0 +1,881 @@
+"""Which attempt of an execution is current, and how each ended: each rule by example and its neighbours."""
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.core_reports import (
+    CANCELED,
+    DELETED,
+    FAILED,
+    IN_PROGRESS,
+    QUEUED,
+    REJECTED,
+    REMOVED,
+    SUCCEEDED,
+    TIMED_OUT,
+    T,
+    answer,
+    current,
+    event,
+    named_end,
+    shown,
+    sighting,
+    states,
+)
+
+from jobindex.model.attempts import LATE_SECONDS, AttemptView, ExecutionView
+from jobindex.model.execution import NO_VERSION, Details
+from jobindex.model.jobs import JobExecutionStatus
+from jobindex.model.lists import DecidedLists, PendingLists
+from jobindex.model.lives import Deletions, Life
+from jobindex.model.reports import UNTIMED, ExecutionReport, JobDeletion, ListEntry, PendingListReport
+from jobindex.model.views import ExecutionState
+
+AGAIN = [FAILED, TIMED_OUT, REMOVED]
+FOR_GOOD = [REJECTED, CANCELED, SUCCEEDED]
+LEFT_OUT = DecidedLists(is_left_out=True)
+
+
+def pending_list(listed_at: int, *entries: tuple[int, int]) -> PendingLists:
+    """Return the lists of a thing with one complete list, which holds attempts of job j."""
+    lists = PendingLists("t", None)
+    held = frozenset(ListEntry("j", queued, number) for queued, number in entries)
+    lists.merge(PendingListReport("t", None, listed_at, held))
+    return lists
+
+
+def details(text: str, second: int, rank: int, version: int = NO_VERSION) -> Details:
+    """Return details that were not cut."""
+    return Details(second, rank, version, text, is_cut=False)
+
+
+def test_events_are_published_up_to_five_seconds_late() -> None:
+    """The number is part of the rules."""
+    assert 5 == LATE_SECONDS
+
+
+# 1. Attempts
+
+
+def test_an_attempt_is_shown_with_all_its_values() -> None:
+    """Its own times, number and version; it waits since it was started."""
+    expected = ExecutionView(
+        current=AttemptView(
+            key=(T, 2),
+            state=ExecutionState.IN_PROGRESS,
+            execution_number=2,
+            version_number=3,
+            queued_at=T * 1000 + 250,
+            started_at=(T + 4) * 1000,
+            last_updated_at=(T + 4) * 1000,
+            ended_at=None,
+            details=details('{"a":"1"}', T + 4, 2, 3),
+        ),
+        former=[],
+        seen_at=T + 9,
+        waiting_since=(T + 4) * 1000,
+        is_left_out=False,
+    )
+    told = sighting(T + 0.25, 2, heard=T + 9, started=T + 4, version_number=3, status_details='{"a":"1"}')
+    view = shown(told)
+    assert view is not None
+    assert expected == view._replace(former=[*view.former])
+    assert not view.is_untimed_end
+
+
+def test_an_attempt_of_which_little_is_known() -> None:
+    """Whatever was not reported is None; it waits since it was queued."""
+    expected = ExecutionView(
+        current=AttemptView(
+            key=(T, -1),
+            state=ExecutionState.QUEUED,
+            execution_number=None,
+            version_number=None,
+            queued_at=T * 1000,
+            started_at=None,
+            last_updated_at=None,
+            ended_at=None,
+            details=None,
+        ),
+        former=(),
+        seen_at=None,
+        waiting_since=T * 1000,
+        is_left_out=False,
+    )
+    assert expected == shown(ExecutionReport("j", "t", QUEUED, queued_at=T * 1000))
+
+
+def test_an_attempt_that_ended_with_all_its_values() -> None:
+    """Number, version and start may come with the loose end; it waits no longer."""
+    end = answer(SUCCEEDED, T + 8.5, 1, version_number=4, started_at=(T + 3) * 1000, status_details='{"p":"done"}')
+    expected = AttemptView(
+        key=(T, -1),
+        state=ExecutionState.SUCCEEDED,
+        execution_number=1,
+        version_number=4,
+        queued_at=T * 1000,
+        started_at=(T + 3) * 1000,
+        last_updated_at=T * 1000 + 8500,
+        ended_at=T * 1000 + 8500,
+        details=details('{"p":"done"}', T + 8, 8, 4),
+    )
+    view = shown(sighting(T, None, version_number=1), end)
+    assert view is not None
+    assert (expected, None, T, False) == (view.current, view.waiting_since, view.seen_at, view.is_untimed_end)
+
+
+def test_the_greatest_attempt_is_current() -> None:
+    """By its second, then by its number."""
+    assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T, 1), sighting(T, 2))
+    assert [(1, "QUEUED"), (2, "ENDED")] == states(sighting(T + 1, 1), sighting(T, 2))
+    assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T + 0.9, 1), sighting(T, 2))
+
+
+def test_a_message_with_queued_at_and_no_number_is_about_the_attempt_of_that_second_with_the_greatest_number() -> None:
+    """Only if no number of that second is known it is an attempt of its own."""
+    assert [(2, "FAILED"), (1, "ENDED")] == states(sighting(T, 1), sighting(T, 2), named_end(FAILED, T, T + 3, None))
+    assert [(1, "QUEUED"), (None, "FAILED")] == states(sighting(T + 1, 1), named_end(FAILED, T, T + 3, None))
+
+
+def test_a_message_without_numbers_changes_no_number() -> None:
+    """Case 4: the number that a list gave stays when an event without one ends it."""
+    view = current(sighting(T, 1, version_number=1), event(SUCCEEDED, T + 5))
+    assert (1, 1, ExecutionState.SUCCEEDED) == (view.execution_number, view.version_number, view.state)
+
+
+@pytest.mark.parametrize("status", [*AGAIN, *FOR_GOOD])
+def test_an_end_that_names_its_attempt_ends_it(status: JobExecutionStatus) -> None:
+    """However late it is sighted: a list may be old."""
+    view = shown(sighting(T, heard=T + 100), named_end(status, T, T + 50))
+    assert view is not None
+    assert (status.value, (T + 50) * 1000) == (view.current.state.value, view.current.ended_at)
+
+
+def test_an_end_without_a_time_that_names_its_attempt() -> None:
+    """It has ended at an unknown time."""
+    view = shown(ExecutionReport("j", "t", FAILED, queued_at=T * 1000))
+    assert view is not None
+    assert (ExecutionState.FAILED, None, True) == (view.current.state, view.current.ended_at, view.is_untimed_end)
+
+
+# 3. Loose reports that can be of the current attempt
+
+
+@pytest.mark.parametrize(("second", "state"), [(T - 1, "QUEUED"), (T, "SUCCEEDED"), (T + 1, "SUCCEEDED")])
+def test_a_loose_end_before_the_attempt_was_queued_is_not_its_own(second: int, state: str) -> None:
+    """In whole seconds: AWS's lists know nothing finer."""
+    assert state == current(sighting(T + 0.9), event(SUCCEEDED, second)).state
+
+
+@pytest.mark.parametrize(("number", "state"), [(1, "QUEUED"), (2, "SUCCEEDED"), (3, "SUCCEEDED"), (None, "SUCCEEDED")])
+def test_a_loose_end_of_a_lesser_number_is_not_of_the_attempt(number: int | None, state: str) -> None:
+    """Its number, if given, is not less."""
+    assert state == current(sighting(T, 2), event(SUCCEEDED, T + 9, number)).state
+
+
+def test_a_loose_end_of_a_number_is_of_an_attempt_without_one() -> None:
+    """No number is less than every other."""
+    assert (ExecutionState.SUCCEEDED, 0) == (
+        (view := current(sighting(T, None), event(SUCCEEDED, T + 9, 0))).state,
+        view.execution_number,
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "number", "state"),
+    [
+        (T - 1, None, "QUEUED"),
+        (T, None, "IN_PROGRESS"),
+        (T + 1, 1, "QUEUED"),
+        (T + 1, 2, "IN_PROGRESS"),
+        (T + 1, 3, "IN_PROGRESS"),
+    ],
+)
+def test_a_loose_in_progress_that_can_be_of_the_attempt(second: int, number: int | None, state: str) -> None:
+    """By second and number, too."""
+    assert state == current(sighting(T, 2), answer(IN_PROGRESS, second, number)).state
+
+
+# 4. The ends of earlier attempts
+
+
+def test_a_retry_in_a_group_that_a_thing_rejoins() -> None:
+    """Case 1: the removal belongs to the attempt before, as the next was queued in that second."""
+    told = [sighting(T - 60, 1), event(REMOVED, T), sighting(T, 2), sighting(T, 2, heard=T + 1800)]
+    assert [(2, "QUEUED"), (1, "REMOVED")] == states(*told)
+    view = shown(*told)
+    assert view is not None
+    assert (T + 1800, T * 1000) == (view.seen_at, view.waiting_since)
+
+
+def test_an_event_two_seconds_late_is_of_the_attempt_before() -> None:
+    """Case 2."""
+    told = [sighting(T - 60, 1), sighting(T, 2), event(FAILED, T + 2), sighting(T, 2, heard=T + 1800)]
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(*told)
+
+
+def test_an_event_a_second_before_the_retry() -> None:
+    """Case 3."""
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T - 60, 1), event(FAILED, T - 1), sighting(T, 2))
+
+
+@pytest.mark.parametrize("status", AGAIN)
+@pytest.mark.parametrize(("late", "expected"), [(0, "former"), (5, "former"), (6, "current")])
+def test_an_end_after_which_aws_queues_again_may_be_late(status: JobExecutionStatus, late: int, expected: str) -> None:
+    """FAILED, TIMED_OUT or REMOVED, at most five seconds after the next attempt was queued."""
+    found = states(sighting(T - 60, 1), sighting(T, 2), event(status, T + late))
+    ended = [(2, "QUEUED"), (1, status.value)] if expected == "former" else [(2, status.value), (1, "ENDED")]
+    assert ended == found
+
+
+@pytest.mark.parametrize("status", FOR_GOOD)
+@pytest.mark.parametrize(("late", "is_former"), [(-1, True), (0, False), (5, False)])
+def test_another_end_is_of_the_attempt_before_only_before_the_next(
+    status: JobExecutionStatus, late: int, *, is_former: bool
+) -> None:
+    """AWS queues nothing again after it."""
+    found = states(sighting(T - 60, 1), sighting(T, 2), event(status, T + late))
+    assert ([(2, "QUEUED"), (1, status.value)] if is_former else [(2, status.value), (1, "ENDED")]) == found
+
+
+@pytest.mark.parametrize(("late", "is_former"), [(-1, True), (0, True), (1, False)])
+def test_an_answer_is_not_late(late: int, *, is_former: bool) -> None:
+    """It is given at once."""
+    found = states(sighting(T - 60, 1), sighting(T, 2), answer(FAILED, T + late))
+    assert ([(2, "QUEUED"), (1, "FAILED")] if is_former else [(2, "FAILED"), (1, "ENDED")]) == found
+
+
+@pytest.mark.parametrize(("second", "is_former"), [(T - 61, False), (T - 60, True)])
+def test_an_end_before_an_attempt_was_queued_is_not_dealt_to_it(second: int, *, is_former: bool) -> None:
+    """Nor to any other."""
+    found = states(sighting(T - 60, 1), sighting(T, 2), event(FAILED, second))
+    assert [(2, "QUEUED"), (1, "FAILED" if is_former else "ENDED")] == found
+
+
+def test_each_earlier_attempt_takes_the_earliest_end() -> None:
+    """In the order of attempts; what is left is of the current one."""
+    attempts = [sighting(T, 1), sighting(T + 10, 2), sighting(T + 20, 3)]
+    ends = [event(FAILED, T + 5), event(TIMED_OUT, T + 12), event(SUCCEEDED, T + 25)]
+    assert [(3, "SUCCEEDED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*attempts, *ends)
+    assert [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*attempts, *ends[:2])
+    assert [(3, "QUEUED"), (2, "ENDED"), (1, "FAILED")] == states(*attempts, ends[0])
+
+
+def test_an_end_without_a_number_names_no_attempt_without_one() -> None:
+    """What was not dealt to the earlier attempt is of the current one alone."""
+    found = states(sighting(T - 60, None), sighting(T, None), event(SUCCEEDED, T + 9))
+    assert [(None, "SUCCEEDED"), (None, "ENDED")] == found
+
+
+def test_an_end_is_dealt_once() -> None:
+    """Three attempts within a second, with two ends: the current one is not ended by what another took."""
+    told = [sighting(T, 1), sighting(T, 2), sighting(T, 3), event(FAILED, T), event(FAILED, T + 1)]
+    assert [(3, "QUEUED"), (2, "FAILED"), (1, "FAILED")] == states(*told)
+    assert [(3, "FAILED"), (2, "FAILED"), (1, "FAILED")] == states(*told, event(FAILED, T + 2))
+
+
+def test_a_gap_in_the_numbers_is_one_attempt_that_no_message_showed() -> None:
+    """It takes an end before the attempt behind it does, and is shown if it lacks one number only."""
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T, 2), event(FAILED, T - 3))
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T, 2), event(FAILED, T + 5))
+    assert [(2, "FAILED")] == states(sighting(T, 2), event(FAILED, T + 6))
+    assert [(1, "FAILED")] == states(sighting(T, 1), event(FAILED, T + 5))
+    assert [(None, "FAILED")] == states(sighting(T, None), event(FAILED, T + 5))
+    told = [sighting(T - 9, 2), sighting(T, 4), event(FAILED, T - 20), event(TIMED_OUT, T - 5)]
+    assert [(4, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*told)
+    assert [(4, "QUEUED"), (3, "REMOVED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*told, event(REMOVED, T - 1))
+
+
+def test_an_attempt_in_a_gap_is_shown_with_what_its_end_says() -> None:
+    """It has no times but its end."""
+    view = shown(sighting(T, 2), event(FAILED, T - 3, version_number=7, status_details='{"a":"1"}'))
+    expected = AttemptView(
+        key=None,
+        state=ExecutionState.FAILED,
+        execution_number=1,
+        version_number=7,
+        queued_at=None,
+        started_at=None,
+        last_updated_at=(T - 3) * 1000,
+        ended_at=(T - 3) * 1000,
+        details=details('{"a":"1"}', T - 3, 4, 7),
+    )
+    assert view is not None
+    assert [expected] == view.former
+
+
+def test_a_gap_between_attempts_takes_the_end_of_its_window() -> None:
+    """The first attempt has its own end, the gap the next one."""
+    told = [sighting(T, 1), sighting(T + 20, 3), event(FAILED, T + 5), event(TIMED_OUT, T + 15)]
+    assert [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*told)
+    assert [(3, "QUEUED"), (1, "FAILED")] == states(*told[:3])
+
+
+def test_events_and_answers_are_dealt_out_apart() -> None:
+    """Both report the same end; neither is left over for the current attempt."""
+    told = [sighting(T - 60, 1), sighting(T, 2), answer(FAILED, T - 1, version_number=3), event(FAILED, T + 1)]
+    view = shown(*told)
+    assert view is not None
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(*told)
+    assert (3, (T + 1) * 1000) == (view.former[0].version_number, view.former[0].ended_at)
+
+
+def test_an_end_that_bears_a_number_is_not_dealt_out() -> None:
+    """It is of that attempt, and else of the current one if its number is not less."""
+    first, second = sighting(T - 60, 1), sighting(T, 2)
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(first, second, event(FAILED, T + 1000, 1))
+    assert [(2, "FAILED"), (1, "ENDED")] == states(first, second, event(FAILED, T, 2))
+    assert [(3, "FAILED"), (1, "ENDED")] == states(first, second, event(FAILED, T, 3))
+    assert [(2, "QUEUED"), (1, "ENDED")] == states(first, second, event(FAILED, T - 61, 1))
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(first, second, event(FAILED, T - 60, 1))
+
+
+def test_an_earlier_attempt_that_only_its_end_reports() -> None:
+    """With a number that no attempt has, less than the current one's."""
+    assert [(3, "QUEUED"), (2, "FAILED"), (1, "TIMED_OUT")] == states(
+        sighting(T, 3), event(FAILED, T - 1, 2), event(TIMED_OUT, T - 5, 1)
+    )
+    assert [(3, "QUEUED"), (0, "FAILED")] == states(sighting(T, 3), event(FAILED, T - 1, 0))
+
+
+def test_the_end_that_names_an_earlier_attempt_counts_before_those_dealt_to_it() -> None:
+    """By its queuedAt; of those by number and those dealt out the greatest."""
+    told = [sighting(T - 60, 1), sighting(T, 2)]
+    assert [(2, "QUEUED"), (1, "TIMED_OUT")] == states(*told, named_end(TIMED_OUT, T - 60, T - 9), event(FAILED, T - 5))
+    assert [(2, "QUEUED"), (1, "REMOVED")] == states(*told, event(REMOVED, T - 5, 1), event(FAILED, T - 9))
+    assert [(2, "QUEUED"), (1, "FAILED")] == states(*told, event(REMOVED, T - 9, 1), event(FAILED, T - 5))
+    found = states(*told, event(REMOVED, T - 9, 1), event(FAILED, T - 5, 1))
+    assert [(2, "QUEUED"), (1, "FAILED")] == found
+
+
+def test_former_attempts_come_latest_first() -> None:
+    """By when they were queued, or ended if only that is known, and by number."""
+    view = shown(sighting(T, 2), sighting(T + 30, 9), sighting(T, 1), event(FAILED, T + 10, 4))
+    assert view is not None
+    assert [4, 2, 1] == [one.execution_number for one in view.former]
+    view = shown(sighting(T + 30, 9), ExecutionReport("j", "t", FAILED, heard_at=T, execution_number=0))
+    assert view is not None
+    assert [(0, None)] == [(one.execution_number, one.ended_at) for one in view.former]
+
+
+def test_the_deletion_of_an_earlier_attempt_removes_it() -> None:
+    """By its number."""
+    told = [sighting(T - 60, 1), sighting(T - 30, 2), sighting(T, 3)]
+    assert [(3, "QUEUED"), (2, "ENDED")] == states(*told, event(DELETED, T + 9, 1))
+    assert [(1, "QUEUED"), (None, "ENDED")] == states(
+        sighting(T, 1), ExecutionReport("j", "t", QUEUED, queued_at=(T - 5) * 1000), event(DELETED, T - 1, 0)
+    )
+
+
+# 5. The end of the current attempt
+
+
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [
+        ([event(FAILED, T + 1), event(SUCCEEDED, T + 1)], "SUCCEEDED"),
+        ([event(FAILED, T + 2), event(SUCCEEDED, T + 1)], "FAILED"),
+        ([event(FAILED, T + 1.9), event(SUCCEEDED, T + 1.1)], "SUCCEEDED"),
+    ],
+)
+def test_of_what_is_left_the_greatest_counts(ends: list[ExecutionReport], state: str) -> None:
+    """By second and rank."""
+    assert state == current(sighting(T), *ends).state
+
+
+@pytest.mark.parametrize(("seen", "state"), [(T + 9, "FAILED"), (T + 10, "QUEUED")])
+@pytest.mark.parametrize("ends", [[answer(FAILED, T + 9)], [event(FAILED, T + 9)]], ids=["answer", "event"])
+def test_a_sighting_later_than_the_end_reopens_the_attempt(seen: int, state: str, ends: list[ExecutionReport]) -> None:
+    """If an earlier attempt has no end of its own, this may be it."""
+    assert state == current(sighting(T - 60, 1), sighting(T, 2, heard=seen), *ends).state
+
+
+@pytest.mark.parametrize("number", [None, 0, 1])
+@pytest.mark.parametrize(("seen", "state"), [(T + 14, "FAILED"), (T + 15, "QUEUED")])
+def test_a_list_written_before_the_end_does_not_reopen_a_first_attempt(
+    seen: int, state: str, number: int | None
+) -> None:
+    """Up to five seconds later: the first attempt has no earlier ones."""
+    assert state == current(sighting(T, number, heard=seen), event(FAILED, T + 9)).state
+
+
+@pytest.mark.parametrize(("seen", "state"), [(T + 14, "SUCCEEDED"), (T + 15, "QUEUED")])
+@pytest.mark.parametrize(
+    "former_end",
+    [event(FAILED, T - 1), event(FAILED, T - 1, 1), named_end(FAILED, T - 60, T - 1)],
+    ids=["dealt", "numbered", "named"],
+)
+def test_nor_an_attempt_whose_earlier_ones_have_their_ends(seen: int, state: str, former_end: ExecutionReport) -> None:
+    """Each has one of its own: dealt out, with its number or with its queuedAt."""
+    told = [sighting(T - 60, 1), sighting(T, 2, heard=seen), former_end, event(SUCCEEDED, T + 9)]
+    assert state == current(*told).state
+
+
+@pytest.mark.parametrize(
+    ("former", "state"),
+    [
+        ([event(FAILED, T - 9)], "QUEUED"),
+        ([event(FAILED, T - 9), event(FAILED, T - 1)], "QUEUED"),
+        ([sighting(T - 20, 2), event(FAILED, T - 9), event(FAILED, T - 1)], "QUEUED"),
+        ([sighting(T - 20, 2), event(FAILED, T - 25), event(FAILED, T - 1)], "SUCCEEDED"),
+        ([sighting(T - 20, 1), event(FAILED, T - 9), event(FAILED, T - 1)], "SUCCEEDED"),
+        ([sighting(T - 20, 1), event(FAILED, T - 9)], "QUEUED"),
+    ],
+)
+def test_numbers_that_no_message_showed_are_earlier_attempts_too(former: list[ExecutionReport], state: str) -> None:
+    """Two that are missing are one gap, which has one end; so it is not known that every one has its own."""
+    told = [*former, sighting(T, 3, heard=T + 14), event(SUCCEEDED, T + 9)]
+    assert state == current(*told).state
+
+
+def test_an_answer_and_an_event_have_their_own_ends_before() -> None:
+    """An answer is not believed beyond a later sighting because an event ended the attempt before."""
+    told = [sighting(T - 60, 1), sighting(T, 2, heard=T + 12), event(FAILED, T - 1), answer(SUCCEEDED, T + 9)]
+    assert "QUEUED" == current(*told).state
+    assert "SUCCEEDED" == current(*told, answer(FAILED, T - 1)).state
+
+
+@pytest.mark.parametrize(("published", "state"), [(T + 3, "FAILED"), (T + 4, "QUEUED")])
+def test_an_end_that_can_be_of_an_earlier_life_is_not_believed_beyond_a_sighting(published: int, state: str) -> None:
+    """Later than five seconds after its deletion was published it is of this one."""
+    life = Life(Deletions(T * 1000, published), T * 1000)
+    assert state == current(sighting(T, 1, heard=T + 14), event(FAILED, T + 9), life=life).state
+
+
+def test_milliseconds_do_not_part_an_answer_and_its_event() -> None:
+    """Case 18: executions compare by the second."""
+    told = sighting(T - 9, started=T - 5, heard=T), answer(IN_PROGRESS, T + 0.5), event(SUCCEEDED, T)
+    assert "SUCCEEDED" == current(*told).state
+
+
+# 6. What a list leaves out
+
+
+def test_an_attempt_that_a_list_leaves_out_has_ended() -> None:
+    """With an unknown outcome, at an unknown time."""
+    view = shown(sighting(T), lists=LEFT_OUT)
+    assert view is not None
+    assert ExecutionState.ENDED == view.current.state
+    assert (None, True, True, None) == (
+        view.current.ended_at,
+        view.is_left_out,
+        view.is_untimed_end,
+        view.waiting_since,
+    )
+
+
+def test_the_last_own_end_tells_how_it_ended() -> None:
+    """Though it is earlier than the last sighting."""
+    told = sighting(T, heard=T + 100), event(FAILED, T + 9), event(SUCCEEDED, T + 10)
+    view = shown(*told, lists=LEFT_OUT)
+    assert view is not None
+    assert (ExecutionState.SUCCEEDED, (T + 10) * 1000, True) == (
+        view.current.state,
+        view.current.ended_at,
+        view.is_left_out,
+    )
+
+
+@pytest.mark.parametrize(("second", "state"), [(T, "ENDED"), (T + 1, "FAILED")])
+def test_an_end_dealt_to_an_earlier_attempt_tells_if_there_is_no_other(second: int, state: str) -> None:
+    """If it is later than the second in which the current one was queued."""
+    assert state == current(sighting(T - 60, 1), sighting(T, 2), event(FAILED, second), lists=LEFT_OUT).state
+
+
+def test_an_attempt_that_has_ended_is_not_left_out() -> None:
+    """Lists are asked only about what is pending without them."""
+    view = shown(sighting(T), event(FAILED, T + 1), lists=LEFT_OUT)
+    assert view is not None
+    assert not view.is_left_out
+
+
+def test_lists_are_asked_about_the_current_attempt() -> None:
+    """With its second, its number, its last sighting, and whether it has been started."""
+
+    class Asked:
+        def leave_out(self, *attempt: object, **known: object) -> bool:
+            asked.append((attempt, known))
+            return False
+
+    asked: list[Any] = []
+    shown(sighting(T, 1, heard=T + 3), sighting(T + 5, 2, heard=T + 7), lists=Asked())
+    assert (("j", T + 5, 2), {"seen_at": T + 7, "is_started": False}) == asked[0]
+    asked.clear()
+    shown(sighting(T, 1, started=T + 1, heard=T + 3), lists=Asked())
+    assert (("j", T, 1), {"seen_at": T + 3, "is_started": True}) == asked[0]
+    asked.clear()
+    shown(answer(IN_PROGRESS, T + 1), lists=Asked())
+    assert (("j", UNTIMED, -1), {"seen_at": T + 1, "is_started": True}) == asked[0]
+    asked.clear()
+    shown(answer(QUEUED, T + 1), lists=Asked())
+    assert (("j", UNTIMED, -1), {"seen_at": T + 1, "is_started": False}) == asked[0]
+
+
+def test_two_lists_of_one_second() -> None:
+    """Case 19: the second one, without the entry, ends it; it had been queued before."""
+    both = pending_list(T + 5, (T, 1))
+    both.merge(PendingListReport("t", None, T + 5))
+    assert "ENDED" == current(sighting(T, heard=T + 5), lists=both).state
+    assert "QUEUED" == current(sighting(T, heard=T + 5), lists=pending_list(T + 5, (T, 1))).state
+
+
+def test_a_list_that_is_cut() -> None:
+    """Case 20: J would sort before the last entry of a list of ten, which does not hold it."""
+    lists = PendingLists("t", None)
+    lists.merge(PendingListReport("t", None, T + 9, last_entry=(True, T + 1)))
+    assert "ENDED" == current(sighting(T, heard=T + 2), lists=lists).state
+    assert "QUEUED" == current(sighting(T + 1, heard=T + 2), lists=lists).state
+
+
+# 7. IN_PROGRESS or QUEUED
+
+
+@pytest.mark.parametrize(("second", "state"), [(T + 8, "QUEUED"), (T + 9, "IN_PROGRESS"), (T + 10, "IN_PROGRESS")])
+def test_a_loose_in_progress_is_not_earlier_than_the_last_sighting_as_queued(second: int, state: str) -> None:
+    """Else it is of an earlier attempt."""
+    assert state == current(sighting(T, heard=T + 9), answer(IN_PROGRESS, second)).state
+
+
+def test_a_sighting_in_progress_counts_whenever_it_was() -> None:
+    """An attempt never goes back to QUEUED."""
+    assert "IN_PROGRESS" == current(sighting(T, heard=T + 5, started=T + 1), sighting(T, heard=T + 9)).state
+
+
+def test_a_loose_queued_starts_nothing() -> None:
+    """It says nothing that the attempt does not."""
+    view = current(sighting(T, heard=T + 1), answer(QUEUED, T + 5))
+    assert ("QUEUED", (T + 5) * 1000) == (view.state, view.last_updated_at)
+
+
+def test_a_start_that_only_an_answer_reports() -> None:
+    """It waits since it was queued, as the answer may be of a later update."""
+    view = shown(sighting(T), answer(IN_PROGRESS, T + 9, started_at=(T + 3) * 1000, version_number=6))
+    assert view is not None
+    assert ((T + 3) * 1000, 6, (T + 9) * 1000) == (
+        view.current.started_at,
+        view.current.version_number,
+        view.current.last_updated_at,
+    )
+    assert T * 1000 == view.waiting_since
+
+
+def test_an_attempt_that_is_queued_waits_since_it_was_queued() -> None:
+    """Whatever start was reported: it is not IN_PROGRESS."""
+    view = shown(sighting(T)._replace(started_at=(T + 3) * 1000))
+    assert view is not None
+    assert (ExecutionState.QUEUED, T * 1000) == (view.current.state, view.waiting_since)
+
+
+def test_an_attempt_that_was_started_at_the_beginning_of_time() -> None:
+    """Zero is a time."""
+    view = shown(ExecutionReport("j", "t", IN_PROGRESS, heard_at=5, queued_at=0, started_at=0))
+    assert view is not None
+    assert (0, 0, 0) == (view.current.queued_at, view.current.started_at, view.waiting_since)
+
+
+# Details of the current attempt
+
+
+def test_the_details_of_a_loose_report_since_the_last_sighting_as_queued_are_the_attempts() -> None:
+    """Case 8: earlier ones are of an earlier attempt."""
+    shown_details = current(sighting(T, heard=T + 9), answer(IN_PROGRESS, T + 9, status_details='{"p":"1"}')).details
+    assert details('{"p":"1"}', T + 9, 2) == shown_details
+    assert current(sighting(T, heard=T + 9), answer(IN_PROGRESS, T + 8, status_details='{"p":"1"}')).details is None
+    told = sighting(T, heard=T + 9), event(FAILED, T + 20), answer(FAILED, T + 20, status_details='{"p":"1"}')
+    assert details('{"p":"1"}', T + 20, 4) == current(*told).details
+
+
+def test_an_answer_of_the_same_end_gives_the_event_its_details() -> None:
+    """An event after an answer may lack its version and its details, and is the greater of the two."""
+    view = current(
+        sighting(T), answer(SUCCEEDED, T + 8, version_number=4, status_details='{"p":"1"}'), event(SUCCEEDED, T + 9)
+    )
+    assert (4, details('{"p":"1"}', T + 8, 8, 4), (T + 9) * 1000) == (
+        view.version_number,
+        view.details,
+        view.ended_at,
+    )
+
+
+def test_another_end_gives_the_attempt_nothing() -> None:
+    """Of another status, whatever it says."""
+    view = current(
+        sighting(T), answer(FAILED, T + 8, version_number=4, status_details='{"p":"1"}'), event(SUCCEEDED, T + 9)
+    )
+    assert (None, None, (T + 9) * 1000) == (view.version_number, view.details, view.last_updated_at)
+
+
+def test_the_greatest_details_count() -> None:
+    """Of the attempt and of its end."""
+    end = event(SUCCEEDED, T + 9, status_details='{"p":"end"}')
+    assert details('{"p":"end"}', T + 9, 8) == current(sighting(T, status_details='{"p":"0"}'), end).details
+    later = named_end(SUCCEEDED, T, T + 10, status_details='{"p":"named"}')
+    assert details('{"p":"named"}', T + 10, 8) == current(later, end).details
+
+
+def test_an_earlier_attempt_has_its_own_details() -> None:
+    """Each attempt has those of its own reports."""
+    view = shown(
+        sighting(T - 60, 1, status_details='{"p":"1"}'),
+        sighting(T, 2, status_details='{"p":"2"}'),
+        event(FAILED, T - 1, status_details='{"p":"end"}'),
+    )
+    assert view is not None
+    assert [details('{"p":"2"}', T, 1), details('{"p":"end"}', T - 1, 4)] == [
+        view.current.details,
+        view.former[0].details,
+    ]
+
+
+# 7. Without any attempt
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ([answer(IN_PROGRESS, T + 2), event(SUCCEEDED, T + 1)], "IN_PROGRESS"),
+        ([answer(IN_PROGRESS, T + 1), event(SUCCEEDED, T + 1)], "SUCCEEDED"),
+        ([answer(IN_PROGRESS, T + 1.9), event(SUCCEEDED, T + 1.1)], "SUCCEEDED"),
+        ([event(FAILED, T + 1), event(SUCCEEDED, T + 1)], "SUCCEEDED"),
+        ([answer(QUEUED, T + 1), answer(IN_PROGRESS, T + 1)], "IN_PROGRESS"),
+        ([answer(QUEUED, T + 2), answer(IN_PROGRESS, T + 1)], "QUEUED"),
+        ([answer(QUEUED, None), answer(IN_PROGRESS, None)], "IN_PROGRESS"),
+        ([answer(QUEUED, T), answer(SUCCEEDED, None)], "QUEUED"),
+    ],
+)
+def test_without_an_attempt_the_greatest_report_counts(told: list[ExecutionReport], state: str) -> None:
+    """By second and rank."""
+    assert state == current(*told).state
+
+
+def test_without_an_attempt_all_values() -> None:
+    """The greatest of the report that counts and of those that show it pending."""
+    last = event(FAILED, T + 9.5, 2, status_details='{"a":"1"}')
+    told = answer(IN_PROGRESS, T + 3, 1, version_number=5, started_at=(T + 1) * 1000, status_details='{"b":"1"}')
+    expected = ExecutionView(
+        current=AttemptView(
+            key=None,
+            state=ExecutionState.FAILED,
+            execution_number=2,
+            version_number=5,
+            queued_at=None,
+            started_at=(T + 1) * 1000,
+            last_updated_at=T * 1000 + 9500,
+            ended_at=T * 1000 + 9500,
+            details=details('{"a":"1"}', T + 9, 4),
+        ),
+        former=[],
+        seen_at=T + 3,
+        waiting_since=None,
+        is_left_out=False,
+    )
+    assert expected == shown(told, last)
+
+
+@pytest.mark.parametrize(
+    ("told", "since"),
+    [
+        ([answer(IN_PROGRESS, T + 3, started_at=(T + 1) * 1000)], (T + 1) * 1000),
+        ([answer(IN_PROGRESS, T + 3)], (T + 3) * 1000),
+        ([answer(QUEUED, T + 3)], (T + 3) * 1000),
+        ([answer(QUEUED, None)], None),
+        ([event(FAILED, T + 3)], None),
+    ],
+)
+def test_without_an_attempt_it_waits_since_the_first_known_time(told: list[ExecutionReport], since: int | None) -> None:
+    """Its start, else the greatest time of its status."""
+    view = shown(*told)
+    assert view is not None
+    assert (since, None if told[0].is_event or told[0].time < 0 else T + 3) == (view.waiting_since, view.seen_at)
+
+
+def test_without_an_attempt_earlier_numbers_are_former() -> None:
+    """Ends with lesser numbers."""
+    assert [(3, "SUCCEEDED"), (2, "FAILED"), (1, "TIMED_OUT")] == states(
+        event(FAILED, T + 2, 2), event(TIMED_OUT, T + 1, 1), event(SUCCEEDED, T + 5, 3)
+    )
+    assert [(None, "SUCCEEDED")] == states(event(FAILED, T + 2, 2), event(SUCCEEDED, T + 5))
+
+
+def test_without_an_attempt_an_answer_and_the_event_of_its_end_make_one() -> None:
+    """The number is the event's, the version and the details are the answer's, whichever of them is the greater."""
+    told = event(FAILED, T + 5, 2), answer(FAILED, T + 5, version_number=3, status_details='{"a":"1"}')
+    view = current(*told)
+    assert (2, 3, details('{"a":"1"}', T + 5, 4, 3)) == (view.execution_number, view.version_number, view.details)
+    assert [(2, "FAILED"), (1, "TIMED_OUT")] == states(*told, event(TIMED_OUT, T + 1, 1))
+    assert [(None, "FAILED")] == states(event(FAILED, T + 4, 2), answer(FAILED, T + 5))
+    assert [(None, "FAILED")] == states(event(TIMED_OUT, T + 5, 2), answer(FAILED, T + 5))
+
+
+def test_without_an_attempt_a_later_list_ends_it() -> None:
+    """Only if it is pending."""
+    view = shown(answer(IN_PROGRESS, T + 3), lists=LEFT_OUT)
+    assert view is not None
+    assert (ExecutionState.ENDED, None, True, None) == (
+        view.current.state,
+        view.current.ended_at,
+        view.is_left_out,
+        view.waiting_since,
+    )
+    view = shown(event(SUCCEEDED, T + 3), lists=LEFT_OUT)
+    assert view is not None
+    assert (ExecutionState.SUCCEEDED, False) == (view.current.state, view.is_left_out)
+
+
+@pytest.mark.parametrize(("listed_at", "state"), [(T + 2, "QUEUED"), (T + 3, "QUEUED"), (T + 4, "ENDED")])
+def test_without_an_attempt_a_list_of_its_second_says_nothing(listed_at: int, state: str) -> None:
+    """It is not known when it was queued."""
+    assert state == current(answer(QUEUED, T + 3), lists=pending_list(listed_at)).state
+
+
+# 8. Deletion
+
+
+@pytest.mark.parametrize("end", [[], [event(SUCCEEDED, T + 9)], [named_end(FAILED, T, T + 9)]])
+def test_a_deleted_event_removes_an_execution(end: list[ExecutionReport]) -> None:
+    """However it ended, and if no message says so."""
+    assert shown(sighting(T), *end, event(DELETED, T + 9)) is None
+
+
+@pytest.mark.parametrize(("deleted_at", "is_gone"), [(T - 1, False), (T, True)])
+def test_a_deletion_before_the_attempt_was_queued_is_of_an_earlier_one(deleted_at: int, *, is_gone: bool) -> None:
+    """In whole seconds."""
+    view = shown(ExecutionReport("j", "t", QUEUED, queued_at=T * 1000 + 900), event(DELETED, deleted_at))
+    assert is_gone == (view is None)
+
+
+@pytest.mark.parametrize(("seen", "is_gone"), [(T + 14, True), (T + 15, False)])
+def test_a_deletion_is_undone_by_a_sighting_more_than_five_seconds_later(seen: int, *, is_gone: bool) -> None:
+    """A list can be written before the event that is published before it."""
+    assert is_gone == (shown(sighting(T, heard=seen), event(DELETED, T + 9)) is None)
+
+
+@pytest.mark.parametrize(("seen", "is_gone"), [(T + 9, True), (T + 10, False)])
+def test_a_deletion_with_an_earlier_attempt_without_an_end(seen: int, *, is_gone: bool) -> None:
+    """It may be of the earlier attempt, so a later sighting counts."""
+    told = sighting(T - 60, 1), sighting(T, 2, heard=seen), event(DELETED, T + 9)
+    assert is_gone == (shown(*told) is None)
+
+
+@pytest.mark.parametrize(("ended_at", "is_gone"), [(T + 14, True), (T + 15, False)])
+def test_a_later_end_undoes_a_deletion(ended_at: int, *, is_gone: bool) -> None:
+    """It is of a later attempt that no message showed."""
+    assert is_gone == (shown(sighting(T), event(SUCCEEDED, ended_at), event(DELETED, T + 9)) is None)
+    assert is_gone == (shown(named_end(SUCCEEDED, T, ended_at), event(DELETED, T + 9)) is None)
+
+
+@pytest.mark.parametrize(("number", "is_gone"), [(1, False), (2, True), (3, True), (None, True)])
+def test_a_deletion_of_an_earlier_number_is_not_of_the_current_attempt(number: int | None, *, is_gone: bool) -> None:
+    """Its number is not less than the attempt's."""
+    assert is_gone == (shown(sighting(T, 2), event(DELETED, T + 9, number)) is None)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_gone"),
+    [
+        ([event(SUCCEEDED, T + 9)], True),
+        ([event(SUCCEEDED, T + 10)], False),
+        ([answer(IN_PROGRESS, T + 14)], True),
+        ([answer(IN_PROGRESS, T + 15)], False),
+        ([answer(QUEUED, T + 14), event(FAILED, T + 3)], True),
+        ([answer(QUEUED, T + 15), event(FAILED, T + 3)], False),
+        ([], True),
+    ],
+)
+def test_a_deletion_without_an_attempt(told: list[ExecutionReport], *, is_gone: bool) -> None:
+    """A later end undoes it, and a sighting more than five seconds later."""
+    assert is_gone == (shown(*told, event(DELETED, T + 9)) is None)
+
+
+def test_a_deletion_without_a_time() -> None:
+    """It is before every time, and removes what has none."""
+    assert shown(sighting(T), event(DELETED, None)) is not None
+    assert shown(answer(SUCCEEDED, None), event(DELETED, None)) is None
+
+
+# Lives of the job
+
+
+def test_only_what_is_of_the_life_counts() -> None:
+    """Attempts queued since its beginning, and loose reports since that second."""
+    life = Life(Deletions(T * 1000, T + 2), T * 1000 + 500)
+    assert shown(sighting(T - 1), life=life) is None
+    assert shown(event(FAILED, T - 1), answer(IN_PROGRESS, T - 1), life=life) is None
+    assert [(1, "QUEUED")] == states(sighting(T - 1, 2), sighting(T, 1, heard=T + 9), life=life)
+    assert [(None, "FAILED")] == states(event(FAILED, T), life=life)
+    assert [(None, "QUEUED")] == states(answer(QUEUED, T), life=life)
+
+
+@pytest.mark.parametrize(("deleted_at", "is_gone"), [(T + 2, False), (T + 3, True)])
+def test_a_deletion_of_an_execution_is_of_the_life_after_the_publication(deleted_at: int, *, is_gone: bool) -> None:
+    """AWS deletes the executions of a job with it, and publishes that at about the same time."""
+    life = Life(Deletions(T * 1000, T + 2), T * 1000)
+    assert is_gone == (shown(sighting(T), event(DELETED, deleted_at), life=life) is None)
+
+
+def test_an_id_that_is_used_again_at_once() -> None:
+    """Case 5: the execution of the new job is QUEUED."""
+    for inside, published in ((T * 1000, T), (T * 1000 + 900, T), (T * 1000, T + 2)):
+        deletions = Deletions()
+        deletions.merge(JobDeletion("j", inside, published))
+        life = Life(deletions, T * 1000)
+        told = sighting(T - 600, 1), sighting(T, 1), sighting(T, 1, heard=T + 1200)
+        assert [(1, "QUEUED")] == states(*told, life=life)
+
+
+def test_nothing_at_all() -> None:
+    """An execution of which nothing counts is not shown."""
+    assert shown() is None
+    assert shown(event(DELETED, T)) is None
+
+
+# Whatever is reported
+
+
+@st.composite
+def _reports(draw: st.DrawFn) -> ExecutionReport:
+    status = draw(st.sampled_from([QUEUED, IN_PROGRESS, FAILED, REMOVED, SUCCEEDED, DELETED]))
+    second = draw(st.integers(T, T + 12))
+    queued = draw(st.one_of(st.none(), st.integers(T, T + 9)))
+    return ExecutionReport(
+        "j",
+        "t",
+        status,
+        time=second * 1000,
+        heard_at=draw(st.integers(second, T + 14)),
+        execution_number=draw(st.sampled_from([None, None, 1, 2, 3])),
+        queued_at=None if queued is None else queued * 1000,
+        is_event=queued is None and draw(st.booleans()),
+    )
+
+
+@given(reports=st.lists(_reports(), min_size=1, max_size=8), listed_at=st.integers(T, T + 15))
+def test_whatever_is_reported_is_consistent(reports: list[ExecutionReport], listed_at: int) -> None:
+    """An attempt waits exactly while it is pending; only a list ends without an end; no attempt is shown twice."""
+    for lists in (None, pending_list(listed_at), DecidedLists(is_left_out=False)):
+        view = shown(*reports, lists=lists)
+        if view is None:
+            continue
+        is_pending = view.current.state in {ExecutionState.QUEUED, ExecutionState.IN_PROGRESS}
+        assert is_pending == (view.waiting_since is not None)
+        assert (view.current.ended_at is None) == (is_pending or view.current.state is ExecutionState.ENDED)
+        assert not (is_pending and view.is_left_out)
+        assert (view.current.state is ExecutionState.ENDED) <= view.is_left_out
+        numbers = [one.execution_number for one in view.former if one.key is None]
+        assert len(numbers) == len({*numbers})
+        assert not any(one.state in {ExecutionState.QUEUED, ExecutionState.IN_PROGRESS} for one in view.former)
+
+
+def test_every_order_of_a_retry_is_the_same() -> None:
+    """The reports of case 2 with their answers, in every order."""
+    told = [
+        sighting(T - 60, 1),
+        answer(FAILED, T - 1),
+        event(FAILED, T + 2),
+        sighting(T, 2),
+        answer(IN_PROGRESS, T + 3),
+    ]
+    assert {((2, "IN_PROGRESS"), (1, "FAILED"))} == {tuple(states(*order)) for order in permutations(told)}
