@@ -121,7 +121,7 @@ def show(
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Show what is known of a job: its status, its executions, failed ones first, and how it changed.
+    """Show a job: its status, its executions, failed ones first, and how it changed.
 
     A status or a time that no message reported is marked as inferred, and never counts as a change. Exits with 1 when
     there is no such job. With --json one object: `job`, `executions`, `changes`.

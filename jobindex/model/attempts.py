@@ -44,7 +44,7 @@ _AGAIN = frozenset(
 
 
 class AttemptView(NamedTuple):
-    """What is known of an attempt; times in milliseconds, None if unknown."""
+    """An attempt as it is shown; times in milliseconds, None if unknown."""
 
     key: AttemptKey | None
     """None for an execution of which no attempt is known."""
@@ -59,7 +59,7 @@ class AttemptView(NamedTuple):
 
 
 class ExecutionView(NamedTuple):
-    """What is known of an execution."""
+    """An execution as it is shown."""
 
     current: AttemptView
     former: Sequence[AttemptView]
@@ -106,7 +106,7 @@ class _Known:
 
 
 def view(execution: Execution, life: Life, lists: Lists | None) -> ExecutionView | None:
-    """Return what is known of an execution in a life of its job; None if it was deleted, or nothing counts.
+    """Return how an execution is shown in a life of its job; None if it was deleted, or no report of it counts.
 
     `lists` are those of its thing in the namespace of its job.
     """
@@ -185,7 +185,7 @@ def _can_be_of(loose: Loose, current: Attempt) -> bool:
 
 def _deal_all(known: _Known) -> _Dealt:
     """Deal out events and answers."""
-    if not known.ends or (len(known.attempts) == 1 and known.attempts[0].number <= 1):
+    if len(known.attempts) == 1 and known.attempts[0].number <= 1:
         return _NOTHING_DEALT  # there is no earlier attempt
     return {is_event: _deal(known, is_event=is_event) for is_event in (True, False)}
 
@@ -269,7 +269,7 @@ def _former_views(known: _Known, dealt: _Dealt) -> Sequence[AttemptView]:
 
 
 def _numbered_ends(known: _Known, current_number: int) -> dict[int, Loose]:
-    """Return the ends of attempts of which nothing but an end with their number is known, by number."""
+    """Return the ends of the attempts that only the number of an end shows, by number."""
     numbers = {attempt.number for attempt in known.attempts}
     return {
         end.number: end for end in known.ends if NO_NUMBER < end.number < current_number and end.number not in numbers

@@ -8,7 +8,6 @@ Only elements with a fixed key are cut, never the result of a comparison: an ele
 every order.
 """
 
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -145,13 +144,6 @@ class Execution:
     """The second of the last `deleted` event, by its number or NO_NUMBER."""
     thing_arn: str | None = None
     """The ARN reported for the thing; of several the greatest."""
-
-    def copy(self) -> "Execution":
-        """Return a copy that can be merged into without changing this one."""
-        copied = copy(self)
-        copied.attempts = {key: copy(attempt) for key, attempt in self.attempts.items()}
-        copied.ends, copied.progress, copied.deletions = self.ends.copy(), self.progress.copy(), self.deletions.copy()
-        return copied
 
     def merge(self, report: ExecutionReport) -> None:
         """Merge a report of this execution."""

@@ -43,6 +43,7 @@ _RANKS = 8
 """A stamp is `time * 8 + rank`, which orders as the pair does: there are six ranks, with none for no status."""
 NEVER_STAMPED = -16
 """The stamp of a register that was never reported: less than that of a message without any time."""
+_STATUSES = tuple(JobStatus)
 _STATUS_RANKS: Mapping[MemberValue, int] = {status.value: rank for status, rank in JOB_STATUS_RANK.items()}
 
 Register = tuple[int, MemberValue]
@@ -62,7 +63,7 @@ def stamp_time(stamp: int) -> int:
 def stamp_status(stamp: int) -> JobStatus | None:
     """Return the status that the message of a stamp reported."""
     rank = stamp % _RANKS
-    return list(JobStatus)[rank - 1] if rank else None
+    return _STATUSES[rank - 1] if rank else None
 
 
 @dataclass(slots=True)

@@ -320,16 +320,6 @@ def test_of_several_arns_the_greatest_counts() -> None:
     assert merged([sighting(T)]).thing_arn is None
 
 
-def test_a_copy_is_changed_alone() -> None:
-    """Merging into it leaves the first one as it was."""
-    told = [sighting(T), event(FAILED, T), answer(IN_PROGRESS, T), event(DELETED, T), answer(QUEUED, T)]
-    execution = merged(told)
-    copied = execution.copy()
-    for report in (sighting(T, heard=T + 9), event(FAILED, T + 1), answer(IN_PROGRESS, T, 1), event(DELETED, T, 1)):
-        copied.merge(report)
-    assert merged(told) == execution != copied
-
-
 # Whatever is merged
 
 

@@ -48,20 +48,17 @@ class Writes:
         self._updated: dict[tuple[int, ...], list[Values]] = defaultdict(list)
         self._deleted: list[Values] = []
 
-    def add(self, former: Values | None, row: Values | None) -> bool:
-        """Note a row as it was and as it is, with one key; None for none. Return whether it has changed."""
+    def add(self, former: Values | None, row: Values | None) -> None:
+        """Note a row as it was and as it is, with one key; None for none."""
         if former is None:
             if row is not None:
                 given = tuple(compress(self._places, map(ne, self._table.defaults, row)))
                 self._inserted[given].append(tuple(row[place] for place in given))
         elif row is None:
             self._deleted.append(former[: self._key])
-        elif former == row:
-            return False
-        else:
+        elif former != row:
             changed = tuple(compress(self._places, map(ne, former, row)))
             self._updated[changed].append(row[: self._key] + itemgetter(*changed, changed[0])(row)[:-1])
-        return former is not None or row is not None
 
     def add_all(self, former: Mapping[Values, Values], rows: Mapping[Values, Values]) -> None:
         """Note rows by their keys: each value is the columns behind the key."""
