@@ -1,6 +1,7 @@
 """Jobs in messages: the object that describes one, in an event or on its own topic, with its targets and counts."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import lru_cache, partial
 
 import orjson
 
@@ -97,25 +98,29 @@ def _add_deletion(draft: Draft, job_id: str, event: Members) -> None:
 
 def _read_members(draft: Draft, job: Members, path: str) -> tuple[dict[str, MemberValue], Sequence[ThingGroupReport]]:
     """Return the members without status and times, and the thing groups."""
-    selection = read_choice(job, "targetSelection", path, _TARGET_SELECTIONS)
-    is_concurrent = read_flag(job, "isConcurrent", path)
-    group_name = read_text(job, "thingGroupName", path, THING_GROUP_NAME)
-    group_id = read_text(job, "thingGroupId", path, THING_GROUP_ID)
-    targets, target_groups = _read_targets(draft, job, path)
-    values: dict[str, MemberValue | None] = {
-        "target_selection": None if selection is None else selection.value,
-        "thing_group_id": group_id,
-        "thing_group_name": group_name,
-        "targets": targets,
-        "is_concurrent": None if is_concurrent is None else int(is_concurrent),
-        "job_arn": read_text(job, "jobArn", path),
-        "description": read_bounded_text(job, "description", path, _DESCRIPTION_CHARACTERS),
-        "comment": read_bounded_text(job, "comment", path, _COMMENT_CHARACTERS),
-        "reason_code": read_bounded_text(job, "reasonCode", path, _REASON_CODE_CHARACTERS),
-        "process_details": _read_process_details(job, path),
-    }
-    members = {name: value for name, value in values.items() if value is not None}
-    return members, _group_reports(group_name, group_id, target_groups)
+    members: dict[str, MemberValue] = {}
+    for name in job:
+        if name in _READERS:
+            register, read = _READERS[name]
+            value = read(job, name, path)
+            if value is not None:
+                members[register] = value
+    groups: Set[str] = frozenset()
+    if "targets" in job:
+        targets, groups = _read_targets(draft, job, path)
+        if targets is not None:
+            members["targets"] = targets
+    return members, _group_reports(members.get("thing_group_name"), members.get("thing_group_id"), groups)
+
+
+def _read_selection(job: Members, name: str, path: str) -> str | None:
+    selection = read_choice(job, name, path, _TARGET_SELECTIONS)
+    return None if selection is None else selection.value
+
+
+def _read_flag(job: Members, name: str, path: str) -> int | None:
+    flag = read_flag(job, name, path)
+    return None if flag is None else int(flag)
 
 
 def _read_targets(draft: Draft, job: Members, path: str) -> tuple[str | None, Set[str]]:
@@ -123,7 +128,7 @@ def _read_targets(draft: Draft, job: Members, path: str) -> tuple[str | None, Se
     arns = read_arns(job, "targets", path)
     if arns is None:
         return None, frozenset()
-    groups = {name for resource_type, name in arns.values() if resource_type == "thinggroup"}
+    groups = frozenset(name for resource_type, name in arns.values() if resource_type == "thinggroup")
     for name in groups:
         if THING_GROUP_NAME.fullmatch(name) is None:
             raise MessageError(f"{path}targets", name, f"a match of {THING_GROUP_NAME.pattern}")
@@ -133,23 +138,36 @@ def _read_targets(draft: Draft, job: Members, path: str) -> tuple[str | None, Se
     return orjson.dumps(sorted(arns)).decode(), groups
 
 
+@lru_cache(maxsize=1024)  # the jobs of a deployment, and of a fleet, have few groups
 def _group_reports(name: str | None, id_: str | None, target_groups: Set[str]) -> Sequence[ThingGroupReport]:
     """Return a report of each group. The id goes with the group that is called by name, else with the only target."""
-    if name is None and id_ is None and not target_groups:
-        return ()
     names = target_groups if name is None else {*target_groups, name}
     tied_name = next(iter(names)) if len(names) == 1 else name
     tied = [] if tied_name is None and id_ is None else [ThingGroupReport(tied_name, id_)]
     return tied + [ThingGroupReport(other) for other in sorted(names) if other != tied_name]
 
 
-def _read_process_details(job: Members, path: str) -> str | None:
-    details = read_object(job, "jobProcessDetails", path)
+def _read_process_details(job: Members, name: str, path: str) -> str | None:
+    details = read_object(job, name, path)
     if details is None:
         return None
-    counts = {name: details[name] for name in _PROCESS_DETAILS if _is_count(details.get(name))}
+    counts = {key: details[key] for key in _PROCESS_DETAILS if _is_count(details.get(key))}
     return orjson.dumps(counts).decode() if counts else None
 
 
 def _is_count(value: object) -> bool:
     return type(value) is int and 0 <= value <= MAX_NUMBER
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Members, str, str], MemberValue | None]]] = {
+    "targetSelection": ("target_selection", _read_selection),
+    "isConcurrent": ("is_concurrent", _read_flag),
+    "thingGroupName": ("thing_group_name", partial(read_text, pattern=THING_GROUP_NAME)),
+    "thingGroupId": ("thing_group_id", partial(read_text, pattern=THING_GROUP_ID)),
+    "jobArn": ("job_arn", read_text),
+    "description": ("description", partial(read_bounded_text, maximum=_DESCRIPTION_CHARACTERS)),
+    "comment": ("comment", partial(read_bounded_text, maximum=_COMMENT_CHARACTERS)),
+    "reasonCode": ("reason_code", partial(read_bounded_text, maximum=_REASON_CODE_CHARACTERS)),
+    "jobProcessDetails": ("process_details", _read_process_details),
+}
+"""The register of each member, and what reads it; `targets` are read apart, as they name thing groups."""

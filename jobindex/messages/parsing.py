@@ -8,9 +8,9 @@ A message that is stamped far ahead would freeze a job, a thing or the order of 
 times are near. This is the only rule that reads the clock.
 """
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any
 
 from jobindex.errors import MessageError
 from jobindex.messages.drafts import Draft, check_job, check_thing
@@ -107,35 +107,14 @@ class Parser:
             MessageError: the message cannot be understood, or not yet; none of it counts.
         """
         draft = Draft([], self.keeps_documents)
-        _add_message(draft, parse_topic(topic, self.topic_prefix), payload)
+        meaning = parse_topic(topic, self.topic_prefix)
+        if meaning is None:
+            return ()
+        _ADDERS[type(meaning)](draft, meaning, payload)
         _check_ahead(draft, now)
         for member in draft.dropped:
             self.note(member)
         return tuple(draft.reports)
-
-
-def _add_message(draft: Draft, topic: Topic | None, payload: bytes) -> None:
-    match topic:
-        case None:
-            pass
-        case PendingNotification():
-            _add_pending_notification(draft, topic, payload)
-        case ExecutionAnswer():
-            _add_execution_answer(draft, topic, payload)
-        case JobExecutionEvent():
-            _add_execution_event(draft, topic, payload)
-        case NextNotification():
-            _add_next_notification(draft, topic, payload)
-        case JobEvent():
-            _add_job_event(draft, topic, payload)
-        case JobNotification():
-            _add_job_notification(draft, topic, payload)
-        case PendingAnswer():
-            _add_pending_answer(draft, topic, payload)
-        case ThingGroupEvent():
-            _add_thing_group_event(draft, topic, payload)
-        case _:
-            assert_never(topic)
 
 
 def _check_ahead(draft: Draft, now: int) -> None:
@@ -282,3 +261,16 @@ def _add_thing_group_event(draft: Draft, topic: ThingGroupEvent, payload: bytes)
     check_same(event, "thingGroupName", topic.thing_group_name, "", THING_GROUP_NAME)
     group_id = read_text(event, "thingGroupId", "", THING_GROUP_ID)
     draft.reports.append(ThingGroupReport(topic.thing_group_name, group_id))
+
+
+_ADDERS: Mapping[type[Topic], Callable[[Draft, Any, bytes], None]] = {
+    PendingNotification: _add_pending_notification,
+    PendingAnswer: _add_pending_answer,
+    NextNotification: _add_next_notification,
+    ExecutionAnswer: _add_execution_answer,
+    JobNotification: _add_job_notification,
+    JobEvent: _add_job_event,
+    JobExecutionEvent: _add_execution_event,
+    ThingGroupEvent: _add_thing_group_event,
+}
+"""What adds the reports of a message, by the type of its topic."""

@@ -167,13 +167,24 @@ def read_arns(members: Members, name: str, path: str = "") -> dict[str, tuple[st
         return None
     if not isinstance(value, list):
         raise MessageError(path + name, value, "a list of ARNs")
-    return {str(item): _resource(item, f"{path}{name}[{index}]") for index, item in enumerate(value)}
+    arns = {}
+    for item in value:
+        resource = _parsed_arn(item)
+        if resource is None:
+            raise MessageError(f"{path}{name}[{value.index(item)}]", item, "an ARN")
+        arns[str(item)] = resource
+    return arns
 
 
 def read_resource(members: Members, name: str, path: str = "") -> tuple[str, str] | None:
     """Return the type and the name of the resource in a member that is an ARN."""
     value = members.get(name)
-    return None if value is None else _resource(value, path + name)
+    if value is None:
+        return None
+    resource = _parsed_arn(value)
+    if resource is None:
+        raise MessageError(path + name, value, "an ARN")
+    return resource
 
 
 def read_arn_name(members: Members, name: str, path: str, resource_type: str, pattern: re.Pattern[str]) -> str | None:
@@ -210,11 +221,8 @@ def _from_text(text: str) -> float:
     return ((time if time.tzinfo else time.replace(tzinfo=UTC)) - _EPOCH) / _MILLISECOND
 
 
-def _resource(value: object, field: str) -> tuple[str, str]:
-    resource = _parse_arn(value) if isinstance(value, str) and len(value) <= _ARN_CHARACTERS else None
-    if resource is None:
-        raise MessageError(field, value, "an ARN")
-    return resource
+def _parsed_arn(value: object) -> tuple[str, str] | None:
+    return _parse_arn(value) if isinstance(value, str) and len(value) <= _ARN_CHARACTERS else None
 
 
 @lru_cache(maxsize=1024)  # a job's targets, and the things that are busy, come again and again
