@@ -71,11 +71,6 @@ class ExecutionView(NamedTuple):
     is_left_out: bool
     """Whether only a list says that it has ended."""
 
-    @property
-    def is_untimed_end(self) -> bool:
-        """Whether it has ended at an unknown time."""
-        return self.current.state not in PENDING and self.current.ended_at is None
-
 
 _Dealt = dict[bool, dict[float, Loose]]
 """The ends of earlier attempts by the place of the attempt: of events (True) and of answers."""

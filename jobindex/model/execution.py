@@ -144,9 +144,12 @@ class Execution:
     """The second of the last `deleted` event, by its number or NO_NUMBER."""
     thing_arn: str | None = None
     """The ARN reported for the thing; of several the greatest."""
+    heard_at: int = UNTIMED
+    """The greatest time that a report bears, in milliseconds."""
 
     def merge(self, report: ExecutionReport) -> None:
         """Merge a report of this execution."""
+        self.heard_at = max(self.heard_at, report.time, report.heard_at * 1000)
         if report.thing_arn is not None and (self.thing_arn is None or report.thing_arn > self.thing_arn):
             self.thing_arn = report.thing_arn
         rank = EXECUTION_STATUS_RANK[report.status]

@@ -6,14 +6,13 @@ Executions never change a register; `job_status.py` infers a status if none was 
 """
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 from jobindex.model.jobs import JOB_STATUS_RANK, JobStatus
 from jobindex.model.lives import Deletions, Life
 from jobindex.model.reports import UNTIMED, JobReport, MemberValue
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import STATE_PLACES, ExecutionState
 
 REGISTERS = (
     "namespace_id",
@@ -82,17 +81,10 @@ class Job:
     """The greatest."""
     arrived_at: int = UNTIMED
     """When its first message arrived."""
-    executions: dict[ExecutionState, int] = field(default_factory=dict)
-    """How many of its executions are in each state, as they are shown in its life."""
+    executions: list[int] = field(default_factory=lambda: [0] * len(ExecutionState))
+    """How many of its executions are in each state, in the order of ExecutionState, as they are shown in its life."""
     untimed_ends: int = 0
     """How many of them have ended at an unknown time."""
-
-    def copy(self) -> "Job":
-        """Return a copy that can be merged into without changing this one."""
-        copied = copy(self)
-        copied.values, copied.stamps = self.values.copy(), self.stamps.copy()
-        copied.executions, copied.deletions = self.executions.copy(), copy(self.deletions)
-        return copied
 
     def merge(self, report: JobReport) -> None:
         """Merge a report of this job, or of one of its executions."""
@@ -138,7 +130,7 @@ class Job:
 
     def count(self, state: ExecutionState, *, is_untimed: bool, by: int) -> None:
         """Count an execution in a state; `by` is 1 or -1."""
-        self.executions[state] = self.executions.get(state, 0) + by
+        self.executions[STATE_PLACES[state]] += by
         self.untimed_ends += by * is_untimed
 
 

@@ -13,11 +13,12 @@ from jobindex.model.job import PLACES, Job, stamp_status
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.lives import Life
 from jobindex.model.reports import UNTIMED
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import STATE_PLACES, ExecutionState
 
 _STATUS, _SELECTION, _NAMESPACE = PLACES["status"], PLACES["target_selection"], PLACES["namespace_id"]
 _CREATED_AT, _COMPLETED_AT = PLACES["created_at"], PLACES["completed_at"]
 _TARGETS, _GROUP_NAME, _GROUP_ID = PLACES["targets"], PLACES["thing_group_name"], PLACES["thing_group_id"]
+_QUEUED, _IN_PROGRESS = STATE_PLACES[ExecutionState.QUEUED], STATE_PLACES[ExecutionState.IN_PROGRESS]
 _STATUSES: Mapping[Any, JobStatus] = {status.value: status for status in JobStatus}
 _SELECTIONS: Mapping[Any, TargetSelection] = {selection.value: selection for selection in TargetSelection}
 
@@ -98,9 +99,7 @@ def _is_inferred_completed(
 def _have_all_ended(job: Job) -> bool:
     """Return whether executions are known, and none is pending."""
     counts = job.executions
-    if counts.get(ExecutionState.QUEUED) or counts.get(ExecutionState.IN_PROGRESS):
-        return False
-    return any(counts.values())
+    return not (counts[_QUEUED] or counts[_IN_PROGRESS]) and any(counts)
 
 
 def _created_at(job: Job, life: Life, reported: int | None) -> int:

@@ -16,7 +16,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-class JobStatus(StrEnum):
+class Name(StrEnum):
+    """A text of a fixed set."""
+
+    __hash__ = str.__hash__  # Enum's own is not in C; names are looked up for every message
+
+
+class JobStatus(Name):
     """The status of a job, from the least to the most advanced (JobSummary's `status`)."""
 
     SCHEDULED = "SCHEDULED"
@@ -26,7 +32,7 @@ class JobStatus(StrEnum):
     DELETION_IN_PROGRESS = "DELETION_IN_PROGRESS"
 
 
-class JobExecutionStatus(StrEnum):
+class JobExecutionStatus(Name):
     """The status of a job execution, from the least to the most advanced.
 
     DELETED is told only by the event of that name.
@@ -47,7 +53,7 @@ JOB_STATUS_RANK = {status: rank for rank, status in enumerate(JobStatus, start=1
 EXECUTION_STATUS_RANK = {status: rank for rank, status in enumerate(JobExecutionStatus, start=1)}
 
 
-class TargetSelection(StrEnum):
+class TargetSelection(Name):
     """Whether a job goes on to things that join its targets later (JobSummary's `targetSelection`)."""
 
     CONTINUOUS = "CONTINUOUS"

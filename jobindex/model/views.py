@@ -6,12 +6,11 @@ What is not known is None. Counts are of what the index knows: executions of whi
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.jobs import JobStatus, Name, TargetSelection
 
 
-class ExecutionState(StrEnum):
+class ExecutionState(Name):
     """The state of a job execution: its status, or that it has ended and no message reports how."""
 
     QUEUED = "QUEUED"
@@ -26,8 +25,8 @@ class ExecutionState(StrEnum):
     """A list of its thing's pending executions leaves it out; its outcome was not reported."""
 
 
-STATES = {state.value: state for state in ExecutionState}
-"""The states by their values."""
+STATE_PLACES = {state: place for place, state in enumerate(ExecutionState)}
+"""The place of each state in their order."""
 
 STUCK_AFTER = timedelta(hours=1)
 """How long an execution may be pending before it counts as stuck, unless a setting says otherwise."""

@@ -96,71 +96,21 @@ CREATE TABLE executions (
     details_rank             BIGINT,
     details_version          BIGINT,
     is_details_cut           BIGINT,
-    end_rank                 BIGINT,  -- of an end that names it, or (is_end_named = 0) the greatest that names none
+    end_rank                 BIGINT,  -- of an end that names the attempt by its queuedAt
     end_at                   BIGINT,
     end_version              BIGINT,
     end_is_event             BIGINT,
     end_number               BIGINT,
     end_started_at           BIGINT,
-    end_details              TEXT,
-    is_end_details_cut       BIGINT,
-    is_end_named             BIGINT NOT NULL DEFAULT 0,
-    deleted_at               BIGINT NOT NULL DEFAULT -2,  -- the second of a `deleted` event without a number
+    further                  TEXT,  -- JSON: [earlier attempts, reports that name no attempt, deletions]; null if there are none
     thing_arn                TEXT COLLATE "C",
-    more                     BIGINT NOT NULL DEFAULT 0,  -- its rows in the next two tables
+    heard_at                 BIGINT NOT NULL DEFAULT -1,  -- the greatest time that a report bears
     state                    TEXT COLLATE "C",  -- derived: the status, or ENDED if only a list reports the end; null if it is not shown
     ended_at                 BIGINT,  -- derived
     waiting_since            BIGINT,  -- derived
     is_left_out              BIGINT NOT NULL DEFAULT 0,  -- derived: only a list says that it has ended
     born_at                  BIGINT,  -- derived: its least attempt in a later life of the job
     PRIMARY KEY (job_id, thing_name)
-);
-
--- The earlier attempts of an execution.
-CREATE TABLE execution_attempts (
-    job_id                   TEXT COLLATE "C" NOT NULL,
-    thing_name               TEXT COLLATE "C" NOT NULL,
-    queued_second            BIGINT NOT NULL,
-    execution_number         BIGINT NOT NULL DEFAULT -1,  -- -1: none
-    queued_at                BIGINT NOT NULL DEFAULT -1,
-    seen_at                  BIGINT NOT NULL DEFAULT -1,  -- the second of its last sighting
-    waited_at                BIGINT NOT NULL DEFAULT -1,  -- the same as QUEUED
-    is_started               BIGINT NOT NULL DEFAULT 0,  -- whether a sighting shows it IN_PROGRESS
-    started_at               BIGINT NOT NULL DEFAULT -1,
-    version_number           BIGINT NOT NULL DEFAULT -1,
-    updated_at               BIGINT NOT NULL DEFAULT -1,
-    details                  TEXT,  -- statusDetails, JSON, with their place in the order of reports:
-    details_second           BIGINT,
-    details_rank             BIGINT,
-    details_version          BIGINT,
-    is_details_cut           BIGINT,
-    end_rank                 BIGINT,
-    end_at                   BIGINT,
-    end_version              BIGINT,
-    end_is_event             BIGINT,
-    end_number               BIGINT,
-    end_started_at           BIGINT,
-    state                    TEXT COLLATE "C",  -- derived: how it ended; null if it is not shown
-    PRIMARY KEY (job_id, thing_name, queued_second, execution_number)
-);
-
--- The further reports that name no attempt: QUEUED, IN_PROGRESS, ends, and `deleted` events with a number.
-CREATE TABLE execution_reports (
-    job_id                   TEXT COLLATE "C" NOT NULL,
-    thing_name               TEXT COLLATE "C" NOT NULL,
-    rank                     BIGINT NOT NULL,
-    second                   BIGINT NOT NULL,
-    version_number           BIGINT NOT NULL,
-    is_event                 BIGINT NOT NULL,
-    execution_number         BIGINT NOT NULL,
-    reported_at              BIGINT,
-    started_at               BIGINT,
-    details                  TEXT,
-    details_second           BIGINT,
-    details_rank             BIGINT,
-    details_version          BIGINT,
-    is_details_cut           BIGINT,
-    PRIMARY KEY (job_id, thing_name, rank, second, version_number, is_event, execution_number)
 );
 
 -- The lists of pending executions of each thing.
@@ -220,10 +170,11 @@ SELECT
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, listed_created_at
 FROM former_jobs;
 
--- An execution that was queued becomes one attempt with the number and times that it has.
+-- An execution that was queued becomes one attempt with the number and times that it has; a report that names no
+-- attempt is one: of an end, of one that is pending and was not told when it was queued, and of a deletion.
 INSERT INTO executions (
     job_id, thing_name, queued_at, execution_number, seen_at, waited_at, is_started, started_at, version_number,
-    updated_at, end_rank, end_at, end_version, end_is_event, end_number, end_started_at, is_end_named, deleted_at, more
+    updated_at, further, heard_at
 )
 SELECT
     job_id,
@@ -236,27 +187,20 @@ SELECT
     CASE WHEN queued_at >= 0 AND started_at >= queued_at THEN started_at ELSE -1 END,
     CASE WHEN queued_at >= 0 AND status_rank < 3 THEN coalesce(version_number, -1) ELSE -1 END,
     CASE WHEN queued_at >= 0 THEN CASE WHEN status_rank < 3 AND status_at >= 0 THEN status_at ELSE queued_at END ELSE -1 END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN status_rank END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN GREATEST(status_at, -1) END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN coalesce(version_number, -1) END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN 1 END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN coalesce(execution_number, -1) END,
-    CASE WHEN status_rank BETWEEN 3 AND 8 THEN -1 END,
-    0,
-    CASE WHEN status_rank = 9 THEN CASE WHEN status_at >= 0 THEN status_at / 1000 ELSE -1 END ELSE -2 END,
-    CASE WHEN status_rank < 3 AND queued_at < 0 THEN 1 ELSE 0 END
+    CASE
+        WHEN status_rank BETWEEN 3 AND 8 THEN
+            '[[],[[' || CASE WHEN status_at >= 0 THEN status_at / 1000 ELSE -1 END || ',' || status_rank || ','
+            || coalesce(version_number, -1) || ',true,' || coalesce(execution_number, -1) || ','
+            || GREATEST(status_at, -1) || ',-1]],[]]'
+        WHEN status_rank = 9 THEN
+            '[[],[],[[-1,' || CASE WHEN status_at >= 0 THEN status_at / 1000 ELSE -1 END || ']]]'
+        WHEN queued_at < 0 THEN
+            '[[],[[' || GREATEST(CASE WHEN status_at >= 0 THEN status_at / 1000 ELSE -1 END, CASE WHEN pending_at >= 0 THEN pending_at / 1000 ELSE -1 END) || ','
+            || status_rank || ',' || coalesce(version_number, -1) || ',false,' || coalesce(execution_number, -1) || ','
+            || GREATEST(status_at, pending_at, -1) || ',' || GREATEST(started_at, -1) || ']],[]]'
+    END,
+    GREATEST(status_at, pending_at, queued_at, started_at, -1)
 FROM former_executions;
-
--- One that is pending, and of which no message told when it was queued, has a report.
-INSERT INTO execution_reports (
-    job_id, thing_name, rank, second, version_number, is_event, execution_number, reported_at, started_at
-)
-SELECT
-    job_id, thing_name, status_rank, GREATEST(GREATEST(status_at, -1) / 1000, pending_at / 1000, CASE WHEN status_at < 0 THEN -1 ELSE 0 END),
-    coalesce(version_number, -1), 0, coalesce(execution_number, -1), GREATEST(status_at, pending_at, -1), GREATEST(started_at, -1)
-FROM former_executions
-WHERE status_rank < 3
-AND queued_at < 0;
 
 -- A list held what it was the last to show.
 CREATE INDEX former_executions_listed ON former_executions (thing_name, pending_at);
@@ -295,5 +239,4 @@ CREATE INDEX executions_pending ON executions (thing_name) WHERE state IN ('QUEU
 CREATE INDEX executions_left_out ON executions (thing_name) WHERE is_left_out = 1;
 CREATE INDEX executions_by_thing ON executions (thing_name, queued_at, job_id);
 CREATE INDEX executions_waiting ON executions (waiting_since, job_id, thing_name) WHERE waiting_since IS NOT NULL;
-CREATE INDEX execution_attempts_by_thing ON execution_attempts (thing_name, queued_at, job_id);
 CREATE INDEX rejected_messages_due ON rejected_messages (due_at) WHERE due_at IS NOT NULL;

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from jobindex.model import attempts, job_status
@@ -19,6 +20,7 @@ from jobindex.model.reports import (
     PendingListReport,
     Report,
 )
+from jobindex.model.views import PENDING
 
 
 @dataclass
@@ -55,12 +57,13 @@ class PureIndex:
         jobs: dict[str, JobView] = {}
         executions: dict[tuple[str, str], ExecutionView] = {}
         for job_id, kept in self.jobs.items():
-            job = kept.copy()
+            job = deepcopy(kept)
             life = job.deletions.life(job.created_at(), map(job.deletions.birth, of_job[job_id]))
             views = self._views(job, life, of_job[job_id]) if life else {}
             ends = [view.current.ended_at for view in views.values() if view.current.ended_at is not None]
             for view in views.values():
-                job.count(view.current.state, is_untimed=view.is_untimed_end, by=1)
+                state, ended_at = view.current.state, view.current.ended_at
+                job.count(state, is_untimed=ended_at is None and state not in PENDING, by=1)
             listed = job_status.view(
                 job, life, last_end_at=max(ends, default=None), events_since=self.events_since, now=now
             )

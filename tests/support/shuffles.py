@@ -22,8 +22,6 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 TABLES = {
     "jobs": "*",
     "executions": "*",
-    "execution_attempts": "*",
-    "execution_reports": "*",
     "pending_lists": "*",
     "thing_groups": "*",
     "source": "*",

@@ -83,7 +83,6 @@ def test_an_attempt_is_shown_with_all_its_values() -> None:
     view = shown(told)
     assert view is not None
     assert expected == view._replace(former=[*view.former])
-    assert not view.is_untimed_end
 
 
 def test_an_attempt_of_which_little_is_known() -> None:
@@ -124,7 +123,7 @@ def test_an_attempt_that_ended_with_all_its_values() -> None:
     )
     view = shown(sighting(T, None, version_number=1), end)
     assert view is not None
-    assert (expected, None, T, False) == (view.current, view.waiting_since, view.seen_at, view.is_untimed_end)
+    assert (expected, None, T) == (view.current, view.waiting_since, view.seen_at)
 
 
 def test_the_greatest_attempt_is_current() -> None:
@@ -158,7 +157,7 @@ def test_an_end_without_a_time_that_names_its_attempt() -> None:
     """It has ended at an unknown time."""
     view = shown(ExecutionReport("j", "t", FAILED, queued_at=T * 1000))
     assert view is not None
-    assert (ExecutionState.FAILED, None, True) == (view.current.state, view.current.ended_at, view.is_untimed_end)
+    assert (ExecutionState.FAILED, None) == (view.current.state, view.current.ended_at)
 
 
 # 3. Loose reports that can be of the current attempt
@@ -459,12 +458,7 @@ def test_an_attempt_that_a_list_leaves_out_has_ended() -> None:
     view = shown(sighting(T), lists=LEFT_OUT)
     assert view is not None
     assert ExecutionState.ENDED == view.current.state
-    assert (None, True, True, None) == (
-        view.current.ended_at,
-        view.is_left_out,
-        view.is_untimed_end,
-        view.waiting_since,
-    )
+    assert (None, True, None) == (view.current.ended_at, view.is_left_out, view.waiting_since)
 
 
 def test_the_last_own_end_tells_how_it_ended() -> None:

@@ -21,7 +21,9 @@ ENDED = {ExecutionState.ENDED: 1}
 
 def job(executions: Mapping[ExecutionState, int] | None = None, time: int = T * 1000, **members: Any) -> Job:
     """Return a job with counts of executions, and members that were reported at a time."""
-    made = Job("j", arrived_at=NOW - 5, executions=dict(executions or {}))
+    made = Job("j", arrived_at=NOW - 5)
+    for state, count in (executions or {}).items():
+        made.count(state, is_untimed=False, by=count)
     made.merge(JobReport("j", time, members, time, time))
     return made
 

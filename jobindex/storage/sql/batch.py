@@ -15,10 +15,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import orjson
 
 from jobindex.model import attempts, job_status
-from jobindex.model.attempts import ExecutionView
 from jobindex.model.job_status import JobView
 from jobindex.model.jobs import JobStatus
-from jobindex.model.lives import Life
+from jobindex.model.lives import FIRST_LIFE, Life
 from jobindex.model.reports import (
     UNTIMED,
     ExecutionReport,
@@ -29,23 +28,21 @@ from jobindex.model.reports import (
     ThingGroupReport,
 )
 from jobindex.model.store import NAMED_MAXIMUM, Changed
-from jobindex.model.views import PENDING, STATES
+from jobindex.model.views import PENDING, STATE_PLACES
 from jobindex.storage.sql import thing_groups
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.counts import Counts
 from jobindex.storage.sql.row_access import RowAccess, Writes
-from jobindex.storage.sql.rows import ENDED_PLACE, STATE_PLACE, execution_rows, job_row, lists_row
+from jobindex.storage.sql.rows import ENDED_PLACE, STATE_PLACE, execution_row, job_row, lists_row
 from jobindex.storage.sql.source import MessageSource
 from jobindex.storage.sql.state_cache import StateCache
 from jobindex.storage.sql.states import BatchStates, ExecutionKey, LoadedExecution, LoadedJob, Place
 from jobindex.storage.sql.summaries import group_rows, summary_row
 from jobindex.storage.sql.tables import (
-    ATTEMPTS,
     EXECUTIONS,
     GROUP_KEYS,
     JOBS,
     PENDING_LISTS,
-    REPORTS,
     SUMMARIES,
     Values,
 )
@@ -89,7 +86,6 @@ class Batch:
         self._states = BatchStates(access) if cache is None else cache.batch(access)
         self._source = MessageSource.load(connection)
         self._counts = Counts(now, keeps_history=keeps_history)
-        self._executions: dict[ExecutionKey, ExecutionView | None] = {}
         self._changed_jobs: set[str] = set()
         self._changed_executions: set[ExecutionKey] = set()
         self._changed_namespaces: set[str | None] = set()
@@ -117,7 +113,7 @@ class Batch:
         for (job_id, _), execution in self._states.executions.items():
             of_job[job_id].append(execution)
         for job_id, loaded in self._states.jobs.items():
-            loaded.job.executions, loaded.job.untimed_ends = {}, 0
+            loaded.job.executions, loaded.job.untimed_ends = [0] * len(STATE_PLACES), 0
             births = [loaded.job.deletions.birth(one.execution) for one in of_job[job_id]]
             _note_life(loaded, loaded.job.deletions.life(loaded.job.created_at(), births))
         self._view_executions()
@@ -207,12 +203,13 @@ class Batch:
         self._states.load_executions_of(
             [job_id for job_id, loaded in self._states.jobs.items() if loaded.is_deletion_new]
         )
-        of_job: dict[str, list[LoadedExecution]] = defaultdict(list)
+        of_deleted: dict[str, list[LoadedExecution]] = defaultdict(list)
         for (job_id, _), execution in self._states.executions.items():
-            of_job[job_id].append(execution)
+            if self._states.jobs[job_id].job.deletions:
+                of_deleted[job_id].append(execution)
         moved = []
         for job_id, loaded in self._states.jobs.items():
-            life = self._life(loaded, of_job[job_id])
+            life = self._life(loaded, of_deleted[job_id]) if loaded.job.deletions else FIRST_LIFE
             _note_life(loaded, life)
             if loaded.row is not None and (
                 loaded.namespace_id != loaded.former_namespace_id or life != loaded.former_life
@@ -222,8 +219,6 @@ class Batch:
 
     def _life(self, loaded: LoadedJob, executions: Sequence[LoadedExecution]) -> Life | None:
         deletions = loaded.job.deletions
-        if not deletions:
-            return deletions.life(None, ())
         births = [deletions.birth(one.execution) for one in executions]
         if loaded.row is not None and not loaded.is_deletion_new:
             touched = {one.execution.thing_name for one in executions}
@@ -234,44 +229,35 @@ class Batch:
 
     def _view_executions(self) -> None:
         """View every loaded execution with the lists of its thing in the namespace of its job."""
-        jobs = self._states.jobs
-        places = {key: (key[1], jobs[key[0]].namespace_id or "") for key in self._states.executions}
-        self._states.load_lists(dict.fromkeys(places.values()))
-        for key, place in places.items():
-            life, lists = jobs[key[0]].life, self._states.lists.get(place)
-            if life is None:
-                self._executions[key] = None
-            else:
-                execution = self._states.executions[key].execution
-                self._executions[key] = attempts.view(execution, life, None if lists is None else lists.lists)
+        jobs, executions = self._states.jobs, self._states.executions
+        places = [(thing_name, jobs[job_id].namespace_id or "") for job_id, thing_name in executions]
+        self._states.load_lists({*places})
+        for (job_id, _), place, loaded in zip(executions, places, executions.values(), strict=True):
+            life, lists = jobs[job_id].life, self._states.lists.get(place)
+            loaded.view = (
+                None if life is None else attempts.view(loaded.execution, life, None if lists is None else lists.lists)
+            )
 
     def _write_executions(self, *, counts_all: bool = False) -> None:
         """Write the executions that have changed, and count them in their jobs; `counts_all` counts all from zero."""
-        own, further, reports = Writes(EXECUTIONS), Writes(ATTEMPTS), Writes(REPORTS)
+        writes = Writes(EXECUTIONS)
         for key, loaded in self._states.executions.items():
-            view, job = self._executions[key], self._states.jobs[key[0]].job
+            job = self._states.jobs[key[0]].job
             birth = job.deletions.birth(loaded.execution) if job.deletions else None
-            loaded.new_rows = rows = execution_rows(loaded.execution, view, birth)
-            former = loaded.rows
-            own.add(None if former is None else former.own, rows.own)
-            if rows.attempts or (former is not None and former.attempts):
-                further.add_all({} if former is None else former.attempts, rows.attempts)
-            if rows.reports or (former is not None and former.reports):
-                reports.add_all({} if former is None else former.reports, rows.reports)
+            row = execution_row(loaded.execution, loaded.view, birth)
+            former, loaded.new_row = loaded.row, row
+            writes.add(former, row)
             was = (None, None)
             if former is not None and not counts_all:
-                was = (former.own[STATE_PLACE], former.own[ENDED_PLACE])
-            now = (rows.own[STATE_PLACE], rows.own[ENDED_PLACE])
+                was = (former[STATE_PLACE], former[ENDED_PLACE])
+            now = (row[STATE_PLACE], row[ENDED_PLACE])
             if was != now:
                 for (state, ended_at), by in ((was, -1), (now, 1)):
                     if state is not None:
-                        counted = STATES[state]
-                        is_untimed = ended_at is None and counted not in PENDING
-                        job.count(counted, is_untimed=is_untimed, by=by)
+                        job.count(state, is_untimed=ended_at is None and state not in PENDING, by=by)
                 if was[0] != now[0]:
                     self._changed_executions.add(key)
-        for writes in (own, further, reports):
-            writes.write(self._access)
+        writes.write(self._access)
 
     def _write_jobs(self) -> None:
         """Write the jobs that have changed with their places in the list, and count them."""
@@ -318,13 +304,13 @@ class Batch:
 
     def _count_executions(self) -> None:
         """Count the executions in the namespaces of their listed jobs."""
-        for key, loaded in self._states.executions.items():
-            job, view = self._states.jobs[key[0]], self._executions[key]
-            state = None if view is None else view.current.state.value
-            former_state = None if loaded.rows is None else loaded.rows.own[STATE_PLACE]
-            former, place = _place(job.summary, former_state), _place(job.listed, state)
-            if former != place:
-                self._counts.count_execution(former, place)
+        for (job_id, _), loaded in self._states.executions.items():
+            job = self._states.jobs[job_id]
+            state = None if loaded.new_row is None else loaded.new_row[STATE_PLACE]
+            former_state = None if loaded.row is None else loaded.row[STATE_PLACE]
+            if former_state == state and not job.is_moved:
+                continue
+            self._counts.count_execution(_place(job.summary, former_state), _place(job.listed, state))
             if former_state != state:
                 self._changed_namespaces |= {one[3] for one in (job.summary, job.listed) if one is not None}
 

@@ -19,6 +19,7 @@ from jobindex.model.views import ExecutionAttempt, ExecutionPage, ExecutionState
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.index import check_listed, time_of
 from jobindex.storage.sql.row_access import Rows
+from jobindex.storage.sql.rows import LEFT_OUT_PLACE
 from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
 from jobindex.storage.sql.states import BatchStates, ExecutionKey, LoadedExecution, LoadedJob
 from jobindex.storage.sql.things import check_heard_of
@@ -208,7 +209,7 @@ class ExecutionReader:
     def _page(self, wanted: _ExecutionFilter, asked: _Page) -> ExecutionPage:
         if asked.state is not None:
             # An earlier attempt can have the state while the current one has another.
-            others = " OR executions.more > 0" if asked.with_former else ""
+            others = " OR executions.further IS NOT NULL" if asked.with_former else ""
             wanted.add(f"(executions.state = :state{others})", state=asked.state.value)
         if asked.with_former:
             found = self._attempts(wanted, asked)
@@ -248,8 +249,8 @@ class ExecutionReader:
     def _execution(self, job: LoadedJob, loaded: LoadedExecution) -> JobExecution:
         execution = loaded.execution
         assert job.former_life is not None  # noqa: S101 (the job is listed)
-        assert loaded.rows is not None  # noqa: S101 (it was loaded)
-        view = attempts.view(execution, job.former_life, DecidedLists(is_left_out=bool(loaded.rows.is_left_out)))
+        assert loaded.row is not None  # noqa: S101 (it was loaded)
+        view = attempts.view(execution, job.former_life, DecidedLists(is_left_out=bool(loaded.row[LEFT_OUT_PLACE])))
         assert view is not None  # noqa: S101 (its state is not null)
         return JobExecution(
             **_members(view.current),

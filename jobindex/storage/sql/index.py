@@ -6,6 +6,7 @@ from datetime import datetime
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.execution import NEVER
+from jobindex.model.job import Job
 from jobindex.model.job_status import process_details
 from jobindex.model.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
 from jobindex.model.reports import UNTIMED
@@ -111,7 +112,7 @@ def read_job(
         last_updated_at=from_milliseconds(round(listed["lastUpdatedAt"] * 1000)),
         completed_at=from_milliseconds(round(listed["completedAt"] * 1000)) if "completedAt" in listed else None,
         first_heard_at=from_milliseconds(loaded.job.arrived_at),
-        executions=in_order({state.value: count for state, count in loaded.job.executions.items()}),
+        executions=_executions(job),
         reported_process_details=process_details(job, life),
         description=job.text("description", life),
         # Of a group whose ARN an older version did not keep, the name is known.
@@ -160,7 +161,8 @@ def read_job_outcomes(
             continue
         reported = process_details(loaded.job, loaded.former_life)
         outcomes[job_id] = JobOutcome(
-            is_status_reported=loaded.was_status_reported, failures=count_failures(loaded.job.executions, reported)
+            is_status_reported=loaded.was_status_reported,
+            failures=count_failures(_executions(loaded.job), reported),
         )
     return outcomes
 
@@ -216,6 +218,11 @@ def counts(
     """Return how many executions, joined with what the conditions are about, are in each state."""
     rows = connection.execute(_COUNT_EXECUTIONS.format(joined=joined, conditions=conditions), parameters)
     return in_order(dict(rows.fetchall()))
+
+
+def _executions(job: Job) -> Mapping[ExecutionState, int]:
+    """Return how many executions of a job are in each state, without those that are 0."""
+    return in_order(dict(zip(ExecutionState, job.executions, strict=True)))
 
 
 def in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:

@@ -6,7 +6,7 @@ At a horizon H (some days before now) these go, with their executions and all th
   and whose lastUpdatedAt is before H;
 - a job id that is gone, if its deletion and everything else reported of it are before H.
 
-A job of which a pending list shows an execution at H or later stays: that list would bring it back. If no
+A job of which a message of H or later shows an execution stays: that message would bring it back. If no
 message bears a time, the arrival is used, as it is in lastUpdatedAt.
 
 Messages may come again: brokers repeat, and queues are long. So the greatest H so far is kept in the database, and a
@@ -62,16 +62,7 @@ ON CONFLICT (the_one) DO UPDATE SET
     horizon = CASE WHEN retention.horizon > :now THEN excluded.horizon ELSE max(excluded.horizon, retention.horizon) END
 """
 
-# QUEUED and IN_PROGRESS are the ranks of reports that name no attempt.
-_SEEN_PENDING = """
-    SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND executions.seen_at >= :horizon / 1000
-    UNION ALL
-    SELECT 1
-    FROM execution_reports
-    WHERE execution_reports.job_id = old.job_id
-    AND execution_reports.rank <= 2
-    AND execution_reports.second >= :horizon / 1000
-"""
+_HEARD_OF = "SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND executions.heard_at >= :horizon"
 
 
 class _Transaction(Protocol):
@@ -130,7 +121,7 @@ SELECT
     old.{time} AS time,
     old.job_id,
     CASE
-        WHEN {is_past} AND NOT EXISTS ({seen_pending})
+        WHEN {is_past} AND NOT EXISTS ({heard_of})
         THEN (SELECT count(*) FROM executions WHERE executions.job_id = old.job_id)
     END AS executions
 FROM {table} AS old
@@ -149,7 +140,7 @@ FROM json_each(:job_ids) AS given
 WHERE {where}
 AND old.{time} < :horizon
 AND {is_past}
-AND NOT EXISTS ({seen_pending})
+AND NOT EXISTS ({heard_of})
 """
 
 _COUNT_EXECUTIONS = """
@@ -167,7 +158,7 @@ WHERE job_id IN (SELECT value FROM json_each(:job_ids))
 _DELETE = (
     *(
         f"DELETE FROM {table} WHERE job_id IN (SELECT value FROM json_each(:job_ids))"
-        for table in ("executions", "execution_attempts", "execution_reports", "job_changes", "jobs")
+        for table in ("executions", "job_changes", "jobs")
     ),
     """
     DELETE FROM pending_lists
@@ -180,7 +171,7 @@ _DELETE = (
 def statements() -> Iterator[tuple[str, str]]:
     """Yield for each kind the statement that reads a page of it and the one that selects what is forgotten."""
     for kind in _KINDS:
-        fragments = {**asdict(kind), "seen_pending": _SEEN_PENDING}
+        fragments = {**asdict(kind), "heard_of": _HEARD_OF}
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 

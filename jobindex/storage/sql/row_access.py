@@ -8,7 +8,7 @@ changed, as SQLite writes the index entries of every column that it sets.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import compress
-from operator import itemgetter, ne
+from operator import ne
 from typing import Protocol
 
 from jobindex.storage.sql.connection import Connection
@@ -43,22 +43,21 @@ class Writes:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._key = len(table.key)
-        self._places = range(len(table.columns))
-        self._inserted: dict[tuple[int, ...], list[Values]] = defaultdict(list)
-        self._updated: dict[tuple[int, ...], list[Values]] = defaultdict(list)
+        self._inserted: dict[bytes, list[Values]] = defaultdict(list)
+        """Rows by their columns that are not the default, a byte for each column."""
+        self._updated: dict[bytes, list[Values]] = defaultdict(list)
+        """The same by the columns that have changed."""
         self._deleted: list[Values] = []
 
     def add(self, former: Values | None, row: Values | None) -> None:
         """Note a row as it was and as it is, with one key; None for none."""
         if former is None:
             if row is not None:
-                given = tuple(compress(self._places, map(ne, self._table.defaults, row)))
-                self._inserted[given].append(tuple(row[place] for place in given))
+                self._inserted[bytes(map(ne, self._table.defaults, row))].append(row)
         elif row is None:
             self._deleted.append(former[: self._key])
         elif former != row:
-            changed = tuple(compress(self._places, map(ne, former, row)))
-            self._updated[changed].append(row[: self._key] + itemgetter(*changed, changed[0])(row)[:-1])
+            self._updated[bytes(map(ne, former, row))].append(row)
 
     def add_all(self, former: Mapping[Values, Values], rows: Mapping[Values, Values]) -> None:
         """Note rows by their keys: each value is the columns behind the key."""
@@ -68,10 +67,11 @@ class Writes:
 
     def write(self, access: RowAccess) -> None:
         """Write the difference."""
-        columns = self._table.columns
+        table, columns = self._table, self._table.columns
         if self._deleted:
-            access.delete(self._table, self._deleted)
+            access.delete(table, self._deleted)
         for given, rows in self._inserted.items():
-            access.insert(self._table, [columns[place] for place in given], rows)
+            access.insert(table, [*compress(columns, given)], [tuple(compress(row, given)) for row in rows])
         for changed, rows in self._updated.items():
-            access.update(self._table, [columns[place] for place in changed], rows)
+            values = [(*row[: self._key], *compress(row, changed)) for row in rows]
+            access.update(table, [*compress(columns, changed)], values)

@@ -1,68 +1,40 @@
 """How the core's values are rows, and the other way round.
 
-The current attempt of an execution and its end are columns of the execution's row; only further attempts and further
-reports without `queuedAt` have rows of their own. `more` counts these, so that most executions are one row to read.
-A column is null if its value was never reported, but for `queued_at`, which pages compare.
+An execution is one row: the current attempt with the end that names it in columns, and what few executions have in
+`further`: earlier attempts, the reports that name no attempt, and deletions. These are read by their execution alone,
+so rows of their own would cost their keys, and be written and deleted one by one, for nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from jobindex.model.attempts import ExecutionView
-from jobindex.model.execution import (
-    IN_PROGRESS_RANK,
-    NEVER,
-    NO_VERSION,
-    QUEUED_RANK,
-    Attempt,
-    AttemptKey,
-    Details,
-    Execution,
-    Loose,
-)
+from jobindex.model.execution import IN_PROGRESS_RANK, NO_VERSION, QUEUED_RANK, Attempt, Details, Execution, Loose
 from jobindex.model.job import REGISTERS, Job
-from jobindex.model.jobs import EXECUTION_STATUS_RANK, JobExecutionStatus
 from jobindex.model.lists import CutList, PendingLists
 from jobindex.model.lives import Deletions
 from jobindex.model.reports import NO_NUMBER, UNTIMED, ListEntry
-from jobindex.storage.sql.tables import EXECUTIONS, JOBS, REPORTS, STATE_COLUMNS, Values
+from jobindex.storage.sql.tables import EXECUTIONS, JOBS, STATE_COLUMNS, Values
 
-_DELETED_RANK = EXECUTION_STATUS_RANK[JobExecutionStatus.DELETED]
-_STATES = tuple(STATE_COLUMNS)
 _STAMPS, _TIMES = 1 + len(REGISTERS), JOBS.columns.index("earliest_at")
-_COUNTS = JOBS.columns.index(STATE_COLUMNS[_STATES[0]])
+_COUNTS = JOBS.columns.index(next(iter(STATE_COLUMNS.values())))
+_UNTIMED_ENDS = _COUNTS + len(STATE_COLUMNS)
+_DELETIONS = slice(JOBS.columns.index("deleted_at"), _COUNTS)
 _PLACE = {column: place for place, column in enumerate(EXECUTIONS.columns)}
-_ATTEMPT_PLACE, _END_PLACE, _DETAILS_PLACE = _PLACE["seen_at"], _PLACE["end_rank"], _PLACE["end_details"]
-_NAMED_PLACE, _DELETED_PLACE, _ARN_PLACE = _PLACE["is_end_named"], _PLACE["deleted_at"], _PLACE["thing_arn"]
-STATE_PLACE, ENDED_PLACE, MORE_PLACE = _PLACE["state"], _PLACE["ended_at"], _PLACE["more"]
-_ATTEMPT_COLUMNS = _END_PLACE - _ATTEMPT_PLACE
-_NO_END: Values = (None,) * (_DETAILS_PLACE - _END_PLACE)
+_ATTEMPT, _END = slice(2, _PLACE["end_rank"]), slice(_PLACE["end_rank"], _PLACE["further"])
+_FURTHER, _ARN, _HEARD_AT = _PLACE["further"], _PLACE["thing_arn"], _PLACE["heard_at"]
+STATE_PLACE, ENDED_PLACE, LEFT_OUT_PLACE = _PLACE["state"], _PLACE["ended_at"], _PLACE["is_left_out"]
+_NO_END: Values = (None,) * 6
 _NO_DETAILS: Values = (None,) * 5
-_NO_ATTEMPT: Values = (UNTIMED, NO_NUMBER, UNTIMED, UNTIMED, 0, UNTIMED, NO_VERSION, UNTIMED, *_NO_DETAILS)
-_NOTHING_REPORTED: Values = (None,) * len(REPORTS.others)
+_NO_ATTEMPT: Values = (UNTIMED, NO_NUMBER, UNTIMED, UNTIMED, 0, UNTIMED, NO_VERSION, UNTIMED, *_NO_DETAILS, *_NO_END)
 _NOT_SHOWN: Values = (None, None, None, 0)
-
-
-@dataclass(slots=True)
-class ExecutionRows:
-    """The rows of an execution: its own, and those of further attempts and reports by their keys."""
-
-    own: Values
-    attempts: dict[Values, Values] = field(default_factory=dict)
-    reports: dict[Values, Values] = field(default_factory=dict)
-
-    @property
-    def is_left_out(self) -> bool:
-        """Whether only a list says that the execution has ended."""
-        return bool(self.own[_PLACE["is_left_out"]])
 
 
 def job_row(job: Job, *, born_at: int | None, inferred_end_at: int | None, listed_created_at: int | None) -> Values:
     """Return the row of a job."""
-    deletions, counts = job.deletions, job.executions
+    deletions = job.deletions
     return (
         job.job_id,
         *job.values,
@@ -72,7 +44,7 @@ def job_row(job: Job, *, born_at: int | None, inferred_end_at: int | None, liste
         job.arrived_at,
         deletions.deleted_at,
         deletions.published_at,
-        *[counts.get(state, 0) for state in _STATES],
+        *job.executions,
         job.untimed_ends,
         born_at,
         inferred_end_at,
@@ -82,89 +54,77 @@ def job_row(job: Job, *, born_at: int | None, inferred_end_at: int | None, liste
 
 def job_of(row: Values) -> Job:
     """Return the job of a row."""
-    earliest_at, latest_at, arrived_at, deleted_at, published_at = row[_TIMES:_COUNTS]
+    earliest_at, latest_at, arrived_at = row[_TIMES : _DELETIONS.start]
     return Job(
         row[0],
         list(row[1:_STAMPS]),
         list(row[_STAMPS:_TIMES]),
-        Deletions(deleted_at, published_at),
+        deletions_of(row),
         earliest_at,
         latest_at,
         arrived_at,
-        {state: count for state, count in zip(_STATES, row[_COUNTS:], strict=False) if count},
-        row[_COUNTS + len(_STATES)],
+        list(row[_COUNTS:_UNTIMED_ENDS]),
+        row[_UNTIMED_ENDS],
     )
 
 
-def execution_rows(execution: Execution, view: ExecutionView | None, born_at: int | None) -> ExecutionRows:
-    """Return the rows of an execution and of how it is shown; `born_at` is its birth in a later life of the job."""
-    key = (execution.job_id, execution.thing_name)
-    current = execution.attempts[max(execution.attempts)] if execution.attempts else None
-    named = None if current is None else current.end
-    # The second of an end of unknown time is not that of its time: it has a row of its own.
-    end = max((one for one in execution.ends.values() if one.second == one.time // 1000), default=None)
-    attempts: dict[Values, Values] = {}
-    reports: dict[Values, Values] = {}
-    if len(execution.attempts) > 1:
-        for attempt in execution.attempts.values():
-            if attempt is not current:
-                columns = (attempt.queued_at, *_attempt_columns(attempt), *_end_columns(attempt.end))
-                attempts[key + attempt.key] = (*columns, _former_state(attempt, view))
-    for one in execution.ends.values():
-        if named is not None or one is not end:
-            _add_report(reports, key, one)
-    for one in execution.loose_pending():
-        _add_report(reports, key, one)
-    for number, at in execution.deletions.items():
-        if number != NO_NUMBER:
-            reports[(*key, _DELETED_RANK, at, NO_VERSION, 1, number)] = _NOTHING_REPORTED
-    shown_end = end if named is None else named
-    own = (
-        *key,
-        *(_NO_ATTEMPT if current is None else (current.queued_at, current.number, *_attempt_columns(current))),
-        *_end_columns(shown_end),
-        *_details_columns(None if named is not None or end is None else end.details)[::4],
-        int(named is not None),
-        execution.deletions.get(NO_NUMBER, NEVER),
+def deletions_of(row: Values) -> Deletions:
+    """Return the deletions of a job's row."""
+    return Deletions(*row[_DELETIONS])
+
+
+def execution_row(execution: Execution, view: ExecutionView | None, born_at: int | None) -> Values:
+    """Return the row of an execution and of how it is shown; `born_at` is its birth in a later life of the job."""
+    attempts = execution.attempts
+    current = max(attempts) if attempts else None
+    return (
+        execution.job_id,
+        execution.thing_name,
+        *(_NO_ATTEMPT if current is None else _attempt_columns(attempts[current])),
+        _further(execution, current),
         execution.thing_arn,
-        len(attempts) + len(reports),
+        execution.heard_at,
         *(_NOT_SHOWN if view is None else _shown(view)),
         born_at,
     )
-    return ExecutionRows(own, attempts, reports)
 
 
-def execution_of(rows: ExecutionRows) -> Execution:
-    """Return the execution of its rows."""
-    own = rows.own
-    execution = Execution(own[0], own[1], thing_arn=own[_ARN_PLACE])
-    end = _end_of(own[_END_PLACE:_DETAILS_PLACE], *own[_DETAILS_PLACE : _DETAILS_PLACE + 2])
-    is_named = own[_NAMED_PLACE]
-    queued_at, number = own[2:4]
-    if queued_at > UNTIMED:
-        named = end if is_named else None
-        key = (queued_at // 1000, number)
-        execution.attempts[key] = _attempt_of(key, queued_at, own[_ATTEMPT_PLACE:_END_PLACE], named)
-    if end is not None and not is_named:
-        execution.ends[end.key] = end
-    if own[_DELETED_PLACE] != NEVER:
-        execution.deletions[NO_NUMBER] = own[_DELETED_PLACE]
-    for (*_, second, number), columns in rows.attempts.items():
-        named = _end_of(columns[1 + _ATTEMPT_COLUMNS : -1])
-        key = (second, number)
-        execution.attempts[key] = _attempt_of(key, columns[0], columns[1 : 1 + _ATTEMPT_COLUMNS], named)
-    for (_, _, rank, second, version, is_event, number), report in rows.reports.items():
-        if rank == _DELETED_RANK:
-            execution.deletions[number] = second
-            continue
-        loose = Loose(second, rank, version, bool(is_event), number, report[0], report[1], _details_of(report[2:]))
-        if rank == QUEUED_RANK:
+def execution_of(row: Values) -> Execution:
+    """Return the execution of its row."""
+    execution = Execution(row[0], row[1], thing_arn=row[_ARN], heard_at=row[_HEARD_AT])
+    if row[2] > UNTIMED:
+        _add_attempt(execution, row[_ATTEMPT], row[_END])
+    if row[_FURTHER] is None:
+        return execution
+    attempts, reports, deletions = orjson.loads(row[_FURTHER])
+    for columns in attempts:
+        _add_attempt(execution, [*columns, *_NO_DETAILS][:13], columns[13:] or _NO_END)
+    for loose in map(_report_of, reports):
+        if loose.rank == QUEUED_RANK:
             execution.waiting = loose
-        elif rank == IN_PROGRESS_RANK:
-            execution.progress[number] = loose
+        elif loose.rank == IN_PROGRESS_RANK:
+            execution.progress[loose.number] = loose
         else:
             execution.ends[loose.key] = loose
+    execution.deletions = dict(deletions)
     return execution
+
+
+def _further(execution: Execution, current: tuple[int, int] | None) -> str | None:
+    """Return what has no columns, in JSON; None if there is nothing."""
+    attempts, reports = execution.attempts, [*execution.ends.values(), *execution.loose_pending()]
+    if not reports and not execution.deletions and len(attempts) < 2:
+        return None
+    further = (
+        [_former_columns(attempts[key]) for key in sorted(attempts) if key != current],
+        [_report_columns(loose) for loose in sorted(reports, key=_key)],
+        sorted(execution.deletions.items()),
+    )
+    return orjson.dumps(further).decode()
+
+
+def _key(loose: Loose) -> tuple[int, int, int, bool, int]:
+    return loose.key
 
 
 def lists_row(lists: PendingLists) -> Values:
@@ -191,61 +151,70 @@ def lists_of(row: Values) -> PendingLists:
 
 
 def _attempt_columns(attempt: Attempt) -> Values:
+    end, details = attempt.end, attempt.details
     return (
+        attempt.queued_at,
+        attempt.number,
         attempt.seen_at,
         attempt.waited_at,
         int(attempt.is_started),
         attempt.started_at,
         attempt.version,
         attempt.updated_at,
-        *_details_columns(attempt.details),
+        *(_NO_DETAILS if details is None else (details.text, *details[:3], int(details.is_cut))),
+        *(_NO_END if end is None else (end.rank, end.time, end.version, int(end.is_event), end.number, end.started_at)),
     )
 
 
-def _attempt_of(key: AttemptKey, queued_at: int, columns: Values, end: Loose | None) -> Attempt:
-    seen_at, waited_at, is_started, started_at, version, updated_at = columns[:6]
-    details = _details_of(columns[6:])
-    return Attempt(*key, queued_at, seen_at, waited_at, bool(is_started), started_at, version, updated_at, details, end)
+def _former_columns(attempt: Attempt) -> Values:
+    columns = _attempt_columns(attempt)
+    return columns[:8] if attempt.details is None and attempt.end is None else columns
 
 
-def _end_columns(end: Loose | None) -> Values:
-    if end is None:
-        return _NO_END
-    return (end.rank, end.time, end.version, int(end.is_event), end.number, end.started_at)
-
-
-def _end_of(columns: Values, details: str | None = None, is_cut: int | None = None) -> Loose | None:
-    rank, time, version, is_event, number, started_at = columns
-    if rank is None:
-        return None
-    second = time // 1000
-    known = None if details is None else Details(second, rank, version, details, bool(is_cut))
-    return Loose(second, rank, version, bool(is_event), number, time, started_at, known)
-
-
-def _add_report(reports: dict[Values, Values], key: Values, loose: Loose) -> None:
-    columns = (loose.time, loose.started_at, *_details_columns(loose.details))
-    reports[(*key, loose.rank, loose.second, loose.version, int(loose.is_event), loose.number)] = columns
-
-
-def _details_columns(details: Details | None) -> Values:
+def _report_columns(loose: Loose) -> Values:
+    details = loose.details
     if details is None:
-        return _NO_DETAILS
-    return (details.text, details.second, details.rank, details.version, int(details.is_cut))
+        return loose[:7]
+    text = orjson.Fragment(details.text)
+    if details[:3] == (loose.time // 1000, loose.rank, loose.version) and not details.is_cut:
+        return (*loose[:7], text)
+    return (*loose[:7], text, *details[:3], details.is_cut)
 
 
-def _details_of(columns: Sequence[Any]) -> Details | None:
-    text, second, rank, version, is_cut = columns
-    return None if text is None else Details(second, rank, version, text, bool(is_cut))
+def _report_of(columns: Sequence[Any]) -> Loose:
+    second, rank, version, is_event, number, time, started_at, *details = columns
+    shown = None
+    if details:
+        members, *place = details
+        text = orjson.dumps(members).decode()
+        second_of, rank_of, version_of, is_cut = place or (time // 1000, rank, version, False)
+        shown = Details(second_of, rank_of, version_of, text, is_cut)
+    return Loose(second, rank, version, is_event, number, time, started_at, shown)
+
+
+def _add_attempt(execution: Execution, columns: Sequence[Any], end: Sequence[Any]) -> None:
+    queued_at, number, seen_at, waited_at, is_started, started_at, version, updated_at = columns[:8]
+    text, second, rank, details_version, is_cut = columns[8:]
+    key = (queued_at // 1000, number)
+    execution.attempts[key] = Attempt(
+        *key,
+        queued_at,
+        seen_at,
+        waited_at,
+        bool(is_started),
+        started_at,
+        version,
+        updated_at,
+        None if text is None else Details(second, rank, details_version, text, bool(is_cut)),
+        None if end[0] is None else _end_of(end),
+    )
+
+
+def _end_of(columns: Sequence[Any]) -> Loose:
+    rank, time, version, is_event, number, started_at = columns
+    return Loose(time // 1000, rank, version, bool(is_event), number, time, started_at, None)
 
 
 def _shown(view: ExecutionView) -> Values:
     current = view.current
-    return (current.state.value, current.ended_at, view.waiting_since, int(view.is_left_out))
-
-
-def _former_state(attempt: Attempt, view: ExecutionView | None) -> str | None:
-    for former in view.former if view is not None else ():
-        if former.key == attempt.key:
-            return former.state.value
-    return None
+    return (current.state, current.ended_at, view.waiting_since, int(view.is_left_out))

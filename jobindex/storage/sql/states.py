@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from jobindex.model.execution import NEVER, Execution
+from jobindex.model.attempts import ExecutionView
+from jobindex.model.execution import Execution
 from jobindex.model.job import Job
 from jobindex.model.lists import PendingLists
-from jobindex.model.lives import FIRST_LIFE, NO_DELETIONS, Deletions, Life
+from jobindex.model.lives import FIRST_LIFE, Deletions, Life
 from jobindex.storage.sql.row_access import RowAccess
-from jobindex.storage.sql.rows import MORE_PLACE, ExecutionRows, execution_of, job_of, lists_of
-from jobindex.storage.sql.tables import ATTEMPTS, EXECUTIONS, JOBS, PENDING_LISTS, REPORTS, SUMMARIES, Values
+from jobindex.storage.sql.rows import deletions_of, execution_of, job_of, lists_of
+from jobindex.storage.sql.tables import EXECUTIONS, JOBS, PENDING_LISTS, SUMMARIES, Values
 
 ExecutionKey = tuple[str, str]
 """A job id and the name of a thing."""
@@ -39,24 +40,26 @@ class LoadedJob:
     life: Life | None = None
     namespace_id: str | None = None
     is_status_reported: bool = False
-    former_deletions: Deletions | None = None
-    """None if it was never deleted."""
     former_life: Life | None = None
     former_namespace_id: str | None = None
     was_status_reported: bool = False
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the batch lists the job in another namespace, or lists it first or no longer."""
+        former, listed = self.summary, self.listed
+        return former[3] != listed[3] if former is not None and listed is not None else former is not listed
 
     def settle(self) -> None:
         """Take what the batch made for what is stored."""
         self.row, self.summary = self.new_row, self.listed
         self.former_life, self.former_namespace_id = self.life, self.namespace_id
         self.was_status_reported = self.is_status_reported
-        deletions = self.job.deletions
-        self.former_deletions = Deletions(deletions.deleted_at, deletions.published_at) if deletions else None
 
     @property
     def is_deletion_new(self) -> bool:
         """Whether the batch changes the deletions of a stored job."""
-        return self.row is not None and self.job.deletions != (self.former_deletions or NO_DELETIONS)
+        return self.row is not None and self.job.deletions != deletions_of(self.row)
 
 
 @dataclass(slots=True)
@@ -64,8 +67,10 @@ class LoadedExecution:
     """An execution, as it is stored and as the batch makes it."""
 
     execution: Execution
-    rows: ExecutionRows | None = None
-    new_rows: ExecutionRows | None = None
+    row: Values | None = None
+    new_row: Values | None = None
+    view: ExecutionView | None = None
+    """How the batch shows it."""
 
 
 @dataclass(slots=True)
@@ -99,7 +104,7 @@ class BatchStates(States):
         for job in self.jobs.values():
             job.settle()
         for execution in self.executions.values():
-            execution.rows = execution.new_rows
+            execution.row = execution.new_row
         for lists in self.lists.values():
             lists.row = lists.new_row or lists.row
 
@@ -110,11 +115,8 @@ class BatchStates(States):
         for row in self._access.select(JOBS, ("job_id",), wanted):
             job = job_of(row)
             born_at, _, listed_created_at = row[-3:]
-            deleted_at = job.deletions.deleted_at
-            life = life_of(job.deletions, born_at)
+            life = life_of(deletions_of(row), born_at)
             loaded = self.jobs[job.job_id] = LoadedJob(job, row, former_life=life)
-            if deleted_at != NEVER:
-                loaded.former_deletions = Deletions(deleted_at, job.deletions.published_at)
             if life is not None:
                 loaded.former_namespace_id = job.text("namespace_id", life)
                 loaded.was_status_reported = job.text("status", life) is not None
@@ -165,16 +167,9 @@ class BatchStates(States):
         return loaded.lists
 
     def _take(self, rows: Iterable[Values]) -> None:
-        found = {(str(row[0]), str(row[1])): ExecutionRows(row) for row in rows}
-        missing = _missing(found, self.executions, self._kept.executions)
-        found = {key: found[key] for key in missing}
-        more = [key for key, rows_ in found.items() if rows_.own[MORE_PLACE]]
-        for row in self._access.select(ATTEMPTS, EXECUTIONS.key, more):
-            found[str(row[0]), str(row[1])].attempts[ATTEMPTS.key_of(row)] = row[len(ATTEMPTS.key) :]
-        for row in self._access.select(REPORTS, EXECUTIONS.key, more):
-            found[str(row[0]), str(row[1])].reports[REPORTS.key_of(row)] = row[len(REPORTS.key) :]
-        for key, rows_ in found.items():
-            self.executions[key] = LoadedExecution(execution_of(rows_), rows_)
+        found = {(row[0], row[1]): row for row in rows}
+        for key in _missing(found, self.executions, self._kept.executions):
+            self.executions[key] = LoadedExecution(execution_of(found[key]), found[key])
 
 
 def _missing(keys: Iterable[_Key], loaded: dict[_Key, _Loaded], kept: dict[_Key, _Loaded]) -> list[_Key]:

@@ -5,7 +5,7 @@ ARN of a job that was reported without one, `%(NAME)b` for the member thingGroup
 name. So a tie rewrites no job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 import orjson
@@ -53,7 +53,12 @@ def group_rows(summary: Values | None) -> dict[Values, Values]:
     if summary is None or summary[5] is None:
         return {}
     created_at, job_id, kind, namespace_id, _, groups, _ = summary
-    return {(key, kind, created_at, job_id): (namespace_id or "",) for key in group_keys(orjson.loads(f"[{groups}]"))}
+    return {(key, kind, created_at, job_id): (namespace_id or "",) for key in _keys(groups)}
+
+
+@lru_cache(maxsize=4096)
+def _keys(groups: str) -> Collection[str]:
+    return (*group_keys(orjson.loads(f"[{groups}]")),)
 
 
 def _listed(job: Job, view: JobView) -> str:

@@ -101,39 +101,16 @@ EXECUTIONS = Table(
         "execution_number",
         *_ATTEMPT,
         *_END,
-        "end_details",
-        "is_end_details_cut",
-        "is_end_named",
-        "deleted_at",
+        "further",
         "thing_arn",
-        "more",
+        "heard_at",
         "state",
         "ended_at",
         "waiting_since",
         "is_left_out",
         "born_at",
     ),
-    defaults=(None, None, -1, -1, *_ATTEMPT_DEFAULTS, *_NONE[:8], 0, -2, None, 0, *_NONE[:3], 0, None),
-)
-ATTEMPTS = Table(
-    name="execution_attempts",
-    key=("job_id", "thing_name", "queued_second", "execution_number"),
-    others=("queued_at", *_ATTEMPT, *_END, "state"),
-    defaults=(*_NONE[:5], *_ATTEMPT_DEFAULTS, *_NONE[:7]),
-)
-REPORTS = Table(
-    name="execution_reports",
-    key=("job_id", "thing_name", "rank", "second", "version_number", "is_event", "execution_number"),
-    others=(
-        "reported_at",
-        "started_at",
-        "details",
-        "details_second",
-        "details_rank",
-        "details_version",
-        "is_details_cut",
-    ),
-    defaults=_NONE[:14],
+    defaults=(None, None, -1, -1, *_ATTEMPT_DEFAULTS, *_NONE[:8], -1, *_NONE[:3], 0, None),
 )
 PENDING_LISTS = Table(
     name="pending_lists",
@@ -157,8 +134,6 @@ GROUP_KEYS = Table(
 TABLES = (
     JOBS,
     EXECUTIONS,
-    ATTEMPTS,
-    REPORTS,
     PENDING_LISTS,
     THING_GROUPS,
     Table(
@@ -197,7 +172,7 @@ TEXTS = frozenset(
         "thing_group",
         "state",
         "details",
-        "end_details",
+        "further",
         "thing_arn",
         "entries",
         "cut_lists",

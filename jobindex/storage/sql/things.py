@@ -91,12 +91,6 @@ ORDER BY thing_name
 LIMIT :limit
 """
 
-# The greatest time that an execution's messages bear, as far as its row has it.
-_HEARD_AT = """max(
-    executions.queued_at, coalesce(updated_at, -1), coalesce(end_at, -1), coalesce(seen_at * 1000, -1),
-    coalesce(started_at, -1), coalesce(executions.deleted_at * 1000, -1)
-)"""
-
 LOOKED_AT_MAXIMUM = 1000
 """Names that are looked at, up to twice as many, before those that are visible are found from the jobs."""
 
@@ -150,7 +144,7 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
         if row["listed_at"] is not None and is_visible(row["namespace_id"], visible)
     }
     (told_at,) = connection.execute(
-        f"SELECT max({_HEARD_AT}) FROM executions {joined} WHERE {of_thing}",
+        f"SELECT max(executions.heard_at) FROM executions {joined} WHERE {of_thing}",
         parameters,
     ).fetchone()
     return Thing(

@@ -22,14 +22,14 @@ from jobindex.storage.sql.batch import Batch
 from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
 from jobindex.storage.sql.summaries import group_rows
-from jobindex.storage.sql.tables import ATTEMPTS, EXECUTIONS, JOBS, REPORTS, SUMMARIES, Table, Values
+from jobindex.storage.sql.tables import EXECUTIONS, JOBS, SUMMARIES, Table, Values
 from jobindex.storage.sqlite.file import CREATE_MIGRATIONS, migration_script, newest_migration, tables_of, uri
 from jobindex.storage.sqlite.rows import SqliteRows
 
 _KEYS = [GroupKey("name:g"), GroupKey("both:g/h"), GroupKey("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
-_DERIVED = (JOBS, EXECUTIONS, ATTEMPTS, REPORTS, SUMMARIES)
+_DERIVED = (JOBS, EXECUTIONS, SUMMARIES)
 """The tables with rows that follow from the states."""
 _JOBS = 1000
 """Jobs that are worked out at once."""
@@ -40,19 +40,6 @@ CREATE TEMP TABLE expected_keys (
 )
 """
 _COUNTS = {
-    "executions": """
-        SELECT job_id, thing_name
-        FROM executions
-        WHERE more <> (
-            SELECT count(*)
-            FROM execution_attempts AS further
-            WHERE further.job_id = executions.job_id AND further.thing_name = executions.thing_name
-        ) + (
-            SELECT count(*)
-            FROM execution_reports AS further
-            WHERE further.job_id = executions.job_id AND further.thing_name = executions.thing_name
-        )
-    """,
     "job_summaries": """
         SELECT created_at, job_id FROM job_summaries
         EXCEPT SELECT listed_created_at, job_id FROM jobs WHERE listed_created_at IS NOT NULL
@@ -119,7 +106,7 @@ def check(path: Path) -> Iterator[Finding]:
             yield _find("plans", _check_plans, connection)
             try:
                 wrong = _rebuild(connection)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, ValueError) as error:
                 yield Finding(name="states", problem=str(error))
                 return
             for table in _DERIVED:
