@@ -14,16 +14,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from support.api_server import REGION, Api, serving
+from support.reported_facts import PENDING
 from support.waiting import require
 
 from jobindex.access.access import Access
 from jobindex.access.keys import AccessKey, Key, Keys
 from jobindex.access.principals import Principal, Role
-
-T = 1_700_000_000
-THING = "$aws/things/pump"
-
-Message = tuple[str, dict[str, Any]]
 
 
 @pytest.fixture
@@ -33,67 +29,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
         yield running
 
 
-def entry(job_id: str, queued_at: float, **members: Any) -> dict[str, Any]:
-    """Return an entry of a pending list."""
-    return {
-        "jobId": job_id,
-        "queuedAt": queued_at,
-        "lastUpdatedAt": queued_at,
-        "executionNumber": 1,
-        "versionNumber": 2,
-        **members,
-    }
-
-
-def fill(api: Api) -> None:
-    """Apply what a device was told of its executions: four without a namespace, one of Greengrass."""
-    api.apply(
-        (
-            f"{THING}/jobs/get/accepted",
-            {
-                "timestamp": T + 60,
-                "inProgressJobs": [entry("running", T + 30, startedAt=T + 40.7, lastUpdatedAt=T + 50)],
-                "queuedJobs": [entry("first", T + 1), entry("second", T + 2)],
-            },
-        ),
-        (
-            f"{THING}/jobs/notify-namespace-aws-gg-deployment",
-            {"timestamp": T + 60, "jobs": {"QUEUED": [entry("deployment", T)]}},
-        ),
-        (
-            f"{THING}/jobs/running/get/accepted",
-            {
-                "timestamp": T + 61,
-                "execution": {
-                    "status": "IN_PROGRESS",
-                    "queuedAt": T + 30,
-                    "executionNumber": 1,
-                    "statusDetails": {"progress": "12/100"},
-                    "jobDocument": {"operation": "update"},
-                },
-            },
-        ),
-    )
-
-
-RUNNING = {"queuedAt": T + 30, "startedAt": T + 40, "lastUpdatedAt": T + 61, "executionNumber": 1, "versionNumber": 2}
-
-
-def test_the_pending_executions_of_a_thing_are_those_without_a_namespace(api: Api) -> None:
-    """Times are whole seconds, the first to run comes first, and another namespace's do not show."""
-    fill(api)
-    pending = api.client("iot-jobs-data").get_pending_job_executions(thingName="pump")
-    assert [{"jobId": "running", **RUNNING}] == pending["inProgressJobs"]
-    queued = {"executionNumber": 1, "versionNumber": 2}
-    assert [
-        {"jobId": "first", "queuedAt": T + 1, "lastUpdatedAt": T + 1, **queued},
-        {"jobId": "second", "queuedAt": T + 2, "lastUpdatedAt": T + 2, **queued},
-    ] == pending["queuedJobs"]
-
-
 def test_a_namespace_in_the_query_has_its_own_pending_executions(api: Api) -> None:
     """The parameter is in AWS's guide, but not in its SDKs; PREFIX is for clients that do not sign."""
-    fill(api)
+    api.apply(*PENDING)
     path = "/iot-jobs-data/things/pump/jobs"
     _, pending, _ = api.request(f"{path}?namespaceId=aws-gg-deployment")
     assert ([], ["deployment"]) == (pending["inProgressJobs"], [one["jobId"] for one in pending["queuedJobs"]])
@@ -102,39 +40,20 @@ def test_a_namespace_in_the_query_has_its_own_pending_executions(api: Api) -> No
     assert 404 == api.request(f"{path}/running?namespaceId=aws-gg-deployment")[0]
 
 
-def test_an_execution_is_described_in_the_data_planes_form(api: Api) -> None:
-    """`statusDetails` is a flat map, the document a text; `$next` is the execution that is the first to run."""
-    fill(api)
+def test_the_number_of_an_execution_that_no_message_reported_is_not_found(api: Api) -> None:
+    """The message names the number, the job and the thing."""
+    api.apply(*PENDING)
     client = api.client("iot-jobs-data")
-    expected = {
-        "jobId": "running",
-        "thingName": "pump",
-        "status": "IN_PROGRESS",
-        "statusDetails": {"progress": "12/100"},
-        "jobDocument": '{"operation":"update"}',
-        **RUNNING,
-    }
-    assert expected == client.describe_job_execution(thingName="pump", jobId="running")["execution"]
-    assert expected == client.describe_job_execution(thingName="pump", jobId="$next")["execution"]
-    plain = client.describe_job_execution(thingName="pump", jobId="running", includeJobDocument=False)
-    assert "jobDocument" not in plain["execution"]
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="Job execution 2 of running on pump"):
         client.describe_job_execution(thingName="pump", jobId="running", executionNumber=2)
 
 
-def test_nothing_is_next_once_all_have_ended(api: Api) -> None:
-    """The answer has no execution; the control plane's client gets its own shapes at the same paths."""
-    api.apply(
-        (f"{THING}/jobs/notify", {"timestamp": T, "jobs": {"QUEUED": [entry("job", T)]}}),
-        (f"{THING}/jobs/notify", {"timestamp": T + 9, "jobs": {}}),
-    )
+def test_the_clients_of_both_planes_get_their_own_shapes_at_the_same_paths(api: Api) -> None:
+    """The scope of the signature tells them apart."""
+    api.apply(*PENDING)
     client = api.client("iot-jobs-data")
-    assert "execution" not in client.describe_job_execution(thingName="pump", jobId="$next")
-    pending = client.get_pending_job_executions(thingName="pump")
-    assert ([], []) == (pending["inProgressJobs"], pending["queuedJobs"])
-    assert "status" not in client.describe_job_execution(thingName="pump", jobId="job")["execution"]
-    (summary,) = api.client().list_job_executions_for_thing(thingName="pump")["executionSummaries"]
-    assert "job" == summary["jobId"]
+    assert 3 == len(api.client().list_job_executions_for_thing(thingName="pump", maxResults=3)["executionSummaries"])
+    assert 2 == len(client.get_pending_job_executions(thingName="pump")["queuedJobs"])
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="Thing valve cannot be found"):
         client.get_pending_job_executions(thingName="valve")
 
@@ -148,7 +67,7 @@ def test_nothing_is_next_once_all_have_ended(api: Api) -> None:
 )
 def test_a_write_is_refused_by_its_name(api: Api, name: str, parameters: dict[str, Any]) -> None:
     """It would be lost: the index is a copy."""
-    fill(api)
+    api.apply(*PENDING)
     client = api.client("iot-jobs-data")
     with pytest.raises(ClientError) as refused:
         getattr(client, name)(thingName="pump", **parameters)
@@ -161,7 +80,7 @@ def test_a_write_is_refused_by_its_name(api: Api, name: str, parameters: dict[st
 
 def test_the_aws_cli_gets_the_pending_executions(api: Api) -> None:
     """With nothing but the endpoint."""
-    fill(api)
+    api.apply(*PENDING)
     program = Path(sys.executable).with_name("aws")
     require("aws", found=program.exists())
     command = [str(program), "iot-jobs-data", "get-pending-job-executions", "--thing-name", "pump"]
@@ -185,7 +104,7 @@ def test_a_signature_for_the_data_plane_is_checked(tmp_path: Path) -> None:
         access_key=AccessKey(id="JOBXGREENGRASS", secret="secret"),
     )
     with serving(tmp_path, access=Access(Keys([key]), region=REGION)) as api:
-        fill(api)
+        api.apply(*PENDING)
 
         def client(secret: str) -> Any:
             return boto3.client(

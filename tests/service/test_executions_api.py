@@ -14,13 +14,12 @@ from uuid import UUID
 import pytest
 from support.api_server import THING_ARN_PREFIX, Api, serving
 from support.brokers import mosquitto, publish
+from support.reported_facts import FULL, UNSEEN_END, execution
 from support.services import Service, running
 from support.waiting import wait_until
 
 from jobindex.model.page_tokens import seal, seal_text
 from jobindex.web.api.executions import STATUSES
-
-Message = tuple[str, dict[str, Any]]
 
 PATHS = ("/jobs/job", "/jobs/job/things", "/things/thing/jobs", "/things/thing/jobs/job")
 
@@ -32,50 +31,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
         yield served
 
 
-def execution(job_id: str, thing_name: str = "thing", namespace_id: str = "n", **told: Any) -> Message:
-    """Make a message that tells of an execution."""
-    return (f"$aws/things/{thing_name}/jobs/{job_id}/notify-namespace-{namespace_id}", {"execution": told})
-
-
-def ended(thing_name: str, namespace_id: str, timestamp: float) -> Message:
-    """Make a message by which nothing of a namespace is pending on a thing."""
-    return (f"$aws/things/{thing_name}/jobs/notify-namespace-{namespace_id}", {"timestamp": timestamp, "jobs": {}})
-
-
 def names(summaries: list[dict[str, Any]]) -> list[str]:
     """Return the names of the things in the summaries of a job's executions."""
     return [summary["thingArn"].removeprefix(THING_ARN_PREFIX) for summary in summaries]
-
-
-FULL: dict[str, Any] = {
-    "status": "IN_PROGRESS",
-    "queuedAt": 1486687079.743,
-    "startedAt": 1486687080123,
-    "lastUpdatedAt": 1486687080.5,
-    "executionNumber": 7,
-    "versionNumber": 3,
-}
-TIMES = {
-    "queuedAt": datetime(2017, 2, 10, 0, 37, 59, 743000, tzinfo=UTC),
-    "startedAt": datetime(2017, 2, 10, 0, 38, 0, 123000, tzinfo=UTC),
-    "lastUpdatedAt": datetime(2017, 2, 10, 0, 38, 0, 500000, tzinfo=UTC),
-}
-SUMMARY = {"status": "IN_PROGRESS", "executionNumber": 7, **TIMES}
-
-
-def test_an_execution_is_told_in_aws_form(api: Api) -> None:
-    """What is known comes back through boto3, times right to the millisecond; the rest is left out."""
-    api.apply(execution("full", "a:b", **FULL))
-    client = api.client()
-    expected = {"jobId": "full", "thingArn": THING_ARN_PREFIX + "a:b", "versionNumber": 3, **SUMMARY}
-    assert expected == client.describe_job_execution(jobId="full", thingName="a:b")["execution"]
-    assert expected == client.describe_job_execution(jobId="full", thingName="a:b", executionNumber=7)["execution"]
-    of_job = client.list_job_executions_for_job(jobId="full")
-    assert [{"thingArn": THING_ARN_PREFIX + "a:b", "jobExecutionSummary": SUMMARY}] == of_job["executionSummaries"]
-    of_thing = client.list_job_executions_for_thing(thingName="a:b")
-    assert [{"jobId": "full", "jobExecutionSummary": SUMMARY}] == of_thing["executionSummaries"]
-    assert "nextToken" not in of_job
-    assert "nextToken" not in of_thing
 
 
 def test_the_answers_are_plain_json(api: Api) -> None:
@@ -103,62 +61,13 @@ def test_the_answers_are_plain_json(api: Api) -> None:
         )[1]
 
 
-def test_an_execution_that_ended_unseen_has_no_status(api: Api) -> None:
-    """A complete list leaves it out: nobody told how it ended, so no status is made up, and no filter finds it."""
-    api.apply(execution("job", status="QUEUED", queuedAt=1000), ended("thing", "n", 2000))
+def test_an_execution_that_ended_unseen_is_in_no_filter_and_no_count(api: Api) -> None:
+    """A complete list leaves it out: no message reported how it ended, so no status is made up."""
+    api.apply(*UNSEEN_END)
     client = api.client()
-    described = client.describe_job_execution(jobId="job", thingName="thing")["execution"]
-    assert ("job", False) == (described["jobId"], "status" in described)
-    (summary,) = client.list_job_executions_for_job(jobId="job")["executionSummaries"]
-    assert "status" not in summary["jobExecutionSummary"]
     for status in STATUSES:
         assert [] == client.list_job_executions_for_job(jobId="job", status=status)["executionSummaries"]
     assert {0} == set(client.describe_job(jobId="job")["job"]["jobProcessDetails"].values())
-
-
-def test_a_job_is_described_in_aws_form(api: Api) -> None:
-    """What is known of a job and its executions comes back through boto3; what is not known is left out."""
-    api.apply(
-        (
-            "$aws/things/a/jobs/full/notify-namespace-n",
-            {
-                "job": {
-                    "status": "COMPLETED",
-                    "targetSelection": "SNAPSHOT",
-                    "isConcurrent": False,
-                    "createdAt": 1486687079.743,
-                    "lastUpdatedAt": 1486687080123,
-                    "completedAt": 1486687080.001,
-                    "jobArn": "arn:aws-cn:iot:cn-north-1:111122223333:job/full",
-                }
-            },
-        ),
-        *(
-            execution("full", f"{status}-{number}", status=status, queuedAt=1486687079, lastUpdatedAt=1486687080)
-            for amount, status in enumerate(STATUSES, start=1)
-            for number in range(amount)
-        ),
-        ("$aws/events/job/bare/canceled", {"timestamp": 1486687000}),
-    )
-    client = api.client()
-    counts = {
-        f"numberOf{status.title().replace('_', '')}Things": amount for amount, status in enumerate(STATUSES, start=1)
-    }
-    assert {
-        "jobArn": "arn:aws-cn:iot:cn-north-1:111122223333:job/full",
-        "jobId": "full",
-        "status": "COMPLETED",
-        "targetSelection": "SNAPSHOT",
-        "isConcurrent": False,
-        "namespaceId": "n",
-        "createdAt": datetime(2017, 2, 10, 0, 37, 59, 743000, tzinfo=UTC),
-        "lastUpdatedAt": datetime(2017, 2, 10, 0, 38, 0, 123000, tzinfo=UTC),
-        "completedAt": datetime(2017, 2, 10, 0, 38, 0, 1000, tzinfo=UTC),
-        "jobProcessDetails": counts,
-    } == client.describe_job(jobId="full")["job"]
-    bare = client.describe_job(jobId="bare", beforeSubstitution=True)["job"]
-    assert {"jobArn", "jobId", "status", "createdAt", "lastUpdatedAt"} == set(bare)
-    assert ("arn:aws-cn:iot:cn-north-1:111122223333:job/bare", "CANCELED") == (bare["jobArn"], bare["status"])
 
 
 @pytest.mark.parametrize("page_size", [1, 7, 250])
