@@ -1,4 +1,4 @@
-"""AWS's own client for JavaScript, run by Node.js: `npm install --prefix tests/sdk_js` brings it."""
+"""AWS's own clients for JavaScript, run by Node.js: `npm install --prefix tests/sdk_js` brings them."""
 
 import json
 import os
@@ -10,6 +10,11 @@ from typing import Any
 from support.waiting import require
 
 _FOLDER = Path(__file__).parents[1] / "sdk_js"
+_CLIENTS = {
+    "iot": ("@aws-sdk/client-iot", "IoTClient"),
+    "iot-jobs-data": ("@aws-sdk/client-iot-jobs-data-plane", "IoTJobsDataPlaneClient"),
+}
+"""The package and the class of the client of each service."""
 
 Call = tuple[str, dict[str, Any]]
 """An operation's name, such as `ListJobs`, and its input."""
@@ -18,6 +23,7 @@ Call = tuple[str, dict[str, Any]]
 def ask(
     url: str,
     *calls: Call,
+    service: str = "iot",
     access_key_id: str = "test",
     secret: str | None = "test",
     region: str = "us-east-1",
@@ -27,14 +33,17 @@ def ask(
 ) -> list[dict[str, Any]]:
     """Return the answer to each call, or `{"error": {"name": …, "status": …, "message": …}}`.
 
-    Times are texts, as JSON has none. Without a secret nothing is signed. `clock_offset` is how many milliseconds the
-    client adds to what its clock says; `authority` is whose certificates it trusts besides the usual ones. Skips the
-    test where the client is not installed.
+    Times are texts such as `2017-02-10T00:37:59.743Z`, as JSON has none. Without a secret nothing is signed.
+    `clock_offset` is how many milliseconds the client adds to what its clock says; `authority` is whose certificates
+    it trusts besides the usual ones. Skips the test where the client is not installed.
     """
     node = shutil.which("node")
     require("node", found=node is not None)
-    require("@aws-sdk/client-iot", found=(_FOLDER / "node_modules" / "@aws-sdk" / "client-iot").is_dir())
+    package, client = _CLIENTS[service]
+    require(package, found=(_FOLDER / "node_modules" / package).is_dir())
     question = {
+        "package": package,
+        "client": client,
         "calls": [{"operation": operation, "input": given} for operation, given in calls],
         "isSigned": secret is not None,
         "endpoint": url,

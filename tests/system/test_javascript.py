@@ -1,13 +1,16 @@
-"""What AWS's client for JavaScript signs, and what it makes of a refusal."""
+"""AWS's clients for JavaScript: their signatures, the errors that they raise, and the facts that they read back."""
 
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support import api_server
 from support.javascript import Call, ask
+from support.reported_facts import SCENARIOS, Scenario
 from support.signed_requests import ACCESS_KEY_ID, MISMATCH, REGION, SECRET
 from support.stub_server import serving
 
@@ -115,3 +118,22 @@ def test_the_client_puts_its_clock_right(url: str) -> None:
         told["error"]["message"].partition(":")[0],
     )
     assert [{"nextToken": ACCESS_KEY_ID}] == answers(url, LIST_JOBS, clock_offset=slow, attempts=2)
+
+
+def as_json(answer: object) -> Any:
+    """Return an answer in the form in which `ask` returns it: each time is a text with milliseconds."""
+
+    def text(time: datetime) -> str:
+        return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    return json.loads(json.dumps(answer, default=text))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_the_client_reads_back_every_fact(tmp_path: Path, scenario: Scenario) -> None:
+    """The answers are those of boto3: whole answers are compared, so a missing or an added member fails, too."""
+    calls: list[Call] = [(operation, {**given}) for operation, given, _ in scenario.answers]
+    with api_server.serving(tmp_path) as api:
+        api.apply(*scenario.messages)
+        answers = ask(api.url, *calls, service=scenario.service, region=api_server.REGION)
+    assert [as_json(answer) for _, _, answer in scenario.answers] == answers
