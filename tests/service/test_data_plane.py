@@ -1,9 +1,6 @@
 """The jobs data plane, `iot-jobs-data`, as boto3 and the AWS CLI see it at the endpoint of all services."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from support.api_server import REGION, Api, serving
+from support.aws_clients import Asking, run_cli
 from support.reported_facts import PENDING
-from support.waiting import require
 
 from jobindex.access.access import Access
 from jobindex.access.keys import AccessKey, Key, Keys
@@ -81,17 +78,8 @@ def test_a_write_is_refused_by_its_name(api: Api, name: str, parameters: dict[st
 def test_the_aws_cli_gets_the_pending_executions(api: Api) -> None:
     """With nothing but the endpoint."""
     api.apply(*PENDING)
-    program = Path(sys.executable).with_name("aws")
-    require("aws", found=program.exists())
-    command = [str(program), "iot-jobs-data", "get-pending-job-executions", "--thing-name", "pump"]
-    ended = subprocess.run(
-        [*command, "--endpoint-url", api.url, "--region", REGION, "--output", "json"],
-        env={**os.environ, "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_MAX_ATTEMPTS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    asking = Asking(url=api.url, key=AccessKey(id="any", secret="any"), region=REGION)
+    ended = run_cli(asking, "iot-jobs-data", "get-pending-job-executions", "--thing-name", "pump")
     assert 0 == ended.returncode, ended.stderr
     assert ["running"] == [one["jobId"] for one in json.loads(ended.stdout)["inProgressJobs"]]
 

@@ -59,21 +59,25 @@ def ask_boto3(asking: Asking, attempts: int = 1) -> list[str] | Refused:
     return [job["jobId"] for page in pages for job in page["jobs"]]
 
 
-def ask_cli(asking: Asking) -> list[str] | Refused:
-    """Return the ids of jobs as `aws iot list-jobs` prints them; of an error the status is not told, so 403 it is."""
+def run_cli(asking: Asking, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the AWS CLI, such as `iot list-jobs`; its output is JSON. Skips the test without the CLI."""
     program = Path(sys.executable).with_name("aws")
     require("aws", found=program.exists())
     key = asking.key or AccessKey(id="none", secret="none")
     command = [
-        *(str(program), "iot", "list-jobs", "--endpoint-url", asking.url, "--region", asking.region),
-        *("--page-size", "2", "--output", "json"),
-        *([] if asking.namespace_id is None else ["--namespace-id", asking.namespace_id]),
+        *(str(program), *words, "--endpoint-url", asking.url, "--region", asking.region, "--output", "json"),
         *([] if asking.key else ["--no-sign-request"]),
         *([] if asking.authority is None else ["--ca-bundle", str(asking.authority)]),
     ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret, "AWS_MAX_ATTEMPTS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def ask_cli(asking: Asking) -> list[str] | Refused:
+    """Return the ids of jobs as `aws iot list-jobs` prints them; of an error the status is not told, so 403 it is."""
+    namespace = [] if asking.namespace_id is None else ["--namespace-id", asking.namespace_id]
+    done = run_cli(asking, "iot", "list-jobs", "--page-size", "2", *namespace)
     if done.returncode:
         assert "An error occurred (" in done.stderr, done.stderr
         return done.stderr.partition("An error occurred (")[2].partition(")")[0], 403
