@@ -1,8 +1,9 @@
 """What a plain run leaves out, and the fixtures that several test modules share.
 
 A plain run takes minutes. `--system` adds the tests of `tests/system/`, those marked as slow, PostgreSQL in all suites
-and not only a little of CONTRACT, and more examples of each property. A path of `tests/system/` on the command line
-needs no option.
+and not only a little of CONTRACT, more examples of each property, and commands as processes (support/commands.py).
+`--left-out` runs only the tests and cases that `--system` adds. A path of `tests/system/` on the command line needs no
+option.
 """
 
 import os
@@ -34,32 +35,40 @@ settings.register_profile("long", deadline=None, max_examples=3000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--system`."""
+    """Add `--system` and `--left-out`."""
     parser.addoption("--system", action="store_true", help="run tests/system, and PostgreSQL in all suites, too")
+    parser.addoption("--left-out", action="store_true", help="run only the tests that a run without options leaves out")
+
+
+def _is_plain(config: pytest.Config) -> bool:
+    return not (config.getoption("system") or config.getoption("left_out"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Load Hypothesis's profile before test modules read it, and let commands find jobindex compiled."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    commands.is_forked = not config.getoption("system")
-    profile = "system" if config.getoption("system") else "plain"
+    commands.is_forked = _is_plain(config)
+    profile = "plain" if _is_plain(config) else "system"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", profile))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out `tests/system/`, unless the command line names it."""
-    return True if collection_path == SYSTEM and not config.getoption("system") else None
+    return True if collection_path == SYSTEM and _is_plain(config) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow tests, and PostgreSQL but for a case of each test of CONTRACT."""
+    """Leave out slow tests, and PostgreSQL but for a few cases of each test of CONTRACT; or all but these."""
     if not config.getoption("system"):
         slow = {item for item in items if item.get_closest_marker("slow")}
         cases = [item for item in items if not item.path.is_relative_to(SYSTEM) and _needs_postgresql(item)]
         cases.sort(key=lambda case: case.nodeid, reverse=True)
-        left_out = slow | ({*cases} - {*_few_of_each(cases)})
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        deselected = slow | ({*cases} - {*_few_of_each(cases)})
+        if config.getoption("left_out"):
+            system = {item for item in items if item.path.is_relative_to(SYSTEM)}
+            deselected = {*items} - deselected - system
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
 def _few_of_each(cases: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
@@ -76,11 +85,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Report what was skipped, by its reason, and what was left out."""
     reports = [report for report in terminalreporter.stats.get("skipped", ()) if isinstance(report.longrepr, tuple)]
     skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
-    if skipped or not config.getoption("system"):
+    if skipped or _is_plain(config):
         terminalreporter.section("not run")
     for reason, count in sorted(skipped.items()):
         terminalreporter.write_line(f"skipped: {reason} (tests or modules: {count})")
-    if not config.getoption("system"):
+    if _is_plain(config):
         terminalreporter.write_line(LEFT_OUT)
 
 

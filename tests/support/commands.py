@@ -1,9 +1,10 @@
 """`jobindex` as a command that ends.
 
 What a command imports takes longer than most commands do. So a plain run forks each command from a process that has
-imported it all; with `--system` each is a process of its own, as a shell starts it.
+imported it all; with `--system` or `--left-out` each is a process of its own, as a shell starts it.
 """
 
+import atexit
 import os
 import pkgutil
 import subprocess
@@ -74,4 +75,7 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str], folder: P
     os.chdir(folder)
     for descriptor, file in enumerate(files, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), descriptor)
-    sys.exit(main(arguments))
+    try:
+        sys.exit(main(arguments))
+    finally:
+        atexit._run_exitfuncs()  # multiprocessing ends a forked process without them; coverage saves its data in one
