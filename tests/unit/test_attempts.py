@@ -137,6 +137,7 @@ def test_a_message_with_queued_at_and_no_number_is_about_the_attempt_of_that_sec
     """Only if no number of that second is known it is an attempt of its own."""
     assert [(2, "FAILED"), (1, "ENDED")] == states(sighting(T, 1), sighting(T, 2), named_end(FAILED, T, T + 3, None))
     assert [(1, "QUEUED"), (None, "FAILED")] == states(sighting(T + 1, 1), named_end(FAILED, T, T + 3, None))
+    assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T - 60, 1), sighting(T, 2), sighting(T, None))
 
 
 def test_a_message_without_numbers_changes_no_number() -> None:
@@ -289,15 +290,16 @@ def test_a_gap_in_the_numbers_is_one_attempt_that_no_message_showed() -> None:
 
 
 def test_an_attempt_in_a_gap_is_shown_with_what_its_end_says() -> None:
-    """It has no times but its end."""
-    view = shown(sighting(T, 2), event(FAILED, T - 3, version_number=7, status_details='{"a":"1"}'))
+    """It was queued at an unknown time."""
+    end = event(FAILED, T - 3, version_number=7, started_at=(T - 8) * 1000, status_details='{"a":"1"}')
+    view = shown(sighting(T, 2), end)
     expected = AttemptView(
         key=None,
         state=ExecutionState.FAILED,
         execution_number=1,
         version_number=7,
         queued_at=None,
-        started_at=None,
+        started_at=(T - 8) * 1000,
         last_updated_at=(T - 3) * 1000,
         ended_at=(T - 3) * 1000,
         details=details('{"a":"1"}', T - 3, 4, 7),
@@ -311,6 +313,18 @@ def test_a_gap_between_attempts_takes_the_end_of_its_window() -> None:
     told = [sighting(T, 1), sighting(T + 20, 3), event(FAILED, T + 5), event(TIMED_OUT, T + 15)]
     assert [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*told)
     assert [(3, "QUEUED"), (1, "FAILED")] == states(*told[:3])
+
+
+def test_an_end_dealt_behind_a_gap_is_no_attempt_of_the_gap() -> None:
+    """The attempt with the number 4 ended; nothing is known of those between."""
+    told = [sighting(T, 1), sighting(T + 10, 4), sighting(T + 20, 5), event(FAILED, T + 16)]
+    assert [(5, "QUEUED"), (4, "FAILED"), (1, "ENDED")] == states(*told)
+
+
+def test_an_attempt_without_a_number_leaves_no_gap() -> None:
+    """It is the first, so the second one is not missing, and the later end is the current one's."""
+    told = [sighting(T, None), sighting(T + 10, 2), event(FAILED, T + 5), event(FAILED, T + 11)]
+    assert [(2, "FAILED"), (None, "FAILED")] == states(*told)
 
 
 def test_events_and_answers_are_dealt_out_apart() -> None:
@@ -358,6 +372,16 @@ def test_former_attempts_come_latest_first() -> None:
     view = shown(sighting(T + 30, 9), ExecutionReport("j", "t", FAILED, heard_at=T, execution_number=0))
     assert view is not None
     assert [(0, None)] == [(one.execution_number, one.ended_at) for one in view.former]
+
+
+def test_former_attempts_are_ordered_by_the_second_before_their_numbers() -> None:
+    """Milliseconds do not count, as in every comparison of executions."""
+    assert [(9, "QUEUED"), (1, "ENDED"), (5, "ENDED")] == states(sighting(0, 5), sighting(1, 1), sighting(9, 9))
+    told = [sighting(T + 10, 1), sighting(T + 30, 9), event(FAILED, T + 5, 4)]
+    assert [(9, "QUEUED"), (1, "ENDED"), (4, "FAILED")] == states(*told)
+    assert [(9, "QUEUED"), (2, "ENDED"), (1, "ENDED")] == states(
+        sighting(T + 0.9, 1), sighting(T + 0.2, 2), sighting(T + 9, 9)
+    )
 
 
 def test_the_deletion_of_an_earlier_attempt_removes_it() -> None:
@@ -463,6 +487,7 @@ def test_an_attempt_that_a_list_leaves_out_has_ended() -> None:
 
 def test_the_last_own_end_tells_how_it_ended() -> None:
     """Though it is earlier than the last sighting."""
+    assert "FAILED" == current(sighting(T, heard=T + 100), event(FAILED, T + 9), lists=LEFT_OUT).state
     told = sighting(T, heard=T + 100), event(FAILED, T + 9), event(SUCCEEDED, T + 10)
     view = shown(*told, lists=LEFT_OUT)
     assert view is not None
@@ -556,6 +581,12 @@ def test_a_start_that_only_an_answer_reports() -> None:
     assert T * 1000 == view.waiting_since
 
 
+def test_a_later_answer_without_the_start_keeps_it() -> None:
+    """A device reports its progress; only its first answer has to say when it started."""
+    told = sighting(T), answer(IN_PROGRESS, T + 3, started_at=(T + 3) * 1000), answer(IN_PROGRESS, T + 9)
+    assert ((T + 3) * 1000, (T + 9) * 1000) == ((view := current(*told)).started_at, view.last_updated_at)
+
+
 def test_an_attempt_that_is_queued_waits_since_it_was_queued() -> None:
     """Whatever start was reported: it is not IN_PROGRESS."""
     view = shown(sighting(T)._replace(started_at=(T + 3) * 1000))
@@ -594,6 +625,17 @@ def test_an_answer_of_the_same_end_gives_the_event_its_details() -> None:
     )
 
 
+def test_an_end_reported_twice_within_a_second_has_all_that_either_message_says() -> None:
+    """With one version; the later message lacks the start and the details."""
+    first = answer(FAILED, T + 8, version_number=4, started_at=(T + 3) * 1000, status_details='{"p":"1"}')
+    view = current(sighting(T), first, answer(FAILED, T + 8.5, version_number=4))
+    assert ((T + 3) * 1000, T * 1000 + 8500, details('{"p":"1"}', T + 8, 4, 4)) == (
+        view.started_at,
+        view.ended_at,
+        view.details,
+    )
+
+
 def test_another_end_gives_the_attempt_nothing() -> None:
     """Of another status, whatever it says."""
     view = current(
@@ -608,6 +650,13 @@ def test_the_greatest_details_count() -> None:
     assert details('{"p":"end"}', T + 9, 8) == current(sighting(T, status_details='{"p":"0"}'), end).details
     later = named_end(SUCCEEDED, T, T + 10, status_details='{"p":"named"}')
     assert details('{"p":"named"}', T + 10, 8) == current(later, end).details
+
+
+def test_an_attempt_that_ended_in_the_second_in_which_it_was_queued_has_its_details() -> None:
+    """A fast device reports within that second."""
+    told = sighting(T, status_details='{"p":"0"}')
+    assert details('{"p":"0"}', T, 1) == current(told, event(SUCCEEDED, T)).details
+    assert details('{"p":"end"}', T, 8) == current(told, event(SUCCEEDED, T, status_details='{"p":"end"}')).details
 
 
 def test_an_earlier_attempt_has_its_own_details() -> None:
@@ -754,6 +803,15 @@ def test_a_deletion_with_an_earlier_attempt_without_an_end(seen: int, *, is_gone
     assert is_gone == (shown(*told) is None)
 
 
+@pytest.mark.parametrize(("former_end", "is_gone"), [(event(FAILED, T - 1), True), (answer(FAILED, T - 1), False)])
+def test_a_deletion_after_the_answer_that_ended_an_earlier_attempt(
+    former_end: ExecutionReport, *, is_gone: bool
+) -> None:
+    """Events and answers are apart: as no event ended the earlier attempt, the event may be of that one."""
+    told = sighting(T - 60, 1), sighting(T, 2, heard=T + 14), former_end, event(DELETED, T + 9)
+    assert is_gone == (shown(*told) is None)
+
+
 @pytest.mark.parametrize(("ended_at", "is_gone"), [(T + 14, True), (T + 15, False)])
 def test_a_later_end_undoes_a_deletion(ended_at: int, *, is_gone: bool) -> None:
     """It is of a later attempt that no message showed."""
@@ -782,6 +840,7 @@ def test_a_deletion_of_an_earlier_number_is_not_of_the_current_attempt(number: i
 def test_a_deletion_without_an_attempt(told: list[ExecutionReport], *, is_gone: bool) -> None:
     """A later end undoes it, and a sighting more than five seconds later."""
     assert is_gone == (shown(*told, event(DELETED, T + 9)) is None)
+    assert is_gone == (shown(*told, event(DELETED, T + 9, 2)) is None)
 
 
 def test_a_deletion_without_a_time() -> None:

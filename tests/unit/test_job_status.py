@@ -12,7 +12,7 @@ from jobindex.model.job_status import JobView, needs_last_end, process_details, 
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.lives import FIRST_LIFE, Deletions, Life
 from jobindex.model.reports import UNTIMED, JobReport
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import ExecutionState, count_failures
 
 NOW = (T + 1_000_000) * 1000
 FAILED, SUCCEEDED = {ExecutionState.FAILED: 1}, {ExecutionState.SUCCEEDED: 1}
@@ -296,3 +296,32 @@ def test_counts_are_of_the_end_of_a_job(status: str | None, *, counts: bool) -> 
 def test_a_later_event_of_another_status_takes_the_counts_away(later: JobReport, *, counts: bool) -> None:
     """But for DELETION_IN_PROGRESS, which leaves the executions as they are."""
     assert (REPORTED if counts else None) == counted(told(5, "COMPLETED"), later)
+
+
+@pytest.mark.parametrize(
+    ("reported", "failures"),
+    [
+        (None, 6),
+        ({}, 6),
+        ({"numberOfFailedThings": 6}, 6),
+        ({"numberOfFailedThings": 7}, 7),
+        ({"numberOfTimedOutThings": 7}, 7),
+        ({"numberOfRejectedThings": 7}, 7),
+        ({"numberOfFailedThings": 1, "numberOfTimedOutThings": 2, "numberOfRejectedThings": 4}, 7),
+        ({"numberOfSucceededThings": 9, "numberOfCanceledThings": 9, "numberOfRemovedThings": 9}, 6),
+    ],
+)
+def test_failures_are_those_known_or_more_if_aws_counted_more(reported: dict[str, int] | None, failures: int) -> None:
+    """FAILED, TIMED_OUT and REJECTED; a job of which few messages came must not look healthy."""
+    known = dict.fromkeys(ExecutionState, 9) | {
+        ExecutionState.FAILED: 1,
+        ExecutionState.TIMED_OUT: 2,
+        ExecutionState.REJECTED: 3,
+    }
+    assert failures == count_failures(known, reported)
+
+
+@pytest.mark.parametrize("state", ["FAILED", "TIMED_OUT", "REJECTED"])
+def test_failures_of_one_kind(state: str) -> None:
+    """A state of which no execution is known counts as none."""
+    assert 4 == count_failures({ExecutionState(state): 4}, None)

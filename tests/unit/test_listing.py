@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobindex.errors import InvalidRequestException
@@ -222,6 +222,7 @@ def test_any_parameters_are_taken_or_refused(parameters: list[tuple[str, str]]) 
 
 
 @given(position=POSITIONS, filters=ALL_FILTERS)
+@example(position=Position(created_at=datetime(1, 1, 1, tzinfo=UTC), job_id="j"), filters=Filters())
 def test_a_token_brings_back_its_position(position: Position, filters: Filters) -> None:
     """Every position comes back from its token under the same filters; a token needs no quoting."""
     token = encode_token(position, filters)
@@ -233,6 +234,7 @@ def test_a_token_brings_back_its_position(position: Position, filters: Filters) 
 def test_a_token_that_an_answer_held_stays_valid() -> None:
     """A token of this version goes on as long as the version does."""
     assert decode_token("AQAAAVoldI0_am9iLTFfQYpAVATJhUXF", FILTERS) == POSITION
+    assert decode_token("AQAAAVoldI0_am9iLTFfQaEJqVjG4NpX", Filters()) == POSITION
 
 
 def test_the_longest_token_stays_within_its_length() -> None:
@@ -354,3 +356,36 @@ def test_refused_tokens_are_refused_as_parameters() -> None:
     """A token is checked together with the filters of its request."""
     expected = f"Invalid nextToken: '{TOKEN}' is malformed, of an unknown version, or made for other filters"
     assert expected == _refusal([("nextToken", TOKEN), ("status", "COMPLETED")])
+
+
+# Tokens of the other operations: a text as position, and a parameter of another name
+
+BOUND = ("/things/t/jobs", None, "SUCCEEDED")
+
+
+@given(position=st.text(min_size=1, max_size=100))
+@example(position="é日")
+def test_a_token_of_a_text_brings_it_back(position: str) -> None:
+    """For the same question; there is a token exactly if there is a position."""
+    token = page_tokens.seal_text(position, BOUND)
+    assert token is not None
+    assert position == page_tokens.unseal_text(token, BOUND)
+    with pytest.raises(InvalidRequestException):
+        page_tokens.unseal_text(token, (*BOUND, "x"))
+    assert page_tokens.seal_text(None, BOUND) is None
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_without_a_token_the_first_page_is_asked_for(token: str | None) -> None:
+    """An empty token is none."""
+    assert page_tokens.unseal_text(token, BOUND) is None
+
+
+@pytest.mark.parametrize("token", ["x", page_tokens.seal(b"\xff", BOUND)], ids=["malformed", "no UTF-8"])
+@pytest.mark.parametrize(("name", "named"), [({}, "nextToken"), ({"name": "after"}, "after")])
+def test_a_refused_token_is_named_as_its_parameter(token: str, name: dict[str, str], named: str) -> None:
+    """A client learns which parameter is wrong."""
+    expected = f"Invalid {named}: '{token}' is malformed, of an unknown version, or made for other filters"
+    with pytest.raises(InvalidRequestException) as caught:
+        page_tokens.unseal_text(token, BOUND, **name)
+    assert expected == str(caught.value)

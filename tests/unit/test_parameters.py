@@ -44,6 +44,8 @@ def test_what_was_given_comes_back_in_its_type() -> None:
     assert (-2, 250, [1, 2]) == (values.integer("n"), values.integer("size"), values.integers("ids"))
     assert ExecutionState.ENDED is values.choice("state", ExecutionState)
     assert ("a", "", None) == (values.text("job"), values.text("x"), values.optional("x"))
+    assert [9] == parse_parameters({"ids": TIMES}, [("ids", "9")]).integers("ids")
+    assert [] == parse_parameters({"ids": Several(of=NUMBER, least=0, greatest=2)}, []).integers("ids")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,11 @@ def test_what_was_given_comes_back_in_its_type() -> None:
         (Choice(("a", "b")), ["c"], "Member must satisfy enum value set: [a, b]"),
         (TIMES, [], "Value '0' at 'p' failed to satisfy constraint: Member must be given 1 to 2 times"),
         (TIMES, ["1", "2", "3"], "Value '3' at 'p' failed to satisfy constraint: Member must be given 1 to 2 times"),
-        (TIMES, ["1", "10"], "Member must have value less than or equal to 9"),
+        (
+            TIMES,
+            ["1", "10"],
+            "Value '10' at 'p' failed to satisfy constraint: Member must have value less than or equal to 9",
+        ),
     ],
 )
 def test_what_is_outside_is_named(constraint: Constraint, given: list[str], expected: str) -> None:
@@ -84,6 +90,8 @@ def test_an_unknown_parameter_is_ignored_or_refused() -> None:
         "Value 'x' at 'jobid' failed to satisfy constraint: Member must be one of the known parameters: jobId, limit; "
     )
     assert str(caught.value).startswith(f"2 validation errors detected: {told}")
+    with pytest.raises(InvalidRequestException, match=r"known parameters: none$"):
+        parse_parameters({}, given_values[:1], refuses_unknown=True)
 
 
 def test_a_required_parameter_is_missed_in_awss_words() -> None:
@@ -101,6 +109,22 @@ def test_a_text_and_its_schema_agree(constraint: Text, value: str) -> None:
         str(schema.get("minLength", 0))
     ) <= len(value) <= int(str(schema.get("maxLength", 1000)))
     assert matches is not any(constraint.problems(value))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "schema"),
+    [
+        (NUMBER, {"type": "integer", "minimum": -2, "maximum": 3}),
+        (PAGE_SIZE, {"type": "integer", "minimum": 1, "maximum": 250, "default": 250}),
+        (Text(), {"type": "string"}),
+        (JOB_ID, {"type": "string", "pattern": "^[a-zA-Z0-9_-]+$", "minLength": 1, "maxLength": 64}),
+        (Choice(ExecutionState), {"type": "string", "enum": [state.value for state in ExecutionState]}),
+        (TIMES, {"type": "array", "items": TIMES.of.schema(), "minItems": 1, "maxItems": 2}),
+    ],
+)
+def test_a_constraint_is_described_as_a_json_schema(constraint: Constraint, schema: dict[str, object]) -> None:
+    """The schema has all of the constraint and nothing else: clients are generated from /openapi.json."""
+    assert schema == constraint.schema()
 
 
 @pytest.mark.parametrize(
