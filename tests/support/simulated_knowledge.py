@@ -33,7 +33,7 @@ class Reason(StrEnum):
     COMPLETION_UNSAID = "all its known executions ended, and no event would say whether it did"
     COUNTS_CHANGED = "the counts changed after the event"
     PUBLICATION_TIME = "the only time is that of the event's publication"
-    BIRTH_NOT_SHOWN = "an id used again is named only by messages without createdAt and queuedAt"
+    BIRTH_NOT_SHOWN = "an id used again is named, surely later than the deletion, only without createdAt and queuedAt"
     SAME_SECOND_ENDS = "two events of one second tell of the same end, but for their eventId"
     STALE_LIST = "a list later than its content contradicts"
 
@@ -156,9 +156,13 @@ class Evidence:
 
     def shows_birth(self, job: TrueJob) -> bool:
         """Return whether it can be told when a job was born, if its id was deleted before."""
-        if self.last_job_deletion(job) is None or self.of_job[job]:
+        deleted_at = self.last_job_deletion(job)
+        if deleted_at is None or self.of_job[job]:
             return True
-        return any(shown.shows_queued_at for shown in self.executions_of_job[job])
+        return any(
+            shown.shows_queued_at and is_after(shown, deleted_at, lag=self.event_lag)
+            for shown in self.executions_of_job[job]
+        )
 
     def wipes(self, execution: TrueExecution) -> list[int]:
         """Return the seconds of the events that say that an execution was deleted, alone or with its job."""
