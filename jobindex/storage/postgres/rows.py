@@ -16,6 +16,8 @@ from jobindex.storage.sql.tables import TEXTS, Table, Values
 class PostgresRows:
     """A RowAccess on a connection."""
 
+    sets_all_columns = True
+
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
 

@@ -6,6 +6,7 @@ process wrote them last: after a transaction that did not commit, after rows wer
 after another process has written.
 """
 
+from itertools import islice
 from typing import TypeVar
 
 from jobindex.storage.sql.row_access import RowAccess
@@ -58,5 +59,5 @@ def _keep(kept: dict[_Key, _Loaded], used: dict[_Key, _Loaded], maximum: int) ->
     for key in used:
         kept.pop(key, None)
     kept.update(used)
-    for key in [*kept][: max(0, len(kept) - maximum)]:
+    for key in [*islice(kept, max(0, len(kept) - maximum))]:
         del kept[key]

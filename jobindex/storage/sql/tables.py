@@ -21,6 +21,8 @@ class Table:
     """The columns that are not of the key."""
     defaults: Values = ()
     """The defaults of all columns; of a column of the key it does not matter."""
+    indexed: frozenset[str] = frozenset()
+    """The columns of indexes: an update sets none of them that has not changed."""
     page_rows: int = 5000
     """Rows that are read at once, and written in one short transaction."""
 
@@ -28,6 +30,16 @@ class Table:
     def columns(self) -> tuple[str, ...]:
         """All columns, those of the key first."""
         return self.key + self.others
+
+    @property
+    def is_indexed(self) -> bytes:
+        """Whether each column is indexed, a byte for each."""
+        return bytes(column in self.indexed for column in self.columns)
+
+    @property
+    def is_other(self) -> bytes:
+        """Whether each column is not of the key, a byte for each."""
+        return bytes(column not in self.key for column in self.columns)
 
     def key_of(self, row: Values) -> Values:
         """Return the key of a row."""
@@ -92,6 +104,7 @@ JOBS = Table(
         *(0 for _ in STATE_COLUMNS),
         *(0, None, None, None),
     ),
+    indexed=frozenset({"deleted_at", "inferred_end_at"}),
 )
 EXECUTIONS = Table(
     name="executions",
@@ -111,6 +124,7 @@ EXECUTIONS = Table(
         "born_at",
     ),
     defaults=(None, None, -1, -1, *_ATTEMPT_DEFAULTS, *_NONE[:8], -1, *_NONE[:3], 0, None),
+    indexed=frozenset({"queued_at", "state", "ended_at", "waiting_since", "is_left_out", "born_at"}),
 )
 PENDING_LISTS = Table(
     name="pending_lists",
@@ -124,6 +138,7 @@ SUMMARIES = Table(
     key=("created_at", "job_id"),
     others=("kind", "namespace_id", "listed", "known_groups", "changed_at"),
     defaults=_NONE[:7],
+    indexed=frozenset({"kind", "namespace_id"}),
 )
 GROUP_KEYS = Table(
     name="job_thing_groups",

@@ -11,6 +11,8 @@ from jobindex.storage.sql.tables import Table, Values
 class SqliteRows:
     """A RowAccess on a connection."""
 
+    sets_all_columns = False
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
