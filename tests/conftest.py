@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from support import commands
 from support.messages import Index
 from support.postgresql_servers import Databases, databases
@@ -32,6 +32,15 @@ and most examples of each property: `pytest --system` runs them."""
 settings.register_profile("plain", deadline=None, max_examples=25)
 settings.register_profile("system", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
+# The same few examples for each mutant, and no search for the least one that kills it.
+settings.register_profile(
+    "mutation",
+    deadline=None,
+    max_examples=10,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
