@@ -312,6 +312,24 @@ def test_the_last_deletion_of_each_number_is_kept() -> None:
         assert ({}, {}, {}) == (execution.attempts, execution.ends, execution.progress)
 
 
+@pytest.mark.parametrize(
+    ("reports", "heard_at"),
+    [
+        ([], UNTIMED),
+        ([event(FAILED, None)], UNTIMED),
+        ([sighting(T + 0.2, heard=T)], T * 1000 + 200),
+        ([sighting(T + 0.2, heard=T + 9), sighting(T + 0.3, heard=T + 1)], (T + 9) * 1000),
+        ([event(FAILED, T + 3.5), sighting(T)], T * 1000 + 3500),
+        ([event(DELETED, T + 4), answer(IN_PROGRESS, T)], (T + 4) * 1000),
+    ],
+)
+def test_an_execution_was_heard_of_at_the_greatest_time_of_its_reports(
+    reports: list[ExecutionReport], heard_at: int
+) -> None:
+    """That of its state, or the time when it was heard, in milliseconds."""
+    assert heard_at == merged(reports).heard_at
+
+
 def test_of_several_arns_the_greatest_counts() -> None:
     """Whatever the status of the report."""
     told = [event(FAILED, T, thing_arn="b"), event(DELETED, T, thing_arn="c"), sighting(T, thing_arn="a"), sighting(T)]
