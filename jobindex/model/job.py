@@ -45,9 +45,6 @@ NEVER_STAMPED = -16
 _STATUSES = tuple(JobStatus)
 _STATUS_RANKS: Mapping[MemberValue, int] = {status.value: rank for status, rank in JOB_STATUS_RANK.items()}
 
-Register = tuple[int, MemberValue]
-"""A stamp and a value."""
-
 
 def stamp_of(report: JobReport) -> int:
     """Return the stamp of a report, as one number."""

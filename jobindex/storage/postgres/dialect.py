@@ -1,9 +1,8 @@
 """The statements of `sql/` as PostgreSQL takes them.
 
-They are written once, as SQLite takes them, since the merge rules must not stand in two places; what the two engines
-say otherwise is little, and is put here one thing at a time. A statement that needs more than this has a text of its
-own. Not chosen: a library that translates any SQL (sqlglot), which knows neither json_each nor the order of joins
-that CROSS JOIN stands for; an object-relational mapper, in which the merge rules would have to be said anew.
+They are written once, as SQLite takes them: what the two engines say otherwise is little, and is put here one thing at
+a time. A statement that needs more than this has a text of its own. Not chosen: a library that translates any SQL
+(sqlglot), which knows neither json_each nor the order of joins that CROSS JOIN stands for.
 """
 
 import re
@@ -15,9 +14,6 @@ _HIDDEN = re.compile(r"\0(\d+)\0")
 _PLAIN = (
     (re.compile(r" INDEXED BY \w+"), ""),
     (re.compile(r"\bLIMIT -1\b"), "OFFSET 0"),  # a subquery that is worked out once
-    (re.compile(r"\bIS NOT\b(?!\s+NULL\b)"), "IS DISTINCT FROM"),
-    (re.compile(r" / 1000\.0\b"), " / CAST(1000 AS float8)"),  # as short as it can be said
-    (re.compile(r"\bGLOB\b"), "LIKE"),
     (re.compile(r"\bAS INTEGER\)"), "AS BIGINT)"),
 )
 _IGNORING = re.compile(r"^\s*INSERT OR IGNORE\b")
@@ -39,7 +35,6 @@ def translated(statement: str) -> str:
         return f"\0{len(literals) - 1}\0"
 
     text = _LITERAL.sub(hide, statement)
-    text = re.sub(r"\bGLOB \0(\d+)\0", lambda found: _like(found, literals), text)
     for pattern, replacement in _PLAIN:
         text = pattern.sub(replacement, text)
     text = _Calls(literals, are_rows="json_extract(value," in text).rewritten(text)
@@ -48,11 +43,6 @@ def translated(statement: str) -> str:
         text = _IGNORING.sub("INSERT", text) + " ON CONFLICT DO NOTHING"
     text = _PARAMETER.sub(r"%(\1)s", text.replace("%", "%%"))
     return _HIDDEN.sub(lambda hidden: literals[int(hidden[1])].replace("%", "%%"), text)
-
-
-def _like(found: re.Match[str], literals: list[str]) -> str:
-    literals[int(found[1])] = literals[int(found[1])].replace("*", "%")
-    return f"GLOB \0{found[1]}\0"
 
 
 class _Calls:
@@ -67,9 +57,6 @@ class _Calls:
             "max": lambda values: f"GREATEST({', '.join(values)})" if values[1:] else None,
             "min": lambda values: f"LEAST({', '.join(values)})" if values[1:] else None,
             "group_concat": lambda values: f"string_agg({values[0]}, ',' ORDER BY created_at DESC, job_id DESC)",
-            "json_quote": lambda values: f"CAST(to_json({values[0]}) AS text)",
-            "json_array": lambda values: f"CAST(json_build_array({', '.join(values)}) AS text)",
-            "json_array_length": lambda values: f"jsonb_array_length(CAST({values[0]} AS jsonb))",
             "json_extract": self._extract,
             "CAST": self._cast,
         }
@@ -97,7 +84,7 @@ class _Calls:
 
     def _extract(self, values: Sequence[str]) -> str:
         path = self._literals[int(values[1].strip("\0"))]
-        place = path.removeprefix("'$[").removesuffix("]'").removeprefix("#")
+        place = path.removeprefix("'$[").removesuffix("]'")
         array = "value" if values[0] == "value" else f"CAST({values[0]} AS jsonb)"
         return f"({array} ->> {place})"
 
