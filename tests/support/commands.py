@@ -1,23 +1,28 @@
-"""`jobindex` as a command that ends.
+"""`jobindex` as a process.
 
-What a command imports takes longer than most commands do. So a plain run forks each command from a process that has
-imported it all; with `--system` or `--left-out` each is a process of its own, as a shell starts it.
+Its imports take longer than most commands do. So a plain run forks each process from one that has imported it all; with
+`--system` or `--left-out` each is a process of its own, as a shell starts it.
 """
 
 import atexit
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from io import TextIOWrapper
 from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import jobindex as package
 from jobindex.__main__ import main
 
 _SECONDS = 60
+_NOTHING = Path(os.devnull)
 
 
 def _modules() -> list[str]:
@@ -30,51 +35,93 @@ def _modules() -> list[str]:
 _forking = get_context("forkserver")
 _forking.set_forkserver_preload(["support.commands", *_modules()])
 
+is_forked = False
+"""Whether a process is forked; conftest.py sets it."""
+
+
+class _Forked:
+    """A forked process, with the methods of `subprocess.Popen`."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if (status := self._process.exitcode) is None:
+            raise subprocess.TimeoutExpired("jobindex", timeout or 0)
+        return status
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+Process = subprocess.Popen[bytes] | _Forked
+
 
 def jobindex(*arguments: object, **settings: object) -> "subprocess.CompletedProcess[str]":
     """Run a command of jobindex to its end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")}
     environment |= {f"JOBINDEX_{name}": str(value) for name, value in settings.items()}
-    called = [str(argument) for argument in arguments]
-    return _fork(called, environment) if is_forked else _run(called, environment)
-
-
-is_forked = False
-"""Whether a command is forked; conftest.py sets it."""
-
-
-def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "jobindex", *arguments],
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-    )
-
-
-def _fork(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     with tempfile.TemporaryDirectory(prefix="jobindex-command-") as folder:
-        files = [Path(folder) / name for name in ("stdout", "stderr")]
-        for file in files:
-            file.touch()
-        process = _forking.Process(target=_command, args=(arguments, environment, Path.cwd(), files))
-        process.start()
-        process.join(_SECONDS)
-        if process.exitcode is None:
+        output, errors = (Path(folder) / name for name in ("stdout", "stderr"))
+        process = start(*arguments, environment=environment, output=output, errors=errors)
+        try:
+            status = process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:
             process.kill()
-            raise subprocess.TimeoutExpired([*arguments], _SECONDS)
-        output, errors = (file.read_text() for file in files)
-        return subprocess.CompletedProcess([*arguments], process.exitcode, output, errors)
+            process.wait()
+            raise
+        return subprocess.CompletedProcess([*map(str, arguments)], status, output.read_text(), errors.read_text())
+
+
+def start(
+    *arguments: object,
+    environment: Mapping[str, str],
+    input_: Path = _NOTHING,
+    output: Path = _NOTHING,
+    errors: Path = _NOTHING,
+) -> Process:
+    """Start a command of jobindex; its output and its errors are added to files, or written to terminals."""
+    called = [str(argument) for argument in arguments]
+    files = (input_, output, errors)
+    if is_forked:
+        process = _forking.Process(target=_command, args=(called, environment, Path.cwd(), files), daemon=True)
+        process.start()
+        return _Forked(process)
+    with ExitStack() as stack:
+        opened = [_open(file) for file in files]
+        for descriptor in opened:
+            stack.callback(os.close, descriptor)
+        stdin, stdout, stderr = opened
+        return subprocess.Popen(
+            [sys.executable, "-m", "jobindex", *called], env=environment, stdin=stdin, stdout=stdout, stderr=stderr
+        )
+
+
+def _open(file: Path) -> int:
+    return os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOCTTY, 0o600)
 
 
 def _command(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, files: Sequence[Path]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    for descriptor, file in enumerate(files, start=1):
-        os.dup2(os.open(file, os.O_WRONLY | os.O_APPEND), descriptor)
+    for descriptor, file in enumerate(files):
+        os.dup2(_open(file), descriptor)
+    assert isinstance(sys.stdout, TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))
     try:
         sys.exit(main(arguments))
     finally:

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 
+from support.commands import Process, start
 from support.waiting import wait_until
 
 _LISTENING = re.compile(r"Listening on (https?://\S+:\d+)(?!\S)")
@@ -34,7 +33,7 @@ class Service:
             "JOBINDEX_LOG_FORMAT": "text",
             **{f"JOBINDEX_{name}": value for name, value in settings.items()},
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.url = ""
 
     def start(self, *, until: str = "connected") -> None:
@@ -44,10 +43,8 @@ class Service:
 
     def spawn(self) -> None:
         """Start the process."""
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jobindex", "serve"], env=self._environment, stderr=log
-            )
+        self._log.write_bytes(b"")
+        self.process = start("serve", environment=self._environment, errors=self._log)
 
     def start_only(self) -> None:
         """Start the process and wait until it listens."""
