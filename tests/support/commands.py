@@ -32,8 +32,11 @@ def _modules() -> list[str]:
     ]
 
 
+_IMPORTED_LATE = ("encodings.idna", "rich.markdown", "typer._adapters", "typer.rich_utils")
+"""What typer, rich and urllib import only when they need it, with pydantic and Markdown's parser: most of a command."""
+
 _forking = get_context("forkserver")
-_forking.set_forkserver_preload(["support.commands", *_modules()])
+_forking.set_forkserver_preload(["support.commands", *_modules(), *_IMPORTED_LATE])
 
 is_forked = False
 """Whether a process is forked; conftest.py sets it."""
