@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 from support import commands
+from support.empty_indexes import empty_index
 from support.messages import Index
 from support.postgresql_servers import Databases, databases
 
@@ -127,7 +128,7 @@ def postgres_url(postgresql: Databases) -> Iterator[str]:
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Open an empty index that may be written; every engine goes through every test that asks for one."""
     if request.param == "sqlite":
-        opening = open_store(SqliteDatabase(path=tmp_path / "jobindex.db"))
+        opening = open_store(SqliteDatabase(path=empty_index(tmp_path / "jobindex.db")))
     else:
         database = PostgresDatabase(conninfo=request.getfixturevalue("postgres_url"), shown="postgresql")
         opening = open_store(database)

@@ -15,7 +15,6 @@ import pytest
 from support.commands import jobindex
 from support.message_streams import parse
 from support.services import Service, running
-from support.waiting import wait_until
 
 from jobindex.errors import BackupError, DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.model.store import Session
@@ -305,7 +304,6 @@ def test_an_index_of_an_older_version_is_whole(tmp_path: Path) -> None:
 def test_a_restore_is_refused_while_a_service_runs(tmp_path: Path) -> None:
     """The database, and the service on it, go on as they were."""
     with running(Service(tmp_path, MQTT_URL=AWAY), until="connecting") as service:
-        wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
         url = f"sqlite:///{service.database}"
         assert jobindex("backup", tmp_path / "copy.db", DATABASE_URL=url).returncode == 0
         inode = service.database.stat().st_ino

@@ -32,6 +32,7 @@ from jobindex.web.changes import ChangeFeed
 from jobindex.web.connections import LIMITS, Limits
 from jobindex.web.server import bound_socket, http_config
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
+from support.empty_indexes import empty_index
 
 REGION = "eu-central-1"
 SOURCE = f"arn:aws:iot:{REGION}:123456789012"
@@ -139,7 +140,7 @@ def serving(
         server = uvicorn.Server(http_config(app, limits=limits, proxies=proxies))
 
         async def serve() -> None:
-            kept_in = database or SqliteDatabase(path=directory / "jobindex.db")
+            kept_in = database or SqliteDatabase(path=empty_index(directory / "jobindex.db"))
             async with open_store(kept_in, arn_prefix=SOURCE) as store:
                 assert await store.take_lease("{}", seconds=3600)
                 state.store, state.reason = store, None

@@ -37,9 +37,10 @@ class Service:
         self.url = ""
 
     def start(self, *, until: str = "connected") -> None:
-        """Start the process and wait until /readyz tells that ingestion is `until`."""
+        """Start the process and wait until /readyz reports that it is ready, and that ingestion is `until`."""
         self.start_only()
-        wait_until(lambda: self.readyz()["ingestion"] == until, f"{until!r} on /readyz\n{self.log()}")
+        ready = {"ready": True, "ingestion": until}
+        wait_until(lambda: ready.items() <= self.readyz().items(), f"{until!r} on /readyz\n{self.log()}")
 
     def spawn(self) -> None:
         """Start the process."""

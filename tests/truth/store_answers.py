@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from support.empty_indexes import empty_index
 from support.postgresql_servers import execute
 from support.simulated_evidence import Message
 from support.simulated_judgement import Answer
@@ -57,7 +58,7 @@ def sqlite_after(
 ) -> Filled:
     """Return what a new SQLite store says when these batches were applied one after another."""
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "index.sqlite3"
+        path = empty_index(Path(folder) / "index.sqlite3")
         answers = asyncio.run(_answers_after(SqliteDatabase(path=path), batches, job_ids, keys))
         with closing(sqlite3.connect(path)) as connection:
             return Filled(answers=answers, rows=_rows(lambda statement: connection.execute(statement).fetchall()))
