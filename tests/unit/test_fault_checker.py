@@ -42,18 +42,21 @@ def test_the_bench_finds_nothing_in_a_whole_index(jobs: dict[str, list[Sent]]) -
 
 def test_the_bench_finds_what_is_lost(jobs: dict[str, list[Sent]]) -> None:
     """A message whose loss shows in an answer is missed, and so is a whole job; other jobs are not blamed."""
-    index = whole_index(jobs)
-    since = first_event(one for messages in jobs.values() for one in messages)
+    ids = [*jobs]
     tried = 0
-    for job_id, messages in jobs.items():
-        for number in range(len(messages)):
-            answer = expected([*messages[:number], *messages[number + 1 :]], since)
-            if answer == index.get(job_id):
-                continue
-            damaged = {other: old for other, old in index.items() if other != job_id}
-            [wrong] = judge(jobs, damaged | ({job_id: answer} if answer else {}), {}, lambda _: True).wrong
-            assert wrong.startswith(f"{job_id}: ")
-            tried += 1
+    for start in range(0, len(ids), 10):  # the judge looks at each job for each loss
+        some = {job_id: jobs[job_id] for job_id in ids[start : start + 10]}
+        index = whole_index(some)
+        since = first_event(one for messages in some.values() for one in messages)
+        for job_id, messages in some.items():
+            for number in range(len(messages)):
+                answer = expected([*messages[:number], *messages[number + 1 :]], since)
+                if answer == index.get(job_id):
+                    continue
+                damaged = {other: old for other, old in index.items() if other != job_id}
+                [wrong] = judge(some, damaged | ({job_id: answer} if answer else {}), {}, lambda _: True).wrong
+                assert wrong.startswith(f"{job_id}: ")
+                tried += 1
     assert tried > 50
 
 

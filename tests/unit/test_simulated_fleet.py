@@ -84,6 +84,7 @@ def true_execution(execution: TrueExecution) -> Answer:
     }
 
 
+@cache
 def sample(name: str) -> dict[str, Any]:
     """Return the payload of a sample."""
     payload: dict[str, Any] = json.loads((DOCUMENTS / f"{name}.json").read_text())["payload"]
