@@ -23,6 +23,7 @@ from jobindex.storage.databases import PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
 
 SYSTEM = Path(__file__).parent / "system"
+UNIT = Path(__file__).parent / "unit"
 CONTRACT = {"test_store.py": 1, "test_truth.py": 3}
 """The suites of which a plain run tries so many cases of each test with PostgreSQL, too."""
 LEFT_OUT = f"""\
@@ -60,6 +61,11 @@ def pytest_configure(config: pytest.Config) -> None:
     commands.is_forked = _is_plain(config)
     profile = "plain" if _is_plain(config) else "system"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", profile))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return 4, as most tests wait now and then; but 2 for unit tests, which each process collects first."""
+    return 2 if all(Path(argument.partition("::")[0]).resolve().is_relative_to(UNIT) for argument in config.args) else 4
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
