@@ -1,10 +1,10 @@
-"""Processes that the bench starts, and ends by their ids whatever happens."""
+"""Processes of the benchmark, which are always stopped, by their ids."""
 
 import re
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STOP_SECONDS = 15
@@ -14,9 +14,9 @@ _STOP_SECONDS = 15
 def running(
     command: Sequence[object], log: Path, *, environment: Mapping[str, str] | None = None, user: str | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process while the context is open; what it prints goes to `log`. It may run as another user."""
+    """Run a process, as another user if one is given, while the context is open; its output goes to `log`."""
     with log.open("wb") as output:
-        # A session of its own: Ctrl-C on the terminal reaches the bench alone, which ends each process in its turn.
+        # Its own session: Ctrl-C reaches only the benchmark, which then stops each process in order.
         process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -35,7 +35,7 @@ def running(
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process, by force where it does not end by itself."""
+    """Stop a process; kill it after a timeout."""
     if process.poll() is None:
         process.terminate()
     try:
@@ -46,7 +46,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def listens(port: int) -> bool:
-    """Tell whether somebody listens on a port of loopback."""
+    """Return whether a port of loopback accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:
@@ -55,27 +55,37 @@ def listens(port: int) -> bool:
 
 
 def resident_mib(pid: int) -> float:
-    """Return the memory that a process and its descendants hold resident, what they may share counted once (Linux).
+    """Return the resident memory of a process and its descendants, shared memory counted once, in MiB (Linux).
 
-    Not chosen: the proportional set size, which sinks with every stranger that runs the same libraries.
+    Not chosen: the proportional set size, which shrinks with every unrelated process that uses the same libraries.
     """
     private, shared = 0, 0
-    for process in _tree(pid):
+    for process in process_tree(pid):
         try:
             rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended since
+            continue  # it has exited
         private += _kib(rollup, "Private")
         shared = max(shared, _kib(rollup, "Shared"))
     return (private + shared) / 1024
 
 
-def _kib(rollup: str, kind: str) -> int:
-    return sum(int(kib) for kib in re.findall(rf"^{kind}_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE))
+def is_running(pid: int) -> bool:
+    """Return whether a process is running; a zombie is not (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
-def _tree(pid: int) -> Iterator[int]:
+def process_tree(pid: int) -> Iterator[int]:
+    """Yield a process and its descendants (Linux)."""
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _tree(int(child))
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has exited
+            for child in children.read_text().split():
+                yield from process_tree(int(child))
+
+
+def _kib(rollup: str, kind: str) -> int:
+    return sum(int(kib) for kib in re.findall(rf"^{kind}_(?:Clean|Dirty):\s+(\d+) kB", rollup, re.MULTILINE))

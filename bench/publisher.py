@@ -1,7 +1,7 @@
 """A publisher that is not the bottleneck: a process that sends encoded packets, many at a time.
 
-`python -m bench.publisher PORT FILE` connects, prints `ready`, and sends once it reads a line. It prints as
-JSON when it began and how much the broker has acknowledged, at the end of the file or on SIGTERM.
+`python -m bench.publisher PORT FILE` connects, prints `ready`, and sends once it reads a line. At the end of the file
+or on SIGTERM, it prints as JSON how many messages the broker has acknowledged.
 """
 
 import argparse
@@ -32,13 +32,13 @@ class Publisher:
         self._process = process
 
     def start(self) -> None:
-        """Let it send from now on."""
+        """Start sending."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
         self._process.stdin.flush()
 
     def finish(self) -> int:
-        """End it; return how many messages the broker has acknowledged."""
+        """Stop the process and return how many messages the broker has acknowledged."""
         self._process.terminate()
         assert self._process.stdout is not None
         return int(json.loads(self._process.stdout.read())["acknowledged"])
@@ -49,7 +49,7 @@ def publisher(port: int, stream: Path, *, rate: float | None = None, first: int 
     """Run a publisher of the packets in a file, which is connected when the context opens.
 
     Raises:
-        BenchError: the broker does not let it connect.
+        BenchError: the broker refuses the connection.
     """
     command = [sys.executable, "-m", "bench.publisher", str(port), str(stream), "--first", str(first)]
     if rate is not None:
@@ -65,7 +65,7 @@ def publisher(port: int, stream: Path, *, rate: float | None = None, first: int 
 
 
 class _Sender:
-    """Sends packets of a stream, and counts what the broker acknowledges."""
+    """Sends the packets of a stream, and counts the acknowledgements."""
 
     def __init__(self, connection: socket.socket, stream: bytes) -> None:
         self._connection = connection
@@ -83,7 +83,7 @@ class _Sender:
         return self._acknowledged_bytes // PUBACK_BYTES
 
     def send(self, first: int, count: int) -> None:
-        """Send packets; wait while too many are on their way."""
+        """Send packets; wait while too many are in flight."""
         self._connection.sendall(self._stream[self._ends[first] : self._ends[first + count]])
         self.sent += count
         self.receive(wait=False)
@@ -101,16 +101,16 @@ class _Sender:
 
 
 class _Ended(Exception):
-    """SIGTERM came."""
+    """SIGTERM arrived."""
 
 
 def main() -> None:
-    """Publish what the command line names."""
+    """Publish the packets of a file."""
     parser = argparse.ArgumentParser(prog="python -m bench.publisher", description=__doc__)
     parser.add_argument("port", type=int)
     parser.add_argument("stream", type=Path)
-    parser.add_argument("--rate", type=float, help="messages a second, from the first again after the last")
-    parser.add_argument("--first", type=int, default=0, help="the packet to begin with")
+    parser.add_argument("--rate", type=float, help="messages per second; repeats the file")
+    parser.add_argument("--first", type=int, default=0, help="the first packet to send")
     arguments = parser.parse_args()
     with socket.create_connection(("127.0.0.1", arguments.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -142,7 +142,7 @@ def _send_all(sender: _Sender) -> None:
 
 
 def _send_at_rate(sender: _Sender, rate: float, first: int) -> None:
-    """Send as many as are due, a thousand times a second; what the file told once it tells again."""
+    """Send the packets that are due, a thousand times per second, and repeat the file."""
     started = time.monotonic()
     while True:
         due = int((time.monotonic() - started) * rate)

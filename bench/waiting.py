@@ -1,4 +1,4 @@
-"""Waiting for what must come: a condition with a limit."""
+"""Waiting for a condition, with a timeout."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float, *, every: float = 0.02) -> T:
-    """Return what `condition` returns once it is true.
+    """Return the first true value of `condition`.
 
     Raises:
-        BenchError: it was not within `seconds`.
+        BenchError: the timeout of `seconds` expired.
     """
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
-            raise BenchError(f"waited {seconds:.0f} s in vain for {what}")
+            raise BenchError(f"timed out after {seconds:.0f} s waiting for {what}")
         time.sleep(every)
     return value

@@ -1,4 +1,4 @@
-"""Durations as people write and read them, and the time that the service has to stop."""
+"""Durations in text, and the time limits of a shutdown."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _STEPS = ((86400 * 2, 86400, "d"), (3600, 3600, "h"), (60, 60, "min"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShutdownBudget:
-    """The time limits of the steps of a shutdown, in their order; SIGTERM ends the service within ten seconds."""
+    """The time limits of a shutdown's steps, in order; SIGTERM ends the service within ten seconds."""
 
     drain_seconds: float = 4
     """Commit and acknowledge the messages in flight (`service`)."""
@@ -21,11 +21,13 @@ class ShutdownBudget:
     http_seconds: int = 2
     """Finish the HTTP requests in flight (`web`)."""
     close_seconds: float = 1
-    """Finish the queries in flight before the connections to PostgreSQL are cut (`postgres/engine`)."""
+    """Finish the queries and the batch in flight before their connections are cut (`postgres/engine`, `writers`)."""
+    end_seconds: float = 0.5
+    """End the process that writes before it is killed (`writers`)."""
 
     @property
     def replica_seconds(self) -> float:
-        """The limit of the three steps above together (`replica`)."""
+        """The limit of the three steps above (`replica`)."""
         return self.drain_seconds + self.release_seconds + self.spare_seconds
 
 
@@ -36,16 +38,16 @@ def parse_duration(text: str) -> int:
     """Return the whole seconds in `90`, `90s`, `30m`, `10 min`, `1.5h` or `2d`.
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: the text is not a duration.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no duration such as 90s, 30m, 2h or 1d")
+        raise ValueError(f"{text!r} is not a duration such as 90s, 30m, 2h or 1d")
     return round(float(match[1]) * _UNITS[match[2]])
 
 
 def written(seconds: int) -> str:
-    """Return seconds as `parse_duration` reads them, in the greatest unit that is whole."""
+    """Return seconds in the form of `parse_duration`, in the greatest unit of which they are a whole number."""
     for name in ("d", "h", "m"):
         if seconds % _UNITS[name] == 0:
             return f"{seconds // _UNITS[name]}{name}"
@@ -53,7 +55,7 @@ def written(seconds: int) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Return how long something lasts, in one unit, cut to whole ones: `7 s`, `12 min`, `40 h`, `3 d`."""
+    """Return seconds in one unit, rounded down: `7 s`, `12 min`, `40 h`, `3 d`."""
     for least, unit, name in _STEPS:
         if seconds >= least:
             return f"{int(seconds // unit):,} {name}"

@@ -1,38 +1,40 @@
 """The errors of jobindex.
 
     JobindexError
-    ├── InvalidRequestException       AWS's four errors of its reading operations:
+    ├── InvalidRequestException       of AWS's read operations:
     ├── ResourceNotFoundException     `str(error)` is the message for the client
     ├── ThrottlingException
     ├── ServiceUnavailableException
-    ├── AccessDeniedException         what who asks may not do, or not in this way
-    ├── UnknownClientError            who asks is not known, see `access/`:
+    ├── AccessDeniedException         of access control, see `access/`
+    ├── UnknownClientError
     │   ├── MissingAuthenticationTokenException
     │   ├── IncompleteSignatureException
     │   ├── UnrecognizedClientException
     │   └── InvalidSignatureException
-    ├── MessageError                  a message from the broker that cannot be understood
-    ├── SettingsError                 settings that are wrong, all of them
-    ├── KeysError                     a keys file that cannot be used
-    ├── DatabaseRefusedError          a file that this version will not work with
-    ├── DatabaseUnavailableError      a file that cannot be read or written just now
-    ├── LeaseLostError                an index that another process ingests into now
-    ├── BrokerError                   a broker with which no connection stands
-    │   └── BrokerRefusedError        a broker that refuses it
-    ├── BackupError                   a copy that cannot be made or put back
-    └── ServiceError                  a service that refuses what a command asks
-        ├── ServiceUnreachableError   a service that does not answer it
-        ├── ThrottledError            a service that is asked too often
-        └── RefusedError              a service that asks for another key
+    ├── MessageError                  of the messages from the broker
+    ├── SettingsError
+    ├── KeysError
+    ├── DatabaseRefusedError          of the database
+    ├── DatabaseUnavailableError
+    ├── DataRefusedError
+    ├── LeaseLostError
+    ├── ClockError
+    ├── BrokerError                   of the connection to the broker
+    │   └── BrokerRefusedError
+    ├── BackupError
+    └── ServiceError                  of commands that query the service
+        ├── ServiceUnreachableError
+        ├── ThrottledError
+        └── RefusedError
 
-Those named …Exception bear AWS's names; `web/api/responses.py` holds the table from error to HTTP status.
+The names that end in Exception are AWS's; `web/api/responses.py` has the table from error to HTTP status.
 """
 
 from collections.abc import Sequence
 
 
 class JobindexError(Exception):
-    """The base of every error that jobindex raises on purpose."""
+    """The base of jobindex's errors."""
 
 
 class InvalidRequestException(JobindexError):
@@ -52,11 +54,11 @@ class ServiceUnavailableException(JobindexError):
 
 
 class AccessDeniedException(JobindexError):
-    """Who asks may not do what is asked, or not in this way."""
+    """The client may not do this, or not in this way."""
 
 
 class UnknownClientError(JobindexError):
-    """Who asks is not known."""
+    """The client is not known."""
 
 
 class MissingAuthenticationTokenException(UnknownClientError):
@@ -68,18 +70,18 @@ class IncompleteSignatureException(UnknownClientError):
 
 
 class UnrecognizedClientException(UnknownClientError):
-    """The request is signed by nobody known."""
+    """The request is signed with an unknown key."""
 
 
 class InvalidSignatureException(UnknownClientError):
-    """The request's signature is not right for it, here and now."""
+    """The signature does not match the request, or is not valid here or now."""
 
 
 class MessageError(JobindexError):
-    """A message that cannot be understood: names the field, its value and the value expected.
+    """A message cannot be understood; the error names the field, its value and the expected value.
 
-    `due_at` is the time in milliseconds from which it can be understood: its times are too far ahead until then. None
-    if it never can.
+    `due_at` is the time at which its times are no longer too far ahead, in epoch milliseconds; None if it never can be
+    understood.
     """
 
     def __init__(self, field: str, value: object, expected: str, due_at: int | None = None) -> None:
@@ -96,7 +98,7 @@ class SettingsError(JobindexError):
 
 
 class KeysError(JobindexError):
-    """A keys file cannot be used; the message has a line for each reason, none of which holds a secret."""
+    """A keys file cannot be used; the message has a line for each reason, without secrets."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -104,23 +106,31 @@ class KeysError(JobindexError):
 
 
 class DatabaseRefusedError(JobindexError):
-    """The database is not one that this version can work with; trying again does not help."""
+    """This version cannot use the database; a retry does not help."""
 
 
 class DatabaseUnavailableError(JobindexError):
-    """The database cannot be read or written just now; trying again may help."""
+    """The database cannot be read or written now; a retry may help."""
+
+
+class DataRefusedError(JobindexError):
+    """The database refuses this data, but not all data; nothing was written, and a retry does not help."""
 
 
 class LeaseLostError(JobindexError):
-    """Another process has the right to ingest into the index: nothing was written, and trying again does not help."""
+    """Another process has the lease to ingest; nothing was written, and a retry does not help."""
+
+
+class ClockError(JobindexError):
+    """The clock cannot be right, so no message is read."""
 
 
 class BrokerError(JobindexError):
-    """No connection with the broker comes about, or it is lost."""
+    """The connection to the broker fails, or is lost."""
 
 
 class BrokerRefusedError(BrokerError):
-    """The broker refuses the connection; `code` is the reason code of MQTT 5 for why, whichever protocol is spoken."""
+    """The broker refuses the connection; `code` is the reason code of MQTT 5, with MQTT 3.1.1 too."""
 
     def __init__(self, message: str, code: int | None = None) -> None:
         super().__init__(message)
@@ -128,23 +138,23 @@ class BrokerRefusedError(BrokerError):
 
 
 class BackupError(JobindexError):
-    """A copy of the database cannot be made, or not be put back; nothing was changed."""
+    """A copy of the database cannot be made or restored; nothing was changed."""
 
 
 class ServiceError(JobindexError):
-    """The running service does not do what a command asks."""
+    """The running service does not fulfil a request of a command."""
 
 
 class ServiceUnreachableError(ServiceError):
-    """No service answers a command."""
+    """No service answers."""
 
 
 class ThrottledError(ServiceError):
-    """The service is asked too often, or has too much to do, just now."""
+    """The service receives too many requests, or is overloaded."""
 
 
 class RefusedError(ServiceError):
-    """The service does not know the key of who asks, or, where it `is_known`, lets it do less."""
+    """The service does not know the key, or (`is_known`) does not permit the request."""
 
     def __init__(self, message: str, *, is_known: bool) -> None:
         super().__init__(message)
@@ -152,7 +162,7 @@ class RefusedError(ServiceError):
 
 
 def shown(value: object, limit: int = 100) -> str:
-    """Return a value as a message or a log line shows it: escaped, and cut where it is long."""
+    """Return a value for a message or a log line: escaped, and cut if it is long."""
     try:
         text = repr(value)
     except RecursionError:  # JSON may be nested deeper than Python's stack

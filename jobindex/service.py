@@ -1,9 +1,9 @@
-"""The service: what runs beside what, what starts first, and in which order it stops.
+"""The service: its tasks, and the order in which it starts and stops.
 
-Start: bind the HTTP port (a port that is taken stops the start), answer /healthz and /readyz, open the
-database, subscribe; where replicas share it, once this one has the lease. Stop: not ready; read no more messages;
-commit and acknowledge those in hand; give the lease back; end the lines of who watches; end HTTP; close the database.
-Each step has a limit, less than ten seconds in all (`durations.SHUTDOWN`).
+Start: bind the HTTP port (fails if it is taken), answer /healthz and /readyz, open the database, and subscribe; if
+replicas share the database, only with the lease. Stop: report not ready; read no more messages; commit and acknowledge
+those in flight; release the lease; end the streams of subscribers; end HTTP; close the database. Each step has a time
+limit, less than ten seconds in all (`durations.SHUTDOWN`).
 """
 
 import asyncio
@@ -21,10 +21,13 @@ from jobindex.backoff import Backoff
 from jobindex.config.settings import Settings
 from jobindex.durations import SHUTDOWN
 from jobindex.errors import DatabaseUnavailableError
+from jobindex.ingest.clock import believed_time
 from jobindex.ingest.due import apply_due
 from jobindex.ingest.ingestor import Ingestor
+from jobindex.ingest.mqtt_probe import can_connect
 from jobindex.ingest.replica import Replica
 from jobindex.ingest.retention import ROUND_SECONDS, retain
+from jobindex.ingest.settling import Settler
 from jobindex.ingest.subscriber import Subscriber
 from jobindex.ingest.tasks import first_of
 from jobindex.model.store import Store
@@ -37,24 +40,29 @@ from jobindex.web.changes import ChangeFeed
 from jobindex.web.server import bound_socket, make_access, make_app, reading_again, serving_http
 
 _STOPPING = "the service is stopping"
-# A thread that comes back from SQLite, or from a socket, waits so long for one that computes. A batch comes back from
-# each of thirty statements; with Python's own 5 ms it waited 150 ms while messages were parsed.
-# A batch makes many small objects, none of which is in a cycle: looking for cycles took a quarter of its time.
-_COLLECTED_OBJECTS = 50_000
+# A thread that returns from SQLite or a socket waits this long for a computing thread. A query returns for each row:
+# with Python's default of 5 ms, fifty rows may wait a quarter of a second while messages are parsed.
 _SWITCH_SECONDS = 0.00002
+COLLECTED_OBJECTS = (2_000, 5, 10_000)
+"""The thresholds of the garbage collector's three generations.
+
+A batch makes many small objects, and few of them are in cycles: checking all of them took a quarter of its time.
+Every answer waits for a collection, so collections are frequent and small: one of a million objects took a quarter of a
+second.
+"""
 
 _log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, stopping: asyncio.Event, state: ServiceState | None = None) -> None:
-    """Run the service until `stopping` is set; `state` tells meanwhile how it fares.
+    """Run the service until `stopping` is set; `state` shows its state.
 
     Raises:
         SettingsError: the HTTP address cannot be bound.
-        DatabaseRefusedError: the database is not one to work with.
+        DatabaseRefusedError: this version cannot use the database.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
-    gc.set_threshold(_COLLECTED_OBJECTS, 20, 100)
+    gc.set_threshold(*COLLECTED_OBJECTS)
     state = state or ServiceState()
     metrics = Metrics(state)
     if isinstance(settings.database, SqliteDatabase):
@@ -64,11 +72,11 @@ async def serve(settings: Settings, stopping: asyncio.Event, state: ServiceState
     access = make_access(settings)
     app = make_app(settings, state, metrics, feed, access)
     with bound_socket(settings.http.host, settings.http.port) as listener:
-        # The database is left last: it is still read while HTTP ends.
+        # The database closes last: requests still read it while HTTP ends.
         async with (
             AsyncExitStack() as database,
             serving_http(app, listener, stopping, settings),
-            _tell(feed, stopping),
+            _notifying(feed, stopping),
         ):
             database.enter_context(reading_again(settings, access, feed))
             state.url = url(*listener.getsockname()[:2], is_secure=settings.http.tls is not None)
@@ -98,7 +106,6 @@ async def _ingest_in_turn(
     feed: ChangeFeed,
     stopping: asyncio.Event,
 ) -> None:
-    """Be ready, and ingest until `stopping` is set, where others share the store, whenever it is this one's turn."""
     ingest: Callable[[asyncio.Event], Awaitable[None]]
     ingest = partial(_ingest, settings, store, state=state, metrics=metrics, feed=feed)
     if store.is_shared:
@@ -107,10 +114,11 @@ async def _ingest_in_turn(
             state,
             lease=settings.lease,
             ingest=ingest,
+            can_connect=partial(can_connect, settings.brokers),
             on_applied=feed.note,
             is_watched=lambda: feed.watchers > 0,
         ).run
-    state.store, state.reason = store, None
+    state.store, state.reason, state.unwritable = store, None, None
     try:
         await ingest(stopping)
     finally:
@@ -126,9 +134,10 @@ async def _ingest(
     metrics: Metrics,
     feed: ChangeFeed,
 ) -> None:
-    """Receive until `stopping` is set, then finish what is in hand."""
     parser = settings.parser(lambda member: metrics.dropped_members.labels(member).inc())
-    ingestor = Ingestor(store, metrics, clock=_now, on_applied=feed.note)
+    clock = partial(believed_time, _now, state)
+    settler = Settler(store, state, on_applied=feed.note, clock=_now)
+    ingestor = Ingestor(store, metrics, clock=clock, on_applied=feed.note, on_deferred=settler.wake, status=state)
     subscriber = Subscriber(
         settings.brokers,
         settings.topic_filters,
@@ -137,62 +146,79 @@ async def _ingest(
         store=store,
         state=state,
         metrics=metrics,
-        clock=_now,
+        clock=clock,
     )
     receiving = asyncio.create_task(subscriber.run(), name="ingestion")
     stopped = asyncio.create_task(stopping.wait(), name="stopping")
-    retaining = asyncio.create_task(_retain(settings, store, metrics, feed), name="retention")
-    due = asyncio.create_task(apply_due(store, parser, on_applied=feed.note, clock=_now), name="due messages")
-    async with first_of(receiving, stopped, retaining, due):
+    retaining = asyncio.create_task(
+        _retain(settings, store, state=state, metrics=metrics, feed=feed, clock=clock), name="retention"
+    )
+    due = asyncio.create_task(apply_due(store, parser, on_applied=feed.note, clock=clock), name="due messages")
+    settling = asyncio.create_task(settler.run(), name="deferred work")
+    async with first_of(receiving, stopped, retaining, due, settling):
         if stopping.is_set():
             state.reason = _STOPPING
         subscriber.stop()
-        for background in (retaining, due):
+        for background in (retaining, due, settling):
             if background.done():
-                background.result()  # raises what ended it
+                background.result()  # raises its error
             background.cancel()
         await asyncio.wait((receiving,), timeout=SHUTDOWN.drain_seconds)
         if receiving.done():
-            receiving.result()  # raises what ended it
+            receiving.result()  # raises its error
         else:
-            _log.warning("Stopping with messages in hand: the broker will deliver them again")
+            _log.warning("Stopping with messages in flight: the broker will redeliver them")
 
 
-async def _retain(settings: Settings, store: Store, metrics: Metrics, feed: ChangeFeed) -> None:
+async def _retain(
+    settings: Settings,
+    store: Store,
+    *,
+    state: ServiceState,
+    metrics: Metrics,
+    feed: ChangeFeed,
+    clock: Callable[[], datetime],
+) -> None:
     if settings.retention is None:
         await asyncio.Event().wait()
     else:
         await retain(
-            store, settings.retention, metrics=metrics, on_applied=feed.note, clock=_now, round_seconds=ROUND_SECONDS
+            store,
+            settings.retention,
+            state=state,
+            metrics=metrics,
+            on_applied=feed.note,
+            clock=clock,
+            round_seconds=ROUND_SECONDS,
         )
 
 
 @asynccontextmanager
-async def _tell(feed: ChangeFeed, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """Tell watchers what changes while the context is open, and end their lines then; its failure sets `stopping`."""
-    telling = asyncio.create_task(feed.run(), name="live")
-    telling.add_done_callback(lambda _: stopping.set())
+async def _notifying(feed: ChangeFeed, stopping: asyncio.Event) -> AsyncIterator[None]:
+    notifying = asyncio.create_task(feed.run(), name="live")
+    notifying.add_done_callback(lambda _: stopping.set())
     try:
         yield
     finally:
         feed.stop()
-        telling.cancel()
-        await asyncio.wait((telling,))
-        if not telling.cancelled():
-            telling.result()  # raises what ended it
+        notifying.cancel()
+        await asyncio.wait((notifying,))
+        if not notifying.cancelled():
+            notifying.result()  # raises its error
 
 
 async def _open_when_possible(
     settings: Settings, stack: AsyncExitStack, state: ServiceState, stopping: asyncio.Event
 ) -> Store | None:
-    """Open the index on `stack`, waiting while another process holds it locked; None where the service stops first."""
     backoff = Backoff(first=0.5, greatest=5)
     while not stopping.is_set():
         try:
-            store = open_store(settings.database, settings.rejected_limits, arn_prefix=settings.arn_prefix)
+            store = open_store(
+                settings.database, settings.rejected_limits, arn_prefix=settings.arn_prefix, writes_apart=True
+            )
             return await stack.enter_async_context(store)
         except DatabaseUnavailableError as error:
-            state.reason = str(error)
+            state.reason = state.unwritable = str(error)
             delay = backoff.next_seconds()
             _log.warning("%s; next attempt in %.1f s", error, delay)
             with suppress(TimeoutError):

@@ -1,7 +1,7 @@
-"""What a plain run leaves out, and the fixtures that several test modules share.
+"""The options that select tests, and fixtures that several test modules share.
 
-A plain run takes minutes. `--system` adds the tests of `tests/system/`, those marked as slow, PostgreSQL in all suites
-and not only a little of CONTRACT, more examples of each property, and commands as processes (support/commands.py).
+A run without options takes minutes. `--system` adds the tests of `tests/system/`, slow tests, PostgreSQL in every suite
+instead of a few cases of CONTRACT, more examples of each property, and commands as processes (support/commands.py).
 `--left-out` runs only the tests and cases that `--system` adds. A path of `tests/system/` on the command line needs no
 option.
 """
@@ -25,7 +25,7 @@ from jobindex.storage.opening import open_store
 SYSTEM = Path(__file__).parent / "system"
 UNIT = Path(__file__).parent / "unit"
 CONTRACT = {"test_store.py": 1, "test_truth.py": 3}
-"""The suites of which a plain run tries so many cases of each test with PostgreSQL, too."""
+"""The number of cases of each test that a run without options also runs on PostgreSQL, by suite."""
 LEFT_OUT = f"""\
 left out: tests/system (clusters, faults, a browser, AWS's clients, nginx, Prometheus, Docker), slow tests,
 PostgreSQL beyond a few cases of each test of {" and ".join(CONTRACT)},
@@ -34,7 +34,7 @@ and most examples of each property: `pytest --system` runs them."""
 settings.register_profile("plain", deadline=None, max_examples=25)
 settings.register_profile("system", deadline=None, max_examples=80)
 settings.register_profile("long", deadline=None, max_examples=3000)
-# The same few examples for each mutant, and no search for the least one that kills it.
+# The same few examples for each mutant, without shrinking.
 settings.register_profile(
     "mutation",
     deadline=None,
@@ -56,25 +56,26 @@ def _is_plain(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Load Hypothesis's profile before test modules read it, and let commands find jobindex compiled."""
+    """Load the Hypothesis profile before test modules read it, and let commands cache jobindex's bytecode."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     commands.is_forked = _is_plain(config)
     profile = "plain" if _is_plain(config) else "system"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", profile))
 
 
+@pytest.hookimpl(optionalhook=True)  # mutmut runs without pytest-xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Return 4, as most tests wait now and then; but 2 for unit tests, which each process collects first."""
+    """Return 4, because most tests wait at times; or 2 for unit tests only, because each worker collects them first."""
     return 2 if all(Path(argument.partition("::")[0]).resolve().is_relative_to(UNIT) for argument in config.args) else 4
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out `tests/system/`, unless the command line names it."""
+    """Leave out `tests/system/`, unless an option or the command line names it."""
     return True if collection_path == SYSTEM and _is_plain(config) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out slow tests, and PostgreSQL but for a few cases of each test of CONTRACT; or all but these."""
+    """Leave out slow tests and most cases on PostgreSQL; with `--left-out`, run only these and `tests/system/`."""
     if not config.getoption("system"):
         slow = {item for item in items if item.get_closest_marker("slow")}
         cases = [item for item in items if not item.path.is_relative_to(SYSTEM) and _needs_postgresql(item)]
@@ -88,7 +89,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _few_of_each(cases: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
-    """Yield as many cases of each test as CONTRACT says, the last ones."""
+    """Yield the last cases of each test, as many as CONTRACT allows."""
     seen: Counter[tuple[Path, str]] = Counter()
     for case in reversed(cases):
         test = case.path, case.name.partition("[")[0]
@@ -98,7 +99,7 @@ def _few_of_each(cases: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Report what was skipped, by its reason, and what was left out."""
+    """Print the skipped tests by reason, and the tests that this run leaves out."""
     reports = [report for report in terminalreporter.stats.get("skipped", ()) if isinstance(report.longrepr, tuple)]
     skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
     if skipped or _is_plain(config):
@@ -110,7 +111,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
-    """Return whether a test uses a database of PostgreSQL, directly or by a parameter of a fixture."""
+    """Return whether a test uses PostgreSQL, directly or through a parameter of a fixture."""
     assert isinstance(item, pytest.Function)
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     return "postgresql" in item.fixturenames or "postgresql" in parameters
@@ -118,21 +119,21 @@ def _needs_postgresql(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Databases]:
-    """Run a PostgreSQL server, from the first test of the process that asks until the last test's end."""
+    """Run one PostgreSQL server in each process, from the first test that requests it until the last test ends."""
     with databases() as opened:
         yield opened
 
 
 @pytest.fixture
 def postgres_url(postgresql: Databases) -> Iterator[str]:
-    """Return the URL of an empty database of PostgreSQL, which is dropped after the test."""
+    """Create an empty PostgreSQL database for one test, and return its URL."""
     with postgresql.fresh() as url:
         yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """Open an empty index that may be written; every engine goes through every test that asks for one."""
+    """Open an empty, writable index; each test that requests it runs on every engine."""
     if request.param == "sqlite":
         opening = open_store(SqliteDatabase(path=empty_index(tmp_path / "jobindex.db")))
     else:
@@ -145,5 +146,5 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture(params=[False, True], ids=["as told", "in reverse"])
 def index(request: pytest.FixtureRequest, store: Store) -> Index:
-    """Run a test twice: messages reach the store in the order in which the test tells them, and in reverse."""
+    """Run each test twice: the store receives the messages in the order of the test, and in reverse."""
     return Index(store, reverse=request.param)

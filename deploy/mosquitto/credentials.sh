@@ -1,31 +1,31 @@
 #!/bin/sh
-# Make the passwords of the users in ./acl, at the first start; later ones keep them. compose.yaml runs it before mosquitto starts.
+# Create the passwords of the users in ./acl at the first start; later starts keep them. compose.yaml runs it before mosquitto starts.
 #
 #   credentials.sh FOR_MOSQUITTO FOR_JOBINDEX
 #
 # FOR_MOSQUITTO, a directory, gets
-#   acl            a copy of ./acl, made anew at every start
+#   acl            a copy of ./acl, renewed at every start
 #   passwords      the password_file: the hashes
 #   mosquitto_pub  options that mosquitto_pub reads when XDG_CONFIG_HOME is this directory: the user `publisher` and its password
 #   mosquitto_sub  the same for mosquitto_sub and the user `healthcheck`
 # FOR_JOBINDEX, a directory, gets
 #   mqtt-password  the password of the user `jobindex`, and no other
 #
-# Where the file `passwords`, or jobindex's, is missing, all are made anew; mosquitto and jobindex must then be started again.
+# If the file `passwords` or jobindex's file is missing, all passwords are created again; then restart mosquitto and jobindex.
 set -eu
-# mosquitto warns of files that others may read, and means to refuse them in future.
+# mosquitto warns about files that others may read, and announces that it will refuse them.
 umask 077
 
 here=$(dirname "$0")
 for_mosquitto=$1
 for_jobindex=$2
 
-# A copy, as the checkout's own file belongs to somebody else and may be read by all.
+# A copy, because the file in the checkout belongs to another user and is readable for all.
 cp "$here/acl" "$for_mosquitto/acl.new"
 mv "$for_mosquitto/acl.new" "$for_mosquitto/acl"
 
 if [ -s "$for_mosquitto/passwords" ] && [ -s "$for_jobindex/mqtt-password" ]; then
-    echo "The passwords are there."
+    echo "The passwords exist."
     exit
 fi
 
@@ -40,12 +40,12 @@ healthcheck=$(random)
 printf '%s\n' "-u publisher" "-P $publisher" >"$for_mosquitto/mosquitto_pub"
 printf '%s\n' "-u healthcheck" "-P $healthcheck" >"$for_mosquitto/mosquitto_sub"
 printf '%s\n' "$jobindex" >"$for_jobindex/mqtt-password"
-# Another user reads it there, who alone has this directory mounted.
+# jobindex reads it as another user; no other container mounts this directory.
 chmod 644 "$for_jobindex/mqtt-password"
 
 printf '%s\n' "jobindex:$jobindex" "publisher:$publisher" "healthcheck:$healthcheck" >"$for_mosquitto/passwords.new"
-# -U makes hashes of them; as arguments they would stand in the list of processes.
+# -U replaces them by hashes; arguments would be visible in the process list.
 mosquitto_passwd -U "$for_mosquitto/passwords.new"
-# Last, as it is what tells that all are there.
+# Last, because this file marks all of them as complete.
 mv "$for_mosquitto/passwords.new" "$for_mosquitto/passwords"
-echo "The passwords are made."
+echo "The passwords were created."

@@ -1,7 +1,7 @@
-"""Who asks: found out from a request's credentials, by the keys that are in force.
+"""Authentication: the principal of a request, from its credentials and the current keys.
 
 SDKs sign (`signatures.py`), programs send a token (`Authorization: Bearer …`), browsers a cookie that they got for a
-token. The cookie is taken for reading alone, so no page can have a browser change anything.
+token. The cookie is only valid for reads, so no web page can use a browser to change anything.
 """
 
 import time
@@ -18,19 +18,16 @@ from jobindex.model.reader import Reader
 from jobindex.model.store import Store
 
 COOKIE = "jobindex-session"
-"""How the names of cookies begin that hold a session."""
+"""The prefix of the names of session cookies."""
 PRINCIPAL = "jobindex.principal"
-"""Where an ASGI scope tells who asks."""
+"""The key of the principal in an ASGI scope."""
 
 _READING = {"GET", "HEAD"}
 _UNKNOWN = "The security token included in the request is invalid."
 
 
 class Access:
-    """Tells who asks; without `keys`, that anyone does.
-
-    `region` is what clients sign for, `public` where a proxy has them ask.
-    """
+    """Authenticates requests signed for `region`; without `keys`, every client is ANYONE."""
 
     def __init__(
         self,
@@ -43,32 +40,31 @@ class Access:
         self._keys = keys
         self._region = region
         self.public = public
-        """Where a proxy has clients ask."""
         self._clock = clock
         self._sessions = Sessions(time.monotonic)
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked for a key."""
+        """Whether no keys are required."""
         return self._keys is None
 
     @property
     def base_path(self) -> str:
-        """What stands in front of every path that clients ask for."""
+        """The prefix of clients' paths."""
         return self.public.base_path if self.public else ""
 
     def replace(self, keys: Keys) -> None:
-        """Go by these keys from now on; the sessions of others end."""
+        """Replace the keys, and end the sessions of removed ones."""
         self._keys = keys
         self._sessions.keep(keys)
 
-    def who(self, request: SignedRequest) -> Principal:
-        """Return who asks.
+    def authenticate(self, request: SignedRequest) -> Principal:
+        """Return the principal of a request.
 
         Raises:
-            MissingAuthenticationTokenException: there are no credentials.
-            UnrecognizedClientException: they are of no key.
-            IncompleteSignatureException, InvalidSignatureException: they are a signature that is not right.
+            MissingAuthenticationTokenException: the request has no credentials.
+            UnrecognizedClientException: the credentials belong to no key.
+            IncompleteSignatureException, InvalidSignatureException: the signature is not valid.
         """
         if self._keys is None:
             return ANYONE
@@ -83,15 +79,15 @@ class Access:
         return _known(self._keys.of_access_key(access_key_id)).principal
 
     def sign_in(self, token: str) -> str:
-        """Begin a session of the key that has a token, and return what the cookie is to hold.
+        """Begin a session of the key with a token, and return its cookie's value.
 
         Raises:
-            UnrecognizedClientException: no key has it.
+            UnrecognizedClientException: no key has this token.
         """
         return self._sessions.open(_known(self._keys.of_token(token) if self._keys else None))
 
     def sign_out(self, cookies: bytes) -> Sequence[Principal]:
-        """End the sessions that a browser's cookies tell of, and return whose they were."""
+        """End the sessions in a browser's cookies, and return their principals."""
         ended = [(session, key) for session in _sessions(cookies) if (key := self._sessions.key(session))]
         for session, _ in ended:
             self._sessions.end(session)
@@ -118,11 +114,11 @@ def _known(key: Key | None) -> Key:
 
 
 def principal_of(scope: Mapping[str, Any]) -> Principal:
-    """Return who asks in an ASGI scope, as it was found out before the request was led to who answers it."""
+    """Return the principal that the gateway set in an ASGI scope."""
     principal: Principal = scope[PRINCIPAL]
     return principal
 
 
 def visible_to(store: Store, principal: Principal) -> Reader:
-    """Return what a principal may read of a store."""
+    """Return the part of a store that is visible to a principal."""
     return store if principal.namespace_ids is None else store.visible_to(principal.namespace_ids)

@@ -1,9 +1,9 @@
-"""Keys: by which credentials who may ask.
+"""Keys: credentials with a role and the visible namespaces.
 
-A key has either an access key, with which SDKs sign, or a token, which is sent as it is. Of a token only the SHA-256
-is kept: it is 256 random bits, so nobody finds it by trying, and a slow hash would only make each request slow. The
-secret of an access key is kept as it is, as whoever verifies a signature must be able to make it. A keys file is
-JSON; `jobindex keys` writes it, and so may people:
+A key has either an access key, with which SDKs sign, or a token, which clients send unchanged. Only the SHA-256 of a
+token is stored: it has 256 random bits, so it cannot be guessed, and a slow hash would only slow down requests. The
+secret of an access key is in plain text, because the verification of a signature needs it. `jobindex keys` writes a
+keys file, which people may edit:
 
     {"keys": [{"name": "sdk", "role": "read", "namespaces": ["acme"], "createdAt": "2026-11-24T12:00:00Z",
                "accessKeyId": "…", "secretAccessKey": "…"},
@@ -25,7 +25,7 @@ from jobindex.model.parameters import NAMESPACE_ID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessKey:
-    """What SDKs sign with."""
+    """The credentials with which SDKs sign."""
 
     id: str
     secret: str = field(repr=False)
@@ -33,17 +33,17 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key as a keys file has it."""
+    """A key in a keys file."""
 
     principal: Principal
     created_at: datetime
     access_key: AccessKey | None = None
     token_sha256: str | None = None
-    """Of a key without an access key; in hexadecimal digits."""
+    """In hexadecimal digits; None with an access key."""
 
 
 class Keys:
-    """The keys that are in force, by their credentials."""
+    """The current keys."""
 
     def __init__(self, keys: Iterable[Key] = ()) -> None:
         self.all = tuple(keys)
@@ -53,16 +53,16 @@ class Keys:
         self._by_token = {key.token_sha256: key for key in self.all if key.token_sha256}
 
     def of_access_key(self, access_key_id: str) -> Key | None:
-        """Return the key that has an access key; None where it is not known."""
+        """Return the key with an access key id."""
         return self._by_access_key.get(access_key_id)
 
     def of_token(self, token: str) -> Key | None:
-        """Return the key that has a token; None where it is not known."""
+        """Return the key with a token."""
         return self._by_token.get(digest(token))
 
 
 def digest(token: str) -> str:
-    """Return what is kept of a token."""
+    """Return the stored hash of a token."""
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -71,25 +71,25 @@ _MEMBERS = {"name", "role", "namespaces", "createdAt", "accessKeyId", "secretAcc
 
 
 def parse_keys(text: bytes) -> Keys:
-    """Return the keys in the content of a keys file.
+    """Return the keys in the content of a file.
 
     Raises:
-        KeysError: something in it cannot be; a line for each, none of which holds a secret.
+        KeysError: the content is invalid; a line for each problem, none with a secret.
     """
     try:
         whole = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise KeysError([f"is no JSON: {error}"]) from error
+        raise KeysError([f"is not JSON: {error}"]) from error
     if not isinstance(whole, dict) or set(whole) != {"keys"} or not isinstance(whole["keys"], list):
         raise KeysError(['is not {"keys": […]}'])
     problems: list[str] = []
-    keys = [key for number, told in enumerate(whole["keys"], 1) if (key := _read(told, number, problems))]
-    for what, values in (
+    keys = [key for number, members in enumerate(whole["keys"], 1) if (key := _read(members, number, problems))]
+    for member, values in (
         ("name", [key.principal.name for key in keys]),
         ("accessKeyId", [key.access_key.id for key in keys if key.access_key]),
         ("tokenSha256", [key.token_sha256 for key in keys if key.token_sha256]),
     ):
-        problems += [f"{what} {value!r} is there twice" for value in _twice(values)]
+        problems += [f"{member} {value!r} occurs twice" for value in _twice(values)]
     if problems:
         raise KeysError(problems)
     return Keys(keys)
@@ -102,74 +102,78 @@ def encode_keys(keys: Keys) -> bytes:
 
 def _encode(key: Key) -> Mapping[str, object]:
     principal = key.principal
-    told: dict[str, object] = {"name": principal.name, "role": principal.role}
+    members: dict[str, object] = {"name": principal.name, "role": principal.role}
     if principal.namespace_ids is not None:
-        told["namespaces"] = sorted(principal.namespace_ids)
-    told["createdAt"] = key.created_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        members["namespaces"] = sorted(principal.namespace_ids)
+    members["createdAt"] = key.created_at.isoformat(timespec="seconds").replace("+00:00", "Z")
     if key.access_key is None:
-        return {**told, "tokenSha256": key.token_sha256}
-    return {**told, "accessKeyId": key.access_key.id, "secretAccessKey": key.access_key.secret}
+        return {**members, "tokenSha256": key.token_sha256}
+    return {**members, "accessKeyId": key.access_key.id, "secretAccessKey": key.access_key.secret}
 
 
-def _read(told: object, number: int, problems: list[str]) -> Key | None:
-    if not isinstance(told, dict):
-        problems.append(f"key {number} is no object")
+def _read(members: object, number: int, problems: list[str]) -> Key | None:
+    if not isinstance(members, dict):
+        problems.append(f"key {number} is not an object")
         return None
-    found = list(_problems(told))
+    found = list(_problems(members))
     if found:
-        name = told.get("name")
+        name = members.get("name")
         which = f"key {name!r}" if isinstance(name, str) and NAME.fullmatch(name) else f"key {number}"
         problems += [f"{which}: {problem}" for problem in found]
         return None
-    namespaces = told.get("namespaces")
+    namespaces = members.get("namespaces")
     return Key(
         principal=Principal(
-            name=told["name"],
-            role=Role(told["role"]),
+            name=members["name"],
+            role=Role(members["role"]),
             namespace_ids=None if namespaces is None else frozenset(namespaces),
         ),
-        # Whole seconds, as it is written again: the key stays the same.
-        created_at=datetime.fromisoformat(told["createdAt"]).astimezone(UTC).replace(microsecond=0),
-        access_key=AccessKey(id=told["accessKeyId"], secret=told["secretAccessKey"]) if "accessKeyId" in told else None,
-        token_sha256=told.get("tokenSha256"),
+        # Whole seconds, as `_encode` writes them, so that the key stays equal.
+        created_at=datetime.fromisoformat(members["createdAt"]).astimezone(UTC).replace(microsecond=0),
+        access_key=(
+            AccessKey(id=members["accessKeyId"], secret=members["secretAccessKey"])
+            if "accessKeyId" in members
+            else None
+        ),
+        token_sha256=members.get("tokenSha256"),
     )
 
 
-def _problems(told: Mapping[str, object]) -> Iterator[str]:
-    for name in sorted(set(told) - _MEMBERS):
-        yield f"has no member {name!r}"
+def _problems(members: Mapping[str, object]) -> Iterator[str]:
+    for name in sorted(set(members) - _MEMBERS):
+        yield f"unknown member {name!r}"
     for name, pattern, expected in (
         ("name", NAME.pattern, "1 to 64 letters, digits or _.@-"),
         ("role", "|".join(Role), f"one of {', '.join(Role)}"),
     ):
-        if not _matches(told.get(name), pattern):
+        if not _matches(members.get(name), pattern):
             yield f"{name} is not {expected}"
-    if not _is_time(told.get("createdAt")):
-        yield "createdAt is no time with a zone, such as 2026-11-24T12:00:00Z"
-    namespaces = told.get("namespaces", ["any"])
+    if not _is_time(members.get("createdAt")):
+        yield "createdAt is not a time with a zone, such as 2026-11-24T12:00:00Z"
+    namespaces = members.get("namespaces", ["any"])
     if not isinstance(namespaces, list) or not namespaces:
-        yield "namespaces is no list with something in it"
+        yield "namespaces is not a list, or is empty"
     else:
         for namespace in namespaces:
             if not _matches(namespace, str(NAMESPACE_ID.pattern)):
-                yield f"namespaces holds {namespace!r}, which is no namespace"
-        if "namespaces" in told and told.get("role") == Role.OPERATE:
-            yield "the rejected messages are of no namespace: who operates cannot be limited to some"
-    yield from _credential_problems(told)
+                yield f"namespaces contains {namespace!r}, which is not a namespace"
+        if "namespaces" in members and members.get("role") == Role.OPERATE:
+            yield "the role operate cannot be limited to namespaces: rejected messages have none"
+    yield from _credential_problems(members)
 
 
-def _credential_problems(told: Mapping[str, object]) -> Iterator[str]:
-    given = [name for name in ("accessKeyId", "secretAccessKey", "tokenSha256") if name in told]
+def _credential_problems(members: Mapping[str, object]) -> Iterator[str]:
+    given = [name for name in ("accessKeyId", "secretAccessKey", "tokenSha256") if name in members]
     if given not in (["accessKeyId", "secretAccessKey"], ["tokenSha256"]):
-        yield "has neither accessKeyId with secretAccessKey nor tokenSha256 alone"
+        yield "has neither accessKeyId and secretAccessKey nor only tokenSha256"
         return
-    # What stands in a header, and a secret that can be told from a slip.
+    # Ids that fit into a header, and secrets that are too long to be a mistake.
     for name, pattern, expected in (
         ("accessKeyId", r"[A-Za-z0-9_]{16,128}", "16 to 128 letters, digits or _"),
         ("secretAccessKey", r"[!-~]{20,256}", "20 to 256 printable ASCII characters"),
         ("tokenSha256", "[0-9a-f]{64}", "64 hexadecimal digits in lower case"),
     ):
-        if name in told and not _matches(told[name], pattern):
+        if name in members and not _matches(members[name], pattern):
             yield f"{name} is not {expected}"
 
 

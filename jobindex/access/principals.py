@@ -1,4 +1,4 @@
-"""Who asks, what of the index it may see, and what it may do."""
+"""Principals, their visible namespaces and their roles."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,63 +7,51 @@ from jobindex.errors import AccessDeniedException
 
 
 class Role(StrEnum):
-    """What a key may do."""
+    """The permitted operations of a key."""
 
     READ = "read"
     OPERATE = "operate"
-    """Read, and try again or purge the rejected messages."""
+    """Read, retry or purge the rejected messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who asks."""
+    """The authenticated client of a request."""
 
     name: str
     role: Role
     namespace_ids: frozenset[str] | None
-    """The namespaces that it may see; None: all that there is."""
+    """The visible namespaces; None: the whole index."""
 
     @property
     def holder(self) -> str:
-        """What is counted as one where something is limited for each."""
+        """The identity of the client for limits."""
         return f"key {self.name}"
 
     def check_namespace(self, namespace_id: str | None, operation: str) -> None:
-        """Return where it may ask for this namespace, or asks for none.
-
-        Raises:
-            AccessDeniedException: it may not, whether there is such a namespace or not.
-        """
+        """Raise AccessDeniedException if a requested namespace is not visible, whether or not it exists."""
         if namespace_id is not None and self.namespace_ids is not None and namespace_id not in self.namespace_ids:
             raise self.denied(operation, f"namespace/{namespace_id}")
 
-    def check_all_seen(self, operation: str) -> None:
-        """Return where it may see what is of no namespace.
-
-        Raises:
-            AccessDeniedException: it is limited to some namespaces.
-        """
+    def check_all_visible(self, operation: str) -> None:
+        """Raise AccessDeniedException unless the whole index is visible."""
         if self.namespace_ids is not None:
             raise self.denied(operation, "*")
 
     def check_operates(self, operation: str) -> None:
-        """Return where it may change something.
-
-        Raises:
-            AccessDeniedException: it may not.
-        """
-        self.check_all_seen(operation)
+        """Raise AccessDeniedException unless the principal may change something."""
+        self.check_all_visible(operation)
         if self.role is not Role.OPERATE:
             raise self.denied(operation, "*")
 
     def denied(self, operation: str, resource: str) -> AccessDeniedException:
-        """Return the error that tells that it may not do something, in AWS's words."""
+        """Return AWS's error for an operation that is not permitted."""
         return AccessDeniedException(
             f"User: {self.name} is not authorized to perform: iot:{operation} on resource: {resource}"
         )
 
 
 ANYONE = Principal(name="anyone", role=Role.OPERATE, namespace_ids=None)
-"""Who asks where no keys are asked for."""
+"""Every client, if no keys are required."""
 NOBODY = Principal(name="nobody", role=Role.READ, namespace_ids=frozenset())
-"""Who asks without a key where keys are asked for; sees nothing."""
+"""A client without a key, if keys are required; nothing is visible to it."""

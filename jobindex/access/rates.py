@@ -1,40 +1,39 @@
-"""How often each key name, or address, may ask: a token bucket for each of them."""
+"""The request rate of each key name or address, by token buckets."""
 
 from heapq import heappop, heappush, heapreplace
 
 MAXIMUM = 10_000
 _FEWEST = 10
 _GRAIN = 0.0001
-"""Of a token: what is lost where a small time is added to a large one."""
+"""Of a token: the rounding error of a small time added to a large one."""
 _SECONDS = 2
 
 
 def burst(rate: float) -> float:
-    """Return how many requests may come at once where `rate` may come a second: those of two seconds, or ten."""
+    """Return the size of a bucket for a rate."""
     return max(_SECONDS * rate, _FEWEST)
 
 
 class Rates:
-    """Buckets that hold `burst` tokens when full, and get `rate` a second.
+    """Buckets of `burst` tokens, refilled at `rate` tokens a second.
 
-    Of `maximum` buckets the fullest is forgotten for a new one: a full one with no loss, and no other while one is
-    full.
+    Beyond `maximum` buckets, the fullest is deleted for a new one; the deletion of a full bucket loses nothing.
     """
 
     def __init__(self, rate: float, burst: float, maximum: int = MAXIMUM) -> None:
         self._rate = rate
         self._burst = burst
         self._maximum = maximum
-        # A bucket is told by when it is full again, if nothing is taken from it.
+        # The time at which each bucket is full again.
         self._full_at: dict[str, float] = {}
-        # The same times, some of them earlier than they are by now; each key once.
+        # The same as a heap, each key once; outdated times are too early.
         self._soonest: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._full_at)
 
     def take(self, key: str, now: float) -> bool:
-        """Take a token from a key's bucket, and tell whether there was one; `now` is in seconds, of any clock."""
+        """Take a token, if there is one, from a key's bucket; `now` is in seconds, of any clock."""
         known = self._full_at.get(key)
         full_at = now if known is None else max(known, now)
         if (full_at - now) * self._rate + 1 > self._burst + _GRAIN:
@@ -42,16 +41,16 @@ class Rates:
         full_at += 1 / self._rate
         if known is None:
             if len(self._full_at) >= self._maximum:
-                self._forget()
+                self._delete_fullest()
             heappush(self._soonest, (full_at, key))
         self._full_at[key] = full_at
         return True
 
-    def _forget(self) -> None:
+    def _delete_fullest(self) -> None:
         while True:
-            told, key = self._soonest[0]
+            noted, key = self._soonest[0]
             full_at = self._full_at[key]
-            if told == full_at:
+            if noted == full_at:
                 heappop(self._soonest)
                 del self._full_at[key]
                 return

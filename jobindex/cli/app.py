@@ -1,4 +1,4 @@
-"""The commands by their names, and the message and the exit status for each of their errors."""
+"""The names of the commands, and the message and the exit status for each error."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from jobindex.errors import (
     BackupError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
+    DataRefusedError,
     InvalidRequestException,
     JobindexError,
     KeysError,
@@ -29,28 +30,29 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Settings are environment variables that start with JOBINDEX_; the README lists them. "
-    "Exit status: 0 done, 1 not found, failed or unhealthy, 2 called or set up wrongly, 3 no service answers, "
-    "130 ended by Ctrl-C, 141 nobody reads the output any longer.",
+    epilog="Settings are environment variables that start with JOBINDEX_; `jobindex config` prints them. "
+    "Exit status: 0 success; 1 not found, failed or unhealthy; 2 wrong usage or settings; 3 no service answers; "
+    "130 interrupted by Ctrl-C; 141 the reader of the output has closed it.",
 )
 
-_NOBODY_READS = 141
-"""What a shell says of a command that SIGPIPE ended."""
+_BROKEN_PIPE = 141
+"""The exit status that a shell reports for a command ended by SIGPIPE."""
 
 _ERRORS: Mapping[type[JobindexError], tuple[int, str]] = {
     SettingsError: (2, "jobindex {}: wrong settings:"),
-    KeysError: (1, "jobindex {}: the keys are as they were:"),
+    KeysError: (1, "jobindex {}: the keys were not changed:"),
     InvalidRequestException: (2, "jobindex {}:"),
     ResourceNotFoundException: (1, "jobindex {}:"),
     BackupError: (1, "jobindex {}:"),
+    DataRefusedError: (1, "jobindex {}:"),
     ServiceUnreachableError: (3, "jobindex {}:"),
     ServiceError: (1, "jobindex {}:"),
     DatabaseRefusedError: (1, "jobindex cannot use its database:"),
     DatabaseUnavailableError: (1, "jobindex cannot use its database:"),
 }
-"""The exit status for an error, and how its message begins; subclasses stand before their base."""
+"""The exit status for an error, and the start of its message; subclasses come before their base."""
 
-_RUN, _ASK, _KEEP = "Run it", "Ask it", "Look after it"
+_RUN, _ASK, _KEEP = "Run the service", "Query the index", "Maintain the installation"
 
 app.command(cls=Command, rich_help_panel=_RUN, epilog=running.SERVE_EXAMPLE)(running.serve)
 app.command(cls=Command, rich_help_panel=_RUN, epilog=running.DEMO_EXAMPLE)(running.demo)
@@ -78,7 +80,7 @@ class _Call:
     command: str = ""
 
 
-def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 (so typer calls it)
+def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 (typer calls it so)
     if is_wanted:
         from importlib.metadata import version
 
@@ -90,22 +92,22 @@ def _show_version(is_wanted: bool) -> None:  # noqa: FBT001 (so typer calls it)
 def _jobindex(
     context: typer.Context,
     *,
-    version: Annotated[  # noqa: ARG001 (its callback does it all)
-        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version, and end.")
+    version: Annotated[  # noqa: ARG001 (its callback prints it)
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keep an index of AWS IoT jobs from their MQTT notifications, and answer ListJobs from it."""
+    """Index AWS IoT jobs from their MQTT notifications, and answer ListJobs from the index."""
     context.obj.command = context.invoked_subcommand
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, of the process's own arguments for None; return its exit status."""
+    """Run a command, by default with the process's arguments, and return its exit status."""
     call = _Call()
     try:
         app(args=arguments, prog_name="jobindex", obj=call)
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # which typer ends with 1
-            return _NOBODY_READS
+        if isinstance(ended.__context__, BrokenPipeError):  # typer exits with 1
+            return _BROKEN_PIPE
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except tuple(_ERRORS) as error:
         status, beginning = next(meaning for kind, meaning in _ERRORS.items() if isinstance(error, kind))

@@ -1,4 +1,4 @@
-"""Which jobs have changed, as events of the service tell it, and how they read now."""
+"""The current state of the jobs that events name."""
 
 from collections.abc import Iterator
 
@@ -7,19 +7,19 @@ from jobindex.errors import ResourceNotFoundException
 
 
 class ChangedJobs:
-    """Asks the service for the jobs that its events name."""
+    """Fetches the jobs that events name."""
 
     def __init__(self, service: ServiceClient, *, job_id: str | None, namespace_id: str | None) -> None:
         self._service = service
         self._job_id = job_id
         self._namespace_id = namespace_id
-        self._told: Json | None = None
+        self._printed: Json | None = None
 
-    def told_by(self, event: Json) -> Iterator[Json | None]:
-        """Yield what is known now of each job that has changed, and None where many have.
+    def named_by(self, event: Json) -> Iterator[Json | None]:
+        """Yield each changed job, or None if the event does not name the jobs.
 
-        A job that was deleted has a `jobId` and no `status`. The service leaves out events that do not concern its
-        filters; one that does may name other jobs too.
+        A deleted job has a `jobId` and no `status`. The service filters events, but a matching one may also name other
+        jobs.
         """
         names = event["jobs"]
         if self._job_id is not None:
@@ -32,11 +32,10 @@ class ChangedJobs:
                 yield from self._changed(name, is_named=True)
 
     def _changed(self, name: str, *, is_named: bool) -> Iterator[Json]:
-        """Yield a job; where the event does not name it, only if it reads otherwise than it did."""
         job = self._job(name)
-        is_news = is_named or job != self._told
+        is_news = is_named or job != self._printed
         if self._job_id is not None:
-            self._told = job
+            self._printed = job
         if is_news and self._namespace_id in {None, job.get("namespaceId")}:
             yield job
 

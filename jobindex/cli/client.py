@@ -1,4 +1,4 @@
-"""A client of the running service, over HTTP and by no proxy."""
+"""An HTTP client of the running service, without a proxy."""
 
 import ssl
 from collections.abc import Iterator, Mapping
@@ -32,36 +32,35 @@ from jobindex.model.parameters import MAX_RESULTS
 
 Json = dict[str, Any]
 Parameters = Mapping[str, object]
-"""Of a query string; what is None is left out."""
+"""Query parameters; those that are None are left out."""
 
 _SECONDS = 60
 _ATTEMPTS = 20
 _FRESHNESS = "jobindex-freshness"
-"""A header that every answer of a jobindex has."""
+"""A header of every answer from jobindex."""
 _UNKNOWN = {MissingAuthenticationTokenException.__name__, UnrecognizedClientException.__name__}
 _PAGE = 100
-"""Of our own paths; never more than is of use, so less than the service allows."""
+"""The page size on our own paths, below the service's maximum."""
 
 
 class ServiceClient:
-    """Asks the service at `url`, with a token where keys are asked for.
+    """A client of the service at `url`.
 
-    Every method raises ServiceUnreachableError when it does not answer, ResourceNotFoundException when it does not
-    have what it is asked for, InvalidRequestException when that is not valid, and ServiceError when it refuses or is
-    no jobindex.
+    Every method raises ServiceUnreachableError if the service does not answer, ResourceNotFoundException if the
+    resource does not exist, InvalidRequestException if the request is invalid, and ServiceError if the service refuses
+    it or is not jobindex.
     """
 
     def __init__(self, url: str, tls: ssl.SSLContext | None = None, *, token: str | None = None) -> None:
         self.url = url
         self.tls = tls
-        """Whom to trust with HTTPS; None trusts the system's authorities."""
+        """The certificates that HTTPS trusts; None for the system's authorities."""
         self.headers = {"x-jobindex": "1"} | ({} if token is None else {"authorization": f"Bearer {token}"})
-        """Of every request."""
         self.freshness = ""
-        """What the last answer said of how fresh the index is."""
+        """The freshness header of the last answer."""
 
     def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
-        """Return an answer; while the service is asked too often, wait and ask again, as SDKs do."""
+        """Return an answer; retry while the service throttles, as SDKs do."""
         backoff = Backoff(first=0.5, greatest=5)
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -75,10 +74,10 @@ class ServiceClient:
             return self._read(answer)
 
     def open(self, method: str, path: str, parameters: Parameters | None = None, *, seconds: float) -> HTTPResponse:
-        """Return an answer that is still to be read; `seconds` is how long to wait for each part of it."""
+        """Return an answer to read; `seconds` is the timeout of each socket operation."""
         query = urlencode({name: value for name, value in (parameters or {}).items() if value is not None})
         url = f"{self.url}{path}{'?' if query else ''}{query}"
-        request = Request(url, method=method, headers=self.headers)  # noqa: S310 (connect() lets http and https pass)
+        request = Request(url, method=method, headers=self.headers)  # noqa: S310 (connect() allows only http and https)
         try:
             answer = open_directly(request, seconds=seconds, tls=self.tls)
         except HTTPError as error:
@@ -86,11 +85,11 @@ class ServiceClient:
                 self.freshness = error.headers.get(_FRESHNESS, self.freshness)
                 message = _message(error) or f"{self.url}: {error}"
                 if error.headers.get("location"):
-                    message += f"; it leads to {error.headers['location']}: name that by --endpoint"
+                    message += f"; it redirects to {error.headers['location']}: use that as --endpoint"
                 refused_as = error.headers.get("x-amzn-ErrorType")
                 if refused_as in _UNKNOWN:
-                    told = f"{message} (the service asks for a key: JOBINDEX_HTTP_TOKEN is to hold its token)"
-                    raise RefusedError(told, is_known=False) from error
+                    message += " (the service requires a key: set JOBINDEX_HTTP_TOKEN to its token)"
+                    raise RefusedError(message, is_known=False) from error
                 if refused_as == AccessDeniedException.__name__:
                     raise RefusedError(message, is_known=True) from error
                 raise _refusal(error)(message) from error
@@ -99,22 +98,22 @@ class ServiceClient:
         freshness = answer.headers.get(_FRESHNESS)
         if freshness is None:
             answer.close()
-            raise ServiceError(f"{self.url}: this is no answer of jobindex: it has no header {_FRESHNESS}")
+            raise ServiceError(f"{self.url}: this is not an answer from jobindex: it has no header {_FRESHNESS}")
         self.freshness = freshness
         return answer
 
     def jobs(self, filters: Filters, *, limit: int = MAX_RESULTS) -> Iterator[Json]:
-        """Return the jobs that ListJobs lists; `limit` is how many of them are of use."""
+        """Yield the jobs of ListJobs; the caller needs at most `limit`."""
         parameters = {"maxResults": min(limit, MAX_RESULTS), "nextToken": None, **parameters_of(filters)}
         return self._pages("/jobs", "jobs", parameters, ("nextToken", "nextToken"))
 
     def things_jobs(self, thing_name: str) -> Iterator[Json]:
-        """Return the executions on a thing, as ListJobExecutionsForThing lists them."""
+        """Yield the executions of ListJobExecutionsForThing."""
         path, parameters = f"/things/{quoted(thing_name)}/jobs", {"maxResults": MAX_RESULTS, "nextToken": None}
         return self._pages(path, "executionSummaries", parameters, ("nextToken", "nextToken"))
 
     def pages(self, path: str, member: str, parameters: Parameters, *, limit: int | None = None) -> Iterator[Any]:
-        """Yield the items of `member` in one page after another; `limit` is how many of them are of use."""
+        """Yield the items of `member` from all pages; the caller needs at most `limit`."""
         size = _PAGE if limit is None else min(_PAGE, limit)
         return self._pages(path, member, {"limit": size, "after": None, **parameters}, ("next", "after"))
 
@@ -128,16 +127,16 @@ class ServiceClient:
             parameters = {**parameters, given: page[found]}
 
     def unreachable(self, error: Exception) -> ServiceUnreachableError:
-        """Return what to raise when the service does not answer."""
+        """Return the error for a service that does not answer."""
         reason = getattr(error, "reason", None) or error
         if isinstance(reason, ssl.SSLCertVerificationError):
-            hint = "JOBINDEX_HTTP_CA_FILE names authorities to trust with --endpoint"
+            hint = "JOBINDEX_HTTP_CA_FILE names the authorities to trust with --endpoint"
         elif isinstance(reason, ssl.SSLError):
             hint = "does it speak HTTPS?"
         elif isinstance(reason, RemoteDisconnected) and self.url.startswith("http:"):
-            hint = "does it speak HTTPS alone?"
+            hint = "does it speak only HTTPS?"
         else:
-            hint = "does the service run there?"
+            hint = "is the service running there?"
         return ServiceUnreachableError(f"{self.url}: {reason}; {hint}")
 
     def _read(self, answer: HTTPResponse) -> Json:
@@ -146,11 +145,11 @@ class ServiceClient:
         except BROKEN as error:
             raise self.unreachable(error) from error
         except (ValueError, TypeError) as error:
-            raise ServiceError(f"{self.url}: this is no answer of jobindex: {error}") from error
+            raise ServiceError(f"{self.url}: this is not an answer from jobindex: {error}") from error
 
 
 def quoted(name: str) -> str:
-    """Return a name as a part of a path."""
+    """Return a name as a path segment."""
     return quote(name, safe="")
 
 

@@ -1,4 +1,4 @@
-"""`jobindex config`: the settings in force, and where each comes from."""
+"""`jobindex config`: the settings in force, and their sources."""
 
 import os
 from typing import Annotated
@@ -13,11 +13,11 @@ from jobindex.config.settings import ALL, SETTINGS
 EXAMPLE = "Example: jobindex config"
 
 
-def config(*, json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False) -> None:
+def config(*, json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
     """Print the settings in force: the name, the value and the source of each. Secrets are hidden.
 
-    The source is `environment`, the variable that names a file with the setting, or `default`. Exits with 2 when
-    settings are wrong.
+    The source is `environment`, `default`, or the variable that names the file of the setting. Exits with 2 if a
+    setting is wrong.
     """
     load_settings()
     reader = SettingsReader(SETTINGS, os.environ, ALL)

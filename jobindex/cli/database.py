@@ -1,4 +1,4 @@
-"""`jobindex migrate`, `backup`, `check` and `restore`: the database file, without the service."""
+"""`jobindex migrate`, `backup`, `check` and `restore`: commands on the database, without the service."""
 
 import asyncio
 from pathlib import Path
@@ -19,24 +19,24 @@ RESTORE_EXAMPLE = "Example: jobindex restore /backups/jobindex-2026-11-23.db"
 
 
 def migrate() -> None:
-    """Make the database, or bring it to this version's schema, and end."""
+    """Create the database, or migrate it to the schema of this version."""
     from jobindex.storage.opening import migrate
 
     database = load_settings(OF_DATABASE).database
     is_new = isinstance(database, SqliteDatabase) and not database.path.exists()
     with progress("Migrating"):
         asyncio.run(migrate(database))
-    say(printable(f"{database} {'was made' if is_new else 'is up to date'}"))
+    say(printable(f"{database} {'was created' if is_new else 'is up to date'}"))
 
 
 def backup(
-    *, file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy; its folder must have room for it.")]
+    *, file: Annotated[Path, typer.Argument(metavar="FILE", help="The copy to write; its folder needs room for it.")]
 ) -> None:
-    """Copy the index to a new file, also while the service runs.
+    """Copy the index to a new file, even while the service runs.
 
-    Copies the index, as it is at one moment, to a new FILE. A service may run meanwhile: the database is only read.
-    FILE gets its name when it is whole and on disk; one that exists is never overwritten. Prints how many bytes it
-    has; exits with 0, or with 1 and no FILE.
+    Copies a snapshot of the index to FILE. The database is only read, so a service may be running. FILE gets its name
+    when it is complete and on disk. An existing file is never overwritten. Prints the number of bytes. Exits with 0,
+    or with 1 if FILE was not written.
     """
     from jobindex.storage.sqlite.backup import back_up
 
@@ -50,14 +50,15 @@ def backup(
 def check(
     *,
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="What to check.", show_default="the database of the settings")
+        Path | None,
+        typer.Argument(metavar="FILE", help="The file to check.", show_default="the database of the settings"),
     ] = None,
 ) -> None:
-    """Tell whether a database is whole and says what it was told.
+    """Check that a database is intact and consistent.
 
-    Reads a database, of which nothing is changed, and prints a line for each check: its pages and indexes, its
-    schema, the plan of every ListJobs question (none may read or sort the whole index), and each table that ListJobs
-    reads against what the messages told. A service may run on it. Exits with 0 when all are ok, else with 1.
+    Prints a line for each check: its pages and indexes, its schema, the plan of every ListJobs query (none may read or
+    sort the whole index), and each table that ListJobs reads against the states that the messages reported. The
+    database is only read, so a service may be running. Exits with 0 if every check is ok, otherwise with 1.
     """
     from jobindex.storage.sqlite.check import check
 
@@ -72,12 +73,14 @@ def check(
     raise typer.Exit(int(is_wrong))
 
 
-def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `jobindex backup` made.")]) -> None:
-    """Put a backup in place of the database, while no service runs.
+def restore(
+    *, file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `jobindex backup` wrote.")]
+) -> None:
+    """Replace the database with a backup, while no service runs.
 
-    Checks FILE and puts a copy of it in place of the database. The database that was there stays beside it, under the
-    name that is printed. Refused while a service runs on it. What happened since the backup is not in it and brokers
-    do not repeat it: the index tells that it is complete only from its next connection.
+    Checks FILE and puts a copy of it in place of the database. The old database stays beside it, under the printed
+    name. Refused while a service runs on the database. The messages since the backup are missing and brokers do not
+    repeat them, so the index is complete only from its next connection on.
     """
     from datetime import UTC, datetime
 
@@ -89,16 +92,16 @@ def restore(*, file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
         former = restore(file, database, now=datetime.now(UTC), advance=working.advance)
     say(printable(f"{database}: restored from {file}"))
     if former is not None:
-        say(printable(f"{former}: what was there before"))
+        say(printable(f"{former}: the old database"))
 
 
 def _file_of_settings() -> Path:
     database = load_settings(OF_DATABASE).database
     if isinstance(database, SqliteDatabase):
         return database.path
-    raise BackupError(f"{database} is no file: PostgreSQL's own tools (pg_dump, pg_basebackup) copy and check it")
+    raise BackupError(f"{database} is not a file: PostgreSQL's own tools (pg_dump, pg_basebackup) copy and check it")
 
 
 def _require(path: Path) -> None:
     if not path.exists():
-        raise BackupError(f"{path} is not there")
+        raise BackupError(f"{path} does not exist")

@@ -1,4 +1,4 @@
-"""Job executions as commands print them: in rows, and all of a job's, or a thing's, as a bar."""
+"""Job executions as rows, and as a bar for a whole job or thing."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,14 +10,14 @@ from jobindex.model.views import FAILURES, PENDING
 
 _WIDTH = 60
 _DETAILS_SHOWN = 160
-"""Characters of an attempt's `statusDetails`."""
+"""The most characters of an attempt's `statusDetails`."""
 
 _COLUMNS = ("THING", "STATE", "WAITING SINCE", "UPDATED", "NUMBER", "DETAILS")
 _FORMER_COLUMNS = ("THING", "EARLIER ATTEMPT", "STATE", "UPDATED", "DETAILS")
 
 
 def failed_first(service: ServiceClient, path: str, by_state: Mapping[str, int], limit: int) -> Sequence[Json]:
-    """Return at most `limit` executions of the job at a path: failed ones first, then by the names of their things."""
+    """Return at most `limit` executions of the job at `path`: failed ones first, then by thing name."""
     found: dict[str, Json] = {}
     for state in (*(state for state in FAILURES if by_state.get(state)), None):
         if len(found) < limit:
@@ -28,7 +28,7 @@ def failed_first(service: ServiceClient, path: str, by_state: Mapping[str, int],
 
 
 def show_executions_of_job(executions: Sequence[Json]) -> None:
-    """Print executions of a job with the details of each, and their earlier attempts in a table of their own."""
+    """Print a job's executions with their details, and a second table of earlier attempts."""
     if executions:
         say("")
         show_table(_COLUMNS, [_row(execution) for execution in executions])
@@ -61,7 +61,6 @@ def _number(attempt: Json) -> str:
 
 
 def _details(attempt: Json) -> str:
-    """Return the `statusDetails` of an attempt on a line, cut if they are long."""
     line = "; ".join(f"{name}: {value}" for name, value in attempt.get("statusDetails", {}).items())
     if len(line) > _DETAILS_SHOWN:
         return f"{line[:_DETAILS_SHOWN]}… ({len(line)} characters)"
@@ -69,11 +68,11 @@ def _details(attempt: Json) -> str:
 
 
 def show_executions(by_state: Mapping[str, int]) -> None:
-    """Print how far executions have come: how many have ended of those that are known, and how."""
+    """Print how many of the known executions have ended, and the count of each state."""
     known = sum(by_state.values())
     ended = known - sum(by_state.get(state, 0) for state in PENDING)
-    told = f"{ended} of {known} known have ended: {counts(by_state)}" if known else "none known"
-    show_fields([("executions", told)])
+    progress = f"{ended} of {known} known have ended: {counts(by_state)}" if known else "none known"
+    show_fields([("executions", progress)])
     if known and sys.stdout.isatty():
         from rich.console import Console
         from rich.text import Text

@@ -1,4 +1,4 @@
-"""`jobindex export`: all jobs that pass the filters, a line of JSON each."""
+"""`jobindex export`: all jobs that pass the filters, as JSON lines."""
 
 import sys
 from pathlib import Path
@@ -25,15 +25,15 @@ def export(
     thing_group_id: GroupId = None,
     thing_group_name: GroupName = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write.", show_default="standard output")
+        Path | None, typer.Option(metavar="FILE", help="Write to FILE.", show_default="standard output")
     ] = None,
     endpoint: Endpoint = None,
 ) -> None:
-    """Write all jobs that pass all the filters, newest first, a JobSummary of the ListJobs API a line.
+    """Write all jobs that pass the filters, newest first, one JobSummary of the ListJobs API per line.
 
-    Every job that exists during the whole export is in it exactly once, however much changes meanwhile. FILE gets its
-    name when all is written and on disk: a former one stays until then, and when the export fails. A FILE that is a
-    pipe or a device is written to as it is.
+    A job that exists during the whole export, and whose `createdAt` is not corrected meanwhile, is in it exactly once.
+    FILE gets its name when it is complete and on disk: until then, and if the export fails, an existing FILE stays. A
+    FILE that is a pipe or a device is written directly.
     """
     filters = Filters(
         namespace_id=namespace_id,
@@ -43,7 +43,7 @@ def export(
         thing_group_name=thing_group_name,
     )
     count = 0
-    is_read = output is None and sys.stdout.isatty()  # the lines themselves show how far it is
+    is_read = output is None and sys.stdout.isatty()  # the lines show the progress
     with asking(endpoint) as service, progress("Exporting", is_wanted=not is_read) as working, opened(output) as file:
         total = _total(service, filters)
         for count, job in enumerate(service.jobs(filters), start=1):
@@ -54,7 +54,6 @@ def export(
 
 
 def _total(service: ServiceClient, filters: Filters) -> int | None:
-    """Return how many jobs pass the filters; None if the service does not count those."""
     if filters.target_selection or filters.thing_group_id or filters.thing_group_name:
         return None
     try:

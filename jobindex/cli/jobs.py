@@ -1,4 +1,4 @@
-"""`jobindex list` and `show`: jobs, as the running service knows them."""
+"""`jobindex list` and `show`: the jobs in the running service's index."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -46,16 +46,15 @@ def list_(
     thing_group_name: GroupName = None,
     prefix: Prefix = None,
     limit: Annotated[
-        int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")
+        int, typer.Option(parser=count, metavar="N", help="Show at most N jobs (says when there are more).")
     ] = 100,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """List jobs that pass all the filters, newest first; with --prefix in the order of their names.
+    """List the jobs that pass all filters, newest first; with --prefix, sorted by job id.
 
-    With --json each line is a JobSummary as the ListJobs API of AWS has it. Without, each job is asked for by its id
-    too, for its namespace, its failures, and whether its status was reported or is inferred. A narrow terminal gets
-    fewer columns.
+    With --json each line is a JobSummary of the ListJobs API. Otherwise each job is also fetched by its id, for its
+    namespace, its failures, and whether its status was reported or is inferred. A narrow terminal shows fewer columns.
     """
     filters = Filters(
         namespace_id=namespace_id,
@@ -70,11 +69,17 @@ def list_(
             for job in listed[:limit]:
                 say(encode(job))
         else:
-            is_filtered = filters != Filters() or prefix is not None
-            nothing = "No job passes these filters." if is_filtered else "No job is known."
-            show_found(_COLUMNS, _rows(service, listed[:limit]), nothing)
+            show_found(_COLUMNS, _rows(service, listed[:limit]), _nothing_found(filters, prefix))
         if len(listed) > limit:
-            note(f"More follow these {limit}: take a greater --limit, or `jobindex export`.")
+            note(f"There are more than these {limit}: raise --limit, or use `jobindex export`.")
+
+
+def _nothing_found(filters: Filters, prefix: str | None) -> str:
+    if filters.namespace_id is not None:
+        return "No job passes the filters. `jobindex namespaces` lists the namespaces."
+    if filters != Filters() or prefix is not None:
+        return "No job passes the filters."
+    return "No jobs found. `jobindex doctor` checks whether messages arrive."
 
 
 def _found(service: ServiceClient, filters: Filters, prefix: str | None, limit: int) -> Iterator[Json]:
@@ -93,7 +98,7 @@ def _rows(service: ServiceClient, jobs: Sequence[Json]) -> Sequence[Sequence[Cel
 
 
 def _whole(service: ServiceClient, job_id: str) -> Json:
-    """Return all that is known of a job; nothing if it was deleted meanwhile."""
+    """Return the facts about a job; none if it was deleted meanwhile."""
     try:
         return service.ask("GET", f"/index/jobs/{quoted(job_id)}")
     except ResourceNotFoundException:
@@ -102,29 +107,29 @@ def _whole(service: ServiceClient, job_id: str) -> Json:
 
 def _row(job: Json, whole: Json) -> tuple[Cell, ...]:
     status = _outcome(job["status"], whole.get("failures", 0))
-    told = [
+    cells = [
         job["jobId"],
         whole.get("namespaceId", UNKNOWN),
         status if whole.get("isStatusReported", True) else f"{status} (inferred)",
         job.get("targetSelection", UNKNOWN),
         job.get("thingGroupId", UNKNOWN),
     ]
-    return (*told, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
+    return (*cells, *(job.get(name) for name in ("createdAt", "lastUpdatedAt", "completedAt")))
 
 
 def show(
     *,
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
     limit: Annotated[
-        int, typer.Option(parser=count, metavar="N", help="At most so many executions, and changes.")
+        int, typer.Option(parser=count, metavar="N", help="Show at most N executions and N changes.")
     ] = 20,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """Show a job: its status, its executions, failed ones first, and how it changed.
+    """Show a job: its status, its executions (failed ones first) and its changes.
 
-    A status or a time that no message reported is marked as inferred, and never counts as a change. Exits with 1 when
-    there is no such job. With --json one object: `job`, `executions`, `changes`.
+    A status or a time that no message reported is marked as inferred, and never counts as a change. Exits with 1 if
+    the job does not exist. With --json prints one object with `job`, `executions` and `changes`.
     """
     with asking(endpoint) as service:
         path = f"/index/jobs/{quoted(job_id)}"
@@ -139,14 +144,14 @@ def show(
         show_executions(job["executions"])
         show_executions_of_job(executions)
         if known > len(executions):
-            note(f"{counted(known - len(executions), 'execution')} more: take a greater --limit.")
+            note(f"{counted(known - len(executions), 'execution')} more: raise --limit.")
         if changes:
             say("")
             show_table(_CHANGE_COLUMNS, [_change_row(change) for change in changes])
 
 
 def _fields(job: Json) -> list[tuple[str, str]]:
-    def told(name: str) -> str:
+    def basis(name: str) -> str:
         return "reported" if job.get(name) else "inferred"
 
     concurrent = job.get("isConcurrent")
@@ -162,21 +167,20 @@ def _fields(job: Json) -> list[tuple[str, str]]:
         ("job", job["jobId"]),
         ("arn", job["jobArn"]),
         ("namespace", job.get("namespaceId", UNKNOWN)),
-        ("status", f"{_outcome(job['status'], job['failures'])} ({told('isStatusReported')})"),
+        ("status", f"{_outcome(job['status'], job['failures'])} ({basis('isStatusReported')})"),
         ("selection", job.get("targetSelection", UNKNOWN)),
         ("concurrent", UNKNOWN if concurrent is None else "yes" if concurrent else "no"),
         ("group names", ", ".join(job.get("thingGroupNames") or [UNKNOWN])),
         ("group ids", ", ".join(job.get("thingGroupIds") or [UNKNOWN])),
-        ("created", f"{time(job['createdAt'])} ({told('isCreatedAtReported')})"),
+        ("created", f"{time(job['createdAt'])} ({basis('isCreatedAtReported')})"),
         ("updated", time(job["lastUpdatedAt"])),
         ("completed", time(job.get("completedAt"))),
-        ("first heard", time(job.get("firstHeardAt"))),
+        ("first message", time(job.get("firstHeardAt"))),
         *((name, value) for name, value in optional.items() if value),
     ]
 
 
 def _outcome(status: str, failures: int) -> str:
-    """Return the status of a job, with its failures if it is complete."""
     return f"{status} with {counted(failures, 'failure')}" if status == JobStatus.COMPLETED and failures else status
 
 
@@ -192,7 +196,7 @@ def _deployment(job: Json) -> str:
 
 
 def _reported_counts(job: Json) -> str:
-    """Return the counts that AWS reported at a job's end; its own executions may be known in part only."""
+    """Return the counts that AWS reported when the job ended; the index may know only some of its executions."""
     reported = job.get("reportedProcessDetails")
     if reported is None:
         return ""

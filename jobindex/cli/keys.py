@@ -1,4 +1,4 @@
-"""`jobindex keys`: who may ask the service, in the file that JOBINDEX_HTTP_KEYS_FILE names."""
+"""`jobindex keys`: the keys of clients, in the file that JOBINDEX_HTTP_KEYS_FILE names."""
 
 import secrets
 from base64 import b32encode
@@ -21,19 +21,20 @@ from jobindex.errors import KeysError, ResourceNotFoundException, SettingsError
 
 ADD_EXAMPLE = "Example: jobindex keys add reports --namespace-id acme"
 _COLUMNS = ("NAME", "ROLE", "NAMESPACES", "CREDENTIAL", "CREATED")
-_AGAIN = "A service that runs goes by it once it gets SIGHUP."
+_AGAIN = "A running service reads the file again on SIGHUP."
 
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="Add, list and revoke the keys by which clients may ask.\n\n"
-    "They stand in the file that JOBINDEX_HTTP_KEYS_FILE names, or --file. A service that runs reads it again when "
-    "it gets SIGHUP.",
+    help="Add, list and revoke the keys of clients.\n\n"
+    "The keys are in the file that JOBINDEX_HTTP_KEYS_FILE, or --file, names. A running service reads it again on "
+    "SIGHUP.",
     epilog=ADD_EXAMPLE,
 )
 
 _File = Annotated[
-    Path | None, typer.Option("--file", metavar="FILE", help="The keys file.", show_default="JOBINDEX_HTTP_KEYS_FILE")
+    Path | None,
+    typer.Option("--file", metavar="FILE", help="Use this keys file.", show_default="JOBINDEX_HTTP_KEYS_FILE"),
 ]
 
 
@@ -43,7 +44,7 @@ def _name(text: str) -> str:
     return text
 
 
-_Name = Annotated[str, typer.Argument(parser=_name, metavar="NAME", help="What the key is called.")]
+_Name = Annotated[str, typer.Argument(parser=_name, metavar="NAME", help="The name of the key.")]
 
 
 @app.command(cls=Command, epilog=ADD_EXAMPLE)
@@ -51,7 +52,7 @@ def add(
     *,
     name: _Name,
     token: Annotated[
-        bool, typer.Option("--token", help="A token, for curl, scripts and browsers, in place of an access key.")
+        bool, typer.Option("--token", help="Add a token, for curl, scripts and browsers, instead of an access key.")
     ] = False,
     namespace_ids: Annotated[
         list[str] | None,
@@ -59,64 +60,71 @@ def add(
             "--namespace-id",
             parser=values.namespace,
             metavar="NAME",
-            help="It sees this namespace alone; may be given more than once.",
+            help="Limit the key to this namespace; may be given more than once.",
             show_default="all",
         ),
     ] = None,
     role: Annotated[
-        Role, typer.Option(parser=values.role, metavar="ROLE", help="read; or operate, which also retries and purges.")
+        Role,
+        typer.Option(
+            parser=values.role,
+            metavar="ROLE",
+            help="The role: read, or operate, which may also retry and purge.",
+        ),
     ] = Role.READ,
     json: AsJson = False,
     file: _File = None,
 ) -> None:
-    """Add a key and show its secret, which is shown this once.
+    """Add a key and show its secret. The secret is not shown again.
 
-    An access key is what SDKs and the AWS CLI sign with.
+    SDKs and the AWS CLI sign requests with an access key.
     """
     if role is Role.OPERATE and namespace_ids:
-        raise typer.BadParameter("who operates sees all namespaces", param_hint="--role, --namespace-id")
+        raise typer.BadParameter(
+            "a key with the role operate cannot be limited to namespaces", param_hint="--role, --namespace-id"
+        )
     principal = Principal(name=name, role=role, namespace_ids=frozenset(namespace_ids) if namespace_ids else None)
-    key, told = _new_key(principal, is_token=token)
+    key, credential = _new_key(principal, is_token=token)
 
     def added(keys: Keys) -> Keys:
         if any(other.principal.name == name for other in keys.all):
-            raise KeysError([f"there is a key {name} already; revoke it first, or choose another name"])
+            raise KeysError([f"the key {name} already exists; revoke it first, or choose another name"])
         return Keys((*keys.all, key))
 
     change_keys(_path(file), added)
     if json:
-        say(encode({"name": name, **told}))
+        say(encode({"name": name, **credential}))
     elif token:
-        say(told["token"])
-    else:  # as ~/.aws/credentials has them
-        say("\n".join(f"{what} = {value}" for what, value in told.items()))
-    kept = "it holds the secret" if key.access_key else "of the token it holds a hash"
-    note(f"This is not shown again. Guard the keys file: {kept}. {_AGAIN}")
+        say(credential["token"])
+    else:  # the format of ~/.aws/credentials
+        say("\n".join(f"{member} = {value}" for member, value in credential.items()))
+    content = "the secret" if key.access_key else "a hash of the token"
+    note(f"The secret is not shown again. Protect the keys file: it contains {content}. {_AGAIN}")
 
 
 @app.command("list", cls=Command, epilog="Example: jobindex keys list")
 def list_(*, json: AsJson = False, file: _File = None) -> None:
-    """A line for each key: its name, its role, what it sees, its credential without the secret. JSON with --json."""
+    """List the keys: name, role, namespaces, and credential without the secret; with --json as JSON lines."""
     keys = read_keys(_path(file))
     if json:
         for key in keys.all:
             say(encode(_described(key)))
     else:
-        show_found(_COLUMNS, [_row(key) for key in keys.all], "There is no key.")
+        show_found(_COLUMNS, [_row(key) for key in keys.all], "No keys found.")
 
 
 @app.command(cls=Command, epilog="Example: jobindex keys revoke reports")
 def revoke(*, name: _Name, file: _File = None) -> None:
-    """Take a key away. Exits with 1 without one of this name."""
+    """Revoke a key. Exits with 1 if it does not exist."""
 
     def revoked(keys: Keys) -> Keys:
-        kept = [key for key in keys.all if key.principal.name != name]
-        if len(kept) == len(keys.all):
-            raise ResourceNotFoundException(f"There is no key {name}")
-        return Keys(kept)
+        others = [key for key in keys.all if key.principal.name != name]
+        if len(others) == len(keys.all):
+            raise ResourceNotFoundException(f"The key {name} does not exist")
+        return Keys(others)
 
     path = _path(file)
-    read_keys(path)  # without a file there is nothing to take from
+    read_keys(path)  # raises KeysError if the file does not exist
     change_keys(path, revoked)
     say(f"{name} revoked")
     note(_AGAIN)
@@ -125,7 +133,7 @@ def revoke(*, name: _Name, file: _File = None) -> None:
 def _path(file: Path | None) -> Path:
     path = file or load_settings(OF_KEYS).http.keys_path
     if path is None:
-        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is not set; it names the keys file, as --file does"])
+        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is not set, and --file is not given"])
     return path
 
 
@@ -138,8 +146,8 @@ def _new_key(principal: Principal, *, is_token: bool) -> tuple[Key, dict[str, st
         id=f"JOBX{b32encode(secrets.token_bytes(10)).decode()}",  # as long as AWS's
         secret=secrets.token_urlsafe(30),
     )
-    told = {"aws_access_key_id": access_key.id, "aws_secret_access_key": access_key.secret}
-    return Key(principal=principal, created_at=created_at, access_key=access_key), told
+    credential = {"aws_access_key_id": access_key.id, "aws_secret_access_key": access_key.secret}
+    return Key(principal=principal, created_at=created_at, access_key=access_key), credential
 
 
 def _described(key: Key) -> dict[str, object]:

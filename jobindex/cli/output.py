@@ -1,6 +1,6 @@
-"""What commands print: tables on a terminal, aligned text in a pipe, JSON for programs.
+"""The output of commands: tables on a terminal, aligned text in a pipe, JSON for programs.
 
-What a message told may hold anything that whoever publishes wrote; nothing of it reaches a terminal unescaped.
+Publishers choose the text in messages, so none of it reaches a terminal unescaped.
 """
 
 import os
@@ -17,14 +17,13 @@ from jobindex.durations import show_duration
 say = typer.echo
 
 Cell = str | float | None
-"""What stands in a table: text, a time in seconds since the epoch, or a time that is not known."""
+"""A cell of a table: text, a time in epoch seconds, or an unknown time."""
 
 UNKNOWN = "-"
-"""What stands in a table where nothing is known."""
 
 STYLES = {
     "ok": "green",
-    "WRONG": "red",
+    "problem": "red",
     "unsure": "yellow",
     "IN_PROGRESS": "cyan",
     "COMPLETED": "green",
@@ -40,10 +39,9 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def encode(content: object, file: TextIO | None = None) -> str:
-    """Return content as a line of JSON, to be written to `file`, to stdout for None.
+    """Return content as a line of JSON for `file`, by default stdout.
 
-    Where that is a terminal, what it would obey is escaped: JSON lets the controls beyond ASCII and the marks that
-    turn the direction of writing stand as they are.
+    JSON permits control characters beyond ASCII and bidirectional marks; a terminal gets them escaped.
     """
     line = orjson.dumps(content).decode()
     if line.isprintable() or not (file or sys.stdout).isatty():
@@ -57,12 +55,12 @@ def _json_escape(character: str) -> str:
 
 
 def note(text: str) -> None:
-    """Tell what a program that reads the output is not to read, on a line."""
+    """Print a line for people to standard error."""
     typer.echo(printable(text), err=True)
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-    """Print rows under the names of their columns; on a terminal times are told by how long ago they were."""
+    """Print rows under their column names; a terminal shows the ages of times."""
     if not sys.stdout.isatty():
         say(plain_table(columns, rows))
         return
@@ -73,7 +71,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
 
 def show_found(columns: Sequence[str], rows: Sequence[Sequence[Cell]], nothing: str) -> None:
-    """Print rows as show_table does; where there are none, only tell so, by the sentence `nothing`."""
+    """Print rows like show_table, or the note `nothing`."""
     if rows:
         show_table(columns, rows)
     else:
@@ -81,18 +79,18 @@ def show_found(columns: Sequence[str], rows: Sequence[Sequence[Cell]], nothing: 
 
 
 def counted(number: int, noun: str) -> str:
-    """Return so many of what `noun` names in the singular."""
+    """Return a number with its noun, given in the singular."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def show_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Print values behind their names, a line each."""
+    """Print named values, one per line."""
     for name, value in fields:
         say(f"{f'{printable(name)}:':<14} {styled(printable(value))}")
 
 
 def styled(text: str) -> str:
-    """Return text in the colour of the status that it begins with, on a terminal that is to have colours."""
+    """Return text in the colour of the status that it begins with, if the terminal shows colours."""
     words = text.split(" ", 2)
     style = STYLES.get(" ".join(words[:2]), STYLES.get(words[0]))
     if style is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
@@ -101,13 +99,13 @@ def styled(text: str) -> str:
 
 
 def sparkline(numbers: Sequence[int]) -> str:
-    """Return numbers as a line of blocks, as high as each is beside the greatest."""
+    """Return numbers as blocks, scaled to the greatest number."""
     greatest = max(numbers, default=0)
     return "".join(_BLOCKS[-(-number * 8 // greatest)] if greatest else " " for number in numbers).rstrip()
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return a table in plain text, each column as wide as what it holds, the last one as its text."""
+    """Return a plain-text table with aligned columns."""
     cells = [[cell if isinstance(cell, str) else time(cell) for cell in row] for row in rows]
     lines = [columns, *([printable(cell) for cell in row] for row in cells)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(columns) - 1)]
@@ -122,7 +120,7 @@ def exact_time(seconds: float) -> str:
 
 
 def time(seconds: float | None) -> str:
-    """Return a time in ISO 8601, to the second; a dash where it is not known."""
+    """Return a time in ISO 8601, to the second; a dash if it is unknown."""
     if seconds is None:
         return UNKNOWN
     return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
@@ -136,13 +134,13 @@ def _ago(seconds: float | None) -> str:
 
 
 def counts(by_state: Mapping[str, int]) -> str:
-    """Return counts on a line, the greatest first; a dash where there are none."""
+    """Return counts on one line, the greatest first; a dash if there are none."""
     found = sorted(by_state.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} {printable(state)}" for state, count in found) or UNKNOWN
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Escape what a terminal would obey."""
+    """Escape control characters."""
     return "".join(
         character if character.isprintable() or character in keep else ascii(character)[1:-1] for character in text
     )

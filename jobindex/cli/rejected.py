@@ -1,4 +1,4 @@
-"""`jobindex rejected`: the messages that could not be understood, which the running service keeps."""
+"""`jobindex rejected`: the rejected messages of the running service."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -16,34 +16,38 @@ from jobindex.cli.values import count, identity
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="List, show, try again or purge the messages that could not be understood.\n\n"
-    "The running service keeps them with their reasons, within its limits. It is asked over HTTP, at "
-    "JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT or at --endpoint: no other process writes its database.",
+    help="List, show, retry or purge rejected messages.\n\n"
+    "The running service stores messages that could not be parsed or applied, with the reason, within its limits. The "
+    "commands query it over HTTP, at JOBINDEX_HTTP_HOST and JOBINDEX_HTTP_PORT or at --endpoint: no other process "
+    "writes its database.",
     epilog="Example: jobindex rejected list",
 )
 
-_All = Annotated[bool, typer.Option("--all", help="All messages, instead of IDs.")]
+_All = Annotated[bool, typer.Option("--all", help="Select all messages, instead of IDs.")]
 _Ids = Annotated[
-    list[int] | None, typer.Argument(parser=identity, metavar="ID", help="These messages.", show_default=False)
+    list[int] | None, typer.Argument(parser=identity, metavar="ID", help="The ids of messages.", show_default=False)
 ]
 
 
 @app.command("list", cls=Command, epilog="Example: jobindex rejected list --after 7")
 def list_(
     *,
-    after: Annotated[int, typer.Option(parser=identity, metavar="ID", help="Only those with a greater id.")] = 0,
+    after: Annotated[int, typer.Option(parser=identity, metavar="ID", help="Show messages with a greater id.")] = 0,
     limit: Annotated[
         int | None,
         typer.Option(
-            parser=count, metavar="N", help="At most so many; it is told when more follow.", show_default="all"
+            parser=count,
+            metavar="N",
+            help="Show at most N messages (says when there are more).",
+            show_default="all",
         ),
     ] = None,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """A line for each message, oldest first: id, when it was rejected, its bytes, its topic, the reason.
+    """List the rejected messages, oldest first: id, time of the rejection, bytes, topic and reason.
 
-    With --json one JSON object a line.
+    With --json prints one JSON object per line.
     """
     found = list(islice(_client(endpoint).messages(after), None if limit is None else limit + 1))
     messages = found[:limit]
@@ -51,33 +55,34 @@ def list_(
         for message in messages:
             say(encode(message))
     else:
-        show_found(COLUMNS, [row(message) for message in messages], "No rejected message is kept.")
+        show_found(COLUMNS, [row(message) for message in messages], "No rejected messages found.")
     if len(found) > len(messages):
-        note(f"More follow these {limit}: take a greater --limit, or --after {messages[-1]['id']}.")
+        note(f"There are more than these {limit}: raise --limit, or use --after {messages[-1]['id']}.")
 
 
 @app.command(cls=Command, epilog="Example: jobindex rejected show 7")
 def show(
     *,
-    id_: Annotated[int, typer.Argument(parser=identity, metavar="ID", help="As `jobindex rejected list` tells it.")],
+    id_: Annotated[int, typer.Argument(parser=identity, metavar="ID", help="The id, from `jobindex rejected list`.")],
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """One message with its payload, in base64 where it is not UTF-8. Exits with 1 without one."""
+    """Show a message with its payload, in base64 if it is not UTF-8. Exits with 1 if it does not exist."""
     message = _client(endpoint).message(id_)
     say(encode(message) if json else show_message(message))
 
 
 @app.command(cls=Command, epilog="Example, after an upgrade: jobindex rejected retry --all")
 def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoint: Endpoint = None) -> None:
-    """Parse messages again and apply those that are understood now.
+    """Parse messages again, and apply those that are valid now.
 
-    They are parsed as the version that runs now understands them. What is understood is applied and leaves the list;
-    the rest stays with its new reason. Late or twice does no harm. Exits with 0 when all were applied, else with 1.
+    The parser is that of the running service. A message that is valid now is applied and leaves the list; the others
+    stay, with their new reasons. It does no harm to apply a message late or twice. Exits with 0 if all messages
+    were applied, otherwise with 1.
     """
     named = _named(ids, all_=all_)
     client = _client(endpoint)
-    with progress("Trying again") as working:
+    with progress("Retrying") as working:
         chosen = [message["id"] for message in client.messages(0)] if named is None else named
         outcome = client.retry(chosen, working.advance)
     _end(outcome, json=json)
@@ -85,14 +90,14 @@ def retry(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoin
 
 @app.command(cls=Command, epilog="Example: jobindex rejected purge 7 8")
 def purge(*, ids: _Ids = None, all_: _All = False, json: AsJson = False, endpoint: Endpoint = None) -> None:
-    """Delete messages for good. Exits with 0 when all that were named were there, else with 1."""
+    """Delete messages permanently. Exits with 0 if all the given messages existed, otherwise with 1."""
     named = _named(ids, all_=all_)
     _end(_client(endpoint).purge(named), json=json)
 
 
 def _named(ids: Sequence[int] | None, *, all_: bool) -> Sequence[int] | None:
     if bool(ids) == all_:
-        raise typer.BadParameter("name one ID or more, or --all, not both", param_hint="ID, --all")
+        raise typer.BadParameter("give one or more IDs, or --all, not both", param_hint="ID, --all")
     return None if all_ else ids
 
 

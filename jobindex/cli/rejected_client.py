@@ -1,4 +1,4 @@
-"""The commands of `jobindex rejected`: a client of the running service, and what it prints."""
+"""The client of `jobindex rejected`, and the text of its output."""
 
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlencode
@@ -8,19 +8,19 @@ from jobindex.cli.output import counted, exact_time, printable
 
 PAGE = 1000
 AT_ONCE = 100
-"""Messages that the service takes in a request to retry or purge."""
+"""The most messages that the service accepts in a request to retry or purge."""
 
 COLUMNS = ("ID", "REJECTED AT", "BYTES", "TOPIC", "REASON")
 
 
 class RejectedClient:
-    """Asks a service for its rejected messages; raises what ServiceClient raises."""
+    """A client for rejected messages; raises the errors of ServiceClient."""
 
     def __init__(self, service: ServiceClient) -> None:
         self._service = service
 
     def messages(self, after: int) -> Iterator[Json]:
-        """Return the messages whose ids are greater than `after`, in the order of ids, without payloads."""
+        """Yield the messages with ids greater than `after` in order, without payloads."""
         return self._service.pages("/rejected", "messages", {"limit": PAGE, "after": after})
 
     def message(self, id_: int) -> Json:
@@ -28,7 +28,7 @@ class RejectedClient:
         return self._service.ask("GET", f"/rejected/{id_}")
 
     def retry(self, ids: Sequence[int], advance: Callable[[int, int], None]) -> Json:
-        """Have messages parsed again; return what became of them, and tell `advance` how many are done of how many."""
+        """Retry messages, reporting progress to `advance`, and return the outcome."""
         outcome: Json = {"applied": [], "rejected": [], "missing": []}
         for start in range(0, len(ids), AT_ONCE):
             answer = self._service.ask("POST", f"/rejected/retry?{_ids(ids[start : start + AT_ONCE])}")
@@ -38,7 +38,7 @@ class RejectedClient:
         return outcome
 
     def purge(self, ids: Sequence[int] | None) -> Json:
-        """Have messages deleted, all of them for None; return how many were and how many were not there."""
+        """Purge messages, all for None; return how many were purged and how many did not exist."""
         if ids is None:
             return {**self._service.ask("DELETE", "/rejected?all=true"), "missing": 0}
         ids = list(dict.fromkeys(ids))
@@ -49,10 +49,10 @@ class RejectedClient:
 
 
 def show_message(message: Json) -> str:
-    """Return a message as lines of text, its payload last."""
+    """Return a message as text, its payload last."""
     text = message.get("text")
     payload = f"in base64: {message['payload']}" if text is None else printable(text, keep="\n\t")
-    due = f"applied:      by itself at {exact_time(message['dueAt'])}\n" if "dueAt" in message else ""
+    due = f"applied:      automatically at {exact_time(message['dueAt'])}\n" if "dueAt" in message else ""
     return (
         f"id:           {message['id']}\n"
         f"rejected at:  {exact_time(message['rejectedAt'])}\n"
@@ -65,24 +65,24 @@ def show_message(message: Json) -> str:
 
 
 def show_outcome(outcome: Json) -> str:
-    """Return what became of messages as lines of text."""
+    """Return an outcome as text."""
     if "purged" in outcome:
-        return f"{outcome['purged']} purged, {outcome['missing']} not there"
+        return f"{outcome['purged']} purged, {outcome['missing']} not found"
     applied, rejected, missing = outcome["applied"], outcome["rejected"], outcome["missing"]
     return "\n".join(
         (
-            f"{len(applied)} applied, {len(rejected)} still rejected, {len(missing)} not there",
+            f"{len(applied)} applied, {len(rejected)} still rejected, {len(missing)} not found",
             *(f"{still['id']}: {printable(still['reason'])}" for still in rejected),
-            *(f"{id_}: not there" for id_ in missing),
+            *(f"{id_}: not found" for id_ in missing),
         )
     )
 
 
 def row(message: Json) -> tuple[str, ...]:
-    """Return what stands of a message in a table under COLUMNS."""
+    """Return a message's cells under COLUMNS."""
     rejected_at, reason = exact_time(message["rejectedAt"]), message["reason"]
     if "dueAt" in message:
-        reason += f" (applied by itself at {exact_time(message['dueAt'])})"
+        reason += f" (applied automatically at {exact_time(message['dueAt'])})"
     return tuple(map(str, (message["id"], rejected_at, message["payloadBytes"], message["topic"], reason)))
 
 

@@ -1,4 +1,4 @@
-"""`jobindex serve`, `demo` and `healthcheck`: the service as a process."""
+"""`jobindex serve`, `demo` and `healthcheck`: the process of the service."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _HEALTH_SECONDS = 4
 
 
 def serve() -> None:
-    """Receive from the broker and answer HTTP until SIGTERM."""
+    """Run the service: ingest messages from the broker and answer HTTP requests, until SIGTERM."""
     from jobindex.service import serve, stop_on_signals
 
     settings = load_settings()
@@ -39,17 +39,17 @@ def serve() -> None:
 def demo(
     *,
     seconds: Annotated[
-        float | None, typer.Option(metavar="N", help="End after N seconds.", show_default="Ctrl-C")
+        float | None, typer.Option(metavar="N", help="Stop after N seconds.", show_default="Ctrl-C")
     ] = None,
 ) -> None:
-    """Serve a simulated fleet, with a broker of its own."""
+    """Run the service with a simulated fleet and a broker of its own."""
     from jobindex.cli.demo.run import demo
 
     asyncio.run(_run(demo(load_settings(), seconds)))
 
 
 async def _run(command: Coroutine[None, None, None]) -> None:
-    """Run a command to its end, whatever its threads wait for."""
+    """Run a command to its end, even if one of its threads is still waiting."""
     from concurrent.futures import ThreadPoolExecutor
 
     executor = ThreadPoolExecutor(thread_name_prefix=_THREADS)
@@ -60,13 +60,13 @@ async def _run(command: Coroutine[None, None, None]) -> None:
         if not any(thread.name.startswith(_THREADS) for thread in threading.enumerate()):
             return
         await asyncio.sleep(0.1)
-    # A connection attempt that nobody answers holds its thread; Python would wait for it.
+    # A connection attempt without an answer blocks its thread, and Python would wait for that.
     logging.shutdown()
     os._exit(0)
 
 
 def healthcheck() -> None:
-    """Exit with 0 when the service on this machine is ready, else with 1."""
+    """Exit with 0 if the service on this machine is ready, otherwise with 1."""
     service = local_service(load_settings(OF_HTTP))
     url = f"{service.url}/readyz"
     try:

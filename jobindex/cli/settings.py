@@ -1,4 +1,4 @@
-"""The settings of the process that runs a command."""
+"""The settings that commands need."""
 
 import logging
 import os
@@ -7,28 +7,37 @@ from collections.abc import Collection, Sequence
 
 from jobindex.config.logs import set_up_logs
 from jobindex.config.settings import ALL, Settings, nearest_setting, read_settings, unknown_settings
+from jobindex.errors import SettingsError
 
 _log = logging.getLogger("jobindex")
 
 OF_HTTP = ("HTTP_HOST", "HTTP_PORT", "HTTP_CERT_FILE", "HTTP_TOKEN")
-"""What a command needs that asks the service."""
+"""For a command that queries the service of this machine."""
 OF_ENDPOINT = ("HTTP_CA_FILE", "HTTP_TOKEN")
-"""What it needs that asks one elsewhere."""
+"""For a command that queries the service at --endpoint."""
 OF_KEYS: Sequence[str] = ()
-"""What a command needs that works with the keys file: it need not be there yet."""
+"""For a command that uses the keys file, which need not exist yet."""
 OF_DATABASE = ("DATABASE_URL",)
-"""What a command needs that works with the file."""
+"""For a command that uses the database."""
 
 
-def load_settings(needed: Collection[str] = ALL, *, are_unknown_told: bool = True) -> Settings:
-    """Return the settings after setting up the log, and warn of variables that look like settings and are not.
+def load_settings(needed: Collection[str] = ALL, *, warns_of_unknown: bool = True) -> Settings:
+    """Set up the log and return the settings; warn of unknown variables that look like settings.
 
     Raises:
         SettingsError: one or more of the needed settings are wrong.
     """
-    settings = read_settings(os.environ, is_terminal=sys.stderr.isatty(), needed=needed)
+    warnings = [_unknown(name) for name in unknown_settings(os.environ)] if warns_of_unknown else []
+    try:
+        settings = read_settings(os.environ, is_terminal=sys.stderr.isatty(), needed=needed)
+    except SettingsError as error:
+        raise SettingsError([*error.problems, *warnings]) from error  # a typo may be the reason for the other problems
     set_up_logs(settings.log_format, settings.log_level)
-    for name in unknown_settings(os.environ) if are_unknown_told else ():
-        nearest = nearest_setting(name)
-        _log.warning("%s is no setting of jobindex%s", name, f"; did you mean {nearest}?" if nearest else "")
+    for warning in warnings:
+        _log.warning("%s", warning)
     return settings
+
+
+def _unknown(name: str) -> str:
+    nearest = nearest_setting(name)
+    return f"{name} is not a setting of jobindex" + (f"; did you mean {nearest}?" if nearest else "")

@@ -1,4 +1,4 @@
-"""Tables on a terminal, however narrow: ids stay whole, and what tells least is left out where there is no room."""
+"""Tables for terminals of any width: ids stay whole, and if necessary the least important columns are left out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 _IDS = frozenset({"JOB", "THING"})
-"""Columns that are never cut or folded, as the first one: what is in two pieces cannot be looked up or copied."""
+"""Columns that, like the first, are never cut or folded: an id in two pieces cannot be copied."""
 _DISPENSABLE = (
     "THING GROUP",
     "NUMBER",
-    "NOTHING HEARD SINCE",
+    "LAST SEEN PENDING",
     "SELECTION",
     "COMPLETED",
     "STARTED",
@@ -22,14 +22,14 @@ _DISPENSABLE = (
     "UPDATED",
     "NAMESPACE",
 )
-"""Columns that are left out where there is no room, those first that tell least."""
+"""Columns that a narrow table leaves out, the least important first."""
 _LEAST_WIDTH = 8
-"""Of a column that is folded."""
+"""The least width of a folded column."""
 _UNBOUNDED = 100_000
 
 
 def draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, str]) -> None:
-    """Draw rows under the names of their columns, each cell in the style of what it holds."""
+    """Draw rows under their column names, each cell in the style of its text."""
     console = Console()
     shown = list(range(len(columns)))
     for name in _DISPENSABLE:
@@ -37,7 +37,7 @@ def draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], styles: Ma
             break
         shown = [column for column in shown if column == 0 or columns[column] != name]
     table = _table(columns, rows, shown, styles)
-    # Where even the ids have no room, the terminal breaks the line, and what is copied from it is whole.
+    # If even the ids do not fit, the terminal breaks the line, and a copied id is still whole.
     least = Measurement.get(console, console.options.update(width=_UNBOUNDED), table).minimum
     if least > console.width:
         console = Console(width=least)
@@ -67,5 +67,5 @@ def _table(
 
 
 def _style(text: str, styles: Mapping[str, str]) -> str:
-    """Return the style of a cell: of what it holds, or of its first two words."""
+
     return styles.get(text) or styles.get(" ".join(text.split(" ", 2)[:2]), "")

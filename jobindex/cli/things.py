@@ -1,4 +1,4 @@
-"""`jobindex things`, `stuck` and `namespaces`: who jobs are for, who keeps them waiting, and whose they are."""
+"""`jobindex things`, `stuck` and `namespaces`: things, executions that wait, and namespaces."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -29,16 +29,16 @@ THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
 NAMESPACES_EXAMPLE = "Example: jobindex namespaces --json"
 
-_STUCK_COLUMNS = ("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE", "NOTHING HEARD SINCE")
+_STUCK_COLUMNS = ("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE", "LAST SEEN PENDING")
 _COLUMNS = ("JOB", "STATE", "QUEUED", "STARTED", "UPDATED", "NUMBER")
 
-_Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="At most so many; it is told when more follow.")]
+_Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="Show at most N (says when there are more).")]
 _LongerThan = Annotated[
     int | None,
     typer.Option(
         metavar="DURATION",
         parser=duration,
-        help="How long an execution must have been waiting: 90s, 30m, 2h, 1d.",
+        help="Show executions that have waited longer than DURATION: 90s, 30m, 2h, 1d.",
         show_default="JOBINDEX_STUCK_SECONDS of the service, 1h",
     ),
 ]
@@ -47,17 +47,17 @@ _LongerThan = Annotated[
 def things(
     *,
     thing_name: Annotated[
-        str | None, typer.Argument(metavar="THING", help="Show this thing.", show_default="list their names")
+        str | None, typer.Argument(metavar="THING", help="Show this thing.", show_default="list all names")
     ] = None,
     prefix: Prefix = None,
     limit: _Limit = 100,
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """List things, or show what is known of one: its executions, and when its pending ones were last listed.
+    """List things, or show one thing: its executions, and the times of its complete pending lists.
 
-    A pending list is what a thing is told of all that waits for it; with one, what it leaves out has ended. Exits
-    with 1 when there is no such thing. THING and --prefix exclude each other.
+    A pending list names the executions that wait for a thing; an execution that a complete list leaves out has ended.
+    Exits with 1 if the thing does not exist. THING and --prefix exclude each other.
     """
     if thing_name is not None and prefix is not None:
         raise typer.BadParameter("THING and --prefix exclude each other", param_hint="--prefix")
@@ -69,8 +69,8 @@ def things(
         for name in names[:limit]:
             say(encode({"thingName": name}) if json else printable(name))
         if not names and not json:
-            note("No thing is known." if prefix is None else "No thing has a name that begins so.")
-        _tell_more(len(names), limit)
+            note("No things found." if prefix is None else "No thing has a name with this prefix.")
+        _note_more(len(names), limit)
 
 
 def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bool) -> None:
@@ -82,30 +82,30 @@ def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bo
     show_fields(
         [
             ("thing", thing["thingName"]),
-            ("last heard", time(thing.get("lastHeardAt"))),
+            ("last message", time(thing.get("lastHeardAt"))),
             ("waiting since", time(thing.get("waitingSince"))),
-            *(("pending lists", told) for told in _pending_lists(thing)),
+            *(("pending lists", line) for line in _pending_lists(thing)),
         ]
     )
     show_executions(thing["executions"])
     if executions:
         say("")
         show_table(_COLUMNS, [_row(one) for one in executions[:limit]])
-    _tell_more(len(executions), limit)
+    _note_more(len(executions), limit)
 
 
 def _pending_lists(thing: Json) -> Sequence[str]:
     return [
-        f"{listed.get('namespaceId', 'without a namespace')}: listed completely at {time(listed['listedAt'])}"
+        f"{listed.get('namespaceId', 'without a namespace')}: complete at {time(listed['listedAt'])}"
         for listed in thing["pendingLists"]
-    ] or ["none was complete: what this thing no longer has to do is known from events alone"]
+    ] or ["none is complete: only events show which executions have ended"]
 
 
-def _row(told: Json) -> tuple[Cell, ...]:
-    summary = told["jobExecutionSummary"]
+def _row(execution: Json) -> tuple[Cell, ...]:
+    summary = execution["jobExecutionSummary"]
     number = summary.get("executionNumber")
     return (
-        told["jobId"],
+        execution["jobId"],
         summary.get("status", "ENDED"),
         *(summary.get(name) for name in ("queuedAt", "startedAt", "lastUpdatedAt")),
         UNKNOWN if number is None else str(number),
@@ -120,9 +120,10 @@ def stuck(
     json: AsJson = False,
     endpoint: Endpoint = None,
 ) -> None:
-    """List executions that have been QUEUED or IN_PROGRESS for long, those that wait longest first.
+    """List executions that have been QUEUED or IN_PROGRESS for a long time, the longest wait first.
 
-    NOTHING HEARD SINCE is when a message last showed the execution pending: an end may have been missed since then.
+    LAST SEEN PENDING is the time of the last message that showed the execution pending: the service may have missed
+    its end since then.
     """
     parameters = {"longerThan": longer_than, "namespaceId": namespace_id}
     with asking(endpoint) as service:
@@ -146,14 +147,14 @@ def _show_waiting(waiting: Sequence[Json], limit: int, *, json: bool) -> None:
             )
             for execution in waiting[:limit]
         ]
-        show_found(_STUCK_COLUMNS, rows, "No execution waits so long.")
-    _tell_more(len(waiting), limit)
+        show_found(_STUCK_COLUMNS, rows, "No execution has waited this long.")
+    _note_more(len(waiting), limit)
 
 
 def namespaces(*, json: AsJson = False, endpoint: Endpoint = None) -> None:
-    """Count the jobs and executions of each namespace, and show its last 24 hours.
+    """Count the jobs and executions of each namespace, and show its activity in the last 24 hours.
 
-    A dash is the jobs without a namespace. The activity is how often a job changed, an hour a character.
+    A dash is the row of jobs without a namespace. ACTIVITY shows the changes of jobs, one character per hour.
     """
     with asking(endpoint) as service:
         _show_namespaces(list(service.pages("/index/namespaces", "namespaces", {})), json=json)
@@ -176,9 +177,9 @@ def _show_namespaces(found: Sequence[Json], *, json: bool) -> None:
         for namespace in found
     ]
     columns = ("NAMESPACE", "JOBS", "BY STATUS", "EXECUTIONS", "LAST CHANGE", "ACTIVITY")
-    show_found(columns, rows, "No job is known.")
+    show_found(columns, rows, "No jobs found.")
 
 
-def _tell_more(found: int, limit: int) -> None:
+def _note_more(found: int, limit: int) -> None:
     if found > limit:
-        note(f"More follow these {limit}: take a greater --limit.")
+        note(f"There are more than these {limit}: raise --limit.")

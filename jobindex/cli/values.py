@@ -1,4 +1,4 @@
-"""The values of options and arguments, read from text; what is wrong with one is said in a sentence."""
+"""The parsers of options and arguments; each error message is a sentence."""
 
 import re
 from enum import StrEnum
@@ -14,7 +14,7 @@ _Kind = TypeVar("_Kind", bound=StrEnum)
 
 
 def count(text: object) -> int:
-    """Return a number from 1."""
+    """Return a whole number from 1."""
     return _number(text, 1)
 
 
@@ -24,19 +24,19 @@ def identity(text: object) -> int:
 
 
 def status(text: str) -> JobStatus:
-    """Return the status of a job, in upper or lower case."""
+    """Return a job status, in upper or lower case."""
     return _member(JobStatus, text, text.upper())
 
 
 def selection(text: str) -> TargetSelection:
-    """Return the target selection of a job, in upper or lower case."""
+    """Return a target selection, in upper or lower case."""
     return _member(TargetSelection, text, text.upper())
 
 
 def namespace(text: str) -> str:
     """Return the id of a namespace."""
     if any(NAMESPACE_ID.problems(text)):
-        raise typer.BadParameter(f"{text!r} is no namespace: letters, digits, _ and - make one")
+        raise typer.BadParameter(f"{text!r} is not a namespace: use letters, digits, _ and -")
     return text
 
 

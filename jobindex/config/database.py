@@ -1,4 +1,4 @@
-"""The settings of the database: the place of the index, and how much it keeps."""
+"""The settings of the database: its URL and its limits."""
 
 import importlib.util
 import re
@@ -25,13 +25,13 @@ def _database(url: str, password: str | None = None) -> Database:
     """Return the database of a URL.
 
     Raises:
-        ValueError: the URL is wrong; the message has no password in it.
+        ValueError: the URL is wrong; the message contains no password.
     """
     if url.startswith(_SERVERS):
         return _server(url, password)
     path = url.removeprefix(_FILE)
     if path == url or not path or path == ":memory:":
-        # What is neither may be a misspelt address with a password in it.
+        # Any other text may be a misspelt URL with a password.
         shown = f"{url!r}" if "@" not in url else "it"
         raise ValueError(f"{shown} is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE")
     return SqliteDatabase(path=Path(unquote(path)))
@@ -39,16 +39,16 @@ def _database(url: str, password: str | None = None) -> Database:
 
 def _server(url: str, password: str | None) -> PostgresDatabase:
     if importlib.util.find_spec("psycopg") is None:
-        raise ValueError("is postgresql://, which needs: pip install 'jobindex[postgres]'")
+        raise ValueError("is postgresql://, which needs: pip install 'psycopg[binary]>=3.2'")
     from psycopg import Error  # noqa: PLC0415 (an extra)
     from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415
 
     try:
         parts = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
     except Error as error:
-        # libpq quotes what it does not understand, which may be a part of a password.
+        # libpq quotes text that it cannot parse, which may be a part of a password.
         said = re.sub(r'".*"', "…", str(error)).strip()
-        raise ValueError(f"is no URL that PostgreSQL takes: {said}") from None
+        raise ValueError(f"is not a PostgreSQL URL: {said}") from None
     if password is not None:
         parts["password"] = password
     hosts = (parts.get("host") or parts.get("hostaddr") or "localhost").split(",")
@@ -107,7 +107,7 @@ RETENTION_DAYS = Setting(
     "RETENTION_DAYS",
     matching(r"(?=.*[1-9])[0-9]{1,5}", "a number of days from 1 to 99999", lambda n: timedelta(days=int(n))),
     unset="off",
-    help="The days after which ended jobs, and deletions, are removed.",
+    help="The days after which ended jobs, and the records of deleted jobs, are removed.",
 )
 SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, Setting)]
 
@@ -123,7 +123,7 @@ def read_database(reader: SettingsReader) -> Database:
 
 
 def read_databases(environment: Mapping[str, str], urls: Mapping[str, str]) -> Sequence[Database]:
-    """Return the databases of URLs that options name; JOBINDEX_DATABASE_PASSWORD is the password for servers.
+    """Return the databases of the URLs that options name; JOBINDEX_DATABASE_PASSWORD is the servers' password.
 
     Raises:
         SettingsError: one or more URLs are wrong; a line for each names the option.

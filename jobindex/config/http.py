@@ -1,4 +1,4 @@
-"""The settings of HTTP: the address, who is let in, host names and certificates."""
+"""The settings of HTTP: the address, keys, host names and certificates."""
 
 import re
 import ssl
@@ -20,13 +20,13 @@ _HTTP_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http:
-    """How the service answers HTTP: the values of the settings below."""
+    """The values of the HTTP settings."""
 
     host: str
     port: int
     keys_path: Path | None
     keys: Keys | None
-    """The keys in the file; without a file None, which admits every client."""
+    """None, without a file, admits every client."""
     token: str | None = field(repr=False)
     host_names: frozenset[str]
     public: PublicUrl | None
@@ -34,7 +34,6 @@ class Http:
     cert_file: Path | None
     key_file: Path | None
     tls: ssl.SSLContext | None
-    """The context of HTTPS."""
     ca_file: Path | None
     rate: float | None
 
@@ -48,13 +47,13 @@ def _port(text: str) -> int:
 def _token(text: str) -> str:
     if re.fullmatch("[!-~]+", text) is None:
         # The text may be another secret.
-        raise ValueError("is no token: one line of printable ASCII, without spaces")
+        raise ValueError("is not a token: it must be one line of printable ASCII, without spaces")
     return text
 
 
 def _host_name_problem(name: str) -> str | None:
     if name and re.fullmatch(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", name.lower()) is None:
-        return f"{name.lower()!r} is not a host name, without a port"
+        return f"{name.lower()!r} is not a host name without a port"
     return None
 
 
@@ -63,9 +62,9 @@ def _public_url(url: str) -> PublicUrl:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ValueError("is no URL") from None
+        raise ValueError("is not a URL") from None
     if parts.username is not None:
-        raise ValueError("holds a user")
+        raise ValueError("contains a user")
     path = parts.path.rstrip("/")
     is_plain = re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) and not {".", ".."} & set(path.split("/"))
     if parts.scheme not in _HTTP_PORTS or not parts.hostname or parts.query or parts.fragment or not is_plain:
@@ -79,7 +78,7 @@ def _proxy_problem(proxy: str) -> str | None:
     try:
         ip_network(proxy)
     except ValueError:
-        return f"{proxy!r} is not an address, or a network without host bits such as 10.0.0.0/8"
+        return f"{proxy!r} is not an address or a network without host bits, such as 10.0.0.0/8"
     return None
 
 
@@ -101,19 +100,21 @@ _PORT = Setting("HTTP_PORT", _port, default="8080", help="The port to listen on.
 _KEYS_FILE = Setting(
     "HTTP_KEYS_FILE", Path, help="The file of the clients' keys. SIGHUP makes the service read it again."
 )
-_TOKEN = Setting("HTTP_TOKEN", _token, help="The token that `list`, `show` and the others send.", is_secret=True)
+_TOKEN = Setting("HTTP_TOKEN", _token, help="The token that `list`, `show` and other commands send.", is_secret=True)
 _HOSTS = Setting(
     "HTTP_HOSTS",
     comma_separated(_host_name_problem),
     help="The service's names, separated by commas, in addition to addresses and `localhost`.",
 )
-_PUBLIC_URL = Setting("HTTP_PUBLIC_URL", _public_url, help="The URL of a proxy in front: `https://jobs.example/iot`.")
+_PUBLIC_URL = Setting(
+    "HTTP_PUBLIC_URL", _public_url, help="The URL of the service behind a proxy, such as `https://jobs.example/iot`."
+)
 _PROXIES = Setting(
     "HTTP_PROXIES",
     comma_separated(_proxy_problem),
     help="The addresses or networks of proxies whose `X-Forwarded-For` and `-Proto` are trusted.",
 )
-_CERT_FILE = Setting("HTTP_CERT_FILE", Path, help="The certificate, with its intermediate ones; it turns on HTTPS.")
+_CERT_FILE = Setting("HTTP_CERT_FILE", Path, help="The certificate, with its intermediate ones. It enables HTTPS.")
 _KEY_FILE = Setting("HTTP_KEY_FILE", Path, help="The certificate's key, if it is in another file.")
 _CA_FILE = Setting(
     "HTTP_CA_FILE", _authorities, unset="the system's", help="The authorities to trust with `--endpoint https://…`."
@@ -122,7 +123,8 @@ _RATE = Setting(
     "HTTP_RATE",
     matching(r"(?=.*[1-9])[0-9]{1,6}(\.[0-9]{1,3})?", "a number from 0.001 to 999999, such as 50 or 0.5", float),
     unset="off",
-    help="Requests per second for each key or address, such as `0.5`; bursts have ten, or those of two seconds.",
+    help="Requests per second for each key or address, such as `0.5`. "
+    "A burst may have ten, or two seconds' worth if that is more.",
 )
 _AUTH = Setting(
     "HTTP_AUTH",
@@ -161,24 +163,25 @@ def _read_keys(reader: SettingsReader, path: Path) -> Keys:
     try:
         return read_keys(path)
     except KeysError as error:
-        hint = "" if path.exists() else "; `jobindex keys add NAME` makes it"
+        hint = "" if path.exists() else "; `jobindex keys add NAME` creates it"
         reader.problem(_KEYS_FILE, *(f"{problem}{hint}" for problem in error.problems))
-        return Keys()  # which lets nobody in
+        return Keys()  # which admits no client
 
 
 def _check_auth(reader: SettingsReader, http: Http) -> None:
-    """Note a problem if clients elsewhere are admitted without a key, unless JOBINDEX_HTTP_AUTH allows it."""
+    """Note a problem if remote clients have access without a key, unless JOBINDEX_HTTP_AUTH allows it."""
     auth = reader.get(_AUTH)
     if http.keys_path is not None:
         if auth == "none":
-            reader.problem(_AUTH, "is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'")
+            reader.problem(_AUTH, "is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it must be 'keys'")
     elif auth == "keys":
         reader.problem(_AUTH, "is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set")
     elif auth is None and (way := _way_in(reader, http)):
         reader.problem(
             _AUTH,
-            f"is not set, and {way} lets others in without asking for a key: set JOBINDEX_HTTP_KEYS_FILE (`jobindex "
-            "keys add NAME` makes the file), or JOBINDEX_HTTP_AUTH=none where whoever reaches the port may read all",
+            f"is not set, and {way} admits remote clients without a key: set JOBINDEX_HTTP_KEYS_FILE (`jobindex keys "
+            "add NAME` creates the file), or JOBINDEX_HTTP_AUTH=none if every client that reaches the port may read "
+            "everything",
         )
 
 
@@ -186,14 +189,14 @@ def _way_in(reader: SettingsReader, http: Http) -> str | None:
     if not _is_loopback(http.host):
         return f"JOBINDEX_HTTP_HOST={http.host}"
     if http.public is not None:
-        return "a proxy, which JOBINDEX_HTTP_PUBLIC_URL tells of,"
-    return "a proxy, which JOBINDEX_HTTP_PROXIES tells of," if reader.text(_PROXIES) else None
+        return "the proxy in JOBINDEX_HTTP_PUBLIC_URL"
+    return "the proxy in JOBINDEX_HTTP_PROXIES" if reader.text(_PROXIES) else None
 
 
 def _is_loopback(host: str) -> bool:
     try:
         return host.lower() == "localhost" or ip_address(host).is_loopback
-    except ValueError:  # a name may lead anywhere
+    except ValueError:  # a name may have any address
         return False
 
 
@@ -203,14 +206,14 @@ def _read_tls(reader: SettingsReader, cert_file: Path | None, key_file: Path | N
             reader.problem(_KEY_FILE, "is set without JOBINDEX_HTTP_CERT_FILE")
         return None
     try:
-        # All that a client needs, which may have no right to read the key.
+        # A client needs only this, and may not have permission to read the key.
         pinned_context(cert_file)
         return server_context(cert_file, key_file) if reader.needs(_KEY_FILE) else None
     except OSError as error:
         key = "" if key_file is None else f" with key {str(key_file)!r}"
         hint = ""
         if isinstance(error, ssl.SSLError):
-            own = "and JOBINDEX_HTTP_KEY_FILE names none" if key_file is None else "or one with a passphrase"
-            hint = f"; it has no key that goes with it, {own}"
+            own = "and JOBINDEX_HTTP_KEY_FILE is not set" if key_file is None else "or a key with a passphrase"
+            hint = f"; it has no matching key, {own}"
         reader.problem(_CERT_FILE, f"{str(cert_file)!r}{key} cannot be used: {error}{hint}")
         return None

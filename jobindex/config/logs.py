@@ -1,4 +1,4 @@
-"""Log lines: text for people, JSON for machines."""
+"""Log lines: text for people, JSON for programs."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ LogFormat = Literal["text", "json"]
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object on one line; times are UTC."""
+    """Formats a record as one JSON object; times are UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -27,8 +27,8 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
-def is_no_stop(record: logging.LogRecord) -> bool:
-    """Tell whether a record is other than the trace of a request that a stop cut short: that it was is said already."""
+def is_not_cancellation(record: logging.LogRecord) -> bool:
+    """Return False for the traceback of a request that the shutdown cancelled: another line reports it."""
     return record.exc_info is None or not isinstance(record.exc_info[1], asyncio.CancelledError)
 
 
@@ -39,7 +39,7 @@ def set_up_logs(log_format: LogFormat, level: str) -> None:
         JsonFormatter() if log_format == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    # uvicorn's start and stop lines say what ours say; aiomqtt logs what it also raises.
+    # uvicorn's start and stop lines repeat ours; aiomqtt also raises the errors that it logs.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").addFilter(is_no_stop)
+    logging.getLogger("uvicorn.error").addFilter(is_not_cancellation)
     logging.getLogger("mqtt").setLevel(logging.ERROR)

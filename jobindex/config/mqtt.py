@@ -1,4 +1,4 @@
-"""The settings of the way to the broker."""
+"""The settings of the broker connection."""
 
 import re
 import ssl
@@ -15,7 +15,7 @@ from jobindex.messages.topics import DEFAULT_FILTERS, filter_problem
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _HTTPS_PORT = 443
 _AWS_ALPN = "x-amzn-mqtt-ca"
-"""The protocol that AWS IoT Core expects from a client with a certificate on port 443, where it also serves HTTPS.
+"""The protocol that AWS IoT Core expects from a client with a certificate on port 443, which also serves HTTPS.
 
 https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 """
@@ -24,16 +24,16 @@ https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BrokerUrl:
     addresses: tuple[tuple[str, int], ...]
-    """The hosts and ports of a cluster's brokers, in the order in which they are tried."""
+    """In the order in which they are tried."""
     username: str | None
     password: str | None = field(repr=False)
 
 
 def _parse_url(url: str) -> _BrokerUrl:
-    """Return the parts of a URL of one broker, or of all brokers of a cluster.
+    """Return the parts of a URL of one broker, or of a cluster's brokers.
 
-    A URL names them as libpq's does: one scheme, one user, and the hosts with their ports separated by commas. Not
-    chosen: a URL for each, as NATS has it, which would have to agree on all but the host.
+    As in libpq, there is one scheme and one user, and commas separate the hosts. Not chosen: a URL for each broker, as
+    in NATS; all parts but the host would have to be the same.
     """
     problems: list[str] = []
     urls = _member_urls(url, problems)
@@ -43,7 +43,7 @@ def _parse_url(url: str) -> _BrokerUrl:
     if parts.scheme not in _MQTT_PORTS:
         problems.append("its scheme is not mqtt or mqtts")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        problems.append("holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]")
+        problems.append("contains more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]")
     addresses = dict.fromkeys(_address(member, one, problems) for member, one in zip(members, which, strict=True))
     if problems:
         raise ValueError(*problems)
@@ -60,7 +60,7 @@ def _member_urls(url: str, problems: list[str]) -> list[str]:
     login, at, hosts = url[start:end].rpartition("@")
     if "," in login.partition("@")[2]:
         problems.append(
-            "names a user more than once: it stands before the first host, for all; in a password, '@' is %40"
+            "names a user more than once: one before the first host is for all hosts; in a password, '@' is %40"
         )
     return [f"{url[:start]}{login}{at}{host.strip()}{url[end:]}" for host in hosts.split(",")]
 
@@ -70,23 +70,22 @@ def _parse(url: str, which: str, problems: list[str]) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
-        problems.append(which + "is no URL")
+        problems.append(which + "is not a URL")
         return urlsplit("mqtt://unknown")
 
 
 def _address(parts: SplitResult, which: str, problems: list[str]) -> tuple[str, int]:
-    """Return the host and the port of a URL; each problem begins with `which`."""
     host, port = parts.hostname or "", None
     if not host:
         problems.append(which + "names no host")
     try:
         port = parts.port
     except ValueError:
-        problems.append(which + "its port is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23")
+        problems.append(which + "its port is not a number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23")
     try:
         host.encode("idna")
     except UnicodeError:
-        problems.append(which + "its host is no host name")
+        problems.append(which + "its host is not a host name")
     return host, port or _MQTT_PORTS.get(parts.scheme, 1883)
 
 
@@ -98,7 +97,7 @@ def _filter_problem(topic_filter: str) -> str | None:
 def _alpn_problem(protocol: str) -> str | None:
     if protocol.isascii() and 1 <= len(protocol) <= 255:
         return None
-    return f"{protocol!r} is not a protocol's name of 1 to 255 ASCII characters"
+    return f"{protocol!r} is not a protocol name of 1 to 255 ASCII characters"
 
 
 _URL = Setting(
@@ -118,7 +117,10 @@ _CLIENT_ID = Setting(
     help="The client id under which the broker keeps the session. No two indexes may share it.",
 )
 _PROTOCOL: Setting[Protocol] = Setting(
-    "MQTT_PROTOCOL", choice(get_args(Protocol)), default="5", help="The version; NATS and RabbitMQ need `3.1.1`."
+    "MQTT_PROTOCOL",
+    choice(get_args(Protocol)),
+    default="5",
+    help="The MQTT version; NATS, and RabbitMQ before 3.13, need `3.1.1`.",
 )
 TOPICS = Setting(
     "MQTT_TOPICS",
@@ -129,10 +131,10 @@ TOPICS = Setting(
 )
 TOPIC_PREFIX = Setting(
     "MQTT_TOPIC_PREFIX",
-    matching(r"[^+#\0]{0,128}", "a beginning of topics without + and #", str),
+    matching(r"[^+#\0]{0,128}", "a prefix of topics without + and #", str),
     default="",
     unset="none",
-    help="The text that a bridge puts before each topic, such as `site1/`; it is put before each filter, too.",
+    help="The prefix that a bridge adds to each topic, such as `site1/`; it is added to each filter, too.",
 )
 _CA_FILE = Setting("MQTT_CA_FILE", str, unset="the system's", help="The authorities to trust with `mqtts://`.")
 _CERT_FILE = Setting("MQTT_CERT_FILE", str, help="The client certificate.")
@@ -147,7 +149,7 @@ SETTINGS = [setting for setting in list(vars().values()) if isinstance(setting, 
 
 
 def read_brokers(reader: SettingsReader) -> tuple[Broker, ...]:
-    """Return the broker, or the brokers of a cluster in the order in which they are tried."""
+    """Return the broker, or a cluster's brokers in the order in which they are tried."""
     url = reader[_URL]
     username = reader.get(_USERNAME) or url.username
     password = reader.get(_PASSWORD) or url.password
@@ -170,7 +172,7 @@ def read_brokers(reader: SettingsReader) -> tuple[Broker, ...]:
 
 
 def _read_tls(reader: SettingsReader, ports: Set[int]) -> ssl.SSLContext | None:
-    # Also of a URL that is wrong otherwise.
+    # The text, because another part of the URL may be wrong.
     if not (reader.text(_URL) or "").strip().lower().startswith("mqtts:"):
         for setting in (_CA_FILE, _CERT_FILE, _KEY_FILE, _ALPN):
             if reader.text(setting):

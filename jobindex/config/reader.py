@@ -1,4 +1,4 @@
-"""What a setting declares, and the reader that finds each one in the environment and collects all problems."""
+"""The declaration of a setting, and the reader of the environment, which collects all problems."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -13,12 +13,12 @@ _Value_co = TypeVar("_Value_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Setting(Generic[_Value_co]):
-    """The declaration of a setting: all that the reader, the documentation and `jobindex config` know of it."""
+    """The declaration of a setting, for the reader, the documentation and `jobindex config`."""
 
     name: str
-    """The name of its environment variable, without `JOBINDEX_`."""
+    """Without `JOBINDEX_`."""
     parser: Callable[[str], _Value_co]
-    """Returns the value of a text, or raises ValueError with one argument for each problem."""
+    """Returns the value, or raises ValueError with one argument for each problem."""
     _: KW_ONLY
     default: str | None = None
     unset: str = ""
@@ -26,9 +26,9 @@ class Setting(Generic[_Value_co]):
     help: str
     """A sentence or two for the documentation; Markdown."""
     is_secret: bool = False
-    """Whether a file that `…_FILE` names can hold it: the file's content without its line end."""
+    """Whether it can be in a file that `…_FILE` names; the value is the content without the line end."""
     hide: Callable[[str], str] = lambda _: "(hidden)"
-    """Returns the text of a secret without the part that must not be shown."""
+    """Hides the secret part of the text."""
 
     @property
     def variable(self) -> str:
@@ -37,12 +37,12 @@ class Setting(Generic[_Value_co]):
 
     @property
     def file_variable(self) -> str | None:
-        """The environment variable that names a file with the setting; None if it is not a secret."""
+        """The variable that names a file with the secret; None if it is not a secret."""
         return f"{self.variable}_FILE" if self.is_secret else None
 
 
 class SettingsReader:
-    """The declared settings of an environment; a wrong one has its default."""
+    """The settings in an environment; a wrong one has its default."""
 
     def __init__(
         self, settings: Sequence[Setting[object]], environment: Mapping[str, str], needed: Collection[str]
@@ -62,7 +62,7 @@ class SettingsReader:
         return cast("_Value | None", self._values[setting.name])
 
     def text(self, setting: Setting[object]) -> str | None:
-        """Return the text of a setting as it was found, even if it is wrong."""
+        """Return the text of a setting, even if it is wrong."""
         return self._found[setting.name][0]
 
     def shown(self, setting: Setting[object]) -> str | None:
@@ -71,12 +71,12 @@ class SettingsReader:
         return setting.hide(text) if setting.is_secret and text is not None else text
 
     def source(self, setting: Setting[object]) -> str:
-        """Return where a setting comes from: `environment`, `JOBINDEX_X_FILE=/path` or `default`."""
+        """Return `environment`, `JOBINDEX_X_FILE=/path` or `default`."""
         return self._found[setting.name][1]
 
     @property
     def problems(self) -> list[str]:
-        """All problems of the needed settings, in the order of the table."""
+        """All problems of the needed settings, in the table's order."""
         return [problem for name, problems in self._problems.items() if name in self._needed for problem in problems]
 
     def problem(self, setting: Setting[object], *problems: str) -> None:
@@ -94,11 +94,11 @@ class SettingsReader:
     def _find(self, setting: Setting[object]) -> tuple[str | None, str]:
         text, source = self._environment.get(setting.variable) or None, "environment"
         if text is not None and not text.isprintable():
-            self.problem(setting, "holds a character that cannot be printed, or that is not UTF-8")
+            self.problem(setting, "contains a character that cannot be printed, or is not UTF-8")
             text = None
         elif setting.file_variable is not None and (path := self._environment.get(setting.file_variable)):
             if text is not None:
-                self.problem(setting, f"is set, and {setting.file_variable} too")
+                self.problem(setting, f"is set, and so is {setting.file_variable}")
             try:
                 text, source = Path(path).read_text("utf-8").rstrip("\r\n"), f"{setting.file_variable}={path}"
             except (OSError, UnicodeDecodeError) as error:

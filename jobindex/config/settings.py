@@ -1,4 +1,4 @@
-"""All settings: their table, and their values as one value."""
+"""All settings: their declarations and their values."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _TESTS = "JOBINDEX_TEST_"
 """The prefix of variables that only the tests read."""
 
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b"}
-"""The partition of the regions whose names begin so; all others are in `aws`."""
+"""The partition of regions by the prefix of their names; all others are in `aws`."""
 
 _STUCK_SECONDS = Setting(
     "STUCK_SECONDS",
@@ -44,13 +44,13 @@ _AWS_REGION = Setting(
     "AWS_REGION",
     matching(r"[a-z0-9-]+", "a region such as us-east-1", str),
     default="us-east-1",
-    help="The region in ARNs that no message contained, and in clients' signatures.",
+    help="The region in ARNs that no message reported, and in clients' signatures.",
 )
 _AWS_ACCOUNT_ID = Setting(
     "AWS_ACCOUNT_ID",
     matching(r"[0-9]{12}", "twelve digits", str),
     default="000000000000",
-    help="The account in these ARNs.",
+    help="The account in ARNs that no message reported.",
 )
 _LOG_FORMAT: Setting[LogFormat] = Setting(
     "LOG_FORMAT",
@@ -72,7 +72,6 @@ SETTINGS: Sequence[Setting[object]] = (
     *(_JOB_DOCUMENTS, _AWS_REGION, _AWS_ACCOUNT_ID, _LOG_FORMAT, _LOG_LEVEL),
 )
 ALL = frozenset(setting.name for setting in SETTINGS)
-"""The names of all settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +79,16 @@ class Settings:
     """The values of all settings."""
 
     brokers: tuple[Broker, ...]
-    """The broker, or the brokers of a cluster in the order in which they are tried."""
+    """In the order in which they are tried."""
     topic_filters: tuple[str, ...]
     """With the topic prefix."""
     topic_prefix: str
     keeps_documents: bool
-    """Whether job documents are kept: they may hold presigned URLs."""
     database: Database
     lease: timedelta
     rejected_limits: RejectedLimits
     retention: timedelta | None
-    """The time that an ended job is kept after its last message; None keeps it for ever."""
+    """The time for which an ended job is kept after its last message; None keeps it forever."""
     stuck_after: timedelta
     http: Http
     aws_region: str
@@ -99,7 +97,7 @@ class Settings:
     log_level: str
 
     def parser(self, note: Callable[[str], None] = lambda _: None) -> Parser:
-        """Return the parser of messages; `note` is called with the name of each member that it drops."""
+        """Return the message parser; `note` gets the name of each member that it drops."""
         return Parser(topic_prefix=self.topic_prefix, keeps_documents=self.keeps_documents, note=note)
 
     @property
@@ -110,7 +108,7 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = ALL) -> Settings:
-    """Return the settings in an environment; `is_terminal` decides the default format of log lines.
+    """Return the settings in an environment; `is_terminal` decides the default log format.
 
     Wrong settings have their defaults if they are neither `needed` nor settings of the log.
 
@@ -142,7 +140,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Return the variables that look like settings and are not, such as misspelt ones."""
+    """Return variables that look like settings but are not, such as misspelt ones."""
     known = {*_variables(), *_OTHERS}
     return sorted(
         name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(_TESTS)
@@ -150,11 +148,11 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 def nearest_setting(unknown: str) -> str | None:
-    """Return the variable whose name is nearest to an unknown one; None if none is near."""
+    """Return the variable with the most similar name; None if none is similar."""
     names = [variable.removeprefix(PREFIX) for variable in _variables()]
     name = unknown.removeprefix(PREFIX)
     near = get_close_matches(name, names)
-    # MQTT_USER is a part of MQTT_USERNAME, but as near to MQTT_URL.
+    # MQTT_USER is a prefix of MQTT_USERNAME, but as near to MQTT_URL.
     return next((PREFIX + found for found in sorted(near, key=lambda found: not found.startswith(name))), None)
 
 

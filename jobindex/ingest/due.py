@@ -1,6 +1,6 @@
-"""Applying rejected messages whose times were too far ahead, as soon as their time has come.
+"""Applies messages that were rejected for times too far ahead, once those times have come.
 
-So the index is a function of the messages whose time has come, whenever they arrived.
+So the index is a function of the messages whose time has come.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from jobindex.errors import DatabaseUnavailableError
+from jobindex.errors import ClockError, DatabaseUnavailableError
 from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.reports import Report
@@ -29,17 +29,17 @@ async def apply_due(
     clock: Callable[[], datetime],
     round_seconds: float = ROUND_SECONDS,
 ) -> None:
-    """Apply what is due at the start and after each round; `on_applied` is called with what has changed."""
+    """Apply due messages at the start and after each round."""
     while True:
         try:
             now = clock()
             while ids := await store.due_rejected(now=now, limit=_STEP_MESSAGES):
-                parse = partial(parser.told_by, now=to_milliseconds(now))
+                parse = partial(parser.parse, now=to_milliseconds(now))
                 retried = await store.retry_rejected(ids, parse, now=now)
                 on_applied((), retried.changed)
                 if not retried.applied:
                     break
                 _log.info("Applied %d messages whose times were ahead of the clock", len(retried.applied))
-        except DatabaseUnavailableError as error:
-            _log.warning("%s; messages that are due are applied next round", error)
+        except (ClockError, DatabaseUnavailableError) as error:
+            _log.warning("%s; due messages are applied in the next round", error)
         await asyncio.sleep(round_seconds)

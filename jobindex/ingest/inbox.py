@@ -1,13 +1,10 @@
-"""The messages in hand: delivered on one connection, not yet acknowledged on it.
+"""The messages in flight: delivered on one connection and not yet acknowledged.
 
-The broker's window should bound those of QoS 1; a bound of our own those of QoS 0, which have none. Not
-every broker keeps to its window: mosquitto 2.0.11 sends up to a window more for every acknowledgement, and
-begins to use packet ids twice. So nothing is read from the connection while too many are in hand, or too
-much. What is in hand is known by its packet id, so that a broker which delivers again on the same connection
-adds nothing.
+QoS 0 has a limit here. The receive window bounds QoS 1, but some brokers exceed it (mosquitto 2.0.11 sends up to a
+window more for each acknowledgement, and reuses packet ids), so reading stops at a number of messages or bytes.
 
-A message is parsed when it is put in hand: what one read brings takes the event loop a moment, a whole batch
-would take it long, and the batch before is being written meanwhile.
+Parsing a whole batch would block the event loop, so messages are parsed on arrival, and long ones in a thread (128 KiB
+took 0.1 s).
 """
 
 import asyncio
@@ -18,44 +15,58 @@ from datetime import datetime
 
 from jobindex.ingest.publish_channel import Publication
 from jobindex.messages.parsing import Parser
-from jobindex.model.jobs import to_milliseconds
-from jobindex.model.reports import Told
+from jobindex.model.jobs import from_milliseconds, to_milliseconds
+from jobindex.model.reports import UNTIMED, Parsed, RejectedMessage, latest_time
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import ServiceState
 
 QOS_0_MAXIMUM = 1000
-"""QoS 0 messages in hand at once."""
-IN_HAND_MAXIMUM = 10_000
-"""Messages in hand from which on nothing is read: more than any window, less than there are packet ids."""
-BYTES_IN_HAND_MAXIMUM = 4 * 1024 * 1024
-"""Bytes of payloads in hand from which on nothing is read; what they tell may take fifty times the memory."""
+"""QoS 0 messages in flight at once; more are dropped."""
+IN_FLIGHT_MAXIMUM = 10_000
+"""Stop reading at this many messages in flight: above any receive window, below the 65,535 packet ids."""
+BYTES_IN_FLIGHT_MAXIMUM = 4 * 1024 * 1024
+"""Stop reading at this many bytes of topics and payloads; their reports may take fifty times the memory."""
+
+BATCH_BYTES = 1024 * 1024
+"""Payload bytes of a batch: its reports are in memory at once, and written in one transaction."""
+BATCH_REPORTS = 10_000
+"""Reports of a batch, for the same reason: 5,000 messages of an execution, or a few lists."""
+
+LONG_BYTES = 16 * 1024
+"""A longer payload is parsed in a thread, and ends its batch: it may contain thousands of reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unparsed:
+    publication: Publication
+    arrived_at: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """A message in hand."""
+    """A parsed message."""
 
-    told: Told
-    payload_bytes: int
+    topic: str
+    payload: bytes
+    parsed: Parsed
     qos: int
     packet_id: int
 
 
 class Inbox:
-    """The messages in hand, in the order of their arrival."""
+    """The messages in flight, in the order of arrival."""
 
     def __init__(self, parser: Parser, state: ServiceState, metrics: Metrics, clock: Callable[[], datetime]) -> None:
         self._parser = parser
         self.pause: Callable[[], None] = lambda: None
-        """Called when nothing more should be read from the connection."""
+        """Stops reading from the connection, until `resume`."""
         self.resume: Callable[[], None] = lambda: None
-        """Called when it may be read again."""
         self._is_paused = False
         self._state = state
-        self._state.in_hand.clear()  # what an older connection delivered, this one delivers again
+        self._state.in_flight.clear()  # the broker redelivers the messages of an earlier connection
         self._metrics = metrics
         self._clock = clock
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[Delivery | _Unparsed] = deque()
         self._arrived = asyncio.Event()
         self._packet_ids: set[int] = set()
         self._qos_0 = 0
@@ -63,26 +74,37 @@ class Inbox:
         self._closed = False
 
     def close(self) -> None:
-        """Take no more messages: what comes now is not acknowledged, and delivered again another time."""
+        """Ignore further messages; the broker redelivers them later."""
         self._closed = True
 
     def put(self, publications: Sequence[Publication]) -> None:
-        """Put messages in hand, unless they are there already, or are of QoS 0 and too many; it never waits."""
+        """Add messages, except redeliveries and QoS 0 messages over the limit.
+
+        Raises:
+            ClockError: the clock cannot be trusted; no message is added.
+        """
         self._metrics.received.inc(len(publications))
-        self._state.last_message_at = now = self._clock()
+        now = self._clock()
+        self._state.note_message(now)
         if self._closed:
             return
         now_milliseconds = to_milliseconds(now)
-        for topic, payload, qos, packet_id in publications:
-            if self._takes(qos, packet_id):
-                told = self._parser.told_by(topic, payload, now_milliseconds)
-                self._waiting.append(Delivery(told=told, payload_bytes=len(payload), qos=qos, packet_id=packet_id))
-                self._bytes += len(payload)
-                self._state.in_hand.append(now)
+        latest = UNTIMED
+        for publication in publications:
+            if self._takes(publication.qos, publication.packet_id):
+                self._bytes += len(publication.topic) + len(publication.payload)
+                if len(publication.payload) > LONG_BYTES:
+                    self._waiting.append(_Unparsed(publication=publication, arrived_at=now_milliseconds))
+                else:
+                    delivery = self._parsed(publication, now_milliseconds)
+                    self._waiting.append(delivery)
+                    latest = max(latest, latest_time(delivery.parsed))
+                self._state.in_flight.append(now)
+        self._note_stamp(latest)
         if self._waiting:
             self._arrived.set()
         if not self._is_paused and (
-            len(self._state.in_hand) >= IN_HAND_MAXIMUM or self._bytes >= BYTES_IN_HAND_MAXIMUM
+            len(self._state.in_flight) >= IN_FLIGHT_MAXIMUM or self._bytes >= BYTES_IN_FLIGHT_MAXIMUM
         ):
             self._is_paused = True
             self.pause()
@@ -94,7 +116,7 @@ class Inbox:
                 return False
             self._qos_0 += 1
         elif packet_id in self._packet_ids:
-            # NATS delivers again on the same connection what is not acknowledged within `ack_wait`.
+            # NATS redelivers on the same connection after `ack_wait`.
             self._metrics.redelivered.inc()
             return False
         else:
@@ -102,29 +124,41 @@ class Inbox:
         return True
 
     async def wait(self) -> None:
-        """Return when there is a message to get, or `wake` was called."""
+        """Wait for a message, or for `wake`."""
         await self._arrived.wait()
 
     def wake(self) -> None:
-        """End the wait for a message."""
+        """End the wait."""
         self._arrived.set()
 
-    def get(self, limit: int) -> list[Delivery]:
-        """Return the oldest messages that were not got yet, at most so many; they stay in hand until written."""
-        batch = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+    async def get(self, limit: int) -> list[Delivery]:
+        """Return the next messages, at most `limit`; a long one, BATCH_BYTES or BATCH_REPORTS ends the batch."""
+        batch: list[Delivery] = []
+        size = reports = 0
+        while self._waiting and len(batch) < limit and size < BATCH_BYTES and reports < BATCH_REPORTS:
+            one = self._waiting.popleft()
+            if isinstance(one, _Unparsed):
+                batch.append(await asyncio.to_thread(self._parsed, one.publication, one.arrived_at))
+                self._note_stamp(latest_time(batch[-1].parsed))
+                break
+            batch.append(one)
+            size += len(one.payload)
+            reports += 1 if isinstance(one.parsed, RejectedMessage) else len(one.parsed)
         if not self._waiting:
             self._arrived.clear()
         return batch
 
     def written(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Take the oldest messages out of hand, as they are durable; return those to acknowledge, in order."""
+        """Remove the oldest messages, now durable; return those to acknowledge."""
         for delivery in deliveries:
-            self._state.in_hand.popleft()
-            self._bytes -= delivery.payload_bytes
+            newest = self._state.in_flight.popleft()
+            self._bytes -= len(delivery.topic) + len(delivery.payload)
+            if self._state.newest_arrival_at is None or newest > self._state.newest_arrival_at:
+                self._state.newest_arrival_at = newest
         if (
             self._is_paused
-            and len(self._state.in_hand) < IN_HAND_MAXIMUM // 2
-            and self._bytes < BYTES_IN_HAND_MAXIMUM // 2
+            and len(self._state.in_flight) < IN_FLIGHT_MAXIMUM // 2
+            and self._bytes < BYTES_IN_FLIGHT_MAXIMUM // 2
         ):
             self._is_paused = False
             self.resume()
@@ -132,3 +166,13 @@ class Inbox:
         self._qos_0 -= len(deliveries) - len(acknowledged)
         self._packet_ids.difference_update(delivery.packet_id for delivery in acknowledged)
         return acknowledged
+
+    def _parsed(self, publication: Publication, arrived_at: int) -> Delivery:
+        topic, payload, qos, packet_id = publication
+        parsed = self._parser.parse(topic, payload, arrived_at)
+        return Delivery(topic=topic, payload=payload, parsed=parsed, qos=qos, packet_id=packet_id)
+
+    def _note_stamp(self, latest: int) -> None:
+        if latest > UNTIMED:
+            stamp, newest = from_milliseconds(latest), self._state.newest_stamp_at
+            self._state.newest_stamp_at = stamp if newest is None else max(newest, stamp)

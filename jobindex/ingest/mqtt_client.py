@@ -1,43 +1,30 @@
-"""The connection with an MQTT broker: every trick with aiomqtt and paho.
+"""The connection to an MQTT broker, with every workaround for aiomqtt 2.5 and its paho client.
 
-aiomqtt 2.5 leaves some things out, which are set on its paho client here and nowhere else: manual
-acknowledgement (https://github.com/empicano/aiomqtt/issues/345), CONNACK's `session present`, closing the
-socket of a connection attempt that failed, and waiting to write only on a socket that is still open. Each
-connection has a new client: one that failed may hold on to callbacks of its old socket.
+PINGRESP and SUBACK may follow minutes of messages, so every packet is a sign of life.
 
-Messages pass by both libraries (`publish_channel.py`), which took most of the time, and the acknowledgements of a
-batch are written at once. Not chosen: aiomqtt's messages, which cannot be had of a topic that is none (it
-raises in paho's callback, which ends the connection, and the broker would deliver it again for ever), nor
-its bounded queue, which throws away messages that paho has already acknowledged.
+Messages bypass both libraries (`publish_channel.py`), which took most of the time. Not chosen: aiomqtt's messages (an
+invalid topic ends the connection, and is redelivered forever); its queue, which drops acknowledged messages when full.
 
-aiomqtt 3.0.0a1 was weighed by a port of this module, in November 2026. Manual acknowledgement and `session present`
-are public there, and neither paho nor a channel is needed. It took 0.86 as many messages a second as this one in the
-same run of `bench/ingest.py` (three rounds in turn; mosquitto_sub took twice as many), and lost nothing in two minutes
-of `tests/faults`. What it fails of the tests:
-
-- MQTT 3.1.1, which it does not speak: NATS, and with it the demo, RabbitMQ, and every test of that protocol;
-- connecting holds the event loop (`socket.connect`, 11 s to a broker that does not answer): HTTP and SIGTERM wait;
-- a connection that is reset ends its tasks in silence, and `messages()` waits for ever; so does a packet over 16 MiB;
-- a topic that is no UTF-8 ends the connection, and is delivered again on the next one, for ever;
-- reading cannot be paused, its queue has no bound, and of QoS 0 it drops what nobody waits for, uncounted.
-
-It can be weighed again once these are mended; a broker that speaks only 3.1.1 needs this one anyway.
+aiomqtt 3.0.0a1 (November 2026) needs none of this, but lacks MQTT 3.1.1 (NATS, RabbitMQ, the demo); blocks the event
+loop while connecting; hangs after a connection reset or a packet over 16 MiB; disconnects at a topic that is not UTF-8;
+cannot pause reading; and drops QoS 0 messages uncounted.
 """
 
 import asyncio
 import math
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from socket import socket
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, ConnectFlags, MQTTMessage
 from paho.mqtt.client import Client as PahoClient
-from paho.mqtt.enums import MessageType
+from paho.mqtt.enums import MessageType, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -46,9 +33,10 @@ from jobindex.errors import BrokerError, BrokerRefusedError
 from jobindex.ingest.broker import Broker, Protocol
 from jobindex.ingest.inbox import Delivery, Inbox
 from jobindex.ingest.publish_channel import Channel, Publication
+from jobindex.ingest.tasks import first_of
 
 RECEIVE_MAXIMUM = 5000
-"""QoS 1 messages that a broker may have in flight to us on MQTT 5."""
+"""QoS 1 messages that a broker may have in flight on MQTT 5."""
 SESSION_EXPIRY_SECONDS = 7 * 24 * 3600  # the longest that AWS IoT Core grants
 
 _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
@@ -56,10 +44,14 @@ _PROTOCOLS: dict[Protocol, aiomqtt.ProtocolVersion] = {
     "3.1.1": aiomqtt.ProtocolVersion.V311,
 }
 _KEEPALIVE_SECONDS = 30
-_CLUSTER_KEEPALIVE_SECONDS = 10  # a machine that died without a word is left within twice that
+_CLUSTER_KEEPALIVE_SECONDS = 10  # a dead machine is noticed within twice that
+_KEEPALIVE_LOOK_SECONDS = 1
+_ANSWER_SECONDS = 10  # without any packet from the broker
 _SUBSCRIBE_MAXIMUM = 8  # filters in a SUBSCRIBE or UNSUBSCRIBE, AWS IoT Core's limit
 _PUBACK_SECONDS = 10
 _GRANTED_QOS_1 = 1
+
+T = TypeVar("T")
 
 Client = aiomqtt.Client
 
@@ -68,23 +60,23 @@ Client = aiomqtt.Client
 async def connect(
     broker: Broker, inbox: Inbox, *, patience_seconds: float | None
 ) -> AsyncIterator[tuple[Client, bool]]:
-    """Connect with the persistent session, and yield whether the broker had kept it; deliveries go to the inbox.
+    """Connect with the persistent session; yield the client, and whether the session was present.
 
-    The broker has `patience_seconds` to accept the connection, and as long again to answer; more if it is None.
+    `patience_seconds` limits the connection, and again CONNACK; None means a longer default.
 
     Raises:
         BrokerRefusedError: the broker refuses the connection.
         BrokerError: the broker cannot be reached, or the connection is lost.
     """
     is_v5 = broker.protocol == "5"
-    client = _client(
+    client = make_client(
         broker,
         keepalive=_KEEPALIVE_SECONDS if patience_seconds is None else _CLUSTER_KEEPALIVE_SECONDS,
         clean_session=None if is_v5 else False,
         clean_start=False if is_v5 else MQTT_CLEAN_START_FIRST_ONLY,
         properties=_session_properties() if is_v5 else None,
     )
-    paho = _paho(client)
+    paho = paho_of(client)
     answer_seconds = client.timeout
     if patience_seconds is not None:
         paho.connect_timeout = client.timeout = patience_seconds
@@ -94,16 +86,15 @@ async def connect(
     inbox.pause, inbox.resume = lambda: _pause(client), lambda: _resume(client)
     paho.on_socket_register_write = _await_writing(client)
     connack = _note_connack(paho)
-    _notice_loss_before_connack(client)
+    notice_loss_before_connack(client)
     try:
-        with _broker_errors():
+        with broker_errors():
             async with client:
-                if not paho.is_connected():  # aiomqtt misses a connection that is lost together with its CONNACK
-                    raise BrokerError("the connection was lost at once")
+                raise_if_lost_at_once(client)
                 client.timeout = answer_seconds
                 yield client, connack.session_present
     finally:
-        # aiomqtt leaves the socket of a failed attempt open, with its callbacks in the loop.
+        # aiomqtt leaves a failed attempt's socket open.
         paho._sock_close()  # noqa: SLF001
 
 
@@ -115,17 +106,14 @@ def _session_properties() -> Properties:
 
 
 def _receive_through_channel(client: Client, inbox: Inbox, *, has_properties: bool) -> None:
-    """Put a channel between paho and each socket it opens, and read from it unless it is closed by then.
-
-    aiomqtt's own callback hands the event loop the number of a socket that paho's thread may have closed.
-    """
+    """Read from channels; aiomqtt may also read from closed sockets."""
     loop = asyncio.get_running_loop()
-    paho = _paho(client)
+    paho = paho_of(client)
 
     def start() -> None:
         if paho.socket() is not None:
             _resume(client)
-            client._misc_task = loop.create_task(client._misc_loop())  # noqa: SLF001
+            client._misc_task = loop.create_task(_keep_alive(client))  # noqa: SLF001
 
     def on_socket_open(_client: PahoClient, _userdata: object, connected: socket) -> None:
         paho._sock = Channel(connected, inbox.put, has_properties=has_properties)  # noqa: SLF001
@@ -135,7 +123,7 @@ def _receive_through_channel(client: Client, inbox: Inbox, *, has_properties: bo
 
 
 def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], None]:
-    """Return what takes the messages of QoS 2, which nothing here asks for and a former subscription may."""
+    """Return a callback for QoS 2, which only an earlier subscription can bring."""
 
     def on_message(_client: PahoClient, _userdata: object, message: MQTTMessage) -> None:
         try:
@@ -148,52 +136,62 @@ def _deliver_to(inbox: Inbox) -> Callable[[PahoClient, object, MQTTMessage], Non
 
 
 def acknowledge(client: Client, deliveries: Sequence[Delivery]) -> None:
-    """Acknowledge messages in their order; paho would write each PUBACK by itself."""
+    """Acknowledge messages in order, in one write; paho would write each PUBACK."""
     packet_ids = [delivery.packet_id for delivery in deliveries if delivery.qos == 1]
     if packet_ids:
         pubacks = b"".join(struct.pack("!BBH", MessageType.PUBACK, 2, packet_id) for packet_id in packet_ids)
-        _paho(client)._packet_queue(MessageType.PUBACK, pubacks, 0, 0)  # noqa: SLF001
+        paho_of(client)._packet_queue(MessageType.PUBACK, pubacks, 0, 0)  # noqa: SLF001
     for delivery in deliveries:
         if delivery.qos == 2:
-            _paho(client).ack(delivery.packet_id, delivery.qos)
+            paho_of(client).ack(delivery.packet_id, delivery.qos)
+
+
+async def _keep_alive(client: Client) -> None:
+    paho = paho_of(client)
+    while isinstance(channel := paho.socket(), Channel):
+        paho._last_bytes_received = max(paho._last_bytes_received, channel.heard_at)  # noqa: SLF001
+        if channel.heard_at > paho._ping_t:  # noqa: SLF001
+            paho._ping_t = 0  # noqa: SLF001 (as if PINGRESP had come)
+        if paho.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return
+        await asyncio.sleep(_KEEPALIVE_LOOK_SECONDS)
 
 
 def _pause(client: Client) -> None:
-    """Read nothing more; TCP then holds the broker back."""
-    if (channel := _paho(client).socket()) is not None:
+    if isinstance(channel := paho_of(client).socket(), Channel):
+        channel.is_read = False
         asyncio.get_running_loop().remove_reader(channel)
 
 
 def _resume(client: Client) -> None:
-    """Read again, as aiomqtt does (its own callback cannot be had back)."""
-    paho = _paho(client)
+    paho = paho_of(client)
 
     def read() -> None:
         paho.loop_read()
-        # OpenSSL may hold what the socket no longer shows: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
+        # OpenSSL may buffer bytes: https://github.com/eclipse-paho/paho.mqtt.python/issues/131
         while isinstance(channel := paho.socket(), Channel) and channel.pending():
             paho.loop_read()
 
-    if (channel := paho.socket()) is not None:
+    if isinstance(channel := paho.socket(), Channel):
+        channel.is_read = True
         asyncio.get_running_loop().add_reader(channel, _ending(client, read))
 
 
 def _await_writing(client: Client) -> Callable[..., None]:
-    """Return what makes it write when the socket takes more, unless it is closed by then: aiomqtt would wait still."""
+    """Return a callback that, unlike aiomqtt's, does not wait for a closed socket."""
     loop = asyncio.get_running_loop()
 
     def add_writer() -> None:
-        if (channel := _paho(client).socket()) is not None:
-            loop.add_writer(channel, _ending(client, _paho(client).loop_write))
+        if (channel := paho_of(client).socket()) is not None:
+            loop.add_writer(channel, _ending(client, paho_of(client).loop_write))
 
     def await_writing(*_: object) -> None:
-        loop.call_soon_threadsafe(add_writer)  # paho connects, and writes its first packet, in a thread
+        loop.call_soon_threadsafe(add_writer)  # paho connects in a thread
 
     return await_writing
 
 
 def _ending(client: Client, step: Callable[[], object]) -> Callable[[], None]:
-    """Return a step of reading or writing that ends the connection where it fails."""
 
     def take_step() -> None:
         try:
@@ -211,7 +209,6 @@ class _Connack:
 
 
 def _note_connack(paho: PahoClient) -> _Connack:
-    """Return where CONNACK's `session present`, which aiomqtt drops, will stand."""
     connack = _Connack()
     pass_on: Any = paho.on_connect
 
@@ -225,9 +222,9 @@ def _note_connack(paho: PahoClient) -> _Connack:
     return connack
 
 
-def _notice_loss_before_connack(client: Client) -> None:
-    """End an attempt whose connection is lost before CONNACK: aiomqtt would wait on until its time limit."""
-    paho = _paho(client)
+def notice_loss_before_connack(client: Client) -> None:
+    """Fail at once if the connection is lost before CONNACK; aiomqtt would wait."""
+    paho = paho_of(client)
     pass_on: Any = paho.on_disconnect
 
     def on_disconnect(*arguments: object) -> None:
@@ -239,12 +236,18 @@ def _notice_loss_before_connack(client: Client) -> None:
     paho.on_disconnect = on_disconnect
 
 
+def raise_if_lost_at_once(client: Client) -> None:
+    """Raise BrokerError if the connection was lost with CONNACK; aiomqtt misses this."""
+    if not paho_of(client).is_connected():
+        raise BrokerError("the connection was lost at once")
+
+
 async def subscribe(client: Client, topic_filters: Sequence[str]) -> Sequence[str]:
-    """Subscribe at QoS 1; return the filters that were not granted it. Raises BrokerError."""
+    """Subscribe at QoS 1; return the filters not granted QoS 1. Raises BrokerError."""
     refused: list[str] = []
     for asked in _in_packets(topic_filters):
-        with _broker_errors():
-            granted = cast("list[ReasonCode]", await client.subscribe([(topic_filter, 1) for topic_filter in asked]))
+        suback = client.subscribe([(topic_filter, 1) for topic_filter in asked], timeout=math.inf)
+        granted = cast("list[ReasonCode]", await _answered(client, suback))
         refused += [
             topic_filter for topic_filter, reason in zip(asked, granted, strict=True) if reason.value != _GRANTED_QOS_1
         ]
@@ -254,8 +257,27 @@ async def subscribe(client: Client, topic_filters: Sequence[str]) -> Sequence[st
 async def unsubscribe(client: Client, topic_filters: Sequence[str]) -> None:
     """Unsubscribe from topic filters. Raises BrokerError."""
     for asked in _in_packets(topic_filters):
-        with _broker_errors():
-            await client.unsubscribe(list(asked))
+        await _answered(client, client.unsubscribe(list(asked), timeout=math.inf))
+
+
+async def _answered(client: Client, answer: Coroutine[Any, Any, T]) -> T:
+    answered = asyncio.create_task(answer)
+    async with first_of(answered, asyncio.create_task(_quiet(client))):
+        if not answered.done():
+            raise BrokerError("the broker does not answer")
+        with broker_errors():
+            return answered.result()
+
+
+async def _quiet(client: Client) -> None:
+    asked_at = time.monotonic()
+    channel = paho_of(client).socket()
+    while True:
+        heard_at = max(asked_at, channel.heard_at) if isinstance(channel, Channel) else asked_at
+        seconds_left = heard_at + client.timeout - time.monotonic()
+        if seconds_left <= 0:
+            return
+        await asyncio.sleep(seconds_left)
 
 
 def _in_packets(topic_filters: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -264,8 +286,8 @@ def _in_packets(topic_filters: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 @contextmanager
-def _broker_errors() -> Iterator[None]:
-    """Raise aiomqtt's errors as BrokerRefusedError and BrokerError."""
+def broker_errors() -> Iterator[None]:
+    """Convert aiomqtt's errors to BrokerRefusedError and BrokerError."""
     try:
         yield
     except MqttConnectError as error:
@@ -275,7 +297,8 @@ def _broker_errors() -> Iterator[None]:
         raise BrokerError(str(error.__cause__ or error) or type(error).__name__) from error
 
 
-def _client(broker: Broker, **session: Any) -> Client:  # noqa: ANN401 (aiomqtt's own keywords)
+def make_client(broker: Broker, **session: Any) -> Client:  # noqa: ANN401 (aiomqtt's own keywords)
+    """Return an unconnected client."""
     return aiomqtt.Client(
         broker.host,
         broker.port,
@@ -284,16 +307,18 @@ def _client(broker: Broker, **session: Any) -> Client:  # noqa: ANN401 (aiomqtt'
         password=broker.password,
         tls_context=broker.tls,
         protocol=_PROTOCOLS[broker.protocol],
+        timeout=_ANSWER_SECONDS,
         **session,
     )
 
 
-def _paho(client: Client) -> PahoClient:
+def paho_of(client: Client) -> PahoClient:
+    """Return aiomqtt's paho client."""
     return client._client  # noqa: SLF001
 
 
 def disconnected(client: Client) -> "asyncio.Future[None]":
-    """Return the future that ends, with an error if there was one, when the connection is lost."""
+    """Return the future that ends with the connection."""
     return client._disconnected  # noqa: SLF001
 
 
@@ -306,41 +331,12 @@ def raise_if_disconnected(client: Client) -> None:
 
 @asynccontextmanager
 async def connect_publisher(broker: Broker) -> AsyncIterator[Callable[[str, bytes], Awaitable[None]]]:
-    """Connect without a session; yield a function that publishes at QoS 1 and returns once acknowledged.
-
-    `publish` raises TimeoutError where no acknowledgement comes within ten seconds.
-    """
-    async with _client(broker) as client:
+    """Yield a function that publishes at QoS 1 and waits ten seconds for PUBACK (else TimeoutError)."""
+    async with make_client(broker) as client:
 
         async def publish(topic: str, payload: bytes) -> None:
-            # With a limit of its own aiomqtt waits by `asyncio.wait_for`, which Python 3.11 lets forget that it is
-            # cancelled when PUBACK comes at that moment: https://github.com/python/cpython/issues/86296
+            # aiomqtt's own timeout may lose a cancellation: https://github.com/python/cpython/issues/86296
             async with asyncio.timeout(_PUBACK_SECONDS):
                 await client.publish(topic, payload, qos=1, timeout=math.inf)
 
         yield publish
-
-
-@asynccontextmanager
-async def connect_probe(broker: Broker) -> AsyncIterator[Callable[[str], Awaitable[bool]]]:
-    """Connect with a session that ends with the connection; yield what tells whether a topic filter is granted QoS 1.
-
-    The broker's client id must be one that nobody else uses: the broker ends the connection of who had it.
-
-    Raises:
-        BrokerRefusedError: the broker refuses the connection.
-        BrokerError: it cannot be reached, or ends the connection.
-    """
-    client = _client(broker)
-    _paho(client).on_message = lambda *_: None
-    _notice_loss_before_connack(client)
-
-    async def is_granted(topic_filter: str) -> bool:
-        return not await subscribe(client, [topic_filter])
-
-    try:
-        with _broker_errors():
-            async with client:
-                yield is_granted
-    finally:
-        _paho(client)._sock_close()  # noqa: SLF001

@@ -1,35 +1,42 @@
-"""A connection's socket as paho sees it: messages do not go through paho, they are delivered many at a time.
+"""The socket that paho sees: it delivers messages together, and passes other packets on.
 
-paho asks the operating system four times for each packet, and took half of all the time of ingestion. So this
-stands between paho and its socket, as paho's own wrapper for WebSockets does: it reads what has arrived, cuts
-out the messages (PUBLISH of QoS 0 and 1, section 3.3 of MQTT 3.1.1 and 5) and delivers them together. Any
-other packet, and what is no packet, paho reads here as it would from the socket: connecting, TLS, subscribing
-and keeping alive stay with it. Not chosen: a client of our own, for what is so small a part of one.
+paho makes four system calls for each packet, half of the time of ingestion. So PUBLISH of QoS 0 and 1 (section 3.3 of
+MQTT 3.1.1 and 5) is cut out of the stream. Not chosen: our own MQTT client, for so small a part.
+
+A message may have 256 MB: PACKET_BYTES are kept, and the parser rejects it as too long. Not chosen: a maximum packet
+size in CONNECT, which makes the broker drop it silently, and which MQTT 3.1.1 lacks.
 """
 
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from socket import socket
 from typing import NamedTuple
 
+from jobindex.messages.payloads import MAX_PAYLOAD_BYTES
+
 READ_BYTES = 8 * 1024
-"""What is read at once: some thirty messages, which take the event loop half a millisecond."""
+"""Bytes of one read: some thirty messages, half a millisecond of the event loop."""
+
+PACKET_BYTES = 256 * 1024
+"""Bytes kept of a message: more than the longest topic with a payload that is too long."""
 
 _PUBLISH = 3
+_TOO_LONG = MAX_PAYLOAD_BYTES + 1
 
 
 class Publication(NamedTuple):
-    """A message as it was published to us."""
+    """A published message."""
 
     topic: str
     payload: bytes
     qos: int
     packet_id: int
-    """Of QoS 1 and 2; 0 for QoS 0."""
+    """0 for QoS 0."""
 
 
 class Channel:
-    """A socket that delivers the messages it receives, and shows its reader everything else."""
+    """A socket that delivers messages, and returns other packets."""
 
     def __init__(
         self, connected: socket, deliver: Callable[[Sequence[Publication]], None], *, has_properties: bool
@@ -38,20 +45,30 @@ class Channel:
         self._deliver = deliver
         self._has_properties = has_properties
         self._received = bytearray()
+        self._dropped = 0
+        """Dropped bytes of the first packet in `_received`."""
         self._shown = bytearray()
+        self._heard_at = time.monotonic()
+        self.is_read = True
+
+    @property
+    def heard_at(self) -> float:
+        """When bytes last arrived, by the monotonic clock; now while reading is paused."""
+        return self._heard_at if self.is_read else time.monotonic()
 
     def recv(self, size: int) -> bytes:
-        """Return bytes of packets that are no messages, or b"" at the end; deliver the messages before them.
+        """Deliver messages; return the bytes of other packets, or b"" at the end of the stream.
 
         Raises:
-            BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError: there is nothing to show yet.
+            BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing to return yet.
         """
         if not self._shown:
             received = self._socket.recv(READ_BYTES)
             if not received:
                 return b""
+            self._heard_at = time.monotonic()
             self._received += received
-            self._part()
+            self._split_packets()
             if not self._shown:
                 raise BlockingIOError
         shown = bytes(self._shown[:size])
@@ -59,11 +76,11 @@ class Channel:
         return shown
 
     def pending(self) -> int:
-        """Return how many bytes can be had of which the file descriptor shows nothing."""
+        """Return the number of buffered bytes."""
         return len(self._shown) or (self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0)
 
     def send(self, data: bytes | bytearray) -> int:
-        """Send as socket.send does."""
+        """Send bytes."""
         return self._socket.send(data)
 
     def close(self) -> None:
@@ -78,34 +95,38 @@ class Channel:
         """Set whether the socket blocks."""
         self._socket.setblocking(flag)
 
-    def _part(self) -> None:
-        """Part the whole packets that were received into messages and others."""
+    def _split_packets(self) -> None:
         publications: list[Publication] = []
         start = 0
         try:
             while True:
                 length, body = _integer(self._received, start + 1)
-                end = body + length
+                end = body + length - self._dropped
                 if end > len(self._received):
                     break
                 packet = self._received[start:end]
                 publication = self._publication(packet, body - start)
+                self._dropped = 0
                 if publication is None:
                     self._shown += packet
                 else:
                     publications.append(publication)
                 start = end
         except IndexError:
-            pass  # the head of the last packet is not whole yet
+            pass  # the header of the last packet is incomplete
         except ValueError:
-            self._shown += self._received[start:]  # paho knows what to do with what is no packet
+            self._shown += self._received[start:]  # paho handles malformed packets
             start = len(self._received)
         del self._received[:start]
         if publications:
             self._deliver(publications)
+        excess = len(self._received) - PACKET_BYTES
+        if excess > 0 and self._received[0] >> 4 == _PUBLISH:
+            del self._received[PACKET_BYTES:]
+            self._dropped += excess
 
     def _publication(self, packet: bytearray, body: int) -> Publication | None:
-        """Return the message in a packet, None where it holds none that is well-formed and of QoS 0 or 1."""
+        """Return None if the packet is not a well-formed PUBLISH of QoS 0 or 1."""
         qos = packet[0] >> 1 & 3
         if packet[0] >> 4 != _PUBLISH or qos > 1:
             return None
@@ -121,18 +142,17 @@ class Channel:
                 position += length
         except (IndexError, ValueError):
             return None
-        if position > len(packet):
+        if self._dropped:
+            payload = bytes(packet[position:][:_TOO_LONG]).ljust(_TOO_LONG, b"\0")
+        elif position > len(packet):
             return None
-        return Publication(packet[topic:topic_end].decode(errors="replace"), bytes(packet[position:]), qos, packet_id)
+        else:
+            payload = bytes(packet[position:])
+        return Publication(packet[topic:topic_end].decode(errors="replace"), payload, qos, packet_id)
 
 
 def _integer(data: bytearray, position: int) -> tuple[int, int]:
-    """Return the variable byte integer at a position, and where it ends.
-
-    Raises:
-        IndexError: the data end before it does.
-        ValueError: it has more than four bytes.
-    """
+    """Return a variable byte integer and its end; IndexError if incomplete, ValueError if over four bytes."""
     value = data[position] & 0x7F
     for shift in (7, 14, 21):
         if data[position] < 0x80:

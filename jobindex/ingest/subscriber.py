@@ -1,26 +1,23 @@
-"""Receiving from an MQTT broker: nothing is acknowledged before it is durable.
+"""Receives messages from an MQTT broker, and acknowledges them only when they are durable.
 
-The session is persistent and the client id fixed, so that the broker keeps what is published while we are
-away. QoS 1 messages are acknowledged (PUBACK) only after the batch that holds them is committed, in the
-order of their arrival, and only on the connection that delivered them; what the broker sends again is
-merged again, which changes nothing. The receive window bounds what is in hand: ours on MQTT 5, the
-broker's own on 3.1.1.
+The session is persistent and the client id fixed, so the broker queues messages while the service is away. PUBACK
+follows the commit, in the order of arrival, only on the connection that delivered the message. The receive window (the
+broker's own on MQTT 3.1.1) bounds the messages in flight.
 
-Of a cluster the brokers are tried in turn, and one is kept while it works. The session has to be the cluster's: what
-the next broker tells as `session present` counts, and a session that it makes anew is one that was lost.
+In a cluster, a working broker is kept. If the next one does not report `session present`, the session is lost.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from jobindex.backoff import Backoff
-from jobindex.errors import BrokerError, BrokerRefusedError, DatabaseUnavailableError
+from jobindex.errors import BrokerError, BrokerRefusedError, ClockError, DatabaseUnavailableError
 from jobindex.ingest.broker import Broker
 from jobindex.ingest.broker_turns import Turns
 from jobindex.ingest.inbox import Delivery, Inbox
@@ -35,14 +32,13 @@ from jobindex.ingest.mqtt_client import (
 )
 from jobindex.ingest.tasks import first_of
 from jobindex.messages.parsing import Parser
-from jobindex.model.reports import Told
 from jobindex.model.store import Session, Store
 from jobindex.monitoring.metrics import Metrics
 from jobindex.monitoring.state import Ingestion, ServiceState
 
 BATCH_MAXIMUM = 5000
 
-_STEADY_SECONDS = 30  # a connection that lasted this long starts the back-off again
+_STEADY_SECONDS = 30  # a connection that lasted this long resets the back-off
 
 T = TypeVar("T")
 
@@ -50,13 +46,13 @@ _log = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """Receives what is published under the topic filters, over any number of connections."""
+    """Receives messages over any number of connections."""
 
     def __init__(
         self,
         brokers: Sequence[Broker],
         topic_filters: Sequence[str],
-        apply: Callable[[Sequence[Told]], Awaitable[None]],
+        apply: Callable[[Sequence[Delivery]], AsyncIterable[Sequence[Delivery]]],
         *,
         parser: Parser,
         store: Store,
@@ -67,6 +63,7 @@ class Subscriber:
         self._turns = Turns(brokers)
         self._reason: str | None = None
         self._topic_filters = topic_filters
+        self._filters = frozenset(topic_filters)
         self._apply = apply
         self._parser = parser
         self._store = store
@@ -78,13 +75,13 @@ class Subscriber:
         self._was_connected = False
 
     def stop(self) -> None:
-        """Stop reading; `run` returns once what is in hand is applied and acknowledged."""
+        """Stop reading; `run` returns once the messages in flight are acknowledged."""
         self._stopping.set()
         if self._inbox is not None:
             self._inbox.wake()
 
     async def run(self) -> None:
-        """Receive until stopped, connecting again for ever: of a cluster to the next broker."""
+        """Receive until stopped; reconnect forever, in a cluster to the next broker."""
         cut_short = 0
         this = asyncio.current_task()
         while True:
@@ -94,11 +91,11 @@ class Subscriber:
                 await self._receive()
             except BrokerRefusedError as error:
                 self._report(Ingestion.REFUSED, f"the broker refused the connection: {error}")
-            except BrokerError as error:
+            except (BrokerError, ClockError) as error:
                 self._report(Ingestion.CONNECTING, str(error))
             except DatabaseUnavailableError as error:
                 self._report(Ingestion.CONNECTING, str(error.__cause__ or error))
-            # A connection that ends with an error hides that this task is cancelled.
+            # An error may hide that this task is cancelled.
             if self._stopping.is_set() or (this is not None and this.cancelling()):
                 break
             if time.monotonic() - started > _STEADY_SECONDS:
@@ -107,22 +104,25 @@ class Subscriber:
             else:
                 cut_short += self._was_connected
             failed = self._turns.broker
-            delay = self._turns.pass_on()
+            delay = self._turns.advance()
             _log.warning(
                 "Not connected to %s: %s; next attempt%s in %.1f s%s",
                 failed,
                 self._reason,
                 f" at {self._turns.broker}" if self._turns.is_cluster else "",
                 delay,
-                # A broker ends the older of two connections with one client id, and need not say why.
+                # A broker ends the older of two connections with one id, perhaps without a reason.
                 f"; does another client use the id {self._turns.broker.client_id!r}?" if cut_short > 1 else "",
             )
             await self._until_stopped(asyncio.sleep(delay))
         self._report(Ingestion.STOPPED, None)
 
     async def _receive(self) -> None:
-        """Receive on one connection until it is lost, which raises, or until stopped."""
-        self._state.complete_since = (await self._store.session()).complete_since
+        held = await self._store.session()
+        self._state.complete_since = held.complete_since
+        self._state.was_empty = await self._store.is_empty()
+        self._state.newest_arrival_at = await self._store.newest_arrival()
+        self._clock()  # raises ClockError, before the broker delivers anything
         self._inbox = inbox = Inbox(self._parser, self._state, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
             patience_seconds = self._turns.patience_seconds if self._turns.is_cluster else None
@@ -131,29 +131,31 @@ class Subscriber:
             if connected is None:
                 return
             client, session_present = connected
+            self._state.is_online = True
             self._metrics.connections.inc()
             _log.info(
                 "Connected to %s; %s",
                 self._turns.broker,
-                "the session was kept" if session_present else "a new session: it knows nothing older",
+                "the session was kept" if session_present else "a new session, without older messages",
             )
+            if session_present and held.complete_since is not None and self._filters <= held.topic_filters:
+                self._report(Ingestion.CONNECTED, None)  # granted before; SUBACK may wait behind the broker's queue
             disconnected(client).add_done_callback(self._report_disconnected)
             disconnected(client).add_done_callback(lambda _: inbox.wake())
             subscribing = asyncio.create_task(self._subscribe(client, is_new=not session_present), name="subscribe")
             receiving = asyncio.create_task(self._receive_batches(client, inbox), name="receive")
             async with first_of(subscribing, receiving):
                 if subscribing.done():
-                    subscribing.result()  # raises what it did not expect
+                    subscribing.result()  # raises an unexpected error
                 await receiving
 
     async def _receive_batches(self, client: Client, inbox: Inbox) -> None:
         while batch := await self._next_batch(client, inbox):
-            await self._apply([delivery.told for delivery in batch])
-            acknowledge(client, inbox.written(batch))
+            async for durable in self._apply(batch):
+                acknowledge(client, inbox.written(durable))
 
     async def _next_batch(self, client: Client, inbox: Inbox) -> Sequence[Delivery]:
-        """Return what has arrived, waiting for a first message; nothing once stopped and all is in hand."""
-        while not (batch := inbox.get(BATCH_MAXIMUM)) and not self._stopping.is_set():
+        while not (batch := await inbox.get(BATCH_MAXIMUM)) and not self._stopping.is_set():
             raise_if_disconnected(client)
             await inbox.wait()
         if self._stopping.is_set():
@@ -161,7 +163,6 @@ class Subscriber:
         return batch
 
     async def _subscribe(self, client: Client, *, is_new: bool) -> None:
-        """Subscribe to every filter; what is refused is asked for again, on the same connection."""
         backoff = Backoff(first=5, greatest=60)
         wanted: Sequence[str] = self._topic_filters
         while True:
@@ -176,49 +177,54 @@ class Subscriber:
                 if not wanted:
                     self._report(Ingestion.CONNECTED, None)
                     return
-                self._report(Ingestion.REFUSED, f"the broker refused to subscribe at QoS 1: {', '.join(wanted)}")
+                self._report(Ingestion.REFUSED, f"the broker refused subscriptions at QoS 1: {', '.join(wanted)}")
             _log.warning("%s: %s", self._turns.broker, self._reason)
             await asyncio.sleep(backoff.next_seconds())
 
     async def _take_over_session(self, client: Client, *, is_new: bool) -> Session:
-        """Bring what is remembered of the session in line with what the broker has, and the other way round.
+        """Store before subscribing that a new session, or one that lacks a filter, has missed messages.
 
-        A session that is new, or does not hold a filter yet, has missed what was published before; this is
-        remembered before anything is subscribed, so that it outlives whatever comes between. What an earlier
-        run subscribed and this one does not is unsubscribed: the broker's session keeps it.
+        The session keeps former filters, so they are unsubscribed.
         """
-        filters = frozenset(self._topic_filters)
         held = await self._store.session()
-        is_whole = not is_new and filters <= held.topic_filters
-        session = Session(topic_filters=filters, complete_since=held.complete_since if is_whole else None)
+        is_whole = not is_new and self._filters <= held.topic_filters
+        session = Session(topic_filters=self._filters, complete_since=held.complete_since if is_whole else None)
         if is_new and held.complete_since is not None:
+            self._state.session_lost_at = self._clock()
             self._metrics.sessions_lost.inc()
             _log.error(
-                "%s has forgotten the session: messages published since it was last connected may have been missed",
+                "%s has lost the session: messages published since the last connection may have been missed; "
+                "mosquitto keeps sessions across a restart with `persistence true`",
                 self._turns.broker,
             )
-        former = sorted(held.topic_filters - filters)
+        former = sorted(held.topic_filters - self._filters)
         if former:
             await unsubscribe(client, former)
             _log.info("Unsubscribed %s", ", ".join(former))
         if session != held:
-            await self._store.remember_session(session)
+            await self._remember_session(session)
         self._state.complete_since = session.complete_since
         return session
 
     async def _complete_session(self, session: Session) -> None:
-        """Remember that from now on the session misses nothing, unless it has missed nothing since longer."""
         if session.complete_since is None:
             session = replace(session, complete_since=self._clock())
-            await self._store.remember_session(session)
+            await self._remember_session(session)
         self._state.complete_since = session.complete_since
 
+    async def _remember_session(self, session: Session) -> None:
+        with self._state.writing():
+            await self._store.remember_session(session)
+
     def _report_disconnected(self, disconnected: "asyncio.Future[None]") -> None:
+        self._state.is_online = False
         error = None if disconnected.cancelled() else disconnected.exception()
         self._report(Ingestion.CONNECTING, f"the connection was lost ({error or 'closed'})")
 
     def _report(self, ingestion: Ingestion, reason: str | None) -> None:
         if ingestion is Ingestion.CONNECTED:
+            if self._state.connected_since is not None:
+                return
             self._was_connected = True
             _log.info("Receiving from %s: %s", self._turns.broker, ", ".join(self._topic_filters))
         self._reason = reason
@@ -229,7 +235,7 @@ class Subscriber:
         self._state.connected_since = self._clock() if ingestion is Ingestion.CONNECTED else None
 
     async def _until_stopped(self, awaitable: Awaitable[T]) -> T | None:
-        """Await something; cancel it and return None if `stop` is called first."""
+        """Cancel, and return None, if `stop` is called first."""
         stopping = asyncio.ensure_future(self._stopping.wait())
         task = asyncio.ensure_future(awaitable)
         async with first_of(stopping, task):

@@ -1,8 +1,8 @@
-"""Executions in messages: the object that describes one, its details, and the deployment in its job document.
+"""Executions in messages, with their details, and the deployment in their job document.
 
-The `jobDocument` of a Greengrass deployment names the deployment and the configuration that it came from; any other
-document is the customer's own and says nothing of the job. Sources: the developer guide's "Jobs notifications";
-Greengrass nucleus `EventFleetStatusServiceTest.java` (the ARN of a configuration).
+The `jobDocument` of a Greengrass deployment names the deployment and its configuration; any other document is opaque.
+Sources: the developer guide's "Jobs notifications"; Greengrass nucleus `EventFleetStatusServiceTest.java` (the ARN of a
+configuration).
 """
 
 import re
@@ -26,7 +26,7 @@ from jobindex.model.jobs import JOB_ID, THING_GROUP_NAME, JobExecutionStatus
 from jobindex.model.reports import UNTIMED, ExecutionReport, JobReport, MemberValue, ThingGroupReport
 
 EXECUTION_STATUSES = {status.value: status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED}
-"""DELETED is reported only by the event of that name."""
+"""Only the event of that name reports DELETED."""
 
 _ALL_STATUSES = dict(JobExecutionStatus.__members__)
 _DETAILS_BYTES = 16 * 1024
@@ -37,7 +37,7 @@ _DEPLOYMENT_MEMBERS = {
     "deploymentName": "deployment_name",
     "configurationArn": "configuration_arn",
 }
-# A group's name may hold ":", its revision may not.
+# A group's name may contain ":", its revision may not.
 _GROUP_CONFIGURATION = re.compile(r"arn:[^:]+:greengrass:[^:]*:[^:]*:configuration:thinggroup/(.+):[^:]+")
 
 
@@ -50,15 +50,10 @@ def add_execution(
     path: str = "",
     status: JobExecutionStatus | None = None,
 ) -> None:
-    """Add the reports of an execution: of its job always, of itself if it has a status.
+    """Add the reports of an execution: always of its job, and of itself if it has a status.
 
-    Args:
-        draft: the reports of the message.
-        thing_name: the thing that runs it.
-        job_id: its job, None if only the object names it.
-        execution: the object that describes it.
-        path: the object's path in the payload, with a dot behind it.
-        status: the status by an event's operation or a list's key. It wins over the object's, which is only checked.
+    `job_id` is None if only the object names it. The `status` of an event's operation or a list's key wins over the
+    object's, which is only validated.
     """
     job_id = job_id or read_text(execution, "jobId", path, JOB_ID)
     if job_id is None:
@@ -100,13 +95,12 @@ def add_execution(
 
 
 def _job_members(draft: Draft, execution: Members, path: str) -> dict[str, MemberValue]:
-    """Return the members of an execution's job."""
     members: dict[str, MemberValue] = {}
     if draft.namespace_id is not None:
         members["namespace_id"] = draft.namespace_id
     document = execution.get("jobDocument")
     if isinstance(document, dict):
-        _add_deployment(members, document)
+        add_deployment(members, document)
     elif document is not None and not isinstance(document, str):
         raise MessageError(f"{path}jobDocument", document, "an object or a string")
     if draft.keeps_documents and document is not None:
@@ -116,8 +110,8 @@ def _job_members(draft: Draft, execution: Members, path: str) -> dict[str, Membe
     return members
 
 
-def _add_deployment(members: dict[str, MemberValue], document: Members) -> None:
-    """Add the members of a job that the document of a Greengrass deployment gives."""
+def add_deployment(members: dict[str, MemberValue], document: Members) -> None:
+    """Add the members of a Greengrass deployment that its document names; a thing group by its configuration."""
     for name, register in _DEPLOYMENT_MEMBERS.items():
         value = document.get(name)
         if isinstance(value, str) and is_bounded_text(value, _DEPLOYMENT_CHARACTERS):
@@ -129,13 +123,12 @@ def _add_deployment(members: dict[str, MemberValue], document: Members) -> None:
 
 @lru_cache(maxsize=1024)  # a deployment reaches many things
 def _group_of(configuration_arn: str) -> str | None:
-    """Return the thing group that a configuration is for."""
     match = _GROUP_CONFIGURATION.fullmatch(configuration_arn)
     return match[1] if match is not None and THING_GROUP_NAME.fullmatch(match[1]) else None
 
 
 def _read_details(draft: Draft, execution: Members) -> tuple[str | None, bool]:
-    """Return the `statusDetails` as JSON, and whether they are cut. PHP sends an empty list for an empty object."""
+    """Return the `statusDetails` as JSON, and whether they are cut. PHP sends `[]` for an empty object."""
     details = execution.get("statusDetails")
     if details is None or details == {}:
         return None, False
@@ -149,7 +142,7 @@ def _read_details(draft: Draft, execution: Members) -> tuple[str | None, bool]:
 
 
 def _cut(details: Mapping[str, str]) -> str | None:
-    """Return the JSON of the first members by their sorted keys, as many as fit."""
+    """Return the first members by sorted key that fit."""
     keys = sorted(details)
     lengths = accumulate((len(orjson.dumps({key: details[key]})) - len("}") for key in keys), initial=len("}"))
     next(lengths)
@@ -158,7 +151,6 @@ def _cut(details: Mapping[str, str]) -> str | None:
 
 
 def _compact(document: object) -> str | None:
-    """Return a document, an object or its JSON text, as compact JSON; None if it is too long or nested too deep."""
     try:
         if isinstance(document, str):
             document = orjson.loads(document)

@@ -1,11 +1,11 @@
-"""Messages of AWS IoT Jobs, parsed into reports.
+"""Parser of AWS IoT Jobs messages: it returns their reports.
 
-The topic wins over the payload: broker ACLs protect topics, so a payload that names another job or thing than its
-topic is rejected whole. The namespace comes from the topic alone. Sources of the payloads: the developer guide's
-"Jobs notifications", "Jobs events" and "Registry events"; samples of each are in `tests/documents/`.
+The topic wins over the payload, because broker ACLs protect topics: a payload that names another job or thing is
+rejected whole. The namespace comes from the topic only. Sources: the developer guide's "Jobs notifications", "Jobs
+events" and "Registry events"; samples are in `tests/documents/`.
 
-A message that is stamped far ahead would freeze a job, a thing or the order of pages, so it is rejected until its
-times are near. This is the only rule that reads the clock.
+A message stamped far ahead would freeze a job, a thing or the order of pages, so it is rejected until its times are
+near. No other rule reads the clock.
 """
 
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobindex.errors import MessageError
-from jobindex.messages.drafts import Draft, check_job, check_thing
+from jobindex.messages.drafts import Draft, check_ahead, check_job, check_thing
 from jobindex.messages.executions import EXECUTION_STATUSES, add_execution
 from jobindex.messages.jobs import JOB_MEMBERS, JOB_STATUSES, add_job, add_job_event
 from jobindex.messages.payloads import (
@@ -39,33 +39,26 @@ from jobindex.messages.topics import (
     Topic,
     parse_topic,
 )
-from jobindex.model.jobs import (
-    THING_GROUP_ID,
-    THING_GROUP_NAME,
-    THING_NAME,
-    JobExecutionStatus,
-    from_milliseconds,
-)
+from jobindex.model.jobs import THING_GROUP_ID, THING_GROUP_NAME, THING_NAME, JobExecutionStatus
 from jobindex.model.reports import (
     NO_NUMBER,
     UNTIMED,
     ExecutionReport,
     ListEntry,
+    Parsed,
     PendingListReport,
     RejectedMessage,
     Report,
     ThingGroupReport,
-    Told,
 )
 
 # AWS lists at most ten pending executions, fifteen in a maintenance window: a list this long may be cut.
 CUT_LIST_ENTRIES = 10
 
-_AHEAD_MILLISECONDS = 24 * 60 * 60 * 1000
 _IN_PROGRESS, _QUEUED = JobExecutionStatus.IN_PROGRESS, JobExecutionStatus.QUEUED
 _NO_ENTRIES: frozenset[ListEntry] = frozenset()
 _Entry = tuple[str, JobExecutionStatus, dict[str, object]]
-"""An entry of a list: its path, its status, its members."""
+"""Its path, its status, its members."""
 _EXECUTION_ONLY_MEMBERS: Set[str] = {
     "executionNumber",
     "versionNumber",
@@ -74,7 +67,7 @@ _EXECUTION_ONLY_MEMBERS: Set[str] = {
     "statusDetails",
     "jobDocument",
 }
-# Beside an execution's members, a bare status is the execution's, and so is the time of the last update.
+# Next to an execution's members, a bare `status` and `lastUpdatedAt` are the execution's.
 _JOB_ONLY_MEMBERS = JOB_MEMBERS - {"status", "lastUpdatedAt"}
 
 
@@ -84,16 +77,16 @@ def _note_nothing(_member: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parser:
-    """A parser of messages, by the settings."""
+    """A parser with the service's settings."""
 
     topic_prefix: str = ""
-    """It is taken off every topic; a topic without it says nothing."""
+    """Removed from every topic; a topic without it is ignored."""
     keeps_documents: bool = False
     """Whether job documents are reported whole."""
     note: Callable[[str], None] = _note_nothing
-    """Called with `statusDetails` or `targets` for each that is dropped from a message that is understood."""
+    """Called with `statusDetails` or `targets` for each one that is dropped from a valid message."""
 
-    def told_by(self, topic: str, payload: bytes, now: int) -> Told:
+    def parse(self, topic: str, payload: bytes, now: int) -> Parsed:
         """Return the reports of a message that arrives at `now`, in milliseconds, or the rejected message."""
         try:
             return self.parse_message(topic, payload, now)
@@ -101,7 +94,7 @@ class Parser:
             return RejectedMessage(topic, payload, str(error), error.due_at)
 
     def parse_message(self, topic: str, payload: bytes, now: int) -> tuple[Report, ...]:
-        """Return the reports of a message that arrives at `now`, in milliseconds; none if it says nothing.
+        """Return the reports of a message that arrives at `now`, in milliseconds.
 
         Raises:
             MessageError: the message cannot be understood, or not yet; none of it counts.
@@ -111,22 +104,13 @@ class Parser:
         if meaning is None:
             return ()
         _ADDERS[type(meaning)](draft, meaning, payload)
-        _check_ahead(draft, now)
+        check_ahead(draft, now)
         for member in draft.dropped:
             self.note(member)
         return tuple(draft.reports)
 
 
-def _check_ahead(draft: Draft, now: int) -> None:
-    latest_at = draft.latest_at if draft.timestamp is None else max(draft.latest_at, draft.timestamp)
-    if latest_at - now > _AHEAD_MILLISECONDS:
-        time = from_milliseconds(latest_at).isoformat(timespec="milliseconds")
-        expected = "at most 24 hours ahead: it is in the future"
-        raise MessageError("the greatest time", time, expected, due_at=latest_at - _AHEAD_MILLISECONDS)
-
-
 def _read_payload(draft: Draft, thing_name: str, job_id: str | None, payload: bytes) -> dict[str, object]:
-    """Return the payload's members, after the check that it is about what its topic names."""
     members = parse_payload(payload)
     check_thing(members, "", thing_name)
     if job_id is not None:
@@ -157,7 +141,6 @@ def _add_pending_answer(draft: Draft, topic: PendingAnswer, payload: bytes) -> N
 
 
 def _add_pending_list(draft: Draft, thing_name: str, entries: Sequence[_Entry]) -> None:
-    """Add the reports of a thing's list, and what it leaves out if it has a `timestamp`."""
     for path, status, entry in entries:
         add_execution(draft, thing_name, None, entry, path=path, status=status)
     if draft.timestamp is None:
@@ -180,7 +163,6 @@ def _list_entry(report: ExecutionReport) -> ListEntry:
 
 
 def _entries(jobs: Members, in_progress: str, queued: str, path: str) -> list[_Entry]:
-    """Return the entries of a list by the names of its two halves."""
     entries: list[_Entry] = []
     for name, status in ((in_progress, _IN_PROGRESS), (queued, _QUEUED)):
         for index, entry in enumerate(read_list(jobs, name, path)):
@@ -206,16 +188,15 @@ def _add_execution_answer(draft: Draft, topic: ExecutionAnswer, payload: bytes) 
 
 
 def _add_job_notification(draft: Draft, topic: JobNotification, payload: bytes) -> None:
-    """Add the reports of an execution, of a list and of a job, each at the top level or in a member of its own."""
     draft.namespace_id = topic.namespace_id
     members = _read_payload(draft, topic.thing_name, topic.job_id, payload or b"{}")
     members = {name: value for name, value in members.items() if value is not None}
     is_execution = _holds_execution(members)
     if is_execution and "execution" in members:
-        raise MessageError("execution", members["execution"], "to stand beside an execution's own members")
+        raise MessageError("execution", members["execution"], "the only execution in the payload")
     is_job = not members.keys().isdisjoint(_JOB_ONLY_MEMBERS if is_execution else JOB_MEMBERS)
     if is_job and "job" in members:
-        raise MessageError("job", members["job"], "to stand beside a job's own members")
+        raise MessageError("job", members["job"], "the only job in the payload")
 
     execution = read_object(members, "execution")
     if is_execution:
@@ -237,7 +218,6 @@ def _add_job_notification(draft: Draft, topic: JobNotification, payload: bytes) 
 
 
 def _holds_execution(members: Members) -> bool:
-    """Return whether the members at the top level are an execution's."""
     status = read_text(members, "status")
     is_executions_own = status in EXECUTION_STATUSES and status not in JOB_STATUSES
     return is_executions_own or not members.keys().isdisjoint(_EXECUTION_ONLY_MEMBERS)
@@ -273,4 +253,3 @@ _ADDERS: Mapping[type[Topic], Callable[[Draft, Any, bytes], None]] = {
     JobExecutionEvent: _add_execution_event,
     ThingGroupEvent: _add_thing_group_event,
 }
-"""What adds the reports of a message, by the type of its topic."""

@@ -1,9 +1,8 @@
-"""JSON payloads read member by member: each becomes a domain value or an error that names it.
+"""Readers of JSON payloads: each member becomes a domain value, or an error that names it.
 
 Unknown members are ignored and null is absent. A known member of the wrong type, out of range or outside its enum
-raises MessageError with its path, such as `execution.queuedAt`: every reader takes the object's members, a member's
-name, and the path of the object with a trailing dot. Not chosen: an object around each JSON object, as making it
-costs more than reading its members.
+raises MessageError with its path, such as `execution.queuedAt`; `path` is the object's, with a trailing dot. Not
+chosen: a wrapper for each object, which costs more than reading it.
 """
 
 import re
@@ -20,7 +19,7 @@ MAX_PAYLOAD_BYTES = 128 * 1024
 MAX_NUMBER = 2**63 - 1
 
 TIMES = ("lastUpdatedAt", "completedAt", "startedAt", "queuedAt", "createdAt")
-"""The times of a job or an execution. A stamp's time is the first present; `timestamp` comes after `lastUpdatedAt`."""
+"""A stamp's time is the first present; `timestamp` comes after `lastUpdatedAt`."""
 
 _YEAR_2100_MILLISECONDS = 4_102_444_800_000
 _MILLISECONDS_FROM = 100_000_000_000  # 1e11 s is the year 5138; 1e11 ms is 1973
@@ -28,14 +27,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _TIME = "a time in epoch seconds or milliseconds, from 0 to the year 2100"
 _DECIMAL = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
-# Python accepts any separator of date and time, and 20201103 as a date: digits alone are seconds.
+# Python accepts any separator of date and time, and digits alone, which are seconds here.
 _ISO_8601 = re.compile(r"[0-9]{4}-?[0-9W][0-9-]{1,6}(?:[T ][0-9:.,]{2,20}(?:Z|[+-][0-9:]{2,8})?)?")
-# Without NUL, at which SQLite ends a text in JSON.
+# No NUL: SQLite ends a JSON text there.
 _ARN = re.compile(r"arn:[^:/\0]+:[^:/\0]+:[^:/\0]*:[^:/\0]*:(?P<type>[^:/\0]+)/(?P<name>[^\0]+)")
 _ARN_CHARACTERS = 2048
 
 Members = Mapping[str, object]
-"""The members of a JSON object."""
 
 ValueT = TypeVar("ValueT")
 
@@ -44,10 +42,10 @@ def parse_payload(payload: bytes) -> dict[str, object]:
     """Return the members of a payload.
 
     Raises:
-        MessageError: it is longer than 128 KiB, or not a JSON object in UTF-8.
+        MessageError: it has more than 128 KiB, or is not a JSON object.
     """
     if len(payload) > MAX_PAYLOAD_BYTES:
-        raise MessageError("payload", len(payload), f"a number of bytes up to {MAX_PAYLOAD_BYTES}")
+        raise MessageError("payload", len(payload), f"at most {MAX_PAYLOAD_BYTES} bytes")
     try:
         value = orjson.loads(payload)
     except orjson.JSONDecodeError as error:
@@ -66,7 +64,7 @@ def read_object(members: Members, name: str, path: str = "") -> dict[str, object
 
 
 def read_list(members: Members, name: str, path: str = "") -> Sequence[object]:
-    """Return a member that is a list; an absent one is empty."""
+    """Return a member that is a list; empty if absent."""
     value = members.get(name)
     if value is None:
         return ()
@@ -76,7 +74,7 @@ def read_list(members: Members, name: str, path: str = "") -> Sequence[object]:
 
 
 def read_text(members: Members, name: str, path: str = "", pattern: re.Pattern[str] | None = None) -> str | None:
-    """Return a member that is a string and matches `pattern` in full."""
+    """Return a string that matches `pattern` in full."""
     value = members.get(name)
     if value is None:
         return None
@@ -88,7 +86,7 @@ def read_text(members: Members, name: str, path: str = "", pattern: re.Pattern[s
 
 
 def read_bounded_text(members: Members, name: str, path: str, maximum: int) -> str | None:
-    """Return a member that is a text of at most `maximum` characters, without NUL, which PostgreSQL cannot store."""
+    """Return a text of at most `maximum` characters, without NUL."""
     value = members.get(name)
     if value is None:
         return None
@@ -98,20 +96,20 @@ def read_bounded_text(members: Members, name: str, path: str, maximum: int) -> s
 
 
 def is_bounded_text(value: object, maximum: int) -> bool:
-    """Return whether a value is a text that the index can keep."""
+    """Return whether a value is a text that can be stored: PostgreSQL refuses NUL."""
     return isinstance(value, str) and len(value) <= maximum and "\0" not in value
 
 
 def check_same(members: Members, name: str, expected: str, path: str, pattern: re.Pattern[str]) -> None:
-    """Check that a member, if present, says what the topic says: the topic wins."""
+    """Check that a member, if present, equals the topic's."""
     value = members.get(name)
     if value is not None and value != expected:
         read_text(members, name, path, pattern)
-        raise MessageError(path + name, value, f"{expected!r}, as the topic says")
+        raise MessageError(path + name, value, f"{expected!r} as in the topic")
 
 
 def read_flag(members: Members, name: str, path: str = "") -> bool | None:
-    """Return a member that is true or false."""
+    """Return a boolean."""
     value = members.get(name)
     if value is None or isinstance(value, bool):
         return value
@@ -119,7 +117,7 @@ def read_flag(members: Members, name: str, path: str = "") -> bool | None:
 
 
 def read_number(members: Members, name: str, path: str = "") -> int | None:
-    """Return a member that is an integer from 0 to 2^63-1."""
+    """Return an integer from 0 to 2^63-1."""
     value = members.get(name)
     if value is None:
         return None
@@ -129,7 +127,7 @@ def read_number(members: Members, name: str, path: str = "") -> int | None:
 
 
 def read_choice(members: Members, name: str, path: str, choices: Mapping[str, ValueT]) -> ValueT | None:
-    """Return the value that `choices` has for a member that is one of its keys."""
+    """Return the value in `choices` for a member."""
     value = members.get(name)
     if value is None:
         return None
@@ -141,17 +139,17 @@ def read_choice(members: Members, name: str, path: str, choices: Mapping[str, Va
 
 
 def read_time(members: Members, name: str, path: str = "") -> int | None:
-    """Return a member that is a time, in milliseconds since the epoch.
+    """Return a time in milliseconds since the epoch.
 
-    It is epoch seconds, or milliseconds from 1e11 on, as a number or as digits in quotes; or ISO 8601 text, which is
-    UTC without an offset.
+    Numbers and quoted digits are epoch seconds, or milliseconds from 1e11 on. Other text is ISO 8601, by default in
+    UTC.
     """
     value = members.get(name)
     return None if value is None else _milliseconds(value, path, name)
 
 
 def read_times(members: Members, path: str) -> dict[str, int]:
-    """Return those of TIMES that are present, in their order, as `read_time` does."""
+    """Return the TIMES that are present, in order."""
     times = {}
     for name in TIMES:
         value = members.get(name)
@@ -161,7 +159,7 @@ def read_times(members: Members, path: str) -> dict[str, int]:
 
 
 def read_arns(members: Members, name: str, path: str = "") -> dict[str, tuple[str, str]] | None:
-    """Return a member that is a list of ARNs, each with the type and the name of its resource."""
+    """Return ARNs with the type and name of their resources."""
     value = members.get(name)
     if value is None:
         return None
@@ -177,7 +175,7 @@ def read_arns(members: Members, name: str, path: str = "") -> dict[str, tuple[st
 
 
 def read_resource(members: Members, name: str, path: str = "") -> tuple[str, str] | None:
-    """Return the type and the name of the resource in a member that is an ARN."""
+    """Return the type and name of an ARN's resource."""
     value = members.get(name)
     if value is None:
         return None
@@ -188,7 +186,7 @@ def read_resource(members: Members, name: str, path: str = "") -> tuple[str, str
 
 
 def read_arn_name(members: Members, name: str, path: str, resource_type: str, pattern: re.Pattern[str]) -> str | None:
-    """Return the name in a member that is the ARN of a `resource_type`."""
+    """Return the name in the ARN of a `resource_type`."""
     resource = read_resource(members, name, path)
     if resource is None:
         return None
@@ -208,7 +206,6 @@ def _milliseconds(value: object, path: str, name: str) -> int:
 
 
 def _from_text(text: str) -> float:
-    """Return the milliseconds, or -1 if the text is not a time."""
     if _DECIMAL.fullmatch(text):
         number = float(text) if "." in text else int(text)
         return number if number >= _MILLISECONDS_FROM else number * 1000
@@ -225,8 +222,8 @@ def _parsed_arn(value: object) -> tuple[str, str] | None:
     return _parse_arn(value) if isinstance(value, str) and len(value) <= _ARN_CHARACTERS else None
 
 
-@lru_cache(maxsize=1024)  # a job's targets, and the things that are busy, come again and again
+@lru_cache(maxsize=1024)  # targets and busy things repeat
 def _parse_arn(arn: str) -> tuple[str, str] | None:
-    # A thing group's name may hold ":", so the resource is split at the first "/".
+    # A thing group's name may contain ":": split at the first "/".
     match = _ARN.fullmatch(arn)
     return None if match is None else (match["type"], match["name"])

@@ -1,13 +1,11 @@
-"""The MQTT topics of AWS IoT Jobs, parsed into what they mean.
+"""Parser of the MQTT topics of AWS IoT Jobs.
 
-AWS writes the namespace in two ways: behind `notify-namespace-` and `notify-next-namespace-`, and as a level of its
-own, `namespace-N`. A namespace may itself begin with `next-` or hold `namespace-`, so the longest prefix is tested
-first. Sources: the Jobs developer guide ("Jobs reserved topics"), the ListJobs reference (`namespaceId`), Greengrass
-nucleus `IotJobsClientWrapper.java`.
+AWS writes the namespace after `notify-namespace-` and `notify-next-namespace-`, or as a level `namespace-N`. A
+namespace may itself start with `next-`, so the longest prefix is tested first. Sources: the Jobs developer guide ("Jobs
+reserved topics"), the ListJobs reference (`namespaceId`), Greengrass nucleus `IotJobsClientWrapper.java`.
 
-A topic filter that no understood topic matches would index nothing, silently. The parser itself decides this: the
-wildcards of the filter are filled from an example of each form, and the result is parsed. Not chosen: a second
-description of the forms, which would have to be kept equal.
+A topic filter that matches no known topic would silently index nothing. The check fills the filter's wildcards from an
+example of each form. Not chosen: a second description of the forms, which could differ.
 """
 
 import re
@@ -30,9 +28,9 @@ _NOTIFY_NAMESPACE = "notify-namespace-"
 _NAMESPACE = "namespace-"
 _CURRENT_JOB = "$next"
 _FILTER_BYTES = 65_535
-_CACHED_CHARACTERS = 512  # longer than any that is understood, so the cache is bounded in bytes
+_CACHED_CHARACTERS = 512  # longer than any known topic; it bounds the cache in bytes
 
-# CANCELLATION_IN_PROGRESS is not a status of ListJobs: it reads as CANCELED.
+# CANCELLATION_IN_PROGRESS is not a status of ListJobs: it counts as CANCELED.
 JOB_OPERATIONS: dict[str, JobStatus | Literal["deleted"]] = {
     "completed": JobStatus.COMPLETED,
     "canceled": JobStatus.CANCELED,
@@ -65,7 +63,7 @@ _EXAMPLES = (
 
 
 class JobNotification(NamedTuple):
-    """`$aws/things/T/jobs/J/notify-namespace-N`: job J of namespace N, announced to thing T."""
+    """`$aws/things/T/jobs/J/notify-namespace-N`: job J of namespace N for thing T."""
 
     thing_name: str
     job_id: str
@@ -80,7 +78,7 @@ class PendingNotification(NamedTuple):
 
 
 class PendingAnswer(NamedTuple):
-    """`…/jobs/get/accepted`: the pending executions of thing T without a namespace, at its own request."""
+    """`…/jobs/get/accepted`: the pending executions of thing T in no namespace."""
 
     thing_name: str
 
@@ -93,18 +91,18 @@ class NextNotification(NamedTuple):
 
 
 class ExecutionAnswer(NamedTuple):
-    """An answer to `get`, `start-next` or `update`: the state of an execution of thing T.
+    """An answer to `get`, `start-next` or `update`: an execution of thing T.
 
-    `job_id` is None if the topic leaves the job to the payload.
+    `job_id` is None if only the payload names the job.
     """
 
     thing_name: str
     job_id: str | None
     namespace_id: str | None
     member: Literal["execution", "executionState"]
-    """The payload's member that holds the execution."""
+    """The payload's member that contains the execution."""
     is_rejection: bool = False
-    """Whether a rejected `update` shows the state that the execution has had since some earlier time."""
+    """Whether a rejected `update` shows a state that was reached at an unknown earlier time."""
 
 
 class JobEvent(NamedTuple):
@@ -140,12 +138,12 @@ Topic = (
 
 
 def parse_topic(topic: str, topic_prefix: str = "") -> Topic | None:
-    """Return what `topic` means after `topic_prefix`, or None if it is not one of the topics that mean something.
+    """Return the meaning of `topic` after `topic_prefix`; None if it has none.
 
-    One empty trailing level is dropped: the API reference writes the topic with a trailing slash.
+    One empty trailing level is dropped, as in the API reference.
 
     Raises:
-        MessageError: the topic has a form that means something, with a name outside AWS's pattern.
+        MessageError: a name in the topic violates AWS's pattern.
     """
     if topic_prefix:
         if not topic.startswith(topic_prefix):
@@ -169,7 +167,7 @@ def _parse(topic: str) -> Topic | None:
             return None
 
 
-# Things are notified on the same topics again and again.
+# Notifications repeat their topics.
 _parse_cached = lru_cache(maxsize=4096)(_parse)
 
 
@@ -239,10 +237,9 @@ def _name(kind: str, text: str, pattern: re.Pattern[str]) -> str:
 
 
 def filter_problem(topic_filter: str, topic_prefix: str = "") -> str | None:
-    """Return why a topic filter is not valid, or would receive nothing of AWS IoT Jobs; None if it is right.
+    """Return why a filter after `topic_prefix` is invalid or matches no AWS IoT Jobs topic, if so.
 
-    The filter is subscribed behind `topic_prefix`. The rules are MQTT's (4.7.1 and 4.7.2, the same numbers in 3.1.1
-    and 5).
+    The rules are MQTT's (4.7.1 and 4.7.2 in 3.1.1 and 5).
     """
     subscribed = topic_prefix + topic_filter
     levels = subscribed.split("/")
@@ -251,11 +248,11 @@ def filter_problem(topic_filter: str, topic_prefix: str = "") -> str | None:
     if len(subscribed.encode()) > _FILTER_BYTES:
         return f"is longer than {_FILTER_BYTES} bytes"
     if levels[0] == "$share":
-        return "a shared subscription gives each of its subscribers a part of the messages, and an index needs all"
+        return "a shared subscription delivers only part of the messages to each subscriber, but the index needs all"
     if any("+" in level and level != "+" for level in levels):
-        return "a '+' fills a whole level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
+        return "a '+' must fill its level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
     if any("#" in level for level in levels[:-1]) or ("#" in levels[-1] and levels[-1] != "#"):
-        return "a '#' fills the last level (MQTT-4.7.1-2)"
+        return "a '#' must be the last level (MQTT-4.7.1-2)"
     if levels[0] in {"+", "#"}:
         return "a filter that starts with a wildcard never matches a topic that starts with '$' (MQTT-4.7.2-1)"
     if not any(_is_understood(topic_filter.split("/"), example.split("/")) for example in _EXAMPLES):
@@ -264,7 +261,6 @@ def filter_problem(topic_filter: str, topic_prefix: str = "") -> str | None:
 
 
 def _is_understood(topic_filter: Sequence[str], example: Sequence[str]) -> bool:
-    """Return whether the filter matches an understood topic that differs from `example` only where it says so."""
     if topic_filter[-1] == "#":  # it matches its parent level, too
         topic_filter = [*topic_filter[:-1], *example[len(topic_filter) - 1 :]]
     if len(topic_filter) == len(example) + 1 and topic_filter[-1] in {"", "+"}:  # an empty trailing level

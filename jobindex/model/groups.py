@@ -1,11 +1,8 @@
-"""How jobs are found by their thing groups.
+"""Thing groups of a job, and the keys by which ListJobs finds it.
 
-A thing group is known by name, by id, or by both; a message that gives both ties them for good, and a job reported
-with one is found by the other. A job has the names of the groups among its `targets`, or the one reported alone, and
-the id reported. Ties are followed when a list is asked for, so a tie changes no job.
-
-ListJobs can ask for a name and an id together, so each job also has a key for each pair of its groups; a job of many
-groups has the keys `many:NAME` in place of pairs of names, which would be more rows than the rest of the index.
+A message that names a thing group by name and id ties them permanently: either then finds the job. ListJobs follows the
+ties, so a new tie changes no job. It can filter by both, so each pair of a job's groups has a key; a job of many groups
+has `many:NAME` keys instead, as pairs of names would need more rows than the rest of the index.
 """
 
 import json
@@ -14,33 +11,41 @@ from functools import lru_cache
 from itertools import combinations
 
 _PAIRS_MAXIMUM = 8
-"""Groups of a job of which each pair has a key."""
+"""The most groups of a job with keys for pairs of names."""
+_CACHED_CHARACTERS = 4096
+"""Longer `targets` are not cached; a job may have 200,000 characters of them."""
 _THING_GROUP = ":thinggroup/"
 
 
-@lru_cache(maxsize=4096)  # the jobs of a deployment, and of a fleet, have few groups
 def known_groups(targets: str | None, name: str | None, group_id: str | None) -> Sequence[str]:
-    """Return the groups that a job was reported with: `name:NAME` in their order, then `id:ID`."""
-    names = () if targets is None else group_names(targets)
+    """Return a job's reported groups: sorted `name:NAME`, then `id:ID`."""
+    is_short = targets is None or len(targets) <= _CACHED_CHARACTERS
+    return (_known_cached if is_short else _known)(targets, name, group_id)
+
+
+def _known(targets: str | None, name: str | None, group_id: str | None) -> Sequence[str]:
+    names: Sequence[str] = () if targets is None else group_names(targets)
     if name is not None:
         names = sorted({*names, name})
     groups = tuple(f"name:{name}" for name in names)
     return groups if group_id is None else (*groups, f"id:{group_id}")
 
 
-@lru_cache(maxsize=1024)
+_known_cached = lru_cache(maxsize=4096)(_known)  # the jobs of a fleet have few groups
+
+
 def group_names(targets: str) -> Sequence[str]:
-    """Return the names of the thing groups among `targets`, a JSON array of ARNs."""
+    """Return the names of the thing groups in `targets`, a JSON array of ARNs."""
     return sorted({arn.partition(_THING_GROUP)[2] for arn in json.loads(targets) if _THING_GROUP in arn})
 
 
 def only_group_name(groups: Sequence[str]) -> str | None:
-    """Return the name whose tied id is the job's `thingGroupId`: its only one, if no id was reported."""
+    """Return the only group name if no id was reported: its tied id is the `thingGroupId`."""
     return groups[0].removeprefix("name:") if len(groups) == 1 and groups[0].startswith("name:") else None
 
 
 def group_keys(groups: Sequence[str]) -> Iterator[str]:
-    """Yield the keys by which a job with these groups is found: each group, and each pair."""
+    """Yield the keys of a job of these groups."""
     yield from groups
     names = [group.removeprefix("name:") for group in groups if group.startswith("name:")]
     for id_ in (group.removeprefix("id:") for group in groups if group.startswith("id:")):

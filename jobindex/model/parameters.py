@@ -1,7 +1,7 @@
-"""Parameters of HTTP operations: their constraints, told once, and what is wrong with a request in AWS's words.
+"""Parameters of HTTP operations: their constraints, and validation errors in AWS's words.
 
-A constraint both checks a value and is told as a JSON Schema, so that what an operation takes and what /openapi.json
-says of it cannot differ. AWS's names, limits and patterns are those of its service model.
+A constraint both validates a value and renders its JSON Schema, so that an operation and /openapi.json agree. Names,
+limits and patterns are AWS's.
 """
 
 import re
@@ -22,14 +22,14 @@ Schema = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integer:
-    """A whole number."""
+    """An integer parameter."""
 
     least: int
     greatest: int
     default: int | None = None
 
     def problems(self, value: str) -> Iterator[str]:
-        """Yield each constraint that a value does not satisfy."""
+        """Yield the violated constraints."""
         if _INTEGER.fullmatch(value) is None:
             yield "Member must be an integer"
         elif int(value) > self.greatest:
@@ -38,14 +38,14 @@ class Integer:
             yield f"Member must have value greater than or equal to {self.least}"
 
     def schema(self) -> Schema:
-        """Return the constraint as a JSON Schema."""
+        """Return the JSON Schema."""
         schema: Schema = {"type": "integer", "minimum": self.least, "maximum": self.greatest}
         return schema if self.default is None else {**schema, "default": self.default}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A text of some length, that matches a pattern in full."""
+    """A text of bounded length that matches a pattern."""
 
     pattern: str | None = None
     least_length: int = 0
@@ -53,7 +53,7 @@ class Text:
     is_required: bool = False
 
     def problems(self, value: str) -> Iterator[str]:
-        """Yield each constraint that a value does not satisfy."""
+        """Yield the violated constraints."""
         if len(value) < self.least_length:
             yield f"Member must have length greater than or equal to {self.least_length}"
         elif self.greatest_length is not None and len(value) > self.greatest_length:
@@ -62,7 +62,7 @@ class Text:
             yield f"Member must satisfy regular expression pattern: {self.pattern}"
 
     def schema(self) -> Schema:
-        """Return the constraint as a JSON Schema."""
+        """Return the JSON Schema."""
         return {
             "type": "string",
             **({"pattern": f"^{self.pattern}$"} if self.pattern is not None else {}),
@@ -78,18 +78,18 @@ class Choice:
     values: Iterable[str]
 
     def problems(self, value: str) -> Iterator[str]:
-        """Yield each constraint that a value does not satisfy."""
+        """Yield the violated constraints."""
         if value not in tuple(self.values):
             yield f"Member must satisfy enum value set: [{', '.join(self.values)}]"
 
     def schema(self) -> Schema:
-        """Return the constraint as a JSON Schema."""
+        """Return the JSON Schema."""
         return {"type": "string", "enum": [str(value) for value in self.values]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Several:
-    """Whole numbers in one parameter that is given more than once."""
+    """Integers in a repeated parameter."""
 
     of: Integer
     least: int
@@ -97,11 +97,11 @@ class Several:
 
     @property
     def times(self) -> str:
-        """What is wrong with a parameter that is not given so often."""
+        """The problem of too few or too many values."""
         return f"Member must be given 1 to {self.greatest} times"
 
     def schema(self) -> Schema:
-        """Return the constraint as a JSON Schema."""
+        """Return the JSON Schema."""
         return {"type": "array", "items": self.of.schema(), "minItems": 1, "maxItems": self.greatest}
 
 
@@ -117,39 +117,39 @@ PAGE_SIZE = Integer(least=1, greatest=MAX_RESULTS, default=MAX_RESULTS)
 
 
 class Values:
-    """What was given for parameters, all of it within their constraints, and the defaults of the others."""
+    """Validated parameters, with defaults."""
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
 
     def text(self, name: str) -> str:
-        """Return a text; the empty one where it was left out."""
+        """Return a text; empty if absent."""
         return self.optional(name) or ""
 
     def optional(self, name: str) -> str | None:
-        """Return a text, or None where it was left out."""
+        """Return a text; None if absent."""
         return self._values[name][0] if name in self._values else None
 
     def choice(self, name: str, kind: type[EnumT]) -> EnumT | None:
-        """Return a member of an enum, or None where it was left out."""
+        """Return an enum's member; None if absent."""
         return kind(self._values[name][0]) if name in self._values else None
 
     def integer(self, name: str) -> int:
-        """Return a number that was given or has a default."""
+        """Return an integer, or its default."""
         return int(self._values[name][0])
 
     def integers(self, name: str) -> list[int]:
-        """Return all numbers that were given in a parameter."""
+        """Return the integers of a repeated parameter."""
         return [int(value) for value in self._values.get(name, ())]
 
 
 def parse_parameters(
     constraints: Constraints, parameters: Iterable[tuple[str, str]], *, refuses_unknown: bool = False
 ) -> Values:
-    """Return the values of parameters; unknown ones are ignored unless `refuses_unknown` is true.
+    """Return the values of parameters; unknown ones are ignored unless `refuses_unknown`.
 
     Raises:
-        InvalidRequestException: parameters outside their constraints, all of them in one message.
+        InvalidRequestException: parameters violate their constraints; it names all of them.
     """
     given: dict[str, list[str]] = {}
     problems: list[str] = []
@@ -170,12 +170,12 @@ def parse_parameters(
 
 
 def problem(name: str, value: object, constraint: str) -> str:
-    """Return in AWS's words that a parameter does not satisfy a constraint."""
+    """Return AWS's message for a violated constraint."""
     return f"Value '{value}' at '{name}' failed to satisfy constraint: {constraint}"
 
 
 def invalid(*problems: str) -> InvalidRequestException:
-    """Return the error that tells all that is wrong with a request."""
+    """Return the error with all problems."""
     count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
     return InvalidRequestException(f"{count}: {'; '.join(problems)}")
 
@@ -184,11 +184,11 @@ def _problems(name: str, constraint: Constraint, values: Sequence[str]) -> Itera
     if isinstance(constraint, Several):
         if not constraint.least <= len(values) <= constraint.greatest:
             yield problem(name, len(values), constraint.times)
-        yield from (problem(name, value, told) for value in values for told in constraint.of.problems(value))
+        yield from (problem(name, value, violated) for value in values for violated in constraint.of.problems(value))
     elif not values and isinstance(constraint, Text) and constraint.is_required:
         yield f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
     elif values:
-        yield from (problem(name, values[-1], told) for told in constraint.problems(values[-1]))
+        yield from (problem(name, values[-1], violated) for violated in constraint.problems(values[-1]))
 
 
 def _defaults(constraints: Constraints) -> dict[str, list[str]]:

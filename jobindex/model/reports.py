@@ -1,45 +1,42 @@
-"""Reports: what one message says of a job, an execution, a thing's pending list or a thing group.
+"""Reports: the facts in one message about a job, an execution, a pending list or a thing group.
 
-Reports are merged, never replayed: the index is a function of the set of reports received, so each carries the time
-of its message, and none depends on the one before it. Times are integers: a job's in milliseconds since the epoch,
-an execution's in milliseconds, too, where it shows them, and in seconds where it compares them, as AWS's lists know
-nothing finer. A report is sparse: it has no member for what its message leaves out.
-
-Not chosen: frozen dataclasses (one takes seven times as long to make as a tuple), and datetimes (made twice for each
-time: to parse it and to store it).
+None depends on an earlier message. Times are milliseconds since the epoch, but executions compare by the second, as in
+AWS's lists. Not chosen: frozen dataclasses (seven times as slow to construct as tuples), and datetimes (each time would
+be converted twice).
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
+from jobindex.errors import DataRefusedError
 from jobindex.model.jobs import JobExecutionStatus, JobStatus
 
 UNTIMED = -1
-"""The time of a message without any: less than every other."""
+"""The time of a message without one: less than every other."""
 
 MemberValue = str | int
-"""A member's value: text, JSON as text, a number, milliseconds, or 0 and 1."""
+"""A text, JSON as text, a number, milliseconds, or a flag as 0 or 1."""
 
 
 class JobReport(NamedTuple):
-    """What a message reports of a job; a report of an execution comes with one, as its job exists."""
+    """A report of a job; each ExecutionReport comes with one, as its job must exist."""
 
     job_id: str
     time: int = UNTIMED
     """The time of its stamp in milliseconds: the first present of `lastUpdatedAt`, `timestamp`, `completedAt`,
     `startedAt`, `queuedAt` and `createdAt`."""
     members: Mapping[str, MemberValue] = {}
-    """The values reported, by the name of their register (`job.REGISTERS`)."""
+    """By register (`job.REGISTERS`)."""
     earliest_at: int = UNTIMED
     """The least of the stamp's time and the times reported of the job or its execution, without `timestamp`."""
     latest_at: int = UNTIMED
     """The greatest of them."""
     published_at: int = UNTIMED
-    """The second at which a job event was published; UNTIMED for every other message."""
+    """The second at which a job event was published; UNTIMED for other messages."""
 
     @property
     def status(self) -> JobStatus | None:
-        """The status reported, or None."""
+        """The status reported."""
         status = self.members.get("status")
         return None if status is None else JobStatus(str(status))
 
@@ -49,20 +46,19 @@ class JobDeletion(NamedTuple):
 
     job_id: str
     time: int = UNTIMED
-    """The greatest time inside in milliseconds: of `createdAt`, `completedAt` and `lastUpdatedAt`; `timestamp` only
-    without them."""
+    """Milliseconds: the greatest of `createdAt`, `completedAt` and `lastUpdatedAt`; without them `timestamp`."""
     published_at: int = UNTIMED
     """The second of its publication: of the greatest of all its times."""
 
 
 class ExecutionReport(NamedTuple):
-    """What a message reports of the execution of a job on a thing."""
+    """A report of an execution."""
 
     job_id: str
     thing_name: str
     status: JobExecutionStatus
     time: int = UNTIMED
-    """The time of its stamp in milliseconds; UNTIMED if its state was reached at some time before `heard_at`."""
+    """The time of its stamp in milliseconds; UNTIMED if the state is older than `heard_at` by an unknown time."""
     heard_at: int = UNTIMED
     """The second of the message's `timestamp`, else of its stamp."""
     execution_number: int | None = None
@@ -70,16 +66,16 @@ class ExecutionReport(NamedTuple):
     queued_at: int | None = None
     started_at: int | None = None
     status_details: str | None = None
-    """A JSON object of texts with sorted keys; None if there are none."""
+    """A JSON object of texts with sorted keys."""
     thing_arn: str | None = None
     is_event: bool = False
-    """Whether an execution event reports it: events are published late."""
+    """Whether an execution event reports it: AWS publishes events late."""
     is_details_cut: bool = False
-    """Whether `status_details` lacks members that were too long to keep."""
+    """Whether `status_details` lacks members that were too long to store."""
 
 
 class ListEntry(NamedTuple):
-    """An entry of a pending list, as far as it identifies an attempt."""
+    """The members of an entry that identify an attempt."""
 
     job_id: str
     queued_second: int
@@ -89,10 +85,7 @@ class ListEntry(NamedTuple):
 
 
 class PendingListReport(NamedTuple):
-    """The pending executions of a thing, in a namespace or in none, as listed at a second.
-
-    The entries are reports of their own, too; here they say what the list leaves out.
-    """
+    """The pending executions of a thing in a namespace or none; entries have reports of their own, too."""
 
     thing_name: str
     namespace_id: str | None
@@ -101,12 +94,12 @@ class PendingListReport(NamedTuple):
     entries: frozenset[ListEntry] = frozenset()
     """Empty for a cut list."""
     last_entry: tuple[bool, int] | None = None
-    """Of a list that may be cut: whether its last entry is QUEUED, and the second of its `queuedAt`. None for a
+    """For a list that may be cut: whether its last entry is QUEUED, and the second of its `queuedAt`. None for a
     complete list."""
 
 
 class ThingGroupReport(NamedTuple):
-    """A message named a thing group: by name, by id, or by both, which ties them for good."""
+    """The name of a thing group, its id, or both, which ties them permanently."""
 
     thing_group_name: str | None = None
     thing_group_id: str | None = None
@@ -117,16 +110,50 @@ NO_NUMBER = -1
 
 Report = JobReport | JobDeletion | ExecutionReport | PendingListReport | ThingGroupReport
 
+_KINDS = (JobReport, JobDeletion, ExecutionReport, PendingListReport, ThingGroupReport)
+_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
+
+
+class Reports(list[Report]):
+    """Reports that pickle as plain tuples, in a fifth of the time."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reports, ([(_NUMBERS[type(report)], tuple(report)) for report in self],)
+
+
+def _reports(pickled: Iterable[tuple[int, Iterable[Any]]]) -> Reports:
+    return Reports(_KINDS[number]._make(members) for number, members in pickled)
+
 
 class RejectedMessage(NamedTuple):
-    """A message that could not be understood, kept whole, with the reason."""
+    """A rejected message, stored whole."""
 
     topic: str
     payload: bytes
     reason: str
     due_at: int | None = None
-    """When it can be applied, in milliseconds: its times are too far ahead until then. None if never."""
+    """The time in milliseconds from which it can be applied, because its times are no longer too far ahead. None if
+    never."""
 
 
-Told = tuple[Report, ...] | RejectedMessage
+def refused(topic: str, payload: bytes, error: DataRefusedError) -> RejectedMessage:
+    """Return the rejected message for data that the database refuses."""
+    return RejectedMessage(topic, payload, f"the database refuses it: {error}")
+
+
+Parsed = tuple[Report, ...] | RejectedMessage
 """The reports of a message, or the rejected message."""
+
+
+def latest_time(parsed: Parsed) -> int:
+    """Return the greatest time in a message's reports, in milliseconds; UNTIMED if there is none."""
+    latest = UNTIMED
+    if type(parsed) is not RejectedMessage:
+        for report in parsed:
+            if type(report) is JobReport:
+                latest = max(latest, report.latest_at)
+            elif type(report) is PendingListReport:
+                latest = max(latest, report.listed_at * 1000)
+            elif type(report) is JobDeletion:
+                latest = max(latest, report.published_at * 1000)
+    return latest

@@ -1,4 +1,4 @@
-"""What a store of the index promises, whatever engine it stands on."""
+"""Contract of a store of the index, for every engine."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,34 +7,36 @@ from typing import Protocol
 
 from jobindex.model.jobs import from_milliseconds
 from jobindex.model.reader import Reader
-from jobindex.model.reports import RejectedMessage, Report, Told
+from jobindex.model.reports import Parsed, RejectedMessage, Report
+from jobindex.model.views import NamespaceCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedLimits:
-    """How much is kept of the messages that could not be understood."""
+    """Limits of the stored rejected messages."""
 
     max_messages: int = 10_000
     max_bytes: int = 64 * 1024 * 1024
-    """The sum of their topics and payloads."""
+    """The sum of topics and payloads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedSummary:
-    """A rejected message in a list, without its payload."""
+    """A rejected message without its payload."""
 
     id: int
     rejected_at: datetime
     topic: str
+    """The first 1,024 characters."""
     reason: str
     payload_bytes: int
     due_at: datetime | None = None
-    """When it will be applied by itself: its times are too far ahead until then. None if it will not be."""
+    """The time at which the service applies it, because its times are no longer too far ahead. None if never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptMessage:
-    """A rejected message as it was kept."""
+class StoredMessage:
+    """A stored rejected message."""
 
     id: int
     rejected_at: datetime
@@ -48,12 +50,12 @@ class KeptMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What is known of the session that the broker keeps for us."""
+    """The stored session with the broker."""
 
     topic_filters: frozenset[str] = frozenset()
-    """The topic filters that it may still hold."""
+    """Those that it may still have."""
     complete_since: datetime | None = None
-    """Since when it has missed nothing; None where it has lost something and is not whole again yet."""
+    """The time since which it has missed nothing. None if it lost messages and is not complete again yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,189 +63,227 @@ class Lease:
     """The right to ingest, which one replica has at a time."""
 
     holder: str
-    """The replica that has it, or had it last; "" where it was given back, or none ever had it."""
+    """The replica that has it, or had it last; "" if it was released, or never taken."""
     is_mine: bool
-    """Whether this process has it, as far as nobody has taken it since."""
+    """Whether this process has it, unless another has taken it meanwhile."""
     seconds_left: float
-    """How long nobody else may take it, by the database's clock; less than 0 once anyone may."""
-    told: str
-    """What the holder last told the others of itself, as `take_lease` was given it; "{}" at first."""
+    """Until other replicas may take it, by the database's clock; negative once they may."""
+    status: str
+    """The holder's ingestion status, as passed to `take_lease`; "{}" at first."""
 
     @property
     def is_over(self) -> bool:
-        """Whether anyone may take it."""
+        """Whether any replica may take it."""
         return self.seconds_left <= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What reads otherwise than before; None where there is too much of it to name, or it is not known."""
+    """The jobs, namespaces and things that changed; None if they are too many, or unknown."""
 
     job_ids: frozenset[str] | None
-    """Jobs that do themselves, or an execution of which does."""
+    """Jobs that changed, or that have an execution that changed."""
     namespace_ids: frozenset[str] | None
-    """Where all that reads otherwise is, and where it was, however much it is; None where it is not known."""
+    """The namespaces of all changes, before and after them, however many."""
     thing_names: frozenset[str] | None
-    """Things on which an execution does."""
+    """Things that have an execution that changed."""
+
+    def joined(self, other: "Changed") -> "Changed":
+        """Return the changes of both."""
+        return Changed(
+            job_ids=_union(self.job_ids, other.job_ids),
+            namespace_ids=_union(self.namespace_ids, other.namespace_ids),
+            thing_names=_union(self.thing_names, other.thing_names),
+        )
+
+
+def _union(names: frozenset[str] | None, others: frozenset[str] | None) -> frozenset[str] | None:
+    return None if names is None or others is None else names | others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What became of a batch."""
+    """The result of a batch."""
 
     discarded: int
-    """How many rejected messages, the oldest, had to go to keep the others within their limits."""
+    """The number of rejected messages, the oldest, that were deleted to keep the others within their limits."""
     changed: Changed
+    deferred: frozenset[str] = frozenset()
+    """The kinds of deferred work that the batch left to `settle`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The result of a step of deferred work."""
+
+    changed: Changed
+    left: frozenset[str]
+    """The kinds of work that are left: `job`, `thing` or `inferred` (completions)."""
+    set_aside: Sequence[str]
+    """Work that the database refuses, at most ten pieces, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What became of rejected messages that were parsed again."""
+    """The result of parsing rejected messages again."""
 
     applied: tuple[int, ...]
-    """The ids of those that are understood now; they are kept no longer."""
+    """The ids of the messages that are valid now: they were applied and deleted."""
     rejected: Mapping[int, str]
-    """Why the others are still rejected, by their ids."""
+    """The reasons for the others, by id."""
     missing: tuple[int, ...]
-    """The ids under which none is kept."""
+    """The ids without a message."""
     changed: Changed
+
+    def joined(self, other: "Retried") -> "Retried":
+        """Return the results of both."""
+        return Retried(
+            applied=self.applied + other.applied,
+            rejected={**self.rejected, **other.rejected},
+            missing=self.missing + other.missing,
+            changed=self.changed.joined(other.changed),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
-    """What a step of retention has forgotten."""
+class RetentionStep:
+    """The result of a step of retention."""
 
     jobs: int
-    """How many jobs, those that were deleted before among them."""
+    """The number of expired jobs, including those that a message had deleted before."""
     changed: Changed
 
 
 NAMED_MAXIMUM = 100
-"""Jobs, or executions, that are named as changed; of more it is said that there are many."""
+"""The greatest number of changed jobs, or executions, that are listed."""
 
 
 class Store(Reader, Protocol):
     """An index of jobs that outlives the process.
 
-    The index is a function of the set of reports applied: any order, any repetition, any cut into batches
-    gives the same answers (where no message of a job bears a time, its arrival shows).
+    The index is a function of the set of reports: any order, repetition or split into batches gives the same answers.
+    (Arrival shows only if no message of a job has a time.)
 
-    Where several processes share it, all of them answer, and the one that has its lease ingests: to `apply`,
-    `remember_session` and `retain` it is refused what it began after another had taken the lease. Nothing else rests
-    on the lease: what two have ingested is merged like what one has. To retry and purge rejected messages it is not
-    needed.
+    All processes that share it answer; the holder of the lease ingests. Correctness does not depend on the lease:
+    reports from two processes merge like those from one.
 
-    Every coroutine raises DatabaseUnavailableError if the index cannot be read, or written, just now.
+    Every coroutine raises DatabaseUnavailableError if the index cannot be read or written; the caller may retry it.
+    `apply`, `settle`, `retry_set_aside`, `retain` and `remember_session` raise LeaseLostError if another process has
+    the lease.
     """
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may write it, too; else its one process always has the lease."""
+        """Whether other processes may write it; otherwise this process always has the lease."""
 
-    async def take_lease(self, told: str, *, seconds: float) -> bool:
-        """Take the right to ingest, or keep it, for so many seconds from now; False where another has it.
+    async def take_lease(self, status: str, *, seconds: float) -> bool:
+        """Take or renew the lease by the database's clock; False if another process has it.
 
-        The seconds are those of the database's clock. It never waits for who has it, nor for what is being written;
-        where that stands in its way, it is False. `told` is for the others, see Lease.
+        Also False, without waiting, if a write in progress blocks it.
 
         Raises:
-            DatabaseUnavailableError: it cannot be written just now; whether the lease is taken is not known.
+            DatabaseUnavailableError: it is unknown whether the lease was taken.
         """
 
     async def release_lease(self) -> None:
-        """Give the right to ingest back, so that another can take it at once; nothing where it is another's."""
+        """Release the lease, if this process has it, so that another can take it at once."""
 
     async def lease(self) -> Lease:
-        """Return who has the right to ingest."""
+        """Return the lease."""
 
     async def changed_by_others(self) -> Sequence[Changed]:
-        """Return what other processes have changed since this was last asked, or since the start, in its order.
+        """Return changes by other processes since the last call, or since the start, in order.
 
-        Where it is too much to name, one Changed of None stands for all.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read just now; what has changed is told the next time.
+        Too many are one Changed of None. If this raises, the next call returns them.
         """
 
     async def apply(self, reports: Sequence[Report], rejected: Sequence[RejectedMessage], *, now: datetime) -> Applied:
-        """Merge reports into the index and keep rejected messages, in one durable transaction.
+        """Merge reports and store rejected messages, in one transaction; `now` is the time of arrival.
 
-        When this returns, everything given survives a loss of power; when it raises, nothing was applied.
-        Applying anything again changes nothing. `now` is the time of arrival.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
-            LeaseLostError: another process has the lease.
+        If this returns, everything survives a loss of power; if it raises, nothing was applied. Applying anything again
+        changes nothing.
         """
 
+    async def settle(self, *, now: datetime) -> Settled | None:
+        """Do a step of deferred work, in one short transaction; None if none is left.
+
+        Until the last step, rows that a message changes in addition to its own show their former state whole. A step
+        that the database refuses is set aside.
+        """
+
+    async def retry_set_aside(self) -> None:
+        """Let `settle` retry work that was set aside."""
+
     def visible_to(self, namespace_ids: frozenset[str]) -> Reader:
-        """Return a reader that answers as if nothing had ever been told of jobs outside these namespaces.
+        """Return a reader that answers as if no message had ever reported jobs outside these namespaces.
 
-        Jobs without a namespace are outside, too. Its `version` is this store's. To it
+        Jobs without a namespace are outside, too. Its `version` is this store's. To this reader
 
-        - a thing group is known when a listed job of these namespaces was told with it, by its name or by its id
-          (whoever tied the two); else it is one that no message ever named;
-        - a thing is known by the executions of such jobs, and by the complete pending lists of these namespaces: what
-          is counted of it, and when it was last heard of, comes from these alone;
-        - a job came to be when it came to these namespaces, and was deleted when it left them;
-        - a page is short only where it is the last one, and no position names what is outside.
+        - a thing group exists if a listed job of these namespaces was reported with its name or id (any message may tie
+          them);
+        - things, their counts and last messages come only from executions of such jobs and complete lists of these
+          namespaces;
+        - a job was created when it entered these namespaces, and deleted when it left them;
+        - only the last page is short, and no position names anything outside.
+        """
+
+    async def namespace_counts(self, *, maximum: int) -> NamespaceCounts:
+        """Count jobs and executions: separately in the `maximum` namespaces with the most jobs.
+
+        The others are counted together. Among equal counts the least names win; a name of more than 128 characters is
+        never counted separately. The cost grows with the namespaces, not with the jobs.
         """
 
     @property
     def rewrites(self) -> int:
-        """How often jobs or rejected messages were changed otherwise than by `apply`."""
+        """Counts changes of jobs or rejected messages by anything but `apply`."""
 
     async def check(self) -> None:
-        """Return when the index can be read, without waiting for the questions under way."""
+        """Check that the index can be read, without waiting for queries in progress."""
 
-    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[Forgotten]:
-        """Forget jobs that ended, and deletions, last told of longer than `age` before `now`, with their executions.
+    def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[RetentionStep]:
+        """Delete ended jobs, and deletions, last stamped more than `age` before `now`, with their executions.
 
-        Each step is one short transaction that yields what it forgot. From the first step on, what
-        is stamped before then makes no job that the index does not know, whatever else is applied or retained.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be read or written just now; what was yielded stays.
-            LeaseLostError: another process has the lease; what was yielded stays.
+        Each step is one short transaction; results yielded before an error remain. From the first step on, a message
+        stamped before that time never creates a job.
         """
 
+    async def is_empty(self) -> bool:
+        """Return whether no message, not even a rejected one, has left anything."""
+
     async def session(self) -> Session:
-        """Return what was last remembered of the broker's session; an empty one at first."""
+        """Return the stored session, at first empty."""
 
     async def remember_session(self, session: Session) -> None:
-        """Keep what is known of the broker's session from now on, in place of what was.
+        """Replace the stored session."""
 
-        Raises:
-            LeaseLostError: another process has the lease.
+    async def newest_arrival(self) -> datetime | None:
+        """Return the newest arrival of a message that changed a job or was rejected.
+
+        It reads the activity of each namespace.
         """
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
-        """Return at most `limit` of the rejected messages whose ids are greater than `after`, in their order.
+        """Return rejected messages with ids greater than `after`, in order."""
 
-        Ids grow in the order in which messages were rejected.
-        """
-
-    async def rejected_message(self, id_: int) -> KeptMessage:
+    async def rejected_message(self, id_: int) -> StoredMessage:
         """Return a rejected message.
 
         Raises:
-            ResourceNotFoundException: none is kept under this id.
+            ResourceNotFoundException: no message has this id.
         """
 
     async def retry_rejected(
-        self, ids: Collection[int], parse: Callable[[str, bytes], Told], *, now: datetime
+        self, ids: Collection[int], parse: Callable[[str, bytes], Parsed], *, now: datetime
     ) -> Retried:
-        """Parse rejected messages again and apply those that are understood now, as if they arrived now.
+        """Parse rejected messages again and apply those that are valid now, as if they arrived now.
 
-        In one durable transaction what they tell is merged, they are kept no longer, and those that `parse`
-        still rejects, which it tells by a MessageError, get their new reasons. When it raises, nothing changed.
-
-        Raises:
-            DatabaseUnavailableError: it cannot be written just now; the same call may be tried again.
+        One durable transaction merges reports, deletes their messages and updates other reasons; large messages take
+        several. If this raises, earlier transactions remain. It needs no lease.
         """
 
     async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
-        """Return the ids of rejected messages whose times were too far ahead and no longer are, at most `limit`."""
+        """Return the ids of rejected messages whose times are no longer too far ahead."""
 
     async def purge_rejected(self, ids: Collection[int] | None) -> int:
-        """Keep these rejected messages no longer, all of them for None; return how many there were."""
+        """Delete these rejected messages, or all for None; return their number. It needs no lease."""

@@ -1,6 +1,6 @@
-"""What the index tells beside ListJobs, as values: of a job, its executions, things and namespaces.
+"""Views: values that the index returns.
 
-What is not known is None. Counts are of what the index knows: executions of which no message came are in none.
+None is unknown. Counts cover the executions that messages reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from jobindex.model.jobs import JobStatus, Name, TargetSelection
 
 
 class ExecutionState(Name):
-    """The state of a job execution: its status, or that it has ended and no message reports how."""
+    """The status of an execution, or ENDED if no message reports its outcome."""
 
     QUEUED = "QUEUED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -26,18 +26,16 @@ class ExecutionState(Name):
 
 
 STATE_PLACES = {state: place for place, state in enumerate(ExecutionState)}
-"""The place of each state in their order."""
 
 STUCK_AFTER = timedelta(hours=1)
-"""How long an execution may be pending before it counts as stuck, unless a setting says otherwise."""
+"""By default, an execution that has been pending for this long counts as stuck."""
 
 PENDING = frozenset({ExecutionState.QUEUED, ExecutionState.IN_PROGRESS})
 FAILURES = (ExecutionState.FAILED, ExecutionState.TIMED_OUT, ExecutionState.REJECTED)
-"""The states of executions that went wrong."""
 
 
 def count_failures(executions: Mapping[ExecutionState, int], reported: Mapping[str, int] | None) -> int:
-    """Return how many executions of a job went wrong: of those known, or of AWS's own counts if these are more."""
+    """Return how many known executions of a job failed, or AWS's count if it is greater."""
     known = sum(executions.get(state, 0) for state in FAILURES)
     names = ("numberOfFailedThings", "numberOfTimedOutThings", "numberOfRejectedThings")
     return max(known, sum((reported or {}).get(name, 0) for name in names))
@@ -45,7 +43,7 @@ def count_failures(executions: Mapping[ExecutionState, int], reported: Mapping[s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionAttempt:
-    """What is known of one attempt of an execution: AWS calls it a job execution with an executionNumber."""
+    """One attempt, which AWS calls a job execution with an executionNumber."""
 
     state: ExecutionState
     queued_at: datetime | None
@@ -55,75 +53,74 @@ class ExecutionAttempt:
     version_number: int | None
     status_details: Mapping[str, str] | None
     is_status_details_cut: bool
-    """Whether `status_details` lacks members that were too long to keep."""
+    """Whether `status_details` lacks members that were too long to store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobExecution(ExecutionAttempt):
-    """What is known of the execution of a job on a thing: its current attempt, and the earlier ones."""
+    """A job's execution on a thing: its current attempt and the earlier ones."""
 
     job_id: str
     thing_name: str
     thing_arn: str
     namespace_id: str | None
-    """Its job's."""
     seen_pending_at: datetime | None
     """When a message last showed it QUEUED or IN_PROGRESS, to the second."""
     waiting_since: datetime | None
-    """Since when it has been QUEUED or IN_PROGRESS: its startedAt, its queuedAt, or the time of its status, whichever
-    is the first known; None once it has ended, or if no time is known."""
+    """If it is pending, the first that is known of startedAt, queuedAt and the time of its status."""
     former_attempts: Sequence[ExecutionAttempt] = ()
-    """The latest first."""
+    """Latest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionPage:
-    """Some executions, in the order of what was asked for."""
+    """A page of executions, shorter than requested if their details are long."""
 
     executions: Sequence[JobExecution]
     next_position: str | None
-    """What to go on behind; None where no more follow."""
+    """None if no more follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobDescription:
-    """What is known of a job."""
+    """A job as the index describes it."""
 
     job_id: str
     job_arn: str
     namespace_id: str | None
     status: JobStatus
     is_status_reported: bool
-    """False if no message reported a status, and it is inferred from the job's executions."""
+    """False if the status is inferred from the job's executions."""
     target_selection: TargetSelection | None
     thing_group_ids: Sequence[str]
-    """Told for the job, or tied to one of its names."""
+    """Reported for the job, or tied to one of its names."""
     thing_group_names: Sequence[str]
     is_concurrent: bool | None
     created_at: datetime
     is_created_at_reported: bool
-    """False where it is the least time that any message of the job bears, or the arrival of the first."""
+    """False if it is inferred: the beginning of a later life (`lives.py`), the least time reported, or the first
+    arrival."""
     last_updated_at: datetime
     completed_at: datetime | None
     first_heard_at: datetime
     """When the first message of the job arrived."""
     executions: Mapping[ExecutionState, int]
-    """How many of its known executions are in each state; without those of which there are none."""
+    """Those known in each state, without zeros."""
     reported_process_details: Mapping[str, int] | None
-    """AWS's own counts, `jobProcessDetails` of its last job event, if they are of its end."""
+    """AWS's own counts, `jobProcessDetails` of its last job event, if that reports its end."""
     description: str | None
     targets: Sequence[str] | None
-    """ARNs, in their order."""
+    """ARNs, sorted."""
     comment: str | None
     reason_code: str | None
     deployment_id: str | None
-    """Of a Greengrass deployment, as the next two."""
+    """Of a Greengrass deployment, like the next two."""
     deployment_name: str | None
     configuration_arn: str | None
 
     @property
     def failures(self) -> int:
-        """How many of its executions went wrong, as `count_failures` counts them."""
+        """The number of failed executions."""
         return count_failures(self.executions, self.reported_process_details)
 
     @property
@@ -134,40 +131,54 @@ class JobDescription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutcome:
-    """What a list of jobs shows beside AWS's JobSummary."""
+    """Facts about a listed job that AWS's JobSummary lacks."""
 
     is_status_reported: bool
     failures: int
-    """How many of its executions went wrong, as `count_failures` counts them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChange:
-    """A change of a job's reported status or namespace, as the index noticed it."""
+    """A change of a job's reported status or namespace."""
 
     changed_at: datetime
-    """When the message arrived that brought it about."""
+    """The arrival of the message that caused it."""
     status: JobStatus | None
-    """None: the job was deleted."""
+    """None if the job was deleted."""
     former_status: JobStatus | None
-    """None: the job was not listed before."""
+    """None if the job was not listed before."""
     namespace_id: str | None
     is_status_reported: bool
-    """False for IN_PROGRESS if no message reported a status; an inferred completion is no change."""
+    """False for IN_PROGRESS if no message reported a status; an inferred completion is not a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
-    """What is known of a namespace: its jobs and their executions, counted."""
+    """A namespace, with counts of its jobs and executions."""
 
     namespace_id: str | None
-    """None: the jobs that have none."""
+    """None for the jobs without one."""
     jobs: Mapping[JobStatus, int]
     executions: Mapping[ExecutionState, int]
     last_change_at: datetime | None
     """When a message last changed one of its jobs."""
     activity: Sequence[int]
-    """How often a batch of messages changed a job of it, in each of the last ACTIVITY_HOURS hours, oldest first."""
+    """How often a batch of messages changed one of its jobs, in each of the last ACTIVITY_HOURS hours, oldest first."""
+
+
+OTHER_NAMESPACES = "other"
+"""The name for namespaces that are counted together; a namespace of this name is always one of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamespaceCounts:
+    """All jobs and executions, counted by namespace.
+
+    "" is for jobs without one, OTHER_NAMESPACES for those that are not counted separately.
+    """
+
+    jobs: Mapping[str, Mapping[JobStatus, int]]
+    executions: Mapping[str, Mapping[ExecutionState, int]]
 
 
 ACTIVITY_HOURS = 24
@@ -175,13 +186,13 @@ ACTIVITY_HOURS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """What is known of a thing."""
+    """A thing and its executions."""
 
     thing_name: str
     executions: Mapping[ExecutionState, int]
     waiting_since: datetime | None
     """The least `waiting_since` of its pending executions."""
     last_heard_at: datetime | None
-    """The greatest time that a message of it bears."""
+    """The greatest time in a message of it."""
     pending_lists: Mapping[str | None, datetime]
-    """When its pending executions were last listed completely, by namespace (None: without one)."""
+    """The time of the last complete list of its pending executions, by namespace (None: without one)."""

@@ -1,10 +1,13 @@
-"""How the service fares: written by what runs it, read by /readyz, /metrics and every ListJobs answer.
+"""The status of the service: written by its tasks, read by /readyz, /metrics and every ListJobs response.
 
-Where replicas share an index, one ingests. How fresh the index is every one of them tells alike, as the one that
-ingests last told it: who asks need not know which of them answered.
+If replicas share an index, one ingests. All of them report the freshness that this one last recorded, so a client need
+not know which replica answers it.
 """
 
+import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,44 +15,75 @@ from enum import StrEnum
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.model.store import Store
 
+SLOW_SECONDS = 5.0
+"""A slower write counts as a failed one: in PostgreSQL it can wait for a lock for ever."""
+
 
 class Ingestion(StrEnum):
-    """How the service stands with the broker."""
+    """The status of the connection to the broker."""
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
-    """Every subscription is granted."""
+    """Every subscription is granted, or messages arrive before the broker's response."""
     REFUSED = "refused"
     """The broker refused the connection or a subscription."""
     STOPPED = "stopped"
     STANDBY = "standby"
-    """Another replica may ingest, and this one would go on in its place."""
+    """Another replica ingests, and this one would take over."""
 
 
 @dataclass(slots=True, kw_only=True)
 class IngestionStatus:
-    """How one that ingests fares, and how fresh the index is by that."""
+    """The ingestion status of a replica, and the freshness of the index that follows from it."""
 
     ingestion: Ingestion = Ingestion.CONNECTING
     ingestion_reason: str | None = None
-    """What the broker, or the way to it, last said; None when connected."""
+    """The last error of the broker or the network; None when connected."""
     connected_since: datetime | None = None
-    """Since when every subscription is granted; None while not."""
+    """The time since which every subscription has been granted; None while one is not."""
     complete_since: datetime | None = None
-    """Since when the index has been told everything: the broker has kept the session without a gap from then on."""
+    """The time since which the index is complete: since then the broker has kept the session without a gap."""
     last_message_at: datetime | None = None
-    """When the last message arrived; None when none has since the start."""
-    in_hand: deque[datetime] = field(default_factory=deque)
-    """When each message arrived that is not yet written and acknowledged, oldest first."""
+    """The arrival of the last message; None if none has arrived since the start."""
+    in_flight: deque[datetime] = field(default_factory=deque)
+    """The arrivals of the messages in flight, not yet written and acknowledged, oldest first."""
+    settling: frozenset[str] = frozenset()
+    """The kinds of deferred work that is left: until it is done, some rows show their former state."""
+    set_aside: tuple[str, ...] = ()
+    """Deferred work that the database refuses, each piece with its reason."""
+    unwritable: str | None = None
+    """The reason if the index cannot be written; None if the last write succeeded within SLOW_SECONDS."""
+    was_empty: bool = False
+    """Whether the index was empty when the last connection began."""
+    session_lost_at: datetime | None = None
+    """When the last loss of the session was noticed; None if there was none since the start."""
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Set `unwritable` while the write inside the context is slow, and if it fails."""
+        reason = f"The index cannot be written: the database has taken more than {SLOW_SECONDS:g} s"
+        waiting = asyncio.get_running_loop().call_later(SLOW_SECONDS, setattr, self, "unwritable", reason)
+        try:
+            yield
+        except DatabaseUnavailableError as error:
+            self.unwritable = str(error)
+            raise
+        finally:
+            waiting.cancel()
+        self.unwritable = None
+
+    def has_never_received(self) -> bool:
+        """Return whether every subscription is granted, but no message has ever arrived."""
+        return self.ingestion is Ingestion.CONNECTED and self.last_message_at is None and self.was_empty
 
     def oldest_unwritten_at(self) -> datetime | None:
-        """Return when the oldest message arrived that is not yet written; None where all are."""
-        return self.in_hand[0] if self.in_hand else None
+        """Return the arrival of the oldest message that is not yet written."""
+        return self.in_flight[0] if self.in_flight else None
 
     def freshness(self, *, sees_all: bool) -> dict[str, datetime]:
-        """Return how fresh the index is, without what is not known.
+        """Return the known times of the freshness.
 
-        Who does not see all is not told when messages came: they may be of what is not seen.
+        A restricted reader does not get the times of messages, which may belong to other namespaces.
         """
         times = {"connected_since": self.connected_since, "complete_since": self.complete_since}
         if sees_all:
@@ -59,29 +93,39 @@ class IngestionStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseHolder:
-    """The replica that may ingest, where it is another one."""
+    """Another replica that may ingest."""
 
     name: str
-    """"" where it is not known, or none may."""
+    """Empty if it is unknown, or if no replica may ingest."""
     status: IngestionStatus
-    """As it was last told."""
+    """The last recorded status."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ServiceState(IngestionStatus):
-    """The status of the service, and as an IngestionStatus that of its own ingestion."""
+    """The status of the service; the members of IngestionStatus are those of its own ingestion."""
 
     url: str | None = None
-    """Where HTTP is served, once it is."""
     store: Store | None = None
-    """The index, once it is open."""
     reason: str | None = "the database is not open yet"
-    """Why the service is not ready; None when it is."""
+    """The reason if the service is not ready; None if it is."""
+    is_online: bool = False
+    """Whether a connection to a broker is open; its subscriptions may not be granted yet."""
     holder: LeaseHolder | None = None
-    """Which other replica ingests, or would; None where this one does."""
+    """The other replica that ingests, or would; None if it is this one."""
+    newest_arrival_at: datetime | None = None
+    """The newest arrival in the index, as far as this process knows; None if there is none."""
+    newest_stamp_at: datetime | None = None
+    """The greatest time in the parsed messages since the start; None if none had a time."""
+
+    def note_message(self, now: datetime) -> None:
+        """Note an arrival: the connection works, though SUBACK may be behind the broker's queue."""
+        self.last_message_at = now
+        if self.ingestion is Ingestion.CONNECTING:
+            self.ingestion, self.ingestion_reason = Ingestion.CONNECTED, None
 
     def ingestion_status(self) -> IngestionStatus:
-        """Return how who ingests fares, be it another replica."""
+        """Return the status of the replica that ingests."""
         return self if self.holder is None else self.holder.status
 
     def opened_store(self) -> Store:
@@ -96,13 +140,18 @@ class ServiceState(IngestionStatus):
 
 
 def described(status: IngestionStatus, *, sees_all: bool) -> dict[str, object]:
-    """Return how ingestion fares and how fresh the index is, in JSON's terms, without what is not known."""
-    told = {
+    """Return the ingestion status and the freshness as JSON members, without unknown ones."""
+    members = {
         "ingestion": status.ingestion,
         "ingestionReason": status.ingestion_reason if sees_all else None,
         **{_camel_case(name): _iso(time) for name, time in status.freshness(sees_all=sees_all).items()},
+        "sessionLost": None if status.session_lost_at is None else _iso(status.session_lost_at),
+        "settling": sorted(status.settling) or None,
+        "setAside": [*status.set_aside] or None if sees_all else None,
+        "unwritable": status.unwritable if sees_all else None,
+        "nothingEverArrived": status.has_never_received() or None if sees_all else None,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _camel_case(name: str) -> str:

@@ -1,15 +1,15 @@
-"""What has changed in the index, told to who watches it, without ever holding up who changes it.
+"""Changes of the index, sent to subscribers without ever delaying the writer.
 
-What batches change is put together and told once a tick, in the same bytes to every watcher. A watcher that has not
-taken what it was told before is dropped: it comes back, and reads all as it then is. Watchers read again what they
-show, so ticks come the less often the more of them there are: two hundred cost hardly more than ten. Not chosen: a
-message for each change, of which thousands may come in a second, and a log of changes to go on from, as what is
-shown is read from the index anyway.
+Once a tick, the changes of several batches go out together, in the same bytes to every subscriber. A subscriber that
+has not taken its earlier events is dropped: it reconnects and reads everything again. Subscribers read the index after
+each event, so the interval between ticks grows with their number: two hundred cost hardly more than ten. Not chosen: an
+event for each change, because thousands may occur in a second; a log of changes to resume from, because subscribers
+read the index anyway.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,32 +21,36 @@ from jobindex.model.store import NAMED_MAXIMUM, Changed
 from jobindex.monitoring.state import ServiceState, described
 
 TICK_SECONDS = 0.5
-"""At least so much time lies between two ticks."""
+"""The least time between two ticks."""
 WATCHERS_A_SECOND = 100
-"""Watchers told in a second, on average, while something changes all the time."""
+"""Subscribers that get an event in a second, on average, while the index changes all the time."""
 WATCHERS_MAXIMUM = 1000
 WATCHERS_OF_ONE_MAXIMUM = 500
-"""Lines of one key, or address: nobody has all of them."""
+"""Streams of one key or address, so that one client cannot have all of them."""
 QUIET_SECONDS = 15
-"""Without any change watchers are told of the freshness so often, which also keeps the line open."""
+"""The interval of events without changes, which report the freshness and keep the connection open."""
+
+EVENT_BYTES = 16 * 1024
+"""In a longer event all names are null."""
 
 _UNTAKEN_MAXIMUM = 4
+"""Events that wait for a subscriber; one more ends its stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interest:
-    """What a watcher wants to be told of; None does not narrow."""
+    """The changes that a subscriber wants; None does not narrow."""
 
-    seen: frozenset[str] | None = None
-    """The namespaces that it may see. Where they are some, it is told of changes in these alone, by the names of them
-    alone: not all that is named of a batch is of a namespace."""
+    visible: frozenset[str] | None = None
+    """The visible namespaces. A restricted subscriber gets only changes in them, and only their names: the other names
+    of a batch may belong to other namespaces."""
     job_id: str | None = None
     thing_name: str | None = None
     namespace_id: str | None = None
 
 
 class _Names:
-    """Names of what has changed; None where it is not known, or too many."""
+    """Names of changed objects; None if they are unknown or too many."""
 
     def __init__(self, maximum: int | None = NAMED_MAXIMUM) -> None:
         self.names: set[str] | None = set()
@@ -66,25 +70,25 @@ class _Names:
     def concern_any(self, names: frozenset[str]) -> bool:
         return self.names is None or not self.names.isdisjoint(names)
 
-    def encoded(self, seen: frozenset[str] | None = None) -> list[str] | None:
-        names = self.names if self.names is None or seen is None else self.names & seen
+    def encoded(self, visible: frozenset[str] | None = None) -> list[str] | None:
+        names = self.names if self.names is None or visible is None else self.names & visible
         return None if names is None or len(names) > NAMED_MAXIMUM else sorted(names)
 
 
 class _Tick:
     def __init__(self) -> None:
         self.jobs, self.things = _Names(), _Names()
-        # All of them: who may see some must not be told that there were too many of others.
+        # All of them: a restricted subscriber must not learn that other namespaces had too many.
         self.namespaces = _Names(maximum=None)
         self.is_rewritten = False
-        """Whether something was changed of which it is not known where."""
+        """Whether there was a change of unknown extent."""
         self.is_empty = True
 
     def add(self, reports: Sequence[Report], changed: Changed) -> None:
         self.jobs.add(changed.job_ids)
         self.namespaces.add(changed.namespace_ids)
         self.things.add(changed.thing_names)
-        # That a thing was heard of is news of it, too.
+        # A report about a thing is a change of it, too.
         self.things.add(
             {report.thing_name for report in reports if isinstance(report, ExecutionReport | PendingListReport)}
         )
@@ -97,8 +101,8 @@ class _Tick:
         self.is_empty = False
 
     def concerns(self, interest: Interest) -> bool:
-        if interest.seen is not None:
-            wanted = interest.seen if interest.namespace_id is None else frozenset({interest.namespace_id})
+        if interest.visible is not None:
+            wanted = interest.visible if interest.namespace_id is None else frozenset({interest.namespace_id})
             return not self.is_empty and self.namespaces.concern_any(wanted)
         return (
             not self.is_empty
@@ -107,8 +111,8 @@ class _Tick:
             and (self.is_rewritten or self.namespaces.concern(interest.namespace_id))
         )
 
-    def namespaces_told(self, seen: frozenset[str] | None) -> list[str] | None:
-        return None if seen is None and self.is_rewritten else self.namespaces.encoded(seen)
+    def encoded_namespaces(self, visible: frozenset[str] | None) -> list[str] | None:
+        return None if visible is None and self.is_rewritten else self.namespaces.encoded(visible)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,48 +120,48 @@ class _Watcher:
     interest: Interest
     holder: str
     untaken: "asyncio.Queue[bytes | None]"
-    told_at: float
+    sent_at: float
 
 
 class ChangeFeed:
-    """Tells watchers what has changed."""
+    """Sends changes to subscribers."""
 
     def __init__(self, state: ServiceState) -> None:
         self._state = state
         self._tick = _Tick()
         self._watchers: dict[int, _Watcher] = {}
         self.is_stopped = False
-        """Nobody can watch any longer."""
         self._rewrites = 0
 
     @property
     def watchers(self) -> int:
-        """How many watch."""
+        """The number of subscribers."""
         return len(self._watchers)
 
     def note(self, reports: Sequence[Report], changed: Changed) -> None:
-        """Note what was told, and what has changed, durably."""
+        """Note a batch's reports and changes, once they are durable."""
         if self._watchers:
             self._tick.add(reports, changed)
 
     def is_full(self, holder: str) -> bool:
-        """Return whether as many watch as can, or as many of this holder as may."""
+        """Return whether the subscribers, or those of this holder, are at their limit."""
         own = sum(watcher.holder == holder for watcher in self._watchers.values())
         return len(self._watchers) >= WATCHERS_MAXIMUM or own >= WATCHERS_OF_ONE_MAXIMUM
 
     @contextmanager
     def watch(self, interest: Interest, holder: str = "") -> Iterator[AsyncIterator[bytes] | None]:
-        """Yield what is told from now on, each a JSON object; None where no more can watch, or the service stops.
+        """Yield the encoded events from now on; None if there are too many subscribers or the service stops.
 
-        It ends when the service stops, or when its taker is too slow. `holder` is who watches, a key or an address.
+        The stream ends when the service stops or the subscriber is too slow. `holder` is the subscriber's key or
+        address. Subscribers of the same scope share an event's bytes.
         """
         if self.is_stopped or self.is_full(holder):
             yield None
             return
         watcher = _Watcher(
-            interest=interest, holder=holder, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), told_at=time.monotonic()
+            interest=interest, holder=holder, untaken=asyncio.Queue(_UNTAKEN_MAXIMUM + 1), sent_at=time.monotonic()
         )
-        watcher.untaken.put_nowait(self._encoded(_Tick(), interest.seen))
+        watcher.untaken.put_nowait(self._encoded(_Tick(), interest.visible))
         self._watchers[id(watcher)] = watcher
         try:
             yield self._taken(watcher.untaken)
@@ -165,58 +169,58 @@ class ChangeFeed:
             self._watchers.pop(id(watcher), None)
 
     async def run(self) -> None:
-        """Tell, until cancelled, what has changed; `stop` ends the lines then."""
-        status = self._standing()
+        """Send changes until cancelled; then `stop` ends the streams."""
+        status = self._status()
         while True:
             await asyncio.sleep(max(TICK_SECONDS, len(self._watchers) / WATCHERS_A_SECOND))
             self._note_rewrites()
-            former, status = status, self._standing()
-            self._tell(is_news_to_all=status != former)
+            former, status = status, self._status()
+            self._send(is_news_to_all=status != former)
 
     def stop(self) -> None:
-        """End all lines; nobody can watch any longer."""
+        """End all streams and accept no new ones."""
         self.is_stopped = True
-        self.end_lines()
+        self.end_streams()
 
-    def end_lines(self, holder: str | None = None) -> None:
-        """End the lines of a holder, for None all; who may still watch comes back."""
+    def end_streams(self, holder: str | None = None) -> None:
+        """End a holder's streams, all for None; clients that still have access reconnect."""
         for watcher in list(self._watchers.values()):
             if holder in {None, watcher.holder}:
                 self._drop(watcher)
 
-    def _standing(self) -> tuple[object, ...]:
+    def _status(self) -> tuple[object, ...]:
         status = self._state.ingestion_status()
-        return status.ingestion, status.ingestion_reason, status.complete_since
+        return status.ingestion, status.ingestion_reason, status.complete_since, status.unwritable
 
     def _note_rewrites(self) -> None:
-        """Note where something was changed otherwise, such as by a purge of rejected messages.
+        """Note changes outside batches, such as a purge of rejected messages.
 
-        What changes the jobs of a namespace is noted by `note` besides: who sees some alone is not told of this.
+        Changes to a namespace's jobs also reach `note`, so restricted subscribers do not get rewrites.
         """
         rewrites = self._state.store.rewrites if self._state.store else 0
         if rewrites != self._rewrites and self._watchers:
             self._tick.add_rewrite()
         self._rewrites = rewrites
 
-    def _tell(self, *, is_news_to_all: bool) -> None:
+    def _send(self, *, is_news_to_all: bool) -> None:
         tick, self._tick = self._tick, _Tick()
         if not self._watchers:
             return
         nothing = _Tick()
-        encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}  # of many watchers most are told the same
+        encoded: dict[tuple[bool, frozenset[str] | None], bytes] = {}  # most subscribers get the same event
         now = time.monotonic()
         for watcher in list(self._watchers.values()):
             is_news = tick.concerns(watcher.interest)
-            if is_news or is_news_to_all or now - watcher.told_at > QUIET_SECONDS:
-                what = is_news, watcher.interest.seen
-                if what not in encoded:
-                    encoded[what] = self._encoded(tick if is_news else nothing, watcher.interest.seen)
-                self._put(watcher, encoded[what], now)
+            if is_news or is_news_to_all or now - watcher.sent_at > QUIET_SECONDS:
+                variant = is_news, watcher.interest.visible
+                if variant not in encoded:
+                    encoded[variant] = self._encoded(tick if is_news else nothing, watcher.interest.visible)
+                self._put(watcher, encoded[variant], now)
 
-    def _put(self, watcher: _Watcher, told: bytes, now: float) -> None:
+    def _put(self, watcher: _Watcher, event: bytes, now: float) -> None:
         if watcher.untaken.qsize() < _UNTAKEN_MAXIMUM:
-            watcher.untaken.put_nowait(told)
-            watcher.told_at = now
+            watcher.untaken.put_nowait(event)
+            watcher.sent_at = now
         else:
             self._drop(watcher)
 
@@ -224,18 +228,22 @@ class ChangeFeed:
         del self._watchers[id(watcher)]
         watcher.untaken.put_nowait(None)
 
-    def _encoded(self, tick: _Tick, seen: frozenset[str] | None) -> bytes:
-        are_named = seen is None or tick.is_empty
-        changed = {
-            "at": datetime.now(UTC).timestamp(),
+    def _encoded(self, tick: _Tick, visible: frozenset[str] | None) -> bytes:
+        are_named = visible is None or tick.is_empty
+        names = {
             "jobs": tick.jobs.encoded() if are_named else None,
             "things": tick.things.encoded() if are_named else None,
-            "namespaces": tick.namespaces_told(seen),
-            "freshness": described(self._state.ingestion_status(), sees_all=seen is None),
+            "namespaces": tick.encoded_namespaces(visible),
         }
-        return orjson.dumps(changed)
+        event = self._event(names, visible)
+        return event if len(event) <= EVENT_BYTES else self._event(dict.fromkeys(names), visible)
+
+    def _event(self, names: Mapping[str, list[str] | None], visible: frozenset[str] | None) -> bytes:
+        at = datetime.now(UTC).timestamp()
+        freshness = described(self._state.ingestion_status(), sees_all=visible is None)
+        return b"event: change\ndata: %s\n\n" % orjson.dumps({"at": at, **names, "freshness": freshness})
 
     @staticmethod
     async def _taken(untaken: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]:
-        while (told := await untaken.get()) is not None:
-            yield told
+        while (event := await untaken.get()) is not None:
+            yield event

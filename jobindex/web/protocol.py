@@ -1,11 +1,10 @@
-"""HTTP/1.1 as uvicorn and httptools speak it, within limits that neither of them has.
+"""HTTP/1.1 by uvicorn and httptools, within limits that neither of them has.
 
-httptools takes a head of any length, and uvicorn waits for the end of a request for ever. What exceeds a limit is
-refused in AWS's form where it can still be answered, and the connection ends. Not chosen: limits in a proxy in front,
-as the service has to stand without one.
+httptools accepts a head of any length, and uvicorn waits forever for the end of a request. A request over a limit gets
+an error in AWS's form if a response is still possible, and the connection closes. Not chosen: limits in a proxy,
+because the service must be safe without one.
 
-What is used of uvicorn beyond its documentation stands in HttpProtocol; tests/service/test_protocol.py fails where that
-changes.
+HttpProtocol uses undocumented parts of uvicorn; tests/service/test_protocol.py fails if they change.
 """
 
 import asyncio
@@ -30,13 +29,13 @@ from jobindex.web.connections import LIMITS, Connections, Limits
 
 _NEVER = math.inf
 _TLS_BUFFER_BYTES = 16 * 1024
-"""A record of TLS."""
+"""The size of a TLS record."""
 _TLS_CLOSE_SECONDS = 3600
-"""Never reached: HttpProtocol ends a connection long before that is closed and not read."""
+"""Never reached: long before, HttpProtocol aborts a closed connection that the client does not read."""
 
 
 class HttpConfig(uvicorn.Config):
-    """How HTTP is served; uvicorn makes the protocol of a connection from this alone."""
+    """uvicorn's configuration, and all that uvicorn passes to a connection's protocol."""
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class HttpConfig(uvicorn.Config):
         super().__init__(
             app,
             http=HttpProtocol if tls is None else TlsProtocol,
-            ws="none",  # who asks for it is answered by HTTP, without two lines in the log
+            ws="none",  # an upgrade request gets an HTTP response, without two lines in the log
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -62,7 +61,7 @@ class HttpConfig(uvicorn.Config):
         self.open_connections = Connections(limits)
         self.tls = tls
         if tls is not None:
-            # asyncio has a buffer of 256 KiB for each connection before its handshake even begins: 600 MB for all.
+            # asyncio allocates 256 KiB for each connection before its handshake begins: 600 MB for all.
             asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
 
 
@@ -74,7 +73,7 @@ class _Refusal(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """A connection that is kept within the limits of its configuration."""
+    """A connection within the limits of its configuration."""
 
     url: bytes
 
@@ -90,22 +89,23 @@ class HttpProtocol(HttpToolsProtocol):
         self._limits = config.open_connections.limits
         self.url = b""
         self._address = ""
-        # Bytes that may still come before the head, or the body, is complete.
+        # The bytes left for the head, or for the body.
         self._room = self._limits.head_bytes
         self._is_in_body = False
         self._body_bytes = 0
         self._is_refused = False
-        # When the head, or the body, has to be complete; none while nothing of either has come.
+        # Of the head or the body in progress; _NEVER if there is none.
         self._deadline = _NEVER
-        # What could not be sent yet, and when some of it was, or there was nothing.
+        # The unsent bytes, and the last time when some were sent or none were left.
         self._unsent = 0
         self._sent_at = 0.0
         self.below: asyncio.Transport | None = None
-        """The transport that carries TLS, and has a buffer of its own."""
+        """The transport below TLS, which has a buffer of its own."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request, where there is room for one more."""
+        """Wait for a request if there is room for the connection."""
         super().connection_made(cast("asyncio.Transport", transport))
+        _hold_little(self.transport)
         self._address = _address(transport)
         has_room = self._connections.make_room_for(self._address)
         self._place = self._connections.enter(self, self._address)
@@ -116,14 +116,14 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(_Refusal(STATUS[type(error)], str(error), type(error).__name__))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Leave."""
+        """Remove the connection."""
         self._connections.leave(self, self._address)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, as far as there is room for it.
+        """Parse received bytes within the limits.
 
-        It stands in place of uvicorn's, which logs whatever is no HTTP and drops what comes behind an offer to upgrade.
+        uvicorn's own method logs everything that is not HTTP and drops the bytes after an offer to upgrade.
         """
         if self._is_refused:
             return
@@ -139,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as upgrade:
                 data = piece[upgrade.args[0] :] + data
             except httptools.HttpParserError as error:
-                # What a callback raises stands behind the parser's own error.
+                # The parser replaces an error of a callback with its own.
                 refusal = error.__context__
                 self._refuse(refusal if isinstance(refusal, _Refusal) else _Refusal(400, "The request is not HTTP."))
                 return
@@ -151,12 +151,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._deadline = self.loop.time() + seconds
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what stands behind a body is none, though the parser calls it so."""
+        """Add a header, but no trailer: the parser calls this method for both."""
         if not self._is_in_body:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin a request whose head is within the limits; the parser calls it."""
+        """Begin a request if its head is within the limits."""
         if len(self.url) > self._limits.path_bytes:
             path, _, query = self.url.partition(b"?")
             if len(path) > self._limits.path_bytes or len(query) > self._limits.query_bytes:
@@ -164,7 +164,7 @@ class HttpProtocol(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"content-length" and int(value) > self._limits.body_bytes:
                 raise self._too_much_of_a_body()
-        # What came in one piece with the end of the request before took no room.
+        # A head in one piece with the end of the previous request was not counted.
         if len(self.url) + sum(len(name) + len(value) + 3 for name, value in self.headers) > self._limits.head_bytes:
             raise self._too_long_a_head()
         super().on_headers_complete()
@@ -174,14 +174,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._deadline = _NEVER
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body; one that came in one piece with its head took no room."""
+        """Add a part of a body; a part in one piece with the head was not counted."""
         self._body_bytes += len(body)
         if self._body_bytes > self._limits.body_bytes:
             raise self._too_much_of_a_body()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that a request has come whole; the parser calls it."""
+        """Note that a request is complete."""
         super().on_message_complete()
         self._is_in_body = False
         self._room = self._limits.head_bytes
@@ -190,19 +190,20 @@ class HttpProtocol(HttpToolsProtocol):
             self._place.work()
 
     def on_response_complete(self) -> None:
-        """Note that a request is answered."""
+        """Note that a response is complete."""
         super().on_response_complete()
         if self.cycle.response_complete:
             self._place.wait()
+        self._connections.note_unsent(self)
 
     def shutdown(self) -> None:
-        """Close the connection as the server stops, if need be once the request under way is answered."""
+        """Close the connection at a shutdown; a request in flight is answered first."""
         super().shutdown()
-        self._end_closed(self._count_unsent())
+        self._end_closed(self.unsent_bytes())
 
     def end_overdue(self, now: float) -> None:
-        """End the connection where the client has taken too long to send, or to read."""
-        unsent = self._count_unsent()
+        """Close the connection if its client sends or reads too slowly."""
+        unsent = self.unsent_bytes()
         if unsent < self._unsent or not unsent:
             self._sent_at = now
         self._unsent = unsent
@@ -214,16 +215,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._time_out()
 
     def evict(self) -> None:
-        """Close the connection, for another one."""
+        """Close the connection at once."""
         self.transport.abort()
 
-    def _count_unsent(self) -> int:
+    def unsent_bytes(self) -> int:
+        """Return the bytes of responses that the client has not read."""
         unsent = self.transport.get_write_buffer_size()
         return unsent if self.below is None else unsent + self.below.get_write_buffer_size()
 
     def _end_closed(self, unsent: int) -> None:
         if self.transport.is_closing() and not unsent:
-            self.transport.abort()  # TLS would wait for the client to close it too
+            self.transport.abort()  # TLS would wait until the client closes it, too
 
     def _time_out(self) -> None:
         if self._is_refused:
@@ -231,26 +233,26 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._is_in_body:
             self._refuse(_too_late("body", self._limits.body_seconds))
         elif self.cycle is not None and not self.cycle.response_complete:
-            pass  # it may send the next request while it reads an answer
+            pass  # the client may send the next request while it reads a response
         elif self._room == self._limits.head_bytes:
             self.transport.close()
         else:
             self._refuse(_too_late("head", self._limits.head_seconds))
 
     def _refuse(self, refusal: _Refusal) -> None:
-        """Answer with an error if that can be taken for nothing else, read no more, and end the connection."""
+        """Send an error, unless it could be mistaken for another response, and close the connection."""
         if not self._may_answer():
             self.transport.abort()
             return
         if self._is_in_body:
-            # The application may be at work on it already.
+            # The application may already process the request.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self._is_refused = True
         self._deadline = self.loop.time() + self._limits.linger_seconds
         self._unset_keepalive_if_required()
         self.transport.write(_encoded(refusal, self.server_state.default_headers))
-        # What still comes is read and forgotten: closing now would make the client's system forget the answer.
+        # Read and discard further bytes: closing now would make the client's system discard the response.
         self.flow.resume_reading()
 
     def _may_answer(self) -> bool:
@@ -285,9 +287,9 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 class TlsProtocol(asyncio.Protocol):
-    """A connection until its TLS stands; an HttpProtocol takes its place then.
+    """A connection until its TLS handshake is done; then an HttpProtocol replaces it.
 
-    Not chosen: TLS by the server's socket, as asyncio tells nobody of such a connection before its handshake is done.
+    Not chosen: TLS by the server's socket, because asyncio does not report such a connection before its handshake ends.
     """
 
     def __init__(
@@ -306,32 +308,37 @@ class TlsProtocol(asyncio.Protocol):
         self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the handshake, where there is room for one more."""
+        """Begin the handshake if there is room."""
         transport = cast("asyncio.Transport", transport)
+        _hold_little(transport)
         self._address = _address(transport)
         if not self._connections.make_room_for(self._address):
             transport.abort()
             return
         self._connections.enter(self, self._address)
-        # uvicorn calls shutdown() of what is in this set, and waits until it is empty.
+        # uvicorn calls shutdown() on each member of this set, and waits until it is empty.
         self._server_state.connections.add(cast("HttpToolsProtocol", self))
         self._securing = asyncio.get_running_loop().create_task(self._secure(transport), name="tls")
-        # Not at the end of the task: one that is cancelled early never begins.
+        # Not at the end of the task: a task that is cancelled early never starts.
         self._securing.add_done_callback(partial(self._hand_over, transport))
 
     def data_received(self, data: bytes) -> None:
-        """Keep what has come with the end of the handshake."""
+        """Keep the bytes that arrive with the end of the handshake."""
         self._early += data
 
     def end_overdue(self, now: float) -> None:
         """Do nothing: asyncio limits the handshake."""
 
     def evict(self) -> None:
-        """Close the connection, for another one."""
+        """Close the connection at once."""
         self.shutdown()
 
+    def unsent_bytes(self) -> int:
+        """Return 0: no response has been sent yet."""
+        return 0
+
     def shutdown(self) -> None:
-        """Close the connection, as the server stops."""
+        """Close the connection because the server stops."""
         if self._securing is not None:
             self._securing.cancel()
 
@@ -346,7 +353,7 @@ class TlsProtocol(asyncio.Protocol):
                 ssl_shutdown_timeout=_TLS_CLOSE_SECONDS,
             )
         except OSError:
-            return None  # no TLS, or none in time
+            return None  # not TLS, or too slow
 
     def _hand_over(self, transport: asyncio.Transport, securing: "asyncio.Task[asyncio.Transport | None]") -> None:
         self._connections.leave(self, self._address)
@@ -362,14 +369,19 @@ class TlsProtocol(asyncio.Protocol):
         http.data_received(self._early)
 
 
+def _hold_little(transport: asyncio.Transport) -> None:
+    """Pause a stream once the system's buffer is full: asyncio would buffer 64 KiB, with TLS a megabyte."""
+    transport.set_write_buffer_limits(high=1)  # at 0, TLS would pause a stream that has nothing to send
+
+
 def _address(transport: asyncio.BaseTransport) -> str:
-    # None where the client is gone already.
+    # None if the client has already disconnected.
     peer = transport.get_extra_info("peername")
     return network_of(str(peer[0])) if peer else ""
 
 
-def _too_late(what: str, seconds: float) -> _Refusal:
-    message = f"The {what} of the request took longer than {seconds:g} seconds."
+def _too_late(part: str, seconds: float) -> _Refusal:
+    message = f"The {part} of the request took longer than {seconds:g} seconds."
     return _Refusal(HTTPStatus.REQUEST_TIMEOUT, message, "RequestTimeoutException")
 
 

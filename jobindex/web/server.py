@@ -1,4 +1,4 @@
-"""The HTTP side of the service: what is served, to whom, and on what socket."""
+"""The HTTP server of the service: its application, its keys and its socket."""
 
 import asyncio
 import logging
@@ -39,29 +39,31 @@ _log = logging.getLogger(__name__)
 
 
 def make_access(settings: Settings) -> Access:
-    """Return who is let in."""
+    """Return the access control of the settings."""
     http = settings.http
     if http.keys_path is not None and http.keys is not None:
-        _tell_keys(http.keys_path, http.keys)
+        _log_keys(http.keys_path, http.keys)
     return Access(http.keys, region=settings.aws_region, public=http.public)
 
 
-def _tell_keys(path: Path, keys: Keys) -> None:
+def _log_keys(path: Path, keys: Keys) -> None:
     level = logging.INFO if keys.all else logging.WARNING
-    _log.log(level, "Keys in force: %d%s", len(keys.all), "" if keys.all else ": nobody is let in")
+    _log.log(level, "Keys in force: %d%s", len(keys.all), "" if keys.all else ": no client has access")
     if is_open_to_others(path):
-        _log.warning("%s holds secrets, and every user of this machine may read or write it: chmod o= %s", path, path)
+        _log.warning(
+            "%s contains secrets, and every user of this machine may read or write it: chmod o= %s", path, path
+        )
 
 
 def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: ChangeFeed, access: Access) -> App:
-    """Return what is served: the API and the pages."""
+    """Return the application: the API and the pages."""
     ui = make_ui(
         state,
         Throttle(metrics, PAGES_MAXIMUM),
         stuck_after=settings.stuck_after,
         access=access,
         refused=metrics.unauthenticated.inc,
-        signed_out=lambda principal: feed.end_lines(principal.holder),
+        signed_out=lambda principal: feed.end_streams(principal.holder),
     )
     admission = Admission(
         access=access,
@@ -84,10 +86,7 @@ def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: Ch
 
 @contextmanager
 def reading_again(settings: Settings, access: Access, feed: ChangeFeed) -> Iterator[None]:
-    """While the context is open, read the keys and the certificate again whenever SIGHUP comes.
-
-    What cannot be used is logged, and changes nothing.
-    """
+    """Reload the keys and the certificate on SIGHUP; an invalid file is logged and changes nothing."""
 
     def read_again() -> None:
         reload_certificate(settings)
@@ -103,27 +102,26 @@ def reading_again(settings: Settings, access: Access, feed: ChangeFeed) -> Itera
 
 
 def reload_certificate(settings: Settings) -> None:
-    """Serve new connections by HTTPS with what the files of the certificate hold now; a fault is logged."""
+    """Use the files' current certificate for new HTTPS connections; an error is logged."""
     if settings.http.tls is not None and settings.http.cert_file is not None:
         renew_certificate(settings.http.tls, settings.http.cert_file, settings.http.key_file)
 
 
 def _renew_keys(path: Path, access: Access, feed: ChangeFeed) -> None:
-    """Go by the keys in a file from now on; who watches has to ask again."""
     try:
         keys = read_keys(path)
     except KeysError as error:
-        _log.error("The keys in force are kept: %s", "; ".join(error.problems))
+        _log.error("The keys were not reloaded: %s", "; ".join(error.problems))
         return
     access.replace(keys)
-    feed.end_lines()
-    _tell_keys(path, keys)
+    feed.end_streams()  # subscribers have to authenticate again
+    _log_keys(path, keys)
 
 
 def http_config(
     app: App, *, limits: Limits = LIMITS, tls: ssl.SSLContext | None = None, proxies: Sequence[str] = ()
 ) -> HttpConfig:
-    """Return how HTTP is served; what `proxies` say of a client's address is taken for true."""
+    """Return the HTTP configuration; client addresses that `proxies` report are trusted."""
     return HttpConfig(app, shutdown_seconds=SHUTDOWN.http_seconds, limits=limits, tls=tls, proxies=proxies)
 
 
@@ -131,7 +129,7 @@ def http_config(
 async def serving_http(
     app: App, listener: socket.socket, stopping: asyncio.Event, settings: Settings
 ) -> AsyncIterator[None]:
-    """Serve HTTP, or HTTPS, on a bound socket while the context is open; its failure sets `stopping`."""
+    """Serve HTTP, or HTTPS, on a bound socket; a failure sets `stopping`."""
     limits = replace(LIMITS, connections=allowed_connections(LIMITS.connections))
     server = _Server(http_config(app, limits=limits, tls=settings.http.tls, proxies=settings.http.proxies))
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -154,14 +152,14 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        # asyncio turns Nagle's delay off only for sockets that name their protocol: 40 ms an answer.
+        # asyncio disables Nagle's algorithm only for sockets that name their protocol; it would cost 40 ms a response.
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise SettingsError([f"JOBINDEX_HTTP_HOST: {host!r}: {error.strerror}"]) from error
     with listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. The system would take up to 4 MB for each client that reads nothing, and keep that
-        # for minutes after the connection is closed.
+        # For connections, which inherit it. The system would use up to 4 MB for each client that reads nothing, and
+        # keep it for minutes after the connection is closed.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         try:
             listener.bind(address)
@@ -172,9 +170,8 @@ def bound_socket(host: str, port: int) -> Iterator[socket.socket]:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone: it would stop before the messages in hand are committed."""
+    """A server without signal handlers: uvicorn's would stop it before the messages in flight are committed."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
         yield

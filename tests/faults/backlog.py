@@ -1,4 +1,4 @@
-"""A run in which the service was away for long: the broker holds very many messages, and all are to be drained."""
+"""A run after a long absence of the service: the broker has a large backlog, and the service drains all of it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from support.waiting import wait_until
 from faults.reader import NoAnswerError, Reader
 
 PEAK_MAXIMUM_MIB = 200
-"""What the service's resident memory may be at most."""
+"""The limit of the service's resident memory."""
 
 _MESSAGES_PER_JOB = 10
 _CHUNK = 10_000
@@ -25,7 +25,7 @@ _BASE_MS = 1_700_000_000_000
 
 @dataclass(slots=True, kw_only=True)
 class Drained:
-    """How a backlog was drained, and what is wrong."""
+    """The result of draining a backlog, with the problems."""
 
     messages: int
     jobs: int
@@ -42,12 +42,12 @@ class Drained:
 
 
 def drain(directory: Path, *, messages: int) -> Drained:
-    """Queue messages while the service is away, start it, and judge the index and its memory once all are drained."""
+    """Queue messages while the service is stopped, start it, and judge its index and memory after the last message."""
     drained = Drained(messages=messages, jobs=-(-messages // _MESSAGES_PER_JOB))
     with mosquitto(directory) as broker:
         service = Service(directory, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
-            pass  # the broker has a session to queue for
+            pass  # now the broker has a session, and queues for it
         told = _notifications(drained)
         while chunk := list(islice(told, _CHUNK)):
             publish(broker.port, chunk)
@@ -61,15 +61,13 @@ def drain(directory: Path, *, messages: int) -> Drained:
 
 
 def peak_mib(service: Service) -> float:
-    """Return the most memory that a service's process has held resident, in MiB (Linux)."""
-    assert service.process is not None
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{service.process.pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) / 1024
+    """Return the sum of the peak resident memory of a service's processes, in MiB (Linux)."""
+    found = [re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()) for pid in service.pids()]
+    return sum(int(one[1]) for one in found if one is not None) / 1024
 
 
 def _notifications(drained: Drained) -> Iterator[tuple[str, str]]:
-    """Yield what a jobs service tells of its jobs: of each once, then of each again, later."""
+    """Yield a jobs service's notifications: one for each job, then later ones for each."""
     for number in range(drained.messages):
         job = number % drained.jobs
         told = {
@@ -94,7 +92,7 @@ def _wrong(drained: Drained, service: Service) -> list[str]:
     indexed = {job_id: round(answer["lastUpdatedAt"] * 1000) for job_id, answer in answers.items()}
     lost = [job_id for job_id, updated_at in newest.items() if indexed.get(job_id) != updated_at]
     if lost:
-        wrong.append(f"{len(lost)} jobs miss their last message, {lost[0]} for one")
+        wrong.append(f"{len(lost)} jobs miss their last message, for example {lost[0]}")
     if extra := indexed.keys() - newest.keys():
-        wrong.append(f"{len(extra)} jobs were never told of, {min(extra)} for one")
+        wrong.append(f"{len(extra)} jobs were never reported, for example {min(extra)}")
     return wrong

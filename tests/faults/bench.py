@@ -1,4 +1,4 @@
-"""A run of the fault bench: everything is broken for some time, mended, left to settle, and judged."""
+"""A run of the fault bench: it breaks everything for some time, repairs it, waits, and judges the index."""
 
 import re
 import sqlite3
@@ -30,7 +30,7 @@ _TOLD_TABLES = ("jobs", "executions", "pending_lists", "thing_groups")
 _PHRASES = (
     "Connected to",
     "Not connected",
-    "has forgotten the session",
+    "has lost the session",
     "nothing is acknowledged",
     "does another client use the id",
     "Traceback",
@@ -39,7 +39,7 @@ _PHRASES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What was done, what came of it, and what is wrong."""
+    """The faults, the counts of the run, and the problems."""
 
     faults: Mapping[str, int]
     messages: Mapping[str, int]
@@ -65,7 +65,7 @@ class Result:
 
 
 def run(directory: Path, *, seed: int, seconds: float, kind: Kind = "sqlite") -> Result:
-    """Break everything for some seconds, keeping all files in a directory, and judge what is left."""
+    """Break everything for `seconds`, with all files in a directory, and judge the resulting index."""
     with open_site(directory, Random(seed), messages_per_second=_MESSAGES_PER_SECOND, kind=kind) as site:
         with publishing(site, reading=True):
             _strike(site, seed, seconds)
@@ -86,7 +86,7 @@ def run(directory: Path, *, seed: int, seconds: float, kind: Kind = "sqlite") ->
 
 @contextmanager
 def publishing(site: Site, *, reading: bool) -> Iterator[None]:
-    """Publish, and read, while the context is open; the session is one that outlives the broker."""
+    """Publish and, if `reading`, read while the context is open; the session outlives the broker."""
     save_broker(site)
     ending = threading.Event()
     with ThreadPoolExecutor() as pool:
@@ -104,7 +104,7 @@ def publishing(site: Site, *, reading: bool) -> Iterator[None]:
 
 
 def settle(site: Site) -> Verdict:
-    """Wait until all is acknowledged and delivered, and compare; what is still on its way is given time."""
+    """Wait until all messages are acknowledged and delivered, and judge; retry while messages are in flight."""
     site.publisher.finish()
     wait_until(site.publisher.is_idle, "the broker's acknowledgements", _SETTLE_SECONDS)
     if site.service.has_ended():
@@ -126,7 +126,7 @@ def settle(site: Site) -> Verdict:
 
 
 def _strike(site: Site, seed: int, seconds: float) -> None:
-    """Let every group of faults strike; the first that cannot go on ends the others."""
+    """Run all groups of faults; the first error ends the others."""
     kinds_at_once = (GROUPS if site.server is None else SERVER_GROUPS).values()
     with ThreadPoolExecutor(max_workers=len(kinds_at_once)) as pool:
         groups = [pool.submit(strike_all, site, plan(kinds, seed, seconds), seconds) for kinds in kinds_at_once]
@@ -138,9 +138,9 @@ def _strike(site: Site, seed: int, seconds: float) -> None:
 
 
 def _answers_of_other(site: Site) -> Mapping[str, Answer | None]:
-    """Return what the index of the second service says of each job of which it took a message while it ran."""
+    """Return the second service's answer for each job of which it received messages."""
     directory = site.other.history.parent / "verdict"
-    judged = LoggedService(directory, site.other.database, free_port())  # no broker: it takes no more
+    judged = LoggedService(directory, site.other.database, free_port())  # without a broker, it receives nothing more
     with running(judged, until="connecting"):
         wait_until(lambda: judged.get("/readyz")[0] == 200, "the second service's index")
         answers = Reader(lambda: judged.url, dict).all_jobs()
@@ -151,17 +151,17 @@ def _answers_of_other(site: Site) -> Mapping[str, Answer | None]:
         for row in told
         for name, number in re.findall(r"\b(job|thing|group|probe)-(\d+)\b", repr(row))
     }
-    # A life's job, thing and group bear one number; a job may be told of and not be listed.
+    # A life's job, thing and group share one number; a reported job may not be listed.
     return {job_id: answers.get(job_id) for job_id in job_ids}
 
 
 def logged(history: str) -> Counter[str]:
-    """Return how often the service has logged each of the phrases that tell how it fared."""
+    """Return how often the service has logged each phrase about its connection and its errors."""
     return Counter({phrase: history.count(phrase) for phrase in _PHRASES})
 
 
 def _stop(site: Site) -> list[str]:
-    """Stop the service as its users do, and return what is wrong with that or with the file it leaves."""
+    """Stop the service with SIGTERM; return the problems with its exit status or its database."""
     wrong = []
     if (status := site.service.stop()) != 0:
         wrong.append(f"the service ended with {status}")

@@ -1,9 +1,9 @@
-"""The verdict: is there a set of messages that the index may have had, and of which the merge rules say what it says.
+"""The verdict: do the merge rules explain the index by some set of messages that it may have received?
 
-The rules are the pure core's, applied to all messages of a job at once (`support/pure_index.py`): whether they are
-right is for `tests.truth` to judge; here they find what is lost. Messages of different jobs have nothing to do with one
-another but for the second of the first job event, so each job is judged by itself: over all sets of its few messages,
-if the answer over all of them is not the index's.
+The rules are the pure core's (`support/pure_index.py`), applied to all messages of a job at once. `tests.truth` judges
+whether they are right; this module finds losses. Messages of different jobs are independent, except for the second of
+the first job event. So each job is judged by itself: over all of its few messages, and, if the index differs, over
+every subset of them.
 """
 
 from collections import Counter
@@ -24,12 +24,12 @@ from jobindex.model.reports import UNTIMED, JobDeletion, JobReport, Report, Thin
 Answer = dict[str, Any]
 
 _ARN_PREFIXES = ("arn:aws:iot:us-east-1:000000000000", "arn:aws:iot:us-east-1:123456789012")
-"""Of an ARN that no message reported: as the settings have it, and as the things' ARNs do."""
+"""The prefixes of an ARN that no message reported: from the settings, or from the things' ARNs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """How many jobs are right and in which way, and what is wrong."""
+    """The number of jobs that are right, by reason, and the problems."""
 
     counts: Counter[str]
     wrong: Sequence[str]
@@ -43,8 +43,8 @@ def judge(
 ) -> Verdict:
     """Compare an index with the rules.
 
-    `other_answers` are those of another service, for the jobs of which it took messages: what the one lacks of them
-    the other must have.
+    `other_answers` are those of a second service, for the jobs of which it received messages: each message that the
+    index lacks must be in the second one.
     """
     counts: Counter[str] = Counter()
     wrong = [f"{job_id} is listed, and was never reported" for job_id in answers.keys() - jobs.keys()]
@@ -59,7 +59,7 @@ def judge(
         possible = _possible(messages, answer)
         other_answer = _without_made_up_arn(other_answers.get(job_id))
         if any(mask & needed == needed for mask in possible):
-            counts["as over what had to be there"] += 1
+            counts["as over the required messages"] += 1
         elif job_id in other_answers and any(
             (mask | other) & needed == needed for other in _possible(messages, other_answer) for mask in possible
         ):
@@ -70,7 +70,7 @@ def judge(
 
 
 def expected(messages: Sequence[Sent], events_since: int | None = None) -> Answer | None:
-    """Return what ListJobs must say of a job after these messages but for a made-up `jobArn`; None if it is not listed.
+    """Return ListJobs' answer for a job after these messages, without a made-up `jobArn`. None if it is not listed.
 
     `events_since` is the second of the earliest job event of any job, if there was one.
     """
@@ -85,13 +85,13 @@ def _expected(told: Iterable[Sequence[Report]], events_since: int | None) -> Ans
     return next((_encode(job_id, view, reports) for job_id, view in jobs.items()), None)
 
 
-# A service has some of the job events, and which is its first decides whether a job is taken to be complete: never yet,
-# or always, are all that can come of it.
+# A service has some of the job events, and its first one decides whether a job's reports count as complete. The only
+# outcomes are never and always.
 _ANY_FIRST_EVENT = (None, 0)
 
 
 def _possible(messages: Sequence[Sent], answer: Answer | None) -> list[int]:
-    """Return the sets of messages, as bits, after which the answer would be this one."""
+    """Return the sets of messages, as bits, that explain this answer."""
     told = [_reports(sent) for sent in messages]
     return [
         mask
@@ -104,7 +104,7 @@ def _possible(messages: Sequence[Sent], answer: Answer | None) -> list[int]:
 
 
 def first_event(messages: Iterable[Sent]) -> int | None:
-    """Return the second of the earliest job event; None without one."""
+    """Return the second of the earliest job event. None if there is none."""
     published = (
         report.published_at
         for sent in messages
@@ -145,7 +145,7 @@ def _encode(job_id: str, view: JobView, reports: Iterable[Report]) -> Answer:
 
 
 def _tied_id(view: JobView, reports: Iterable[Report]) -> str | None:
-    """Return the id tied to the only group of a job."""
+    """Return the id of a job's only group."""
     names = [group.removeprefix("name:") for group in view.groups]
     ids = [
         report.thing_group_id

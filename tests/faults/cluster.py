@@ -1,6 +1,7 @@
-"""A run on a cluster of brokers: one of them is killed with SIGKILL now and then, and started again a moment later.
+"""A run on a cluster of brokers: from time to time one is killed with SIGKILL, and restarted a moment later.
 
-What one of them has acknowledged must be in the index: it is on the disks of most, and the others have the session too.
+Each acknowledged message must be in the index: it is on the disks of a majority, and the other brokers have the
+session, too.
 """
 
 import re
@@ -30,9 +31,9 @@ _SETTLE_SECONDS = 90
 
 
 def run_on_cluster(directory: Path, *, seed: int, seconds: float, every: float = _KILL_EVERY_SECONDS) -> Result:
-    """Kill a node every so many seconds, keeping all files in a directory, and judge the index that is left.
+    """Kill a node every `every` seconds, with all files in a directory, and judge the resulting index.
 
-    The first is the one that the service is connected to, the next any, and so on in turn.
+    In turn, the node is the one that the service is connected to, and a random one.
     """
     random = Random(seed)
     kills: Counter[str] = Counter()
@@ -69,7 +70,7 @@ def run_on_cluster(directory: Path, *, seed: int, seconds: float, every: float =
         wrong=[
             *verdict.wrong,
             *reader.wrong,
-            *(f"{phrase!r} in the log" for phrase in ("Traceback", "has forgotten the session") if told[phrase]),
+            *(f"{phrase!r} in the log" for phrase in ("Traceback", "has lost the session") if told[phrase]),
         ],
     )
 
@@ -90,12 +91,12 @@ def _publishing(publisher: Publisher, reader: Reader) -> Iterator[None]:
 
 
 def _connected_port(log: str) -> int:
-    """Return the port of the broker to which a service connected last."""
+    """Return the port of the broker of a service's last connection."""
     return int(re.findall(r"Connected to mqtt://127\.0\.0\.1:(\d+);", log)[-1])
 
 
 def _settle(ledger: Ledger, reader: Reader) -> Verdict:
-    """Compare until nothing is wrong; what is still on its way is given time."""
+    """Judge until there are no problems; retry while messages are in flight."""
     end = time.monotonic() + _SETTLE_SECONDS
     while True:
         try:

@@ -1,11 +1,11 @@
-"""A small disk for the index, which can be full: a tmpfs of its own for root, else a limit on the size of files."""
+"""A small disk for the index, which can be full: a tmpfs for root, otherwise a limit on the size of files."""
 
 import os
 import resource
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _SIZE_BYTES = 64 * 1024 * 1024
@@ -20,11 +20,13 @@ class Disk:
         self.is_mounted = is_mounted
 
     @contextmanager
-    def full(self, pid: int) -> Iterator[None]:
-        """Leave no room on the disk while the context is open, at least not for files of the process `pid`."""
+    def full(self, pids: Sequence[int]) -> Iterator[None]:
+        """Fill the disk while the context is open, or at least limit the files of these processes."""
         if not self.is_mounted:
             largest = max((file.stat().st_size for file in self.directory.iterdir()), default=0)
-            with _limited(pid, largest):
+            with ExitStack() as stack:
+                for pid in pids:
+                    stack.enter_context(_limited(pid, largest))
                 yield
             return
         filler = self.directory / "filler"
@@ -37,7 +39,7 @@ class Disk:
 
 @contextmanager
 def small_disk(directory: Path, *, size: int = _SIZE_BYTES) -> Iterator[Disk]:
-    """Make a disk in a directory, and take it away afterwards."""
+    """Mount a disk in a directory, and unmount it afterwards."""
     directory.mkdir()
     mount = shutil.which("mount")
     options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
@@ -61,9 +63,13 @@ def _fill(filler: Path) -> None:
 
 @contextmanager
 def _limited(pid: int, size: int) -> Iterator[None]:
-    """Let a process make no file larger than `size`; what it raises is EFBIG, as Python ignores the signal."""
-    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+    """Limit the files of a process to `size`; a write then raises EFBIG, as Python ignores SIGXFSZ."""
+    try:
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+    except ProcessLookupError:
+        yield
+        return
     try:
         yield
     finally:

@@ -1,12 +1,14 @@
-"""The faults: each breaks one thing for a while, and mends it before it returns."""
+"""The faults: each breaks one thing for a while, and repairs it before it returns."""
 
 import math
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
@@ -19,7 +21,7 @@ _SAVE_SECONDS = 15
 _CUT_SECONDS = 1.5
 _WINDOW_BYTES = 300_000
 
-# Another process that takes the lock for writing. It is killed: a process that closes the file may write to it.
+# A process that takes the write lock. It is killed: a process that closes the file may write to it.
 _LOCK = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
@@ -30,16 +32,16 @@ time.sleep(60)
 
 
 def note_end(site: Site) -> None:
-    """Note that the service has ended by itself, if it has, and start it again."""
+    """Restart the service if it has exited, and record the exit as wrong."""
     if site.service.has_ended():
         site.wrong.append(f"the service ended by itself:\n{site.service.log()}")
         site.start_service()
 
 
 def kill_service(site: Site, random: Random) -> None:
-    """Kill the service at any moment of its life, now and then while it starts, and start it again."""
+    """Kill the service at a random time, sometimes during its start, and restart it."""
     note_end(site)
-    site.service.kill()
+    site.service.kill(leaves_writer=random.random() < 0.5)
     site.counts["service killed"] += 1
     if random.random() < 0.2:
         site.pause(random.uniform(0, 1))
@@ -52,7 +54,7 @@ def kill_service(site: Site, random: Random) -> None:
 
 
 def clash(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
-    """Start a second service on the same database: it must refuse to, and leave the first alone."""
+    """Start a second service on the same database: it must refuse, and not disturb the first."""
     note_end(site)
     service = site.service
     wait_until(lambda: service.get("/readyz")[0] == 200, "the index to be open, and its lock held", _PROBE_SECONDS)
@@ -70,17 +72,30 @@ def clash(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
 
 
 def freeze_service(site: Site, random: Random) -> None:
-    """Stop the service's process with SIGSTOP for a while; it may be killed meanwhile."""
-    process = site.service.process
-    assert process is not None
-    process.send_signal(signal.SIGSTOP)
+    """Stop one or all of the service's processes with SIGSTOP for a while; other faults may kill them meanwhile."""
+    pids = site.service.pids()
+    stopped = pids if random.random() < 0.5 else [random.choice(pids)]
+    _signal(stopped, signal.SIGSTOP)
     site.pause(random.uniform(0.1, 3))
-    process.send_signal(signal.SIGCONT)
+    _signal(stopped, signal.SIGCONT)
     site.counts["service frozen"] += 1
 
 
+def kill_writer(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
+    """Kill the writer process, as a system does that runs out of memory."""
+    _, *apart = site.service.pids()
+    _signal(apart, signal.SIGKILL)
+    site.counts["process that writes killed"] += len(apart)
+
+
+def _signal(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 def save_broker(site: Site, random: Random | None = None) -> None:  # noqa: ARG001
-    """Make the broker save; what it had acknowledged before is saved once its file is another."""
+    """Make the broker save; the messages that it had acknowledged before are saved once its file has changed."""
     acknowledged = site.ledger.acknowledged()
     before = _written_at(site)
     end = time.monotonic() + _SAVE_SECONDS
@@ -88,7 +103,7 @@ def save_broker(site: Site, random: Random | None = None) -> None:  # noqa: ARG0
     while _written_at(site) == before:
         if time.monotonic() > end:
             raise AssertionError(f"the broker did not save within {_SAVE_SECONDS} s")
-        if time.monotonic() > asked + 1:  # it forgets a signal that comes while it ends a save
+        if time.monotonic() > asked + 1:  # a signal is lost at the end of a save
             site.broker.send_signal(signal.SIGUSR1)
             asked = time.monotonic()
         time.sleep(0.01)
@@ -98,7 +113,7 @@ def save_broker(site: Site, random: Random | None = None) -> None:  # noqa: ARG0
 
 
 def kill_broker(site: Site, random: Random) -> None:
-    """Kill the broker a moment after it has saved, and start it again from what it saved."""
+    """Kill the broker a moment after it has saved, and restart it from its file."""
     save_broker(site)
     site.pause(random.choice([0, random.uniform(0, 2)]))
     site.note(f"the broker is killed, with {len(site.ledger.acknowledged())} messages not saved")
@@ -107,14 +122,14 @@ def kill_broker(site: Site, random: Random) -> None:
     site.pause(random.uniform(0, 2))
     connections = site.ledger.connections
     site.broker.start()
-    # It listens before it minds signals: the one that makes it save would end it.
+    # It listens before it handles signals: until then, the one that makes it save would end it.
     wait_until(lambda: site.ledger.connections > connections, "the publisher's connection", _SAVE_SECONDS)
 
 
 def forget_session(site: Site, random: Random) -> None:
-    """Make the broker forget the session, as a client with the same id and a clean start does; then make it save.
+    """Make the broker delete the session, like a client with the same id and a clean start; then make it save.
 
-    What is sent between the two probes may be lost: there was no session, or it had not been emptied.
+    Messages between the two probes may be lost: there was no session, or it was deleted before they were delivered.
     """
     first = site.probe(_PROBE_SECONDS)
     site.pause(random.uniform(0, 1))
@@ -123,7 +138,7 @@ def forget_session(site: Site, random: Random) -> None:
     with socket.create_connection(("127.0.0.1", site.broker.port), 5) as channel:
         channel.sendall(b"\x10" + bytes([len(connect)]) + connect)
         if not channel.recv(4).startswith(b"\x20"):
-            raise AssertionError("the broker did not take the client that forgets")
+            raise AssertionError("the broker refused the client that deletes the session")
         channel.sendall(b"\xe0\x00")
     site.ledger.excuse(first, site.probe(_PROBE_SECONDS))
     save_broker(site)
@@ -131,38 +146,37 @@ def forget_session(site: Site, random: Random) -> None:
 
 
 def cut(site: Site, random: Random) -> None:
-    """Cut the connection in the middle of a packet: of its first ones, or later of those that deliver.
+    """Cut the connection inside a packet: one of its first packets, or a later one that delivers.
 
-    Now and then it lasts for more than a window: else a backlog would never shrink.
+    Some connections last for more than a receive window: otherwise a backlog would never shrink.
     """
     after = random.choice([0, random.randrange(20_000), random.randrange(_WINDOW_BYTES)])
     site.counts["connection cut"] += site.proxy.cut(_CUT_SECONDS, after=after)
 
 
 def stall(site: Site, random: Random) -> None:
-    """Let nothing pass between the service and its broker for a while."""
+    """Block all traffic between the service and its broker for a while."""
     with site.proxy.stalling():
         site.pause(random.uniform(0.2, 3))
     site.counts["connection stalled"] += 1
 
 
 def delay(site: Site, random: Random) -> None:
-    """Delay all that passes between the service and its broker for a while."""
+    """Delay all traffic between the service and its broker for a while."""
     with site.proxy.delaying(random.uniform(0.01, 0.3)):
         site.pause(random.uniform(0.5, 3))
     site.counts["connection delayed"] += 1
 
 
 def fill_disk(site: Site, random: Random) -> None:
-    """Leave no room on the service's disk for a while."""
-    assert site.service.process is not None
-    with site.disk.full(site.service.process.pid):
+    """Fill the service's disk for a while."""
+    with site.disk.full(site.service.pids()):
         site.pause(random.uniform(0.5, 4))
     site.counts["disk full"] += 1
 
 
 def lock_database(site: Site, random: Random) -> None:
-    """Hold the database locked for a while, from another process."""
+    """Lock the database for a while, from another process."""
     command = [sys.executable, "-c", _LOCK, str(site.service.database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -173,7 +187,7 @@ def lock_database(site: Site, random: Random) -> None:
 
 
 def run_other_service(site: Site, random: Random) -> None:
-    """Run a second service with the same client id for a while: the two take the session from each other."""
+    """Run a second service with the same client id for a while: each takes the session over from the other."""
     site.other.start_only()
     site.pause(random.uniform(1, 4))
     status = site.other.stop()
@@ -184,7 +198,7 @@ def run_other_service(site: Site, random: Random) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of fault, and how often it comes."""
+    """A kind of fault, and its frequency."""
 
     strike: Callable[[Site, Random], None]
     per_minute: float
@@ -192,7 +206,7 @@ class Kind:
 
 GROUPS: Mapping[str, Sequence[Kind]] = {
     "service": (Kind(strike=kill_service, per_minute=24), Kind(strike=clash, per_minute=0.5)),
-    "process": (Kind(strike=freeze_service, per_minute=5),),
+    "process": (Kind(strike=freeze_service, per_minute=5), Kind(strike=kill_writer, per_minute=5)),
     "broker": (
         Kind(strike=kill_broker, per_minute=2.8),
         Kind(strike=save_broker, per_minute=3),
@@ -206,12 +220,12 @@ GROUPS: Mapping[str, Sequence[Kind]] = {
     "disk": (Kind(strike=fill_disk, per_minute=2), Kind(strike=lock_database, per_minute=3)),
     "other service": (Kind(strike=run_other_service, per_minute=0.8),),
 }
-"""What strikes at the same time as what: the kinds of a group come one after the other."""
+"""The kinds of fault: groups run at the same time, the kinds of a group one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """A fault at its moment, in seconds from the start, with a seed of its own."""
+    """A fault, with its time in seconds from the start and a seed of its own."""
 
     moment: float
     strike: Callable[[Site, Random], None]
@@ -219,7 +233,7 @@ class Strike:
 
 
 def plan(kinds: Sequence[Kind], seed: int, seconds: float) -> list[Strike]:
-    """Return when each kind of a group strikes, at least once each."""
+    """Return the strikes of a group, at least one of each kind."""
     strikes = []
     for kind in kinds:
         name = kind.strike.__name__
@@ -231,7 +245,7 @@ def plan(kinds: Sequence[Kind], seed: int, seconds: float) -> list[Strike]:
 
 
 def strike_all(site: Site, strikes: Sequence[Strike], seconds: float) -> None:
-    """Strike each at its moment, or as soon after as the one before it is over; none after the end but the first."""
+    """Run each strike at its time or after the one before it; after `seconds`, run only the first of each kind."""
     started = time.monotonic()
     struck = set()
     for strike in strikes:

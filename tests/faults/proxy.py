@@ -1,4 +1,4 @@
-"""A TCP proxy between the service and its broker, that cuts, stalls and delays on demand."""
+"""A TCP proxy between the service and its broker, which cuts, stalls and delays on demand."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ _CHUNK = 16384
 
 
 class Proxy:
-    """Passes connections on to a port on loopback; any thread may ask it for trouble, one for each kind at a time."""
+    """Forwards connections to a port on loopback; any thread may cause faults, one of each kind at a time."""
 
     def __init__(self, port: int) -> None:
         self.port = 0
@@ -18,6 +18,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._is_refusing = False
         self._delay: float = 0
         self._random = Random(0)
         self._cut: threading.Event | None = None
@@ -26,7 +27,7 @@ class Proxy:
 
     @contextmanager
     def running(self) -> Iterator["Proxy"]:
-        """Pass connections on while the context is open, in a thread of its own."""
+        """Forward connections while the context is open, in a thread of its own."""
         server = self._loop.run_until_complete(asyncio.start_server(self._pass_on, "127.0.0.1", 0))
         self.port = server.sockets[0].getsockname()[1]
         thread = threading.Thread(target=self._loop.run_forever, name="proxy")
@@ -40,7 +41,7 @@ class Proxy:
             self._loop.close()
 
     def cut(self, seconds: float, *, after: int) -> bool:
-        """End a connection in the middle of what crosses after so many bytes; False where that takes too long."""
+        """End a connection inside a packet after `after` bytes; return False if this takes too long."""
         self._cut_after = after
         self._cut = cut = threading.Event()
         done = cut.wait(seconds)
@@ -49,7 +50,7 @@ class Proxy:
 
     @contextmanager
     def stalling(self) -> Iterator[None]:
-        """Let nothing pass while the context is open, as if every packet were dropped; connections stay."""
+        """Block all traffic while the context is open, as if every packet were dropped; connections stay open."""
         self._loop.call_soon_threadsafe(self._flowing.clear)
         try:
             yield
@@ -57,8 +58,22 @@ class Proxy:
             self._loop.call_soon_threadsafe(self._flowing.set)
 
     @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """End all connections, including new ones, while the context is open."""
+        self._loop.call_soon_threadsafe(self._refuse)
+        try:
+            yield
+        finally:
+            self._is_refusing = False
+
+    def _refuse(self) -> None:
+        self._is_refusing = True
+        for connection in self._connections:
+            connection.cancel()
+
+    @contextmanager
     def delaying(self, seconds: float) -> Iterator[None]:
-        """Hold everything that crosses for up to `seconds` while the context is open."""
+        """Delay all traffic by up to `seconds` while the context is open."""
         self._delay = seconds
         try:
             yield
@@ -80,6 +95,8 @@ class Proxy:
         with suppress(OSError, asyncio.CancelledError):
             try:
                 await self._flowing.wait()
+                if self._is_refusing:
+                    raise ConnectionAbortedError
                 broker_reader, broker_writer = await asyncio.open_connection("127.0.0.1", self._broker_port)
                 pumps = [
                     asyncio.create_task(self._pump(reader, broker_writer)),
@@ -107,7 +124,7 @@ class Proxy:
                     self._cut = None
                     writer.write(data[: self._random.randrange(1, len(data))])
                     await writer.drain()
-                    await asyncio.sleep(0.001)  # else the end could overtake what was just written
+                    await asyncio.sleep(0.001)  # otherwise the end could overtake the last write
                     cut.set()
                     return
                 writer.write(data)

@@ -1,6 +1,6 @@
-"""The publisher: one connection to a broker at a time, QoS 1, everything sent again until it is acknowledged.
+"""The publisher: one connection to a broker at a time, at QoS 1; it resends each message until it is acknowledged.
 
-It speaks MQTT 3.1.1 itself: which acknowledgement was read on which connection is what the whole verdict stands on.
+It implements MQTT 3.1.1 itself: the verdict depends on which connection received each acknowledgement.
 """
 
 import queue
@@ -19,13 +19,13 @@ _CONNECT = b"\x10\x15\x00\x04MQTT\x04\x02\x00\x00\x00\x09publisher"
 _CONNACK = b"\x20\x02\x00\x00"
 _PUBACK = b"\x40\x02"
 _UNDER_WAY = 30
-"""Jobs whose lives are told at the same time."""
+"""The number of lives that are published at the same time."""
 _UNACKNOWLEDGED_MAXIMUM = 400
 _BURST = 300
 
 
 class Publisher:
-    """Publishes lives at some rate, with a burst now and then, until told to finish."""
+    """Publishes lives at some rate, sometimes in a burst, until finished."""
 
     def __init__(self, ports: Sequence[int], ledger: Ledger, random: Random, *, messages_per_second: float) -> None:
         self._ports = ports
@@ -42,11 +42,11 @@ class Publisher:
         self._burst = 0
 
     def finish(self) -> None:
-        """Send nothing new but probes."""
+        """Send no new messages except probes."""
         self._finishing.set()
 
     def is_idle(self) -> bool:
-        """Tell whether everything is acknowledged."""
+        """Return whether every message is acknowledged."""
         return not self._unacknowledged and self._probes.empty()
 
     def end(self) -> None:
@@ -54,14 +54,14 @@ class Publisher:
         self._ended.set()
 
     def probe(self) -> str:
-        """Send a probe soon, return its job's id; one thread may ask."""
+        """Send a probe soon and return its job's id; only one thread may call this."""
         self._probe_number += 1
         life = probe(self._probe_number)
         self._probes.put(life)
         return life.job_id
 
     def run(self) -> None:
-        """Publish, connecting again whenever the broker is lost; of a cluster to the next one."""
+        """Publish; reconnect after a lost connection, in a cluster to the next broker."""
         for port in cycle(self._ports):
             if self._ended.is_set():
                 return
@@ -76,7 +76,7 @@ class Publisher:
         channel.sendall(_CONNECT)
         received = _received(channel, 4)
         if received != _CONNACK:
-            raise OSError("the broker does not take the publisher")
+            raise OSError("the broker refuses the publisher")
         self._ledger.connect()
         for unacknowledged in self._unacknowledged.values():
             channel.sendall(_packet(unacknowledged, again=True))
@@ -87,11 +87,11 @@ class Publisher:
             if select.select([channel], [], [], 0.01)[0]:
                 data = channel.recv(4096)
                 if not data:
-                    raise OSError("the broker went away")
+                    raise OSError("the broker closed the connection")
                 received = self._take_acknowledgements(received + data)
 
     def _next(self) -> Sent | None:
-        """Return what is to be sent now, numbered; nothing while it is too early or too much is on the way."""
+        """Return the next message. None if it is too early, or too many messages are in flight."""
         if len(self._unacknowledged) >= _UNACKNOWLEDGED_MAXIMUM:
             return None
         if not self._probes.empty():
@@ -125,7 +125,7 @@ class Publisher:
 
 
 def _mixed(random: Random) -> Iterator[tuple[str, Message]]:
-    """Yield the messages of many lives, each life's in its order."""
+    """Yield the messages of many lives, those of each life in order."""
     more = lives(random)
     under_way = [(life.job_id, iter(life.messages)) for life, _ in zip(more, range(_UNDER_WAY), strict=False)]
     while True:
@@ -158,6 +158,6 @@ def _received(channel: socket.socket, count: int) -> bytes:
     while len(data) < count:
         more = channel.recv(count - len(data))
         if not more:
-            raise OSError("the broker went away")
+            raise OSError("the broker closed the connection")
         data += more
     return data

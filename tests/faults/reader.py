@@ -1,4 +1,4 @@
-"""The reader: it asks ListJobs all the while, and holds every answer against those before it."""
+"""The reader: it requests ListJobs continuously, and compares each answer with those before it."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from faults.lives import PROBES
 _RANKS = ["SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"]
 _IN_PROGRESS, _COMPLETED = _RANKS.index("IN_PROGRESS"), _RANKS.index("COMPLETED")
 FAILED = (URLError, http.client.HTTPException, OSError, json.JSONDecodeError)
-"""What a request raises that is not answered, or not with jobs."""
+"""The exceptions of a request without an answer, or with one that is not jobs."""
 
 _NEWEST_PAGES = 2
 _FULL_SCAN_EVERY = 8
@@ -31,7 +31,7 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visible:
-    """What an answer said last of a job: `createdAt`, of the life that is told now, and how far that has come."""
+    """A job in the last answer: the `createdAt` of its life, and the progress of this life."""
 
     created_at: float
     last_updated_at: float
@@ -39,25 +39,25 @@ class Visible:
 
     @classmethod
     def of(cls, job: Answer) -> "Visible":
-        """Return what an answer says of a job."""
+        """Return a job of an answer."""
         return cls(created_at=job["createdAt"], last_updated_at=job["lastUpdatedAt"], rank=_RANKS.index(job["status"]))
 
 
 def goes_backwards(before: Visible, now: Visible, deleted_at: float) -> bool:
-    """Tell whether two answers stand in the wrong order; a job that was made again after its deletion is another."""
+    """Return whether the second of two answers is the older one; a job created again after its deletion is another."""
     was_another, is_another = before.created_at > deleted_at, now.created_at > deleted_at
     if was_another != is_another:
         return was_another
-    # Of an inferred completion it can come to be known that AWS would have reported it.
+    # The index revokes an inferred completion if it learns that AWS would have reported a real one.
     is_taken_back = (before.rank, now.rank) == (_COMPLETED, _IN_PROGRESS)
     is_taken_back &= now.last_updated_at == before.last_updated_at
     return now.last_updated_at < before.last_updated_at or (now.rank < before.rank and not is_taken_back)
 
 
 class Reader:
-    """Reads from whichever process `url` leads to, and keeps what was wrong.
+    """Reads from the current process, which `url` returns, and records problems.
 
-    A file is there as long as the process; an index that is `remote` may be away while the service answers.
+    A file is available as long as the process runs; a `remote` index may be unavailable while the service answers.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Reader:
         self._answered = ""
 
     def run(self, stopping: threading.Event) -> None:
-        """Read until told to stop."""
+        """Read until stopped."""
         for number in range(1_000_000_000):
             if stopping.wait(_PAUSE_SECONDS):
                 return
@@ -86,12 +86,12 @@ class Reader:
         """Return every job.
 
         Raises:
-            NoAnswerError: the service is away, or was for a moment.
+            NoAnswerError: the service was unavailable, at least for a moment.
         """
         return {job["jobId"]: job for page in self._pages() for job in page}
 
     def has_probe(self, job_id: str) -> bool:
-        """Tell whether a probe is listed; False too where the service is away."""
+        """Return whether a probe is listed; False if the service is unavailable."""
         try:
             return any(job["jobId"] == job_id for page in self._pages(namespaceId=PROBES) for job in page)
         except NoAnswerError:
@@ -112,10 +112,10 @@ class Reader:
         for job_id in known - listed:
             self._gone[job_id] = self._seen.pop(job_id)
             if job_id not in deleted_at:
-                self.wrong.append(f"{job_id} was listed, and is no more: nothing deleted it")
+                self.wrong.append(f"{job_id} is not listed any longer, and was not deleted")
 
     def _compare(self, job_id: str, now: Visible) -> None:
-        """Hold what is said of a job against what was said before."""
+        """Compare an answer for a job with the one before it."""
         deleted_at = self._deleted_at().get(job_id, math.inf)
         before = self._seen.get(job_id)
         self._seen[job_id] = now
@@ -152,7 +152,7 @@ class Reader:
         return content
 
     def _note_error(self, url: str, error: HTTPError) -> None:
-        """Note an answer with an error: only a service that has no index, yet or just now, may give one."""
+        """Record an error: only a service without an index, yet or for a moment, may return one."""
         self.counts[f"answers {error.code}"] += 1
         if error.code != 503 or (url == self._answered and not self._remote):
             self.wrong.append(f"{error.code} {error.read().decode()} from {url}, which had answered before")

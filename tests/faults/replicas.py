@@ -1,7 +1,7 @@
-"""Two runs of several replicas of the service on one PostgreSQL database, beside one broker that nothing breaks.
+"""Two runs of several replicas of the service on one PostgreSQL database, with a broker that nothing breaks.
 
-In one the replica that ingests is killed, again and again; in the other the database's primary, whose standby is then
-promoted. Either way all that the broker has acknowledged is to be in the index.
+One run repeatedly kills the ingesting replica; the other kills the database's primary, and its standby is promoted. In
+both, each message that the broker has acknowledged must be in the index.
 """
 
 import threading
@@ -29,7 +29,7 @@ from faults.site import LEASE_SECONDS, LoggedService
 
 _MESSAGES_PER_SECOND = 100
 _BEYOND_LEASE_SECONDS = 1
-"""What a standby may take beyond the lease of who is gone: to connect, and to be asked for it here."""
+"""The time that a standby may take beyond the lease: to connect, and to be polled."""
 _START_SECONDS = 30
 _RECOVERY_SECONDS = 60
 _SETTLE_SECONDS = 90
@@ -37,7 +37,7 @@ _SETTLE_SECONDS = 90
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """Everything that runs; `wrong` tells what should not have come of what was done to it."""
+    """Everything that runs; `wrong` lists the unexpected effects of the faults."""
 
     services: Sequence[LoggedService]
     ledger: Ledger
@@ -46,10 +46,10 @@ class Replicas:
     pager: Pager
     wrong: list[str] = field(default_factory=list)
     milliseconds: list[int] = field(default_factory=list)
-    """What each recovery took."""
+    """The time of each recovery."""
 
     def ingesting(self, seconds: float, *, but: LoggedService | None = None) -> LoggedService:
-        """Return the replica that ingests, once one does."""
+        """Return the ingesting replica, once there is one."""
         others = [service for service in self.services if service is not but]
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -60,7 +60,7 @@ class Replicas:
         raise AssertionError(f"no replica ingested within {seconds} s\n{self.logs()}")
 
     def logs(self) -> str:
-        """Return the end of what each replica has logged."""
+        """Return the end of each replica's log."""
         return "\n".join(service.log()[-1500:] for service in self.services)
 
     def until_probed(self, seconds: float) -> None:
@@ -69,7 +69,7 @@ class Replicas:
         wait_until(lambda: self.reader.has_probe(job_id), f"a probe in the index\n{self.logs()}", seconds)
 
     def recovered(self, since: float) -> float:
-        """Note how many seconds a recovery took, and return them."""
+        """Record the seconds of a recovery, and return them."""
         seconds = time.monotonic() - since
         self.milliseconds.append(round(seconds * 1000))
         return seconds
@@ -77,7 +77,7 @@ class Replicas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What was done, what came of it, and what is wrong."""
+    """The faults, the counts of the run, and the problems."""
 
     faults: str
     milliseconds: Sequence[int]
@@ -94,13 +94,13 @@ class Outcome:
         verdict = [f"WRONG: {problem}" for problem in self.wrong] or [
             "Nothing was lost, nothing went backwards, no page had a gap or a repeat."
         ]
-        return "\n".join([f"{self.faults}; it went on {took}.", *lines, *verdict])
+        return "\n".join([f"{self.faults}; ingestion resumed {took}.", *lines, *verdict])
 
 
 def kill_replicas(directory: Path, *, seed: int, kills: int, replicas: int = 2) -> Outcome:
-    """Kill the replica that ingests so many times, keeping all files in a directory, and judge what is left.
+    """Kill the ingesting replica `kills` times, with all files in a directory, and judge the resulting index.
 
-    A standby has to go on within the lease; who was killed comes back as a standby.
+    A standby must take over within the lease; the killed replica returns as a standby.
     """
     random = Random(seed)
     with server() as database:
@@ -115,7 +115,7 @@ def kill_replicas(directory: Path, *, seed: int, kills: int, replicas: int = 2) 
 
 
 def fail_over(directory: Path, *, seed: int, failovers: int, replicas: int = 2) -> Outcome:
-    """Kill the database's primary and promote its standby so many times, and judge what is left."""
+    """Kill the database's primary and promote its standby `failovers` times, and judge the resulting index."""
     random = Random(seed)
     with pair() as both, _open(directory, both.url, random, replicas, may_be_away=True) as site:
         with _publishing(site):
@@ -128,12 +128,12 @@ def fail_over(directory: Path, *, seed: int, failovers: int, replicas: int = 2) 
         return _outcome(
             site,
             verdict,
-            f"The primary was killed {failovers} times, its standby promoted, and the other made its standby",
+            f"The primary was killed {failovers} times, its standby promoted, and the old primary made its standby",
         )
 
 
 def ingestion(service: LoggedService) -> str | None:
-    """Return what a replica tells of its ingestion; None where it does not answer."""
+    """Return a replica's ingestion status. None if it does not answer."""
     if service.has_ended():
         return None
     try:
@@ -144,7 +144,7 @@ def ingestion(service: LoggedService) -> str | None:
 
 
 def _kill(site: Replicas, random: Random) -> None:
-    """Kill the replica that ingests at any moment of its lease, and start it again once another has gone on."""
+    """Kill the ingesting replica at a random time of its lease, and restart it after another has taken over."""
     killed = site.ingesting(_RECOVERY_SECONDS)
     time.sleep(random.uniform(0, LEASE_SECONDS))
     killed.kill()
@@ -152,18 +152,18 @@ def _kill(site: Replicas, random: Random) -> None:
     site.ingesting(_RECOVERY_SECONDS, but=killed)
     seconds = site.recovered(since)
     if seconds > LEASE_SECONDS + _BEYOND_LEASE_SECONDS:
-        site.wrong.append(f"no standby went on within {seconds:.1f} s, at a lease of {LEASE_SECONDS} s")
+        site.wrong.append(f"a standby took over only after {seconds:.1f} s, with a lease of {LEASE_SECONDS} s")
     killed.start(until="standby")
 
 
 def _fail_over(site: Replicas, both: Pair, random: Random) -> None:
-    """Kill the primary, promote the standby, and make what was killed its standby, while messages flow."""
+    """Kill the primary, promote the standby, and make the old primary its standby, while messages flow."""
     site.until_probed(_RECOVERY_SECONDS)
     time.sleep(random.uniform(0, LEASE_SECONDS))
     both.kill_primary()
     time.sleep(random.uniform(0, 1))
     both.promote()
-    both.rebuild()  # a commit is told only once both have written it
+    both.rebuild()  # a commit is reported only after both have written it
     since = time.monotonic()
     site.until_probed(_RECOVERY_SECONDS)
     site.recovered(since)
@@ -171,7 +171,10 @@ def _fail_over(site: Replicas, both: Pair, random: Random) -> None:
 
 @contextmanager
 def _open(directory: Path, url: str, random: Random, replicas: int, *, may_be_away: bool) -> Iterator[Replicas]:
-    """Start a broker and the replicas, of which one ingests, and stop all that runs; the database may be away."""
+    """Run a broker and the replicas, one of which ingests, while the context is open.
+
+    If `may_be_away`, the database may be unavailable meanwhile.
+    """
     with closing(Ledger(directory / "ledger.txt")) as ledger, mosquitto(directory) as broker:
         names = [f"replica-{number}" for number in range(1, replicas + 1)]
         services = [LoggedService(directory / name, url, broker.port) for name in names]
@@ -200,7 +203,7 @@ def _open(directory: Path, url: str, random: Random, replicas: int, *, may_be_aw
 
 @contextmanager
 def _publishing(site: Replicas) -> Iterator[None]:
-    """Publish, read and turn pages while the context is open."""
+    """Publish, read and scan pages while the context is open."""
     ending = threading.Event()
     with ThreadPoolExecutor() as pool:
         futures = [
@@ -218,7 +221,7 @@ def _publishing(site: Replicas) -> Iterator[None]:
 
 
 def _settle(site: Replicas) -> Verdict:
-    """Wait until all is acknowledged, and compare what each replica answers; what is on its way is given time."""
+    """Wait until all messages are acknowledged, and judge each replica; retry while messages are in flight."""
     site.publisher.finish()
     wait_until(site.publisher.is_idle, "the broker's acknowledgements", _SETTLE_SECONDS)
     site.until_probed(_SETTLE_SECONDS)
@@ -231,7 +234,7 @@ def _settle(site: Replicas) -> Verdict:
 
 
 def _settled(site: Replicas, service: LoggedService) -> Verdict:
-    """Judge what one replica answers."""
+    """Judge one replica's answers."""
     reader = Reader(lambda: service.url, dict)
     end = time.monotonic() + _SETTLE_SECONDS
     while True:
@@ -247,7 +250,7 @@ def _settled(site: Replicas, service: LoggedService) -> Verdict:
 
 
 def _turn_all_pages(site: Replicas) -> None:
-    """Hold what many small pages show against what a few large ones do."""
+    """Compare many small pages with a few large ones."""
     paged, listed = site.pager.finish(), site.reader.all_jobs().keys()
     site.wrong.extend(f"{job_id} is on small pages or on large ones, not on both" for job_id in paged ^ listed)
 

@@ -1,4 +1,4 @@
-"""The faults of a PostgreSQL server under the service: each breaks it for a while, and mends it before it returns."""
+"""The faults of a PostgreSQL server under the service: each breaks it for a while, and repairs it before it returns."""
 
 from collections.abc import Mapping, Sequence
 from random import Random
@@ -14,7 +14,7 @@ _MEND_SECONDS = 60
 
 
 def kill_server(site: Site, random: Random) -> None:
-    """Kill the server, and start it again on what it had written."""
+    """Kill the server, and restart it from its files."""
     server = _server(site)
     server.kill()
     site.counts["database killed"] += 1
@@ -23,7 +23,7 @@ def kill_server(site: Site, random: Random) -> None:
 
 
 def restart_server(site: Site, random: Random) -> None:
-    """Stop the server in order, which ends every connection, and start it again."""
+    """Shut the server down, which ends every connection, and restart it."""
     server = _server(site)
     server.stop()
     site.counts["database restarted"] += 1
@@ -32,32 +32,32 @@ def restart_server(site: Site, random: Random) -> None:
 
 
 def freeze_server(site: Site, random: Random) -> None:
-    """Stop all of the server's processes with SIGSTOP for a while: connections stand, and nobody answers."""
+    """Stop all of the server's processes with SIGSTOP for a while: connections stay open without an answer."""
     with _server(site).frozen():
         site.pause(random.uniform(0.1, 3))
     site.counts["database frozen"] += 1
 
 
 def end_connections(site: Site, random: Random) -> None:  # noqa: ARG001 (as every fault)
-    """End every connection to the index, as an operator does, or a server that is handed over."""
+    """End every connection to the index, as an operator or a failover does."""
     others = f"datname = '{DATABASE}' AND pid <> pg_backend_pid()"
     ended = _server(site).execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     site.counts["connections ended"] += len(ended)
 
 
 def lock_tables(site: Site, random: Random) -> None:
-    """Hold every table locked against writes for a while, from another connection."""
+    """Lock every table against writes for a while, from another connection."""
     with locked(_server(site).url(DATABASE)) as is_locked:
         site.pause(random.uniform(0.2, 3) if is_locked else 0)
     site.counts["tables locked"] += is_locked
 
 
 def fill_server_disk(site: Site, random: Random) -> None:
-    """Leave no room on the server's disk for a while; where it gives up, it is started again."""
+    """Fill the server's disk for a while; restart the server if it exits."""
     server = _server(site)
     if not site.disk.is_mounted:
         return
-    with site.disk.full(0):
+    with site.disk.full(()):
         site.pause(random.uniform(0.5, 4))
     site.counts["database's disk full"] += 1
     wait_until(lambda: server.answers() or not server.is_alive(), "the server after its disk was full", _MEND_SECONDS)
@@ -67,7 +67,7 @@ def fill_server_disk(site: Site, random: Random) -> None:
 
 
 def run_replica(site: Site, random: Random) -> None:
-    """Run a second service on the same database for a while: one of the two stands by."""
+    """Run a second service on the same database for a while: one of the two is the standby."""
     note_end(site)
     replica = site.replica
     assert replica is not None
@@ -91,7 +91,7 @@ SERVER_GROUPS: Mapping[str, Sequence[Kind]] = {
         Kind(strike=fill_server_disk, per_minute=1),
     ),
 }
-"""As GROUPS, where the index is in PostgreSQL."""
+"""Like GROUPS, if the index is in PostgreSQL."""
 
 
 def _server(site: Site) -> Server:

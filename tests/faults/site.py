@@ -1,4 +1,4 @@
-"""What is broken: a broker, a proxy, a service on a small disk, a publisher and a reader."""
+"""The site of the faults: a broker, a proxy, a service on a small disk, a publisher and a reader."""
 
 import threading
 import time
@@ -23,15 +23,15 @@ from faults.reader import Reader
 
 CLIENT_ID = "jobindex"
 LEASE_SECONDS = 2
-"""How long a replica may be silent before another takes over."""
+"""The time without a renewal after which another replica takes over."""
 
 _START_ATTEMPTS = 20
-# It saves when told to, and logs every packet.
+# It saves only on a signal, and logs every packet.
 _MOSQUITTO = ("allow_anonymous true", "autosave_interval 0", "log_type all", "log_timestamp_format %H:%M:%S")
 
 
 class LoggedService(Service):
-    """A service that keeps what each of its processes logged, in one file; its database is a file or a URL."""
+    """A service that keeps the logs of all its processes in one file; its database is a file or a URL."""
 
     def __init__(self, directory: Path, database: Path | str, broker_port: int) -> None:
         directory.mkdir()
@@ -44,7 +44,7 @@ class LoggedService(Service):
         self.history = directory / "history.log"
 
     def spawn(self) -> None:
-        """Start the process, and keep what the one before it logged."""
+        """Start the process, and keep the log of the one before it."""
         self.keep_log()
         super().spawn()
 
@@ -55,27 +55,27 @@ class LoggedService(Service):
         self._log.unlink(missing_ok=True)
 
     def has_ended(self) -> bool:
-        """Tell whether the process runs no more."""
+        """Return whether the process has exited."""
         return self._ended()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Everything that runs; the counts tell what was done to it, `wrong` what should not have come of that."""
+    """Everything that runs; `counts` are those of the faults, `wrong` lists their unexpected effects."""
 
     directory: Path
     broker: Broker
     persistence: Path
-    """The file to which the broker saves."""
+    """The file in which the broker saves its state."""
     proxy: Proxy
     disk: Disk
     service: LoggedService
     other: LoggedService
-    """A service with the same client id and an index of its own, which runs only now and then."""
+    """A service with the same client id and an index of its own, which runs only from time to time."""
     server: Server | None = None
-    """The server of the index, where it is no file."""
+    """The server of the index, if it is not a file."""
     replica: LoggedService | None = None
-    """A service on the same database, where that can be shared, which runs only now and then."""
+    """A service on the same database, if it can be shared, which runs only from time to time."""
     ledger: Ledger
     publisher: Publisher
     reader: Reader
@@ -84,16 +84,16 @@ class Site:
     wrong: list[str] = field(default_factory=list)
 
     def note(self, what: str) -> None:
-        """Write a line with the time to a file, for who looks for the cause of something."""
+        """Write a line with the time to a file, for the analysis of a failure."""
         with (self.directory / "faults.log").open("a") as log:
             log.write(f"{datetime.now().astimezone().isoformat(timespec='milliseconds')} {what}\n")
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not longer than the run."""
+        """Wait, at most until the run ends."""
         self.stopping.wait(seconds)
 
     def start_service(self) -> None:
-        """Start the service; that it ends by itself is wrong, and it is started again."""
+        """Start the service; an exit is wrong, and is followed by another start."""
         for _ in range(_START_ATTEMPTS):
             try:
                 self.service.start_only()
@@ -102,12 +102,12 @@ class Site:
                 time.sleep(0.5)
             else:
                 return
-        raise AssertionError("the service starts no more")
+        raise AssertionError("the service does not start any longer")
 
     def probe(self, seconds: float) -> int:
         """Send a probe every second until one is in the index, and return its number.
 
-        All that was sent before it has then been delivered, unless the broker lost it.
+        All messages before it have then been delivered, unless the broker lost them.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -122,7 +122,7 @@ class Site:
 
 @contextmanager
 def open_site(directory: Path, random: Random, *, messages_per_second: float, kind: Kind = "sqlite") -> Iterator[Site]:
-    """Start all but the publisher and the reader, and stop all that runs."""
+    """Run everything but the publisher and the reader while the context is open."""
     broker_directory = directory / "broker"
     broker_directory.mkdir()
     with (

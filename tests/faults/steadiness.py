@@ -1,4 +1,4 @@
-"""Two runs in which only one thing is broken, for long: the broker is silent, or the disk is full. Reads go on."""
+"""Two runs with one long fault: the broker is silent, or the disk is full. Reads continue."""
 
 import socket
 import threading
@@ -20,10 +20,10 @@ _RECOVERY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steadiness:
-    """How the service answered in each part of a run, and what is wrong."""
+    """The answers of the service in each part of a run, and the problems."""
 
     slow_ms: float
-    """What no answer may take longer than."""
+    """The limit for every answer."""
     answers: dict[str, Answers] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
@@ -34,7 +34,7 @@ class Steadiness:
 
 
 def stay_through_silence(directory: Path, *, seed: int, seconds: float, slow_ms: float = SLOW_MS) -> Steadiness:
-    """Drop what the broker and the service send: on a connection, when it is made, and before it can be made.
+    """Drop the traffic with the broker: on an open connection, on a new one, and before one can be opened.
 
     The first part lasts `seconds`, the others a third of that each.
     """
@@ -46,7 +46,7 @@ def stay_through_silence(directory: Path, *, seed: int, seconds: float, slow_ms:
                 _ask(found, site.service, "its connection is silent", seconds)
                 site.service.kill()
                 site.service.start_only()
-                _ask(found, site.service, "the broker takes its connection and is silent", seconds / 3)
+                _ask(found, site.service, "the broker accepts its connection and is silent", seconds / 3)
             verdict = settle(site)
         site.service.kill()
         port = stack.enter_context(unreachable_port())
@@ -58,7 +58,7 @@ def stay_through_silence(directory: Path, *, seed: int, seconds: float, slow_ms:
 
 
 def stay_on_full_disk(directory: Path, *, seed: int, seconds: float, slow_ms: float = SLOW_MS) -> Steadiness:
-    """Fill the disk while messages flow: reads are answered, and once there is room again all is written by itself."""
+    """Fill the disk while messages flow: reads are answered, and all messages are written once there is room again."""
     found = Steadiness(slow_ms=slow_ms)
     with open_site(directory, Random(seed), messages_per_second=100) as site:
         process = site.service.process
@@ -66,7 +66,7 @@ def stay_on_full_disk(directory: Path, *, seed: int, seconds: float, slow_ms: fl
         with publishing(site, reading=False):
             site.probe(_RECOVERY_SECONDS)
             failed = site.service.metric("commits_failed_total")
-            with site.disk.full(process.pid):
+            with site.disk.full(site.service.pids()):
                 _ask(found, site.service, "the disk is full", seconds)
                 if site.service.metric("commits_failed_total") == failed:
                     found.wrong.append("the disk was never too full")
@@ -79,7 +79,7 @@ def stay_on_full_disk(directory: Path, *, seed: int, seconds: float, slow_ms: fl
 
 @contextmanager
 def unreachable_port() -> Iterator[int]:
-    """Yield a port on loopback whose queue of connections is full: the kernel drops what asks for another."""
+    """Yield a port on loopback whose queue of connections is full: the kernel drops new ones."""
     with socket.socket() as listener, ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -12,13 +12,13 @@ from fuzz.targets import TARGETS
 
 
 def main() -> int:
-    """Fuzz each target and print what was found; 1 where something is."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Send what nobody should.")
+    """Fuzz each target and print the findings; return 1 if there are any."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz everything that accepts input.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (all)")
-    parser.add_argument("--minutes", type=float, default=10, help="how long, each (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="what decides the cases (%(default)s)")
-    parser.add_argument("--guided", action="store_true", help="let atheris lead, by what the cases reach")
-    parser.add_argument("--plant", action="store_true", help="instead, plant bugs, and see whether each is found")
+    parser.add_argument("--minutes", type=float, default=10, help="duration for each target (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the cases (%(default)s)")
+    parser.add_argument("--guided", action="store_true", help="let atheris guide the cases by their coverage")
+    parser.add_argument("--plant", action="store_true", help="instead, plant bugs, and report whether each is found")
     arguments = parser.parse_args()
     if unknown := set(arguments.targets) - set(TARGETS):
         parser.error(f"there is no target {', '.join(sorted(unknown))}")
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def _plant(targets: Sequence[str], seed: int) -> int:
-    """Plant each bug of some targets, and print how soon it is found; 1 where one is not."""
+    """Plant each bug of some targets, and print when it is found; return 1 if one is not."""
     missed = 0
     for plant in PLANTS:
         if plant.target in targets:

@@ -1,7 +1,7 @@
-"""Credentials: requests that botocore signed, tokens and cookies, changed on their way.
+"""Credentials: requests signed by botocore, tokens and cookies, changed in transit.
 
-Whoever is let in by a signature must have signed what the service reads: the secret signs one request alone, so what
-is let in means the same, and botocore's signer says the same of what arrived.
+A request admitted by a signature must mean the same as the signed one: the secret signs only one request. botocore's
+signer must also confirm the signature for the request as it arrived.
 """
 
 import asyncio
@@ -31,7 +31,8 @@ from jobindex.errors import (
     MissingAuthenticationTokenException,
     UnrecognizedClientException,
 )
-from jobindex.web.api.gateway import _body, _is_signed_with_body, _signed
+from jobindex.web.api.bodies import read_body
+from jobindex.web.api.gateway import _is_signed_with_body, _signed
 
 REGION = "eu-central-1"
 ACCESS_KEY_ID, SECRET = "AKIDEXAMPLEEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -58,7 +59,7 @@ _TARGETS = (
     b"/",
 )
 _SPACES = (b" ", b"\t", b"\x0b", b"\x0c", b"\x1c", b"\x1f", b"\x85", b"\xa0")
-"""What Python takes for spaces in latin-1."""
+"""Characters that Python treats as spaces in latin-1."""
 _BASIC = "%Y%m%dT%H%M%SZ"
 
 
@@ -73,7 +74,7 @@ class Arrived:
     body: bytes
 
     def means(self, public: PublicUrl | None) -> object:
-        """Return what is asked by it: what operations go by, whether a proxy leaves its base path in place or not."""
+        """Return the request's meaning: the values that operations use, whether or not a proxy keeps its base path."""
         path = _normal(self.path)
         if public is not None and f"{path.decode()}/".startswith(f"{public.base_path}/"):
             path = path[len(public.base_path) :] or b"/"
@@ -84,7 +85,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A request, and the one that was made by who has the credentials."""
+    """A request, and the original that the owner of the credentials made."""
 
     arrived: Arrived
     made: Arrived
@@ -92,11 +93,11 @@ class Case:
     """`signature`, `token` or `cookie`."""
     public: PublicUrl | None
     is_timely: bool = True
-    """Whether it was signed within the time that a clock may be wrong."""
+    """Whether it was signed within the allowed clock skew."""
 
 
 def make(source: Source, session: str) -> Case:
-    """Make a request, with credentials, and change it."""
+    """Make a request with credentials, and change it."""
     path, _, query = source.pick(_TARGETS).partition(b"?")
     made = Arrived(
         method=source.pick(["GET", "HEAD", "POST", "DELETE"]),
@@ -122,7 +123,7 @@ def make(source: Source, session: str) -> Case:
     for _ in range(source.below(4)):
         arrived = _changed(source, arrived)
     if not {name for name, _ in arrived.headers} & {b"content-length", b"transfer-encoding"}:
-        arrived = replace(arrived, body=b"")  # there is none without these
+        arrived = replace(arrived, body=b"")  # without these, there is none
     return Case(
         arrived=arrived,
         made=made,
@@ -177,7 +178,7 @@ _HEADERS = (
 
 
 def _changed(source: Source, arrived: Arrived) -> Arrived:
-    """Change one thing about a request on its way."""
+    """Change one thing about a request in transit."""
     words: Sequence[bytes]
     match source.below(13) if arrived.headers else 6:
         case 0:
@@ -206,7 +207,7 @@ def _changed(source: Source, arrived: Arrived) -> Arrived:
             place = source.below(len(arrived.headers))
             return replace(arrived, headers=[*arrived.headers, arrived.headers[place]])
         case 10:
-            name, value = arrived.headers[-1]  # that of the credential
+            name, value = arrived.headers[-1]  # the credential's
             value = source.pick([b"", *_SPACES]) + value + source.pick([b"", *_SPACES])
             return replace(arrived, headers=[*arrived.headers[:-1], (name, value)])
         case _:
@@ -257,7 +258,7 @@ def _key(name: str, **credential: Any) -> Key:
 
 
 async def check(case: Case, access: Access) -> None:
-    """Check that who is let in has the credentials for what is asked."""
+    """Check that an admitted principal has the credentials for the request."""
     arrived = case.arrived
     body = [{"type": "http.request", "body": arrived.body, "more_body": False}]
 
@@ -273,15 +274,15 @@ async def check(case: Case, access: Access) -> None:
         "headers": list(arrived.headers),
     }
     try:
-        covered = await _body(Request(scope, receive)) if _is_signed_with_body(scope) else b""
-        name = access.who(_signed(scope, covered)).name
+        covered = await read_body(Request(scope, receive)) if _is_signed_with_body(scope) else b""
+        name = access.authenticate(_signed(scope, covered)).name
     except _ERRORS as error:
         is_right = (
             arrived == case.made
             and case.is_timely
             and (case.credential != "cookie" or arrived.method in {"GET", "HEAD"})
         )
-        expect(that=not is_right, of=f"who has the right credential is refused: {error}")
+        expect(that=not is_right, of=f"the right credential is refused: {error}")
         told = str(error)
         expect(that=not any(secret in told for secret in (SECRET, OTHER_SECRET, TOKEN)), of=told)
         given = repr(arrived.headers)
@@ -304,7 +305,7 @@ async def check(case: Case, access: Access) -> None:
 
 
 def _check_signature(case: Case) -> None:
-    """Check by botocore's signer that what arrived bears the signature of what the service reads."""
+    """Check with botocore's signer that the request as the service reads it has the signature that arrived."""
     arrived = case.arrived
     authorization = b",".join(value for name, value in arrived.headers if name == b"authorization").decode("latin-1")
     claimed = re.findall(r"Signature=([0-9a-f]{64})", authorization)
@@ -316,7 +317,7 @@ def _check_signature(case: Case) -> None:
     computed = set()
     for base in {"", case.public.base_path if case.public else ""}:
         for host in {dict(arrived.headers)[b"host"].decode("latin-1"), *([case.public.host] if case.public else [])}:
-            # A proxy may have spelt the path anew: it counts as an SDK spells it, too.
+            # A proxy may have re-encoded the path: the SDK's encoding of it counts, too.
             for path in {arrived.path, _anew(arrived.path)}:
                 request = AWSRequest(
                     arrived.method, f"http://{HOST}{base}{_normal(path).decode()}?{query}", data=arrived.body
@@ -335,7 +336,7 @@ def _check_signature(case: Case) -> None:
 
 
 def _anew(path: bytes) -> bytes:
-    """Return a path as an SDK spells what it means; what would be another folder's name stays."""
+    """Return a path in an SDK's encoding; segments that would change the folder stay unchanged."""
     meant = [(part, unquote_to_bytes(part)) for part in path.split(b"/")]
     return b"/".join(part if name in {b".", b".."} else quote(name, safe="").encode() for part, name in meant)
 
@@ -351,7 +352,7 @@ def _timestamp(text: str) -> str | None:
 
 
 def _normal(path: bytes) -> bytes:
-    """Return a path without empty and dot segments, as every signer but that of S3 has it."""
+    """Return a path without empty and dot segments, as every signer but S3's normalizes it."""
     segments: list[bytes] = []
     for segment in path.split(b"/"):
         if segment == b"..":

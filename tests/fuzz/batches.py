@@ -1,4 +1,4 @@
-"""Batches of broken messages in an index: it takes them all, says what its states say, and answers."""
+"""Batches of broken messages in an index: it accepts them all, stays consistent, and answers."""
 
 import asyncio
 import json
@@ -26,20 +26,20 @@ Batch = Sequence[payloads.Message]
 
 @contextmanager
 def opened() -> Iterator[Target[Sequence[Batch]]]:
-    """Open the target, with a folder for databases; in memory, where there is such a folder."""
+    """Open the target with a folder for databases, in memory if possible."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="jobindex-fuzz-", dir=memory if memory.is_dir() else None) as folder:
         yield Target(make=make, check=lambda batches: check(batches, Path(folder) / "case"))
 
 
 def make(source: Source) -> Sequence[Batch]:
-    """Make batches of messages, most of which are understood."""
+    """Make batches of messages, most of which are valid."""
     return [[_message(source) for _ in range(1 + source.below(8))] for _ in range(1 + source.below(3))]
 
 
 def _message(source: Source) -> payloads.Message:
     topic, payload = source.pick(payloads.SAMPLES)
-    # Few names, so that messages meet.
+    # Few names, so that messages concern the same jobs.
     for name in ("27450507-bf6f-4012-92af-bb8a1c8c4484", "job1", "job2", "job3"):
         topic = topic.replace(name, "job1")
     written = documents.encoded(source, documents.broken(source, payload, payloads.MEMBERS, at_most=1))
@@ -47,7 +47,7 @@ def _message(source: Source) -> payloads.Message:
 
 
 def check(batches: Sequence[Batch], folder: Path) -> None:
-    """Check that a new index takes the batches and is right afterwards."""
+    """Check that a new index accepts the batches and is consistent afterwards."""
     folder.mkdir()
     try:
         asyncio.run(_apply(batches, folder / "jobindex.db"))
@@ -60,7 +60,7 @@ def check(batches: Sequence[Batch], folder: Path) -> None:
 async def _apply(batches: Sequence[Batch], path: Path) -> None:
     async with open_store(path) as store:
         for batch in batches:
-            told = [Parser().told_by(topic, payload, to_milliseconds(_NOW)) for topic, payload in batch]
+            told = [Parser().parse(topic, payload, to_milliseconds(_NOW)) for topic, payload in batch]
             rejected = [each for each in told if isinstance(each, RejectedMessage)]
             reports: list[Report] = [
                 report for each in told if not isinstance(each, RejectedMessage) for report in each

@@ -1,4 +1,4 @@
-"""Runs a target for a time, or until something does not hold."""
+"""Runs a target for some time, or until a property does not hold."""
 
 import time
 from collections.abc import Callable
@@ -12,28 +12,28 @@ from fuzz.source import Source
 from fuzz.target import Target
 
 CASE_BYTES = 384
-"""Bytes that a case is made of at most; behind them each choice is the simplest."""
+"""The maximum length of a case's bytes; after them, each choice is the simplest."""
 _TRIES = 3000
-"""How often a case that fails is tried in a simpler form."""
+"""The maximum number of attempts to simplify a failing case."""
 _TRY_SECONDS = 60
-"""And for how long."""
+"""The maximum time of these attempts."""
 
 Open = Callable[[], AbstractContextManager[Target[Any]]]
-"""Opens a target, with whatever it needs for as long as it is fuzzed."""
+"""Opens a target, with everything it needs while it is fuzzed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of fuzzing a target."""
+    """The result of fuzzing a target."""
 
     name: str
     cases: int
     seconds: float
     finding: str | None = None
-    """The case in its simplest form, and what it raised; None where all held."""
+    """The case in its simplest form, and its exception. None if all properties held."""
 
     def __str__(self) -> str:
-        """Return a line, and below it what was found."""
+        """Return a line, followed by the finding."""
         told = f"{self.name:<14} {self.cases:>9} cases in {self.seconds:6.1f} s: "
         return told + ("nothing found" if self.finding is None else f"FOUND\n{self.finding}")
 
@@ -41,9 +41,9 @@ class Outcome:
 def fuzz(
     name: str, opened: Open, *, seconds: float = 0, cases: int = 0, seed: int = 1, is_made_simple: bool = True
 ) -> Outcome:
-    """Fuzz a target for some time, or with a number of cases; what is found ends it.
+    """Fuzz a target for some time, or with a number of cases; a finding ends the run.
 
-    The cases follow from the seed alone: how many there are in a time is all that differs from run to run.
+    The seed determines the cases: only their number in a given time differs from run to run.
     """
     random, tried, started = Random(seed), 0, time.monotonic()
     with opened() as target:
@@ -57,27 +57,27 @@ def fuzz(
 
 
 def raised_by(target: Target[Any], data: bytes) -> Exception | None:
-    """Return what a target raises on the case that is made of some bytes; None where all holds."""
+    """Return the exception that a target raises for the case made of some bytes. None if all properties hold."""
     case = target.make(Source(data))
     try:
         target.check(case)
-    except Exception as error:  # noqa: BLE001 (whatever it is)
+    except Exception as error:  # noqa: BLE001 (any exception is a finding)
         return error
     return None
 
 
 def told_of(target: Target[Any], data: bytes) -> str:
-    """Return the simplest form of a case that fails, and what it raises."""
+    """Return the simplest form of a failing case, and its exception."""
     error = raised_by(target, data)
     if error is None:
-        return f"{target.make(Source(data))!r}\n{data.hex()}\nIt did not fail again: the target keeps something.\n"
+        return f"{target.make(Source(data))!r}\n{data.hex()}\nIt did not fail again: the target has kept state.\n"
     data = simplest(data, lambda simpler: raised_by(target, simpler) is not None)
     error = raised_by(target, data) or error
     return f"{target.make(Source(data))!r}\n{data.hex()}\n{''.join(format_exception(error, limit=-8))}"
 
 
 def simplest(data: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """Return the simplest bytes found that still fail: shorter ones, with zeros, with lesser numbers."""
+    """Return the simplest bytes found that still fail: fewer bytes, zeros, lower numbers."""
     tries, end = 0, time.monotonic() + _TRY_SECONDS
 
     def try_(simpler: bytes) -> bool:

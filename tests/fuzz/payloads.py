@@ -1,4 +1,4 @@
-"""Payloads: samples of AWS's documents and messages of fleets, broken; whatever is reported must be in them."""
+"""Payloads: samples of AWS's documents and messages of fleets, broken; every report must come from its payload."""
 
 import json
 import math
@@ -85,11 +85,11 @@ _PATTERNS = {
 }
 _DETAILS_BYTES = 16 * 1024
 _SECONDS_MAXIMUM = 2.0
-"""That a message may take, of a processor that does much else."""
+"""The limit for a message, in seconds of a busy processor."""
 _DEPTH = 5
-"""How deep anything that is reported is at most."""
+"""The greatest depth of a reported value."""
 _MEMORY_FACTOR = 100
-"""How many times a payload's own length it may take meanwhile."""
+"""The limit of a payload's memory, as a multiple of its length."""
 
 
 def _samples() -> Sequence[tuple[str, Any]]:
@@ -119,14 +119,14 @@ def make(source: Source) -> Message:
 
 
 def check(message: Message) -> None:
-    """Check what a message tells."""
+    """Check the reports of a message."""
     topic, payload = message
     reports = _parsed(topic, payload)
     if reports is None:
-        told = Parser().told_by(topic, payload, NOW)
-        expect(that=getattr(told, "payload", None) == payload, of="a message that is rejected is kept as it is")
+        told = Parser().parse(topic, payload, NOW)
+        expect(that=getattr(told, "payload", None) == payload, of="a rejected message is not stored unchanged")
         return
-    expect(that=reports == _parsed(topic, payload), of="told twice, it tells something else")
+    expect(that=reports == _parsed(topic, payload), of="the second parse returns other reports")
     for report in reports:
         _check_domain(report)
     if not reports or not payload:
@@ -138,11 +138,11 @@ def check(message: Message) -> None:
         return
     _check_told(topic, whole, reports)
     if len(same) <= MAX_PAYLOAD_BYTES:
-        expect(that=reports == _parsed(topic, same), of="in another order it tells something else")
+        expect(that=reports == _parsed(topic, same), of="another order of the members changes the reports")
 
 
 def _parsed(topic: str, payload: bytes) -> tuple[Report, ...] | None:
-    """Return what a message tells, None where it cannot be understood; it must not take long."""
+    """Return the reports of a message, within a limit of time. None if it is rejected."""
     is_long = len(payload) > MAX_PAYLOAD_BYTES // 2
     if is_long:
         tracemalloc.start()
@@ -150,7 +150,7 @@ def _parsed(topic: str, payload: bytes) -> tuple[Report, ...] | None:
     try:
         return Parser().parse_message(topic, payload, NOW)
     except MessageError as error:
-        expect(that=len(str(error)) < 1000 and str(error).isprintable(), of="what is wrong can be logged")
+        expect(that=len(str(error)) < 1000 and str(error).isprintable(), of="the error cannot be logged")
         return None
     finally:
         expect(that=thread_time() - started < _SECONDS_MAXIMUM, of="it takes too long")
@@ -161,7 +161,7 @@ def _parsed(topic: str, payload: bytes) -> tuple[Report, ...] | None:
 
 
 def _check_domain(report: Report) -> None:  # noqa: C901 (a branch for each kind of report)
-    """Check that each member of a report is one that the index can keep."""
+    """Check that the index can store each member of a report."""
     match report:
         case JobReport():
             for time in (report.time, report.earliest_at, report.latest_at, report.published_at * 1000):
@@ -229,7 +229,7 @@ def _is_text(value: str) -> bool:
 
 
 def _check_told(topic: str, whole: Any, reports: Sequence[Report]) -> None:
-    """Check that names are the topic's, and that times and numbers are in the payload."""
+    """Check that names come from the topic, and times and numbers from the payload."""
     levels = topic.removesuffix("/").split("/")
     times, numbers = {UNTIMED, *_milliseconds(whole)}, {None, NO_NUMBER, *_numbers(whole)}
     seconds = {time // 1000 for time in times}
@@ -278,7 +278,7 @@ def _seconds_of(report: Report) -> Iterator[int]:
 
 
 def _named(value: Any, names: set[str], depth: int = _DEPTH) -> Iterator[Any]:
-    """Yield whatever stands under some names, as deep as anything is told."""
+    """Yield the members with some names, down to the depth of reported values."""
     if isinstance(value, dict) and depth:
         for name, member in value.items():
             if name in names:
@@ -302,7 +302,7 @@ def _numbers(whole: Any) -> Iterator[int]:
 
 
 def _rewritten(whole: Any, depth: int = _DEPTH) -> Any:
-    """Return the same document in another order, with members that mean nothing."""
+    """Return the same document in another order, with additional unknown members."""
     match whole:
         case dict() if depth:
             return {

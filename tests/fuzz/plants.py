@@ -1,4 +1,4 @@
-"""Bugs to plant, a few for each target: a fuzzer that does not find them would find no others."""
+"""Bugs to plant, a few for each target: a fuzzer that misses them would miss others, too."""
 
 import inspect
 import textwrap
@@ -12,10 +12,10 @@ from jobindex.access import access, keys, signatures
 from jobindex.config import http as http_settings
 from jobindex.config import mqtt as mqtt_settings
 from jobindex.config.reader import SettingsReader
+from jobindex.messages import drafts, parsing, payloads, topics
 from jobindex.messages import executions as message_executions
-from jobindex.messages import parsing, payloads, topics
 from jobindex.model import listing, page_tokens, parameters
-from jobindex.storage.sql import batch, counts, executions
+from jobindex.storage.sql import batch, counts, dependents, executions
 from jobindex.web.api import gateway, list_jobs, operations
 from jobindex.web.protocol import HttpProtocol
 from jobindex.web.ui import rendering, sign_in
@@ -23,7 +23,7 @@ from jobindex.web.ui import rendering, sign_in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plant:
-    """A bug: in the source of a function some text becomes another."""
+    """A bug: a replacement in the source of a function."""
 
     target: str
     function: Callable[..., Any]
@@ -31,7 +31,7 @@ class Plant:
     after: str
 
     def __str__(self) -> str:
-        """Return where it is, and what it changes."""
+        """Return the place and the change."""
         return f"{self.target}: {self.function.__qualname__}: {self.before!r} becomes {self.after!r}"
 
 
@@ -53,13 +53,13 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (payloads.read_object, "value is None", "not value"),
         (message_executions.add_execution, "job_id or read_text(", "read_text("),
         (parsing._read_payload, 'check_thing(members, "", thing_name)', "pass"),
-        (parsing._check_ahead, "> _AHEAD_MILLISECONDS", "> 1000 * _AHEAD_MILLISECONDS"),
+        (drafts.check_ahead, "> _AHEAD_MILLISECONDS", "> 1000 * _AHEAD_MILLISECONDS"),
         (message_executions._read_details, "option=orjson.OPT_SORT_KEYS", "option=0"),
     ),
     "batches": (
-        (batch.Batch._load_dependents, "self._states.load_pending(things)", "pass"),
+        (dependents.Dependents.load, "self._states.load_executions_of(deleted - many)", "pass"),
         (batch.Batch._write_executions, "by=by)", "by=1)"),
-        (counts.Counts.count_execution, "self._executions[former] -= 1", "pass"),
+        (counts.Counts.count_executions, "by * count", "count"),
     ),
     "tokens": (
         (page_tokens.unseal, " or _encoded(sealed) != token", ""),
@@ -72,12 +72,12 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (executions.ExecutionReader._wanted, "if self._visible is not None", "if False"),
     ),
     "queries": (
-        (operations.admit, "principal.check_all_seen(operation.name)", "pass"),
+        (operations.admit, "principal.check_all_visible(operation.name)", "pass"),
         (access.visible_to, "store.visible_to(principal.namespace_ids)", "store"),
         (executions.ExecutionReader._wanted, "if self._visible is not None", "if False"),
         (parameters.Integer.problems, "_INTEGER.fullmatch(value) is None", "not value.isdigit()"),
         (list_jobs.ListJobs.__call__, "question = principal.namespace_ids,", "question = None,"),
-        (gateway.Gateway._who, "if self._is_free(scope) or", "if True or"),
+        (gateway.Gateway._authenticate, "if self._is_free(scope) or", "if True or"),
         (rendering.Renderer.__init__, "autoescape=True", "autoescape=False"),
         (sign_in.SignIn._sign_in, "following.startswith(HOME) and following.isprintable()", "following"),
     ),
@@ -98,7 +98,7 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (signatures._parse_time, "except ValueError", "except KeyError"),
         (signatures.verify, "hmac.compare_digest(_sign(", "hmac.compare_digest(2 * _sign("),
         (signatures._check_time, "time < now - SKEW", "time < now - 2 * SKEW"),
-        (access.Access.who, "token.strip()", "token.strip().lower()"),
+        (access.Access.authenticate, "token.strip()", "token.strip().lower()"),
         (access.Access._of_session, "if method in _READING else ()", "if method else ()"),
         (gateway._is_signed_with_body, "names and not", "() and not"),
     ),
@@ -106,11 +106,11 @@ _BUGS: Mapping[str, Sequence[tuple[Callable[..., Any], str, str]]] = {
         (keys._is_time, "(ValueError, OverflowError)", "ValueError"),
         (keys._matches, "isinstance(value, str) and re.fullmatch(pattern, value)", "re.fullmatch(pattern, str(value))"),
         (keys._problems, " or not namespaces", ""),
-        (keys._credential_problems, 'f"{name} is not', 'f"{name} {told[name]} is not'),
+        (keys._credential_problems, 'f"{name} is not', 'f"{name} {members[name]} is not'),
         (keys._read, ".replace(microsecond=0)", ""),
     ),
     "settings": (
-        (mqtt_settings._parse, '"is no URL"', 'f"{url} is no URL"'),
+        (mqtt_settings._parse, '"is not a URL"', 'f"{url} is not a URL"'),
         (http_settings._port, "int(text) > 65535", "False"),
         (SettingsReader._parse, "except ValueError", "except KeyError"),
         (SettingsReader._find, "not text.isprintable()", "False"),
@@ -125,9 +125,9 @@ PLANTS = tuple(
 
 @contextmanager
 def planted(plant: Plant) -> Iterator[None]:
-    """Have a bug while the context is open.
+    """Plant a bug while the context is open.
 
-    The function keeps its identity, and so whoever has imported it has the bug.
+    The function keeps its identity, so every module that has imported it has the bug.
     """
     function = plant.function
     source = textwrap.dedent(inspect.getsource(function))
@@ -146,7 +146,7 @@ def planted(plant: Plant) -> Iterator[None]:
 
 
 def _forget() -> None:
-    """Empty the caches of results, which are those of the function as it was."""
+    """Clear the caches, whose results are those of the function before the change."""
     for module in (topics, payloads, message_executions):
         for cached in vars(module).values():
             if hasattr(cached, "cache_clear"):

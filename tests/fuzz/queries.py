@@ -1,4 +1,4 @@
-"""Requests to every route, from who may see all, some and nothing; who may not see something learns nothing of it."""
+"""Requests to every route, by principals with access to all, some or no namespaces; hidden data never leaks."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ _PRINCIPALS = {
     "operates": Principal(name="operates", role=Role.OPERATE, namespace_ids=None),
     "limited": Principal(name="limited", role=Role.READ, namespace_ids=frozenset(fleet.NAMESPACES)),
 }
-"""By their tokens."""
+"""The principals by their tokens."""
 _KEYS = Keys(
     Key(principal=principal, created_at=_NOW, token_sha256=digest(token)) for token, principal in _PRINCIPALS.items()
 )
@@ -60,7 +60,7 @@ _OF_ITS_OWN = {b"x-amzn-requestid", b"content-length", b"set-cookie"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A request as the protocol hands it to the application."""
+    """A request in the form in which the protocol passes it to the application."""
 
     method: str
     path: bytes
@@ -69,7 +69,7 @@ class Request:
     body: bytes
 
     def holds(self, text: str) -> bool:
-        """Tell whether a text stands in it, however encoded."""
+        """Return whether the request contains a text, in any encoding."""
         whole = b"\n".join((self.path, self.query, self.body, *(value for _, value in self.headers)))
         return any(text.encode() in each.lower() for each in (whole, unquote_to_bytes(whole)))
 
@@ -79,41 +79,41 @@ _DESCRIPTION = Request(method="GET", path=b"/openapi.json", query=b"", headers=[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A request, and the same of what never was in place of what is hidden."""
+    """A request, and a twin with names that do not exist in place of hidden ones."""
 
     token: str | None
-    """Of who asks; None of nobody, the empty one where nobody is asked for one."""
+    """The caller's token; None for a caller without one, empty for a service that requires none."""
     request: Request
     twin: Request
 
     def differs_by_name_alone(self) -> bool:
-        """Tell whether the two requests are the same but for what is hidden."""
+        """Return whether the two requests differ only by the hidden names."""
         return repr(self.request).replace(fleet.HIDDEN, fleet.NEVER) == repr(self.twin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer as the application gives it."""
+    """An answer in the form in which the application sends it."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
 
     def header(self, name: bytes) -> bytes:
-        """Return the only value of a header, the empty one without any."""
+        """Return the only value of a header; an empty one if there is none."""
         values = [value for given, value in self.headers if given.lower() == name]
         expect(that=len(values) <= 1, of=(name, values))
         return values[0] if values else b""
 
     def told(self) -> object:
-        """Return all that it tells, without numbers: those of times and ids, and of what is hidden or never was."""
+        """Return the answer without digits: those of times and ids, and those in the names of HIDDEN and NEVER."""
         kept = [(name, value) for name, value in self.headers if name not in _OF_ITS_OWN]
         return self.status, re.sub(rb"[0-9]+", b"0", repr(kept).encode()), re.sub(rb"[0-9]+", b"0", self.body)
 
 
 @contextmanager
 def opened() -> Iterator[Target[Case]]:
-    """Open the target: one application with keys, one without, both of one index."""
+    """Open the target: one application with keys, one without, on the same index."""
     with tempfile.TemporaryDirectory(prefix="jobindex-fuzz-") as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         store = runner.run(stack.enter_async_context(open_store(Path(folder) / "jobindex.db")))
@@ -210,7 +210,7 @@ _PATH_WORDS = (
 
 
 def _in_target(text: bytes) -> bytes:
-    """Return a part of a request's target with what the protocol does not take in it encoded."""
+    """Return a part of a request's target with percent-encoded forbidden characters."""
     return _NOT_IN_A_TARGET.sub(lambda found: quote_from_bytes(found[0]).encode(), text)
 
 
@@ -239,7 +239,7 @@ _PARAMETERS = (
 
 
 def _value(source: Source, name: str, hidden: str, path: str) -> str:  # noqa: C901 (a case for each parameter)
-    """Return a value for a parameter, one that it may have unless the source wants otherwise."""
+    """Return a value for a parameter, usually a valid one."""
     job, thing = f"{hidden}-job", f"{hidden}-pump"
     match name:
         case "jobId" | "job_id":
@@ -298,11 +298,11 @@ def _headers(source: Source, token: str | None, session: str) -> Iterator[tuple[
 
 
 async def check(case: Case, app: Gateway, store: Store, failures: list[str]) -> None:
-    """Check the form of the answer, and what it tells who may not see all."""
-    failures.clear()  # those of a case before, that did not hold
+    """Check the form of the answer, and its content if the caller is restricted."""
+    failures.clear()  # left by a failed case before
     answer = await _ask(app, case.request)
     _check_form(case.request, answer)
-    # A token has what is hidden within it, and may be told back: those are a target of their own.
+    # A token contains hidden names, and an answer may repeat it: tokens are a target of their own.
     if case.token in {"limited", None} and case.differs_by_name_alone():
         twin = await _ask(app, case.twin)
         expect(that=answer.told() == twin.told(), of=(answer, twin))
@@ -313,7 +313,7 @@ async def check(case: Case, app: Gateway, store: Store, failures: list[str]) -> 
         expect(that=is_public or answer.status in {403, 303}, of=answer)
     if case.request.method == "GET" and not case.request.path.startswith(b"/index/events"):
         head = Request(**{**_fields(case.request), "method": "HEAD"})
-        expect(that=answer.status == (await _ask(app, head)).status, of="HEAD is not as GET")
+        expect(that=answer.status == (await _ask(app, head)).status, of="HEAD and GET return different statuses")
     if case.request.method == "DELETE" and answer.status == 200:
         await store.apply([], fleet.REJECTED, now=_NOW)
     expect(that=not failures, of=[*failures])
@@ -324,7 +324,7 @@ def _fields(request: Request) -> dict[str, Any]:
 
 
 async def _ask(app: Gateway, request: Request) -> Answer:
-    """Return the answer to a request; one that never ends is cut off."""
+    """Return the answer to a request; an endless one is cut off."""
     received = [{"type": "http.request", "body": request.body, "more_body": False}]
     started: list[MutableMapping[str, Any]] = []
     body: list[bytes] = []
@@ -358,7 +358,7 @@ async def _ask(app: Gateway, request: Request) -> Answer:
 
 
 def _check_form(request: Request, answer: Answer) -> None:
-    """Check that an answer has the form that every answer has, whatever was asked."""
+    """Check the properties of every answer."""
     expect(that=200 <= answer.status < 500, of=answer)
     expect(that=len(answer.header(b"x-amzn-requestid")) == 36, of=answer)
     length = answer.header(b"content-length")

@@ -1,4 +1,4 @@
-"""Topics and topic filters, beside another reader of both: regular expressions, written from the rules alone."""
+"""Topics and topic filters, compared with a second parser: regular expressions, written only from the rules."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _WORDS = (
     *b"/get /update start-next jobs things deleted".split(),
 )
 
-# T, J, N and G stand for a thing, a job, a namespace and a thing group; the last member is what else is told.
+# T, J, N and G are placeholders of a thing, a job, a namespace and a thing group; the last member is the other content.
 _THING = r"\$aws/things/<T>/jobs/"
 _FORMS = (
     (_THING + r"<J>/notify-namespace-<N>", "JobNotification", None),
@@ -74,7 +74,7 @@ _LEVELS = [
     [r"\$aws", "events", "jobExecution", _J, "|".join(EXECUTION_OPERATIONS)],
     [r"\$aws", "events", "thingGroup", _T, "|".join(GROUP_OPERATIONS)],
 ]
-"""The levels of every topic that says something."""
+"""The levels of every topic that the product parses."""
 
 Read = tuple[object, ...] | None
 
@@ -106,7 +106,7 @@ def make(source: Source) -> Case:
 
 
 def make_topic(source: Source) -> str:
-    """Make a topic that tells something, now and then with a name that may be none."""
+    """Make a topic that the product parses, sometimes with an invalid name."""
     thing, job, namespace = source.name(THINGS), source.name(JOBS), source.name(NAMESPACES)
     level = "" if source.byte() < 128 else f"namespace-{namespace}/"
     suffix = level.replace("namespace", "-namespace", 1).rstrip("/")
@@ -128,7 +128,7 @@ def make_topic(source: Source) -> str:
 
 
 def check(case: Case) -> None:
-    """Check that a topic, or a filter, means what another reader of it says."""
+    """Check that the product and the second parser agree about a topic or a filter."""
     if case.is_filter:
         _check_filter(case.text)
         return
@@ -136,14 +136,14 @@ def check(case: Case) -> None:
     expect(that=expected == read, of=(expected, read))
     if expected not in {None, _REFUSED}:
         of = [topic for topic in DEFAULT_FILTERS if topic_matches_sub(topic, case.text)]
-        expect(that=len(of) == 1, of="what is understood is no topic of the default filters")
+        expect(that=len(of) == 1, of="a parsed topic does not match exactly one default filter")
 
 
 _REFUSED: Read = ("refused",)
 
 
 def _expected(topic: str) -> Read:
-    """Return what a topic tells: its kind, its names, and what else."""
+    """Return the content of a topic: its kind, its names, and the rest."""
     for form, kind, told in _FORM:
         if found := form.fullmatch(topic):
             names = found.groupdict()
@@ -154,7 +154,7 @@ def _expected(topic: str) -> Read:
 
 
 def _read(topic: str) -> Read:
-    """Return the same as the product reads it."""
+    """Return the same from the product's parser."""
     try:
         parsed = parse_topic(topic)
     except MessageError:
@@ -167,7 +167,7 @@ def _read(topic: str) -> Read:
 
 
 def _reaches(topic_filter: Sequence[str], form: Sequence[str]) -> bool:
-    """Return whether a filter matches a topic of a form, with an empty level behind it or without."""
+    """Return whether a filter matches a topic of a form, with or without an empty level at its end."""
     for levels in (form, [*form, ""]):
         is_open = topic_filter[-1] == "#"
         given = topic_filter[:-1] if is_open else topic_filter

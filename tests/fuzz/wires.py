@@ -1,6 +1,6 @@
-"""Bytes on a connection, through the protocol to an application that tells what it got.
+"""Bytes on a connection, through the protocol to an application that returns its request.
 
-They come in one piece and in many: what is asked, and what is answered first, must be the same.
+They arrive in one piece and in many: the requests and the first answer must be the same.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from jobindex.web.connections import LIMITS
 from jobindex.web.protocol import HttpConfig, HttpProtocol
 
 _TURNS = 30
-"""Of the loop, in which the application has answered."""
+"""The turns of the event loop in which the application answers."""
 _REQUESTS = (
     b"GET /jobs?namespaceId=acme HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
     b"POST /rejected/retry?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
@@ -62,16 +62,16 @@ Visible = tuple[str, bytes, bytes, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What comes, and where it is cut."""
+    """The bytes, and the places of their cuts."""
 
     data: bytes
     cuts: Sequence[int]
     methods: Sequence[str] | None
-    """Those that are asked by; None where something is broken, so that nobody can say."""
+    """The expected methods. None if a request is broken, so that nobody knows."""
 
 
 def make(source: Source) -> Case:
-    """Make what a client sends: a request or some, behind each other."""
+    """Make the bytes of a client: up to three requests, one after the other."""
     made = [source.pick(_REQUESTS) for _ in range(1 + source.below(3))]
     requests = made if source.happens(8) else [source.broken(request, _WORDS) for request in made]
     data = b"".join(requests)
@@ -85,7 +85,7 @@ def make(source: Source) -> Case:
 
 
 def _methods(requests: Sequence[bytes]) -> Sequence[str]:
-    """Return what requests are asked by, up to one behind which the connection ends."""
+    """Return the methods of requests, up to one that closes the connection."""
     closes = next(
         (number for number, request in enumerate(requests, 1) if b"HTTP/1.0" in request or b"close" in request), None
     )
@@ -93,7 +93,7 @@ def _methods(requests: Sequence[bytes]) -> Sequence[str]:
 
 
 class _Transport(asyncio.Transport):
-    """A connection of which what is written is kept."""
+    """A connection that records the written bytes."""
 
     def __init__(self) -> None:
         super().__init__({"peername": ("127.0.0.1", 50000), "sockname": ("127.0.0.1", 8080)})
@@ -102,7 +102,7 @@ class _Transport(asyncio.Transport):
         self.protocol: HttpProtocol | None = None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self.is_closed:  # as asyncio's own does
+        if not self.is_closed:  # like asyncio's own
             self.written += bytes(data)
 
     def close(self) -> None:
@@ -119,15 +119,18 @@ class _Transport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
     def pause_reading(self) -> None:
-        """Be read no further; what comes is handed over all the same."""
+        """Ignore the pause: bytes still arrive."""
 
     def resume_reading(self) -> None:
-        """Be read again."""
+        """Ignore the end of the pause."""
 
 
 class _Application:
-    """Answers what it was asked."""
+    """Answers with its request."""
 
     def __init__(self) -> None:
         self.seen: list[Visible] = []
@@ -167,8 +170,8 @@ def opened() -> Iterator[Target[Case]]:
 
 
 async def check(case: Case, failures: list[str]) -> None:
-    """Check what is asked and answered."""
-    failures.clear()  # those of a case before, that did not hold
+    """Check the requests and the answers."""
+    failures.clear()  # left by a failed case before
     places = [0, *case.cuts, len(case.data)]
     whole_seen, whole = await _send([case.data])
     cut_seen, cut = await _send([case.data[start:end] for start, end in pairwise(places)])
@@ -185,7 +188,7 @@ async def check(case: Case, failures: list[str]) -> None:
 
 
 async def _send(pieces: Sequence[bytes]) -> tuple[list[Visible], list[tuple[int, bytes]]]:
-    """Return what the application was asked, and the answers' statuses and bodies."""
+    """Return the application's requests, and the statuses and bodies of the answers."""
     application, transport = _Application(), _Transport()
     config = HttpConfig(application, shutdown_seconds=1)
     config.load()
@@ -206,7 +209,7 @@ async def _send(pieces: Sequence[bytes]) -> tuple[list[Visible], list[tuple[int,
 
 
 def _answers(written: bytes, methods: Sequence[str], *, is_closed: bool) -> list[tuple[int, bytes]]:
-    """Return the answers in what was written to requests by some methods, each in its form."""
+    """Return the answers in the written bytes, in their order; `methods` are those of the requests."""
     answers: list[tuple[int, bytes]] = []
     while written:
         head, end, written = written.partition(b"\r\n\r\n")

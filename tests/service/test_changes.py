@@ -1,4 +1,4 @@
-"""What changes is told to who watches, and who is slow holds nobody up."""
+"""The change feed notifies its subscribers, and a slow one delays nobody."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ OTHER = parsed(("$aws/things/thing-2/jobs/job-2/notify-namespace-other", {"execu
 
 
 def changed(*job_ids: str, thing_name: str = "thing-1", namespace_id: str = "fleet") -> Changed:
-    """Say that jobs have changed."""
+    """Return a change of these jobs."""
     return Changed(
         job_ids=frozenset(job_ids),
         namespace_ids=frozenset({namespace_id}),
@@ -53,7 +53,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def live() -> AsyncIterator[ChangeFeed]:
-    """Tell what changes while the test runs."""
+    """Run a change feed while the test runs."""
     live = ChangeFeed(ServiceState(ingestion=Ingestion.CONNECTED))
     telling = asyncio.create_task(live.run())
     yield live
@@ -63,18 +63,24 @@ async def live() -> AsyncIterator[ChangeFeed]:
         await telling
 
 
+def read(event: bytes) -> dict[str, Any]:
+    """Return the change in an event."""
+    change: dict[str, Any] = json.loads(event.removeprefix(b"event: change\ndata: "))
+    return change
+
+
 async def told(watching: AsyncIterator[bytes]) -> dict[str, Any]:
-    """Return the next change that names anything."""
+    """Return the next change that lists jobs, or has too many to list."""
     async with asyncio.timeout(5):
-        async for change in watching:
-            names: dict[str, Any] = json.loads(change)
-            if names["jobs"] != []:
-                return names
+        async for event in watching:
+            change = read(event)
+            if change["jobs"] != []:
+                return change
     raise AssertionError("the line ended")
 
 
 async def test_a_watcher_is_told_what_has_changed(live: ChangeFeed) -> None:
-    """Batches are put together, and named by jobs, things and namespaces."""
+    """An event combines several batches, and names jobs, things and namespaces."""
     with live.watch(Interest()) as watching:
         assert watching is not None
         live.note(TOLD, CHANGED)
@@ -92,7 +98,7 @@ async def test_a_watcher_is_told_what_has_changed(live: ChangeFeed) -> None:
     "interest", [Interest(job_id="job-2"), Interest(thing_name="thing-2"), Interest(namespace_id="other")]
 )
 async def test_a_watcher_of_one_thing_is_not_told_of_others(live: ChangeFeed, interest: Interest) -> None:
-    """What an interest leaves out is not told."""
+    """A subscription to one job, thing or namespace gets no changes of others."""
     with live.watch(Interest()) as everything, live.watch(interest) as watching:
         assert everything is not None
         assert watching is not None
@@ -103,12 +109,38 @@ async def test_a_watcher_of_one_thing_is_not_told_of_others(live: ChangeFeed, in
 
 
 async def test_of_many_it_is_said_that_there_were_many(live: ChangeFeed) -> None:
-    """A tick names a bounded number of jobs; a watcher of one is told then, as it may be among them."""
+    """An event with too many jobs to list notifies subscribers of a single job, too."""
     with live.watch(Interest(job_id="job-1")) as watching:
         assert watching is not None
         live.note((), changed(*(f"many-{number}" for number in range(NAMED_MAXIMUM))))
         live.note((), changed("another"))
         assert (await told(watching))["jobs"] is None
+
+
+async def test_an_event_is_encoded_once_for_all_subscribers(live: ChangeFeed) -> None:
+    """Hundreds of unread streams share the bytes of an event."""
+    streams = [events._stream(live, Interest(), "key") for _ in range(3)]
+    for stream in streams:
+        assert [b"retry: 2000\n\n", b"event: change\n"] == [await anext(stream), (await anext(stream))[:14]]
+    live.note(TOLD, CHANGED)
+    first, *others = [await anext(stream) for stream in streams]
+    assert ["job-1"] == read(first)["jobs"]
+    assert all(other is first for other in others)
+
+
+@pytest.mark.parametrize("seen", [None, frozenset(f"{number:0128}" for number in range(150))])
+async def test_an_event_is_bounded_in_bytes(live: ChangeFeed, seen: frozenset[str] | None) -> None:
+    """An event stays within its limit in bytes, however long the names are."""
+    names = frozenset(f"{number:0128}" for number in range(NAMED_MAXIMUM))
+    with live.watch(Interest(visible=seen)) as watching:
+        assert watching is not None
+        read(await anext(watching))
+        live.note((), Changed(job_ids=frozenset(), namespace_ids=names, thing_names=names))
+        event = await anext(watching)
+    assert len(event) <= live_module.EVENT_BYTES
+    change = read(event)
+    named = None if seen is None else sorted(names)
+    assert (None, None, named) == (change["jobs"], change["things"], change["namespaces"])
 
 
 FLEET = frozenset({"fleet", "fleet-2"})
@@ -117,19 +149,19 @@ FLEET = frozenset({"fleet", "fleet-2"})
 @pytest.mark.parametrize(
     "interest",
     [
-        Interest(seen=FLEET),
-        Interest(seen=FLEET, namespace_id="fleet"),
-        Interest(seen=FLEET, job_id="job-2"),
-        Interest(seen=FLEET, thing_name="thing-2"),
+        Interest(visible=FLEET),
+        Interest(visible=FLEET, namespace_id="fleet"),
+        Interest(visible=FLEET, job_id="job-2"),
+        Interest(visible=FLEET, thing_name="thing-2"),
     ],
 )
 async def test_who_sees_some_namespaces_is_told_of_these_alone(live: ChangeFeed, interest: Interest) -> None:
-    """By their names alone: whether a job or a thing that is asked for is in others does not show."""
+    """A restricted subscriber gets only its namespaces, not the jobs and things in them."""
     live._state.last_message_at = datetime.now(UTC)
     with live.watch(interest) as watching, live.watch(Interest()) as everything:
         assert watching is not None
         assert everything is not None
-        first = json.loads(await anext(watching))
+        first = read(await anext(watching))
         assert ([], [], [], {"ingestion": "connected"}) == (
             first["jobs"],
             first["things"],
@@ -152,20 +184,20 @@ async def test_who_sees_some_namespaces_is_told_of_these_alone(live: ChangeFeed,
 
 
 async def test_who_sees_some_is_not_told_of_what_is_of_no_namespace(live: ChangeFeed) -> None:
-    """A purge of rejected messages is news to who sees all; where it is not known what changed, it is to everybody."""
-    with live.watch(Interest(seen=FLEET)) as watching, live.watch(Interest()) as everything:
+    """A change without a namespace notifies only unrestricted subscribers; an unknown change notifies all."""
+    with live.watch(Interest(visible=FLEET)) as watching, live.watch(Interest()) as everything:
         assert watching is not None
         assert everything is not None
         live._tick.add_rewrite()
         change = await told(everything)
         assert (None, None, None) == (change["jobs"], change["things"], change["namespaces"])
         live.note((), replace(OTHERS_CHANGED, namespace_ids=None))
-        first, change = json.loads(await anext(watching)), json.loads(await anext(watching))
+        first, change = read(await anext(watching)), read(await anext(watching))
         assert ([], None) == (first["namespaces"], change["namespaces"])
 
 
 async def test_nobody_has_all_lines(live: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one key, or address, some; others come in nevertheless."""
+    """One key or address has a limited number of streams, so that others can subscribe."""
     monkeypatch.setattr(live_module, "WATCHERS_OF_ONE_MAXIMUM", 1)
     with live.watch(Interest(), "key a") as first, live.watch(Interest(), "key a") as second:
         assert first is not None
@@ -176,17 +208,17 @@ async def test_nobody_has_all_lines(live: ChangeFeed, monkeypatch: pytest.Monkey
 
 
 async def test_lines_that_are_ended_may_begin_again(live: ChangeFeed) -> None:
-    """When other keys are in force, who may still watch comes back."""
+    """When new keys come into force, streams end, and clients may subscribe again."""
     with live.watch(Interest()) as watching:
         assert watching is not None
-        live.end_lines()
+        live.end_streams()
         assert 1 == len([told async for told in watching])
     with live.watch(Interest()) as watching:
         assert watching is not None
 
 
 async def test_who_does_not_take_what_is_told_is_dropped(live: ChangeFeed) -> None:
-    """Nothing waits for a slow watcher: its line ends, and others are told as ever."""
+    """The stream of a slow subscriber ends, and others are still notified."""
     with live.watch(Interest()) as slow, live.watch(Interest()) as quick:
         assert slow is not None
         assert quick is not None
@@ -200,18 +232,18 @@ async def test_who_does_not_take_what_is_told_is_dropped(live: ChangeFeed) -> No
 async def test_who_is_not_concerned_is_told_that_the_line_stands(
     live: ChangeFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However busy others are, a watcher hears now and then how fresh the index is, and not of others."""
+    """A subscriber without changes of its own still gets the freshness, and no changes of others."""
     monkeypatch.setattr(live_module, "QUIET_SECONDS", 0.05)
     with live.watch(Interest(job_id="job-2")) as watching:
         assert watching is not None
         async with asyncio.timeout(5):
             for _ in range(3):
                 live.note(TOLD, CHANGED)
-                assert [] == json.loads(await anext(watching))["jobs"]
+                assert [] == read(await anext(watching))["jobs"]
 
 
 async def test_nobody_watches_once_it_is_stopped(live: ChangeFeed) -> None:
-    """Lines end, and none begins."""
+    """A stop ends all streams and refuses new ones."""
     with live.watch(Interest()) as watching:
         assert watching is not None
         live.stop()
@@ -235,18 +267,18 @@ async def test_nobody_watches_once_it_is_stopped(live: ChangeFeed) -> None:
 
 
 async def test_a_lost_connection_is_told_without_any_change(live: ChangeFeed) -> None:
-    """The freshness is told when it changes, though no message comes."""
+    """The loss of the connection is reported even if no message arrives."""
     with live.watch(Interest(job_id="none")) as watching:
         assert watching is not None
         live._state.ingestion = Ingestion.CONNECTING
         async with asyncio.timeout(5):
             async for change in watching:
-                if json.loads(change)["freshness"] == {"ingestion": "connecting"}:
+                if read(change)["freshness"] == {"ingestion": "connecting"}:
                     break
 
 
 async def test_the_more_watch_the_less_often_they_are_told(live: ChangeFeed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Together watchers are told so many times a second, however many they are."""
+    """All subscribers together get a bounded number of events a second."""
     waited: list[float] = []
     sleep = asyncio.sleep
 
@@ -264,7 +296,7 @@ async def test_the_more_watch_the_less_often_they_are_told(live: ChangeFeed, mon
 
 @contextmanager
 def _events(service: Service, query: str = "") -> Iterator[Iterator[dict[str, Any] | None]]:
-    """Hold a line to the events of a service; yield what each tells, None for its end."""
+    """Subscribe to the events of a service; yield each change, and None for the end of the stream."""
     connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
     connection.request("GET", f"/index/events{query}")
     answer = connection.getresponse()
@@ -284,7 +316,7 @@ def _events(service: Service, query: str = "") -> Iterator[Iterator[dict[str, An
 
 
 def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_path: Path) -> None:
-    """What arrives over MQTT is told as a server-sent event; SIGTERM ends the line and the service at once."""
+    """A message from MQTT becomes a server-sent event, and SIGTERM ends the stream at once."""
     with (
         mosquitto(tmp_path) as broker,
         running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
@@ -300,7 +332,7 @@ def test_a_published_job_is_told_over_http_and_the_service_ends_the_line(tmp_pat
 
 
 def test_head_is_answered_at_once(tmp_path: Path) -> None:
-    """HEAD has the headers of the events, and none of them."""
+    """HEAD returns the headers of the stream, and no events."""
     with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
         connection = HTTPConnection(service.url.removeprefix("http://"), timeout=10)
         for method, path, kind in (
@@ -315,7 +347,7 @@ def test_head_is_answered_at_once(tmp_path: Path) -> None:
 
 
 def test_what_is_changed_otherwise_is_told_too(tmp_path: Path) -> None:
-    """Rejected messages that are purged are no batch; that something changed is told nevertheless."""
+    """A purge of rejected messages is reported, although it is not a batch."""
     with (
         mosquitto(tmp_path) as broker,
         running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,

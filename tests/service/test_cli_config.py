@@ -1,4 +1,4 @@
-"""`jobindex config`: the settings in force, the source of each, and no secret."""
+"""`jobindex config`: the settings in force with their sources, without secrets."""
 
 import json
 from pathlib import Path
@@ -18,13 +18,13 @@ def shown(**settings: object) -> dict[str, tuple[str | None, str]]:
 
 
 def test_every_setting_has_a_value_and_a_source() -> None:
-    """Without any variable all have their defaults."""
+    """Every setting has a value and a source; without any variable, all have their defaults."""
     assert {setting.name: (setting.default, "default") for setting in SETTINGS} == shown()
     assert ("9000", "environment") == shown(HTTP_PORT=9000)["HTTP_PORT"]
 
 
 def test_a_table_has_a_row_for_each_setting() -> None:
-    """A default that is not a plain value is described; a setting without a default has a dash."""
+    """The table has a row for each setting: a computed default is described, a missing one is a dash."""
     ended = jobindex("config", HTTP_PORT="9000")
     rows = [line.split(maxsplit=1) for line in ended.stdout.splitlines()]
     assert ["SETTING", *(setting.variable for setting in SETTINGS)] == [row[0] for row in rows]
@@ -35,7 +35,7 @@ def test_a_table_has_a_row_for_each_setting() -> None:
 
 
 def test_secrets_are_hidden(tmp_path: Path) -> None:
-    """Wherever they come from; of a URL the rest is shown."""
+    """A secret is hidden, whichever its source; the rest of a URL is shown."""
     file = tmp_path / "secret"
     file.write_text("hunter2\n")
     settings = {
@@ -64,13 +64,13 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
     ],
 )
 def test_only_the_password_of_a_brokers_url_is_hidden(tmp_path: Path, url: str, expected: str) -> None:
-    """A file's URL may even have line ends in it."""
+    """Only the password of a broker's URL is hidden, even in a URL with line ends from a file."""
     (tmp_path / "url").write_text(url)
     assert expected == shown(MQTT_URL_FILE=tmp_path / "url", MQTT_USERNAME="me")["MQTT_URL"][0]
 
 
 def test_wrong_settings_are_reported_at_once() -> None:
-    """As `serve` reports them; unknown ones are a warning."""
+    """Wrong settings are reported as by `serve`; an unknown one only causes a warning."""
     ended = jobindex("config", HTTP_PORT="high", LOG_LEVEL="loud")
     expected = (
         "jobindex config: wrong settings:\nJOBINDEX_HTTP_PORT: 'high' is not a port from 0 to 65535\n"
@@ -78,4 +78,4 @@ def test_wrong_settings_are_reported_at_once() -> None:
     )
     assert (2, "", expected) == (ended.returncode, ended.stdout, ended.stderr)
     ended = jobindex("config", HTTP_PRT="1", LOG_FORMAT="json")
-    assert "JOBINDEX_HTTP_PRT is no setting of jobindex; did you mean JOBINDEX_HTTP_PORT?" in ended.stderr
+    assert "JOBINDEX_HTTP_PRT is not a setting of jobindex; did you mean JOBINDEX_HTTP_PORT?" in ended.stderr

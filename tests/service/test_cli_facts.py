@@ -1,4 +1,4 @@
-"""`jobindex show`, `stuck` and `rejected`: every fact that messages reported of a job and its executions."""
+"""`jobindex show`, `stuck` and `rejected`: every reported fact of a job and its executions."""
 
 import json
 import time
@@ -62,7 +62,7 @@ MESSAGES: list[Message] = [
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a service that has applied MESSAGES but the one that is stamped ahead."""
+    """Run a service that has applied all MESSAGES except the one stamped ahead."""
     directory = tmp_path_factory.mktemp("facts")
     with (
         mosquitto(directory) as broker,
@@ -81,7 +81,7 @@ def printed(service: Service, *arguments: object) -> str:
 
 
 def test_a_job_is_shown_as_it_was_reported(service: Service) -> None:
-    """What AWS calls it, its deployment, and AWS's own counts beside those known."""
+    """`show` prints AWS's members, the deployment, and AWS's own counts next to the known ones."""
     shown = printed(service, "show", "roll-1")
     assert [
         "status:        COMPLETED with 2 failures (reported)",
@@ -100,12 +100,12 @@ def test_a_job_is_shown_as_it_was_reported(service: Service) -> None:
 
 
 def test_a_completion_with_failures_is_listed_as_one(service: Service) -> None:
-    """With their number."""
+    """`list` shows a completion with failures together with their number."""
     assert "  COMPLETED with 2 failures  " in printed(service, "list")
 
 
 def test_failed_executions_are_shown_first_with_their_details(service: Service) -> None:
-    """Long ones are cut; an earlier attempt has a row in a table of its own."""
+    """Failed executions come first, long details are cut, and earlier attempts have their own table."""
     rows = printed(service, "show", "roll-1").splitlines()
     head = next(number for number, row in enumerate(rows) if row.startswith("THING "))
     assert ["b-2", "a-1", "c-3"] == [row.split()[0] for row in rows[head + 1 : head + 4]]
@@ -120,19 +120,19 @@ def test_failed_executions_are_shown_first_with_their_details(service: Service) 
 
 
 def test_a_stuck_execution_is_shown_with_when_it_was_last_seen(service: Service) -> None:
-    """Nothing was heard of it since."""
+    """`stuck` prints the time when an execution was last seen pending."""
     header, row = printed(service, "stuck").splitlines()
-    assert header.endswith("WAITING SINCE         NOTHING HEARD SINCE")
+    assert header.endswith("WAITING SINCE         LAST SEEN PENDING")
     assert ["c-3", "roll-1", "acme", "QUEUED", "2023-11-14T22:13:31Z", "2023-11-14T22:13:31Z"] == row.split()
 
 
 def test_a_message_that_is_stamped_ahead_says_when_it_is_applied(service: Service) -> None:
-    """By itself, once its times are no longer ahead: in the list, alone, over HTTP and on its pages."""
+    """A message stamped ahead shows when it will be applied, on the command line, over HTTP and on the pages."""
     (kept,) = (json.loads(line) for line in printed(service, "rejected", "list", "--json").splitlines())
     assert AHEAD == kept["dueAt"]
     at = time.strftime("%Y-%m-%dT00:00:00.000Z", time.gmtime(AHEAD))
-    assert printed(service, "rejected", "list").rstrip().endswith(f"(applied by itself at {at})")
-    assert f"\napplied:      by itself at {at}\n" in printed(service, "rejected", "show", kept["id"])
-    assert "will be applied by itself" in service.get("/ui/rejected")[1]
-    assert "Will be applied by itself" in service.get(f"/ui/rejected/{kept['id']}")[1]
+    assert printed(service, "rejected", "list").rstrip().endswith(f"(applied automatically at {at})")
+    assert f"\napplied:      automatically at {at}\n" in printed(service, "rejected", "show", kept["id"])
+    assert "will be applied automatically" in service.get("/ui/rejected")[1]
+    assert "Will be applied automatically" in service.get(f"/ui/rejected/{kept['id']}")[1]
     assert AHEAD == json.loads(service.get(f"/rejected/{kept['id']}")[1])["dueAt"]

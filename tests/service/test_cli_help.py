@@ -1,4 +1,4 @@
-"""The command line teaches itself, starts at once, and its exit statuses tell what happened."""
+"""The command line explains itself, starts fast and exits with a meaningful status."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
-    """Its help ends with one, and every option says what it is for."""
+    """The help of a command has an example, and describes every option."""
     helped = jobindex(*command, "--help")
     assert (0, "") == (helped.returncode, helped.stderr)
     assert "Example" in helped.stdout
@@ -47,7 +47,7 @@ def test_every_command_teaches_by_an_example(command: tuple[str, ...]) -> None:
     ],
 )
 def test_a_wrong_call_is_told(arguments: tuple[str, ...], expected: str) -> None:
-    """The exit status is 2."""
+    """A wrong call exits with 2 and a message."""
     ended = jobindex(*arguments)
     assert 2 == ended.returncode
     assert expected in ended.stdout + ended.stderr
@@ -65,14 +65,14 @@ def test_a_wrong_call_is_told(arguments: tuple[str, ...], expected: str) -> None
     ],
 )
 def test_a_wrong_value_is_told_in_a_sentence(arguments: tuple[str, ...], expected: str) -> None:
-    """It names the value, and what it may be."""
+    """A wrong value is reported together with the valid ones."""
     ended = jobindex(*arguments)
     told = " ".join(word for word in ended.stderr.split() if word != "│")
     assert (2, True) == (ended.returncode, f"Invalid value for {expected}" in told), told
 
 
 def test_wrong_settings_are_told_at_once_and_do_not_keep_help_away() -> None:
-    """All in one message, without a traceback, whichever command it is."""
+    """All wrong settings are reported in one message, and --help still works."""
     for command, told in (
         (("serve",), "jobindex cannot start:"),
         (("list",), "jobindex list: wrong settings:"),
@@ -89,9 +89,12 @@ def test_wrong_settings_are_told_at_once_and_do_not_keep_help_away() -> None:
 
 
 def test_settings_that_a_command_does_not_need_do_not_stop_it(tmp_path: Path) -> None:
-    """Who asks the service needs its address alone, who works with the file needs that."""
+    """A command checks only the settings of the service's address, or of the database."""
     ended = jobindex("list", MQTT_URL="bad", DATABASE_URL="bad", HTTP_PORT="1")
-    assert (3, "jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; does the service run there?\n") == (
+    assert (
+        3,
+        "jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; is the service running there?\n",
+    ) == (
         ended.returncode,
         ended.stderr,
     )
@@ -110,21 +113,21 @@ def test_settings_that_a_command_does_not_need_do_not_stop_it(tmp_path: Path) ->
 
 
 def test_the_version_is_told() -> None:
-    """Without a command, and whatever the settings are."""
+    """The version is printed without a command, even if settings are wrong."""
     ended = jobindex("--version", HTTP_PORT="high")
     assert (0, f"jobindex {version('jobindex')}\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 @pytest.mark.parametrize("arguments", [("healthcheck",), ("serve", "--help")])
 def test_what_a_command_does_not_need_is_not_imported(arguments: tuple[str, ...]) -> None:
-    """Neither the service nor its libraries, in what runs every few seconds or only explains."""
+    """`healthcheck` and help import neither the service nor its libraries."""
     script = (
         "import sys; from jobindex.__main__ import main; main(sys.argv[1:]);"
         "print(*sorted({name.partition('.')[0] for name in sys.modules} | set(sys.modules)))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, *arguments],
-        # What measures the coverage of processes imports some of them.
+        # Coverage measurement of subprocesses imports some of them.
         env={
             **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
             "JOBINDEX_HTTP_PORT": "1",
@@ -139,7 +142,7 @@ def test_what_a_command_does_not_need_is_not_imported(arguments: tuple[str, ...]
 
 
 def test_shells_can_complete() -> None:
-    """The script for the shell is printed, and asks jobindex itself."""
+    """Shell completion gets its candidates from jobindex itself."""
     environment = {**os.environ, "_JOBINDEX_COMPLETE": "complete_bash", "COMP_WORDS": "jobindex he", "COMP_CWORD": "1"}
     ended = subprocess.run(
         [sys.executable, "-m", "jobindex"], env=environment, capture_output=True, text=True, check=False, timeout=60

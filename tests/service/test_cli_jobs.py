@@ -1,4 +1,4 @@
-"""`jobindex list`, `show` and `export`: jobs of a running service."""
+"""`jobindex list`, `show` and `export`: the jobs of a running service."""
 
 import json
 import os
@@ -19,30 +19,30 @@ from support.stub_server import answering
 from support.waiting import wait_until
 
 MANY = 260
-"""More than ListJobs answers at once."""
+"""More jobs than one answer of ListJobs has."""
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a service that knows the fleet."""
+    """Run a service with the fleet in its index."""
     with served_fleet(tmp_path_factory.mktemp("jobs")) as (service, _):
         yield service
 
 
 def lines(service: Service, *arguments: object) -> list[dict[str, Any]]:
-    """Return what a command prints for programs."""
+    """Return the JSON lines that a command prints."""
     ended = jobindex(*arguments, "--endpoint", service.url)
     assert (0, "") == (ended.returncode, ended.stderr)
     return [json.loads(line) for line in ended.stdout.splitlines()]
 
 
 def ids(service: Service, *arguments: object) -> list[str]:
-    """Return the ids of the jobs that `jobindex list` lists."""
+    """Return the ids of the jobs that `jobindex list` prints."""
     return [job["jobId"] for job in lines(service, "list", "--json", *arguments)]
 
 
 def test_jobs_are_listed_as_listjobs_lists_them(service: Service) -> None:
-    """Newest first; each line is a JobSummary."""
+    """`list --json` prints the JobSummaries of ListJobs, newest first."""
     (page,) = service.client().get_paginator("list_jobs").paginate()
     assert [job["jobId"] for job in page["jobs"]] == ids(service)
     assert set(ids(service)) == JOBS
@@ -71,12 +71,12 @@ def test_jobs_are_listed_as_listjobs_lists_them(service: Service) -> None:
     ],
 )
 def test_filters_are_those_of_listjobs(service: Service, arguments: tuple[str, ...], expected: set[str]) -> None:
-    """They combine with AND, also with --prefix."""
+    """The filters of ListJobs combine with AND, also with --prefix."""
     assert expected == set(ids(service, *arguments))
 
 
 def test_a_pipe_gets_aligned_text(service: Service) -> None:
-    """A line for each job under the names of the columns, without colours."""
+    """A pipe gets a header and a line for each job, aligned and without colours."""
     ended = jobindex("list", "--namespace-id", "other", "--endpoint", service.url)
     header, line = ended.stdout.splitlines()
     assert [
@@ -95,14 +95,14 @@ def test_a_pipe_gets_aligned_text(service: Service) -> None:
 
 
 def test_an_inferred_status_is_listed_as_one(service: Service) -> None:
-    """Also if the namespace is given; a reported one stands alone."""
+    """An inferred status is marked, also under --namespace-id."""
     _, *rows = jobindex("list", "--namespace-id", "acme", "--endpoint", service.url).stdout.splitlines()
     statuses = {row.split()[0]: row.split()[2:4] for row in rows}
     assert {"update-7": ["IN_PROGRESS", "SNAPSHOT"], "update-8": ["IN_PROGRESS", "(inferred)"]} == statuses
 
 
 def test_the_namespace_of_each_job_is_listed(service: Service) -> None:
-    """A dash where it has none, or none is known."""
+    """The namespace of each job is listed, or a dash if none is known."""
     for arguments in ((), ("--prefix", "")):
         _, *rows = jobindex("list", *arguments, "--endpoint", service.url).stdout.splitlines()
         namespaces = dict(row.split()[:2] for row in rows)
@@ -110,15 +110,15 @@ def test_the_namespace_of_each_job_is_listed(service: Service) -> None:
 
 
 def test_it_is_told_when_more_follow(service: Service) -> None:
-    """On standard error, so that what is read by programs stays what it is."""
+    """If more jobs follow, a note on standard error says so, and standard output stays parseable."""
     for arguments in (("--limit", 2), ("--limit", 1, "--prefix", "u")):
         ended = jobindex("list", *arguments, "--endpoint", service.url)
         assert (0, 1 + arguments[1]) == (ended.returncode, len(ended.stdout.splitlines()))
-        assert f"More follow these {arguments[1]}" in ended.stderr
+        assert f"There are more than these {arguments[1]}: raise --limit" in ended.stderr
 
 
 def test_the_address_is_that_of_the_settings(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --endpoint; a proxy that the environment names is not asked."""
+    """Commands use the address of the settings, and no proxy of the environment."""
     port = service.url.rpartition(":")[2]
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     ended = jobindex("list", "--json", HTTP_PORT=port)
@@ -126,7 +126,7 @@ def test_the_address_is_that_of_the_settings(service: Service, monkeypatch: pyte
 
 
 def test_a_job_is_shown_with_all_that_is_known(service: Service) -> None:
-    """What was told and what is inferred, its executions, and how it changed."""
+    """`show` prints the reported and inferred facts of a job, its executions and its changes."""
     shown = jobindex("show", "update-7", "--endpoint", service.url)
     assert (0, "") == (shown.returncode, shown.stderr)
     assert "namespace:     acme\n" in shown.stdout
@@ -143,7 +143,7 @@ def test_a_job_is_shown_with_all_that_is_known(service: Service) -> None:
 
 
 def test_a_job_is_shown_to_programs(service: Service) -> None:
-    """One object with the job, its executions and its changes."""
+    """`show --json` prints one object with the job, its executions and its changes."""
     (shown,) = lines(service, "show", "update-7", "--json")
     assert ["job", "executions", "changes"] == list(shown)
     assert ("acme", {"QUEUED": 1, "SUCCEEDED": 1}) == (shown["job"]["namespaceId"], shown["job"]["executions"])
@@ -154,7 +154,7 @@ def test_a_job_is_shown_to_programs(service: Service) -> None:
 
 
 def test_exit_statuses_tell_what_happened(service: Service) -> None:
-    """1 for what is not there, 2 for a wrong call, 3 where nobody answers; never a traceback."""
+    """The exit status is 1 for an unknown name, 2 for a wrong call and 3 if no service answers."""
     for command in (("show", "nothing"), ("things", "nothing")):
         ended = jobindex(*command, "--endpoint", service.url)
         assert (1, "") == (ended.returncode, ended.stdout)
@@ -167,7 +167,7 @@ def test_exit_statuses_tell_what_happened(service: Service) -> None:
         assert 2 == jobindex("list", *arguments).returncode
     for name in ("list", "show job", "things", "stuck", "namespaces", "watch", "export"):
         ended = jobindex(*name.split(), HTTP_PORT=1)
-        expected = f"jobindex {name.split()[0]}: http://127.0.0.1:1: [Errno 111] Connection refused; does the service"
+        expected = f"jobindex {name.split()[0]}: http://127.0.0.1:1: [Errno 111] Connection refused; is the service"
         assert (3, "", expected) == (ended.returncode, ended.stdout, ended.stderr[: len(expected)])
 
 
@@ -189,35 +189,35 @@ def test_exit_statuses_tell_what_happened(service: Service) -> None:
     ],
 )
 def test_what_is_no_address_is_a_wrong_call(url: str) -> None:
-    """Told as one, before anything is asked."""
+    """An invalid --endpoint is reported before any request."""
     ended = jobindex("list", "--endpoint", url)
     assert (2, "") == (ended.returncode, ended.stdout)
-    told = " ".join(ended.stderr.replace("│", " ").split())  # typer draws a box around it
+    told = " ".join(ended.stderr.replace("│", " ").split())  # typer draws a box around the message
     assert ("--endpoint" in told, told.count("is not http://HOST:PORT")) == (True, 1)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64])
 def test_a_host_of_the_settings_that_cannot_be_one_does_not_answer(host: str) -> None:
-    """Nor is there a traceback."""
+    """A host that cannot exist is reported like a service that does not answer, without a traceback."""
     for command, status in (("list", 3), ("healthcheck", 1)):
         ended = jobindex(command, HTTP_HOST=host)
         assert (status, "", False) == (ended.returncode, ended.stdout, "Traceback" in ended.stderr)
 
 
 def test_another_server_is_told_from_a_jobindex() -> None:
-    """Whatever JSON it answers with, each command says so."""
+    """Each command recognizes another server, even if it answers with JSON."""
     with answering(b'{"ready": 1}') as url:
         for command in ("list", "show j", "things", "things t", "stuck", "namespaces", "export", "watch"):
             ended = jobindex(*command.split(), "--endpoint", url)
-            expected = f"jobindex {command.split()[0]}: {url}: this is no answer of jobindex: it has no header "
+            expected = f"jobindex {command.split()[0]}: {url}: this is not an answer from jobindex: it has no header "
             assert (1, "", f"{expected}jobindex-freshness\n") == (ended.returncode, ended.stdout, ended.stderr)
         assert "Traceback" not in jobindex("doctor", "--endpoint", url).stderr
     with answering(b"{}") as url:
-        assert f"service: what answers at {url} is no jobindex\n" in jobindex("doctor", "--endpoint", url).stdout
+        assert f"service: the server at {url} is not jobindex\n" in jobindex("doctor", "--endpoint", url).stdout
 
 
 def test_output_that_nobody_reads_ends_a_command(service: Service) -> None:
-    """Quietly, with the status that shells give one that SIGPIPE ended."""
+    """A command with closed output ends silently, with the exit status of SIGPIPE."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -241,7 +241,7 @@ def test_output_that_nobody_reads_ends_a_command(service: Service) -> None:
 
 
 def test_ctrl_c_ends_a_command() -> None:
-    """With the status that shells give one that SIGINT ended, and no traceback."""
+    """Ctrl-C ends a command with the exit status of SIGINT and without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         command = [
             sys.executable,
@@ -261,7 +261,7 @@ def test_ctrl_c_ends_a_command() -> None:
 
 
 def test_all_jobs_are_exported(tmp_path: Path) -> None:
-    """Over several pages, each once; FILE is there only when all is in it."""
+    """`export` writes every job once, and replaces the file only when it is complete."""
     with served_fleet(tmp_path) as (service, port):
         topic = f"{THING.format('t')}/bulk-{{:03}}/notify-namespace-bulk"
         publish(port, [(topic.format(number), "{}") for number in range(MANY)])
@@ -283,8 +283,8 @@ def test_all_jobs_are_exported(tmp_path: Path) -> None:
 
 
 def test_it_is_told_when_the_answer_may_lack_something(tmp_path: Path) -> None:
-    """A service whose broker is away tells what it knew, whichever command asks."""
-    told = "The service is not connected to its broker now: this is what it knew. `jobindex doctor` tells why.\n"
+    """Each command warns if the service is not connected to its broker."""
+    told = "The service is not connected to its broker: the answer may be out of date. See `jobindex doctor`.\n"
     with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
         for command in (
             "list --json",
@@ -303,7 +303,7 @@ def test_it_is_told_when_the_answer_may_lack_something(tmp_path: Path) -> None:
 
 
 def test_it_is_told_when_the_index_is_not_complete() -> None:
-    """Though the service is connected."""
+    """A command warns of an incomplete index, even if the service is connected."""
     body = b'{"jobs": [], "namespaces": [], "things": [], "executions": []}'
     with answering(body, jobindex_freshness="ingestion=connected") as url:
         for command in ("list", "export", "stuck", "things", "namespaces"):

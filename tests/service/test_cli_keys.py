@@ -1,4 +1,4 @@
-"""`jobindex keys`, and a service that goes by the file that it writes."""
+"""`jobindex keys`, and a service that uses the keys file."""
 
 import json
 import os
@@ -27,7 +27,7 @@ JOBS = [
 
 
 def add(file: Path, *arguments: str) -> dict[str, Any]:
-    """Add a key and return what is told of it."""
+    """Add a key and return the JSON that the command prints."""
     ended = jobindex("keys", "add", *arguments, "--json", HTTP_KEYS_FILE=file)
     assert 0 == ended.returncode, ended.stderr
     return dict(json.loads(ended.stdout))
@@ -35,12 +35,12 @@ def add(file: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Name a keys file that is not there yet."""
+    """Return the path of a keys file that does not exist yet."""
     return tmp_path / "keys.json"
 
 
 def test_a_key_is_added_listed_and_revoked(file: Path) -> None:
-    """Its secret is shown once, and only its hash is kept of a token."""
+    """A secret is printed once, and only the hash of a token is stored."""
     key = add(file, "sdk", "--namespace-id", "acme", "--namespace-id", "b")
     token = add(file, "ops", "--token", "--role", "operate")
     listed = jobindex("keys", "list", HTTP_KEYS_FILE=file)
@@ -58,7 +58,7 @@ def test_a_key_is_added_listed_and_revoked(file: Path) -> None:
         name: value for name, value in json.loads(described.stdout.splitlines()[0]).items() if name != "createdAt"
     }
     revoked = jobindex("keys", "revoke", "sdk", HTTP_KEYS_FILE=file)
-    assert (0, "sdk revoked\n", "A service that runs goes by it once it gets SIGHUP.\n") == (
+    assert (0, "sdk revoked\n", "A running service reads the file again on SIGHUP.\n") == (
         revoked.returncode,
         revoked.stdout,
         revoked.stderr,
@@ -67,11 +67,11 @@ def test_a_key_is_added_listed_and_revoked(file: Path) -> None:
 
 
 def test_what_is_told_of_a_key_can_be_pasted(file: Path) -> None:
-    """Into ~/.aws/credentials, or a header."""
+    """The output can be pasted into ~/.aws/credentials, or into a header."""
     ended = jobindex("keys", "add", "sdk", HTTP_KEYS_FILE=file)
     names = [line.partition(" = ")[0] for line in ended.stdout.splitlines()]
     assert ["aws_access_key_id", "aws_secret_access_key"] == names
-    assert "This is not shown again. Guard the keys file: it holds the secret." in ended.stderr
+    assert "The secret is not shown again. Protect the keys file: it contains the secret." in ended.stderr
     token = jobindex("keys", "add", "ops", "--token", HTTP_KEYS_FILE=file).stdout
     assert digest(token.strip()) == read_keys(file).all[1].token_sha256
     assert 0o600 == file.stat().st_mode & 0o777
@@ -79,7 +79,7 @@ def test_what_is_told_of_a_key_can_be_pasted(file: Path) -> None:
 
 @pytest.fixture(scope="module")
 def one_key(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a keys file with one key, `ops`."""
+    """Return the content of a keys file with one key, `ops`."""
     file = tmp_path_factory.mktemp("keys") / "keys.json"
     add(file, "ops", "--token")
     return file.read_text()
@@ -88,19 +88,19 @@ def one_key(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (("add", "ops"), 1, "there is a key ops already; revoke it first, or choose another name"),
+        (("add", "ops"), 1, "the key ops already exists; revoke it first, or choose another name"),
         (("add", "a b"), 2, "'a b' is not 1 to 64 letters, digits or _.@-"),
         (("add", "a", "--role", "admin"), 2, "'admin' is not one of read, operate"),
-        (("add", "a", "--namespace-id", "a b"), 2, "'a b' is no namespace"),
-        (("add", "a", "--role", "operate", "--namespace-id", "acme"), 2, "who operates sees all namespaces"),
-        (("revoke", "none"), 1, "There is no key none"),
+        (("add", "a", "--namespace-id", "a b"), 2, "'a b' is not a namespace"),
+        (("add", "a", "--role", "operate", "--namespace-id", "acme"), 2, "cannot be limited to namespaces"),
+        (("revoke", "none"), 1, "The key none does not exist"),
         (("list", "--file", "/none/keys.json"), 1, "'/none/keys.json' cannot be read: No such file or directory"),
         (("revoke", "a", "--file", "/none/keys.json"), 1, "'/none/keys.json' cannot be read: No such file"),
         (("add", "a", "--file", "/none/keys.json"), 1, "'/none/keys.json' cannot be changed: No such file"),
     ],
 )
 def test_what_cannot_be_is_told(file: Path, one_key: str, arguments: tuple[str, ...], status: int, told: str) -> None:
-    """And nothing is changed."""
+    """An invalid change is refused, and the file stays unchanged."""
     file.write_text(one_key)
     before = file.read_bytes()
     ended = jobindex("keys", *arguments, HTTP_KEYS_FILE=file)
@@ -110,15 +110,15 @@ def test_what_cannot_be_is_told(file: Path, one_key: str, arguments: tuple[str, 
 
 
 def test_a_file_must_be_named() -> None:
-    """By the setting or the option."""
+    """The setting or the option must name a keys file."""
     ended = jobindex("keys", "list")
     assert 2 == ended.returncode
-    assert "JOBINDEX_HTTP_KEYS_FILE: is not set; it names the keys file, as --file does" in ended.stderr
+    assert "JOBINDEX_HTTP_KEYS_FILE: is not set, and --file is not given" in ended.stderr
 
 
 @pytest.fixture
 def service(tmp_path: Path, file: Path) -> Iterator[Service]:
-    """Run a service that knows a job of each namespace, and asks for keys."""
+    """Run a service that requires keys and has a job in each namespace."""
     file.write_text('{"keys": []}')
     with mosquitto(tmp_path) as broker:
         settings = {"MQTT_URL": f"mqtt://127.0.0.1:{broker.port}", "HTTP_KEYS_FILE": str(file)}
@@ -128,7 +128,7 @@ def service(tmp_path: Path, file: Path) -> Iterator[Service]:
 
 
 def read_again(service: Service, told: str) -> None:
-    """Have a service read its keys again."""
+    """Make a service reload its keys, and wait for a text in its log."""
     assert service.process is not None
     os.kill(service.process.pid, signal.SIGHUP)
     wait_until(lambda: told in service.log(), told)
@@ -147,7 +147,7 @@ def jobs(service: Service, key: dict[str, Any]) -> list[str]:
 
 
 def test_a_running_service_goes_by_new_keys_on_sighup(service: Service, file: Path) -> None:
-    """Those that are added are let in, those that are revoked no longer; a broken file changes nothing."""
+    """On SIGHUP new keys are accepted and revoked ones refused; a broken file changes nothing."""
     key, limited = add(file, "sdk"), add(file, "acme", "--namespace-id", "acme")
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         jobs(service, key)
@@ -156,7 +156,7 @@ def test_a_running_service_goes_by_new_keys_on_sighup(service: Service, file: Pa
     assert ["acme-job"] == jobs(service, limited)
     kept = file.read_text()
     file.write_text("{")
-    read_again(service, "The keys in force are kept")
+    read_again(service, "The keys were not reloaded")
     assert ["acme-job"] == jobs(service, limited)
     file.write_text(kept)
     jobindex("keys", "revoke", "acme", HTTP_KEYS_FILE=file)
@@ -168,7 +168,7 @@ def test_a_running_service_goes_by_new_keys_on_sighup(service: Service, file: Pa
 
 
 def test_lines_end_with_the_keys_that_they_were_let_in_by(service: Service, file: Path) -> None:
-    """Who watches is asked again when the service goes by other keys, and when it signs out."""
+    """A stream ends when the keys are reloaded, or when its session signs out."""
     token = add(file, "watcher", "--token")["token"]
     read_again(service, "Keys in force: 1")
     netloc = service.url.removeprefix("http://")
@@ -197,12 +197,12 @@ def test_lines_end_with_the_keys_that_they_were_let_in_by(service: Service, file
 
 
 def test_commands_ask_with_a_token(service: Service, file: Path) -> None:
-    """Without one they say what is missing, and what a key may not is told."""
+    """Commands send the token, explain a missing one, and report a missing permission."""
     reading, operating = add(file, "reader", "--token"), add(file, "ops", "--token", "--role", "operate")
     read_again(service, "Keys in force: 2")
     ended = jobindex("list", "--endpoint", service.url)
     assert (1, "") == (ended.returncode, ended.stdout)
-    assert "Missing Authentication Token (the service asks for a key: JOBINDEX_HTTP_TOKEN is to hold" in ended.stderr
+    assert "Missing Authentication Token (the service requires a key: set JOBINDEX_HTTP_TOKEN to" in ended.stderr
     port = service.url.rpartition(":")[2]
     wait_until(lambda: "other-job" in jobindex("list", HTTP_PORT=port, HTTP_TOKEN=reading["token"]).stdout, "the jobs")
     purged = jobindex("rejected", "purge", "--all", "--endpoint", service.url, HTTP_TOKEN=reading["token"])
@@ -211,16 +211,16 @@ def test_commands_ask_with_a_token(service: Service, file: Path) -> None:
     token_file = file.with_name("token")
     token_file.write_text(operating["token"] + "\n")
     purged = jobindex("rejected", "purge", "--all", "--endpoint", service.url, HTTP_TOKEN_FILE=token_file)
-    assert (0, "0 purged, 0 not there\n") == (purged.returncode, purged.stdout)
+    assert (0, "0 purged, 0 not found\n") == (purged.returncode, purged.stdout)
     assert 0 == jobindex("healthcheck", HTTP_PORT=port).returncode
     limited = add(file, "limited", "--token", "--namespace-id", "acme")
     read_again(service, "Keys in force: 3")
     for secret, told in (
-        (reading["token"], "messages: the last one arrived"),
+        (reading["token"], "messages: the last message arrived"),
         (limited["token"], "service: the key of JOBINDEX_HTTP_TOKEN is limited to namespaces"),
-        ("unknown", "service: it does not know who asks: The security token included in the request is invalid."),
+        ("unknown", "service: it does not know the client: The security token included in the request is invalid."),
     ):
         doctor = jobindex("doctor", "--endpoint", service.url, HTTP_TOKEN=secret)
         assert told in doctor.stdout
-        assert ("WRONG   service: it does" in doctor.stdout) == (secret == "unknown")
+        assert ("problem service: it does" in doctor.stdout) == (secret == "unknown")
         assert ("messages:" in doctor.stdout) == (secret == reading["token"])

@@ -1,4 +1,4 @@
-"""Tables, colours and progress, on a terminal alone."""
+"""Tables, colours and progress appear only on a terminal."""
 
 import json
 import re
@@ -37,13 +37,13 @@ print("done")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, int]]:
-    """Run a service that knows the fleet."""
+    """Run a service with the fleet in its index."""
     with served_fleet(tmp_path_factory.mktemp("terminal")) as served:
         yield served
 
 
 def test_a_terminal_gets_tables_with_colours(served: tuple[Service, int]) -> None:
-    """With a line under the header, and each status in its colour."""
+    """A terminal gets tables with a line under the header and coloured statuses."""
     service, _ = served
     status, drawn = on_terminal("list", "--endpoint", service.url)
     assert 0 == status
@@ -68,7 +68,7 @@ show_table(("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE"), [("thing-" *
 
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
 def test_ids_are_whole_however_narrow_the_terminal_is(width: int) -> None:
-    """Other columns give way; what a job is, and whose, stays longest."""
+    """Ids stay whole on a narrow terminal, and other columns disappear first."""
     status, drawn = run_on_terminal(["-c", TABLE.format(JOB, GROUP, JOB)], environment={"COLUMNS": str(width)})
     lines = CONTROL.sub("", drawn).splitlines()
     assert (0, 2) == (status, sum(JOB in line for line in lines))
@@ -81,7 +81,7 @@ def test_ids_are_whole_however_narrow_the_terminal_is(width: int) -> None:
 
 
 def test_no_color_is_respected(served: tuple[Service, int]) -> None:
-    """The tables are drawn all the same."""
+    """NO_COLOR removes the colours and keeps the tables."""
     service, _ = served
     for arguments in (("list",), ("show", "update-7"), ("namespaces",)):
         _, drawn = on_terminal(*arguments, "--endpoint", service.url, NO_COLOR="1")
@@ -98,7 +98,7 @@ def test_json_is_never_coloured(served: tuple[Service, int]) -> None:
 
 
 def test_what_a_publisher_wrote_is_no_command_to_the_terminal(served: tuple[Service, int]) -> None:
-    """Nor to what draws the table."""
+    """Control characters and markup in a rejected message have no effect."""
     service, port = served
     publish(port, [("$aws/things/t/jobs/j/notify-namespace-n", "bad \x1b[31m [red]x[/red]")])
     wait_until(lambda: service.metric("messages_rejected_total") == 1, "the rejected message")
@@ -110,17 +110,17 @@ def test_what_a_publisher_wrote_is_no_command_to_the_terminal(served: tuple[Serv
 
 
 HOSTILE = "a\x1b]0;\x7f\x9b31m\x85\u202e\u200f\U000e0001\ne"
-"""Controls of ASCII, DEL, two controls beyond, marks that turn the direction, one beyond 16 bits, and a line feed."""
+"""ASCII controls, DEL, two C1 controls, two direction marks, a character beyond 16 bits, and a line feed."""
 UNSEEN = {character for character in HOSTILE if not character.isprintable()}
 
 
 def unseen(drawn: str) -> set[str]:
-    """Return what a terminal would obey in what was drawn, but for our own ends of lines and colours."""
+    """Return the control characters in terminal output, except our own line ends and colours."""
     return UNSEEN & set(CONTROL.sub("", drawn).replace("\r\n", ""))
 
 
 def test_json_on_a_terminal_escapes_what_it_would_obey(tmp_path: Path) -> None:
-    """And still says the same; a pipe and a file get it as it is."""
+    """JSON on a terminal escapes control characters and keeps its value; a file gets them unescaped."""
     script = f"from jobindex.cli.output import encode; print(encode([{HOSTILE!r}]))"
     _, drawn = run_on_terminal(["-c", script])
     assert drawn.isascii()
@@ -156,7 +156,7 @@ def test_json_on_a_terminal_escapes_what_it_would_obey(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_service_answers_is_no_command_to_the_terminal(command: str, body: object) -> None:
-    """Whichever command shows it."""
+    """Control characters in an answer have no effect, whichever command prints them."""
     with answering(json.dumps(body).encode(), jobindex_freshness="ingestion=connected, complete-since=@1") as url:
         _, drawn = on_terminal(*command.split(), JOBINDEX_HTTP_PORT=url.rpartition(":")[2])
     assert set() == unseen(drawn)
@@ -164,7 +164,7 @@ def test_what_a_service_answers_is_no_command_to_the_terminal(command: str, body
 
 
 def test_what_a_command_says_in_the_end_is_no_command_to_the_terminal(tmp_path: Path) -> None:
-    """Neither a refusal's message, nor a path, nor what `healthcheck` is answered."""
+    """Control characters in an error, a path or the answer to `healthcheck` have no effect."""
     with answering(json.dumps({"message": HOSTILE}).encode(), 400) as url:
         status, drawn = on_terminal("list", "--endpoint", url)
         assert (1, set(), True) == (status, unseen(drawn), "x9b31m" in drawn)
@@ -181,16 +181,16 @@ def test_what_a_command_says_in_the_end_is_no_command_to_the_terminal(tmp_path: 
 
 
 def test_advice_of_the_doctor_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """It may quote what the settings say."""
-    _show(CheckResult(part="broker", told=HOSTILE, advice=HOSTILE), json=False)
+    """Control characters that the advice quotes from settings have no effect."""
+    _show(CheckResult(part="broker", text=HOSTILE, advice=HOSTILE), json=False)
     assert set() == unseen(capsys.readouterr().out.replace("\n", "\r\n"))
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
-    """No traceback, on a terminal neither."""
+    """An error is one line without a traceback."""
     status, drawn = on_terminal("list", "--endpoint", "http://127.0.0.1:1")
     assert 3 == status
-    assert ["jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; does the service run there?"] == [
+    assert ["jobindex list: http://127.0.0.1:1: [Errno 111] Connection refused; is the service running there?"] == [
         CONTROL.sub("", line) for line in drawn.splitlines()
     ]
     status, drawn = on_terminal("check", str(tmp_path / "none.db"))
@@ -199,7 +199,7 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
 
 
 def test_what_takes_long_shows_how_far_it_is(tmp_path: Path) -> None:
-    """On the terminal, apart from what is printed, and gone in the end."""
+    """A long operation shows its progress on the terminal only; a short one shows nothing."""
     output = tmp_path / "output"
     status, drawn = run_on_terminal(["-c", SLOW], output)
     assert (0, "done\n") == (status, output.read_text())
@@ -210,7 +210,7 @@ def test_what_takes_long_shows_how_far_it_is(tmp_path: Path) -> None:
 
 
 def test_what_is_printed_meanwhile_stands_above(tmp_path: Path) -> None:
-    """The lines of a check are whole, whether the bar is shown or not."""
+    """Lines printed during a progress bar stay whole."""
     path = tmp_path / "jobindex.db"
     assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
     script = (
@@ -225,7 +225,7 @@ def test_what_is_printed_meanwhile_stands_above(tmp_path: Path) -> None:
 
 
 def test_a_backup_tells_how_far_it_is(tmp_path: Path) -> None:
-    """In bytes of about as many."""
+    """A backup reports its progress in bytes of the file's size."""
     path = tmp_path / "jobindex.db"
     assert 0 == jobindex("migrate", DATABASE_URL=f"sqlite:///{path}").returncode
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -1,4 +1,4 @@
-"""`jobindex things`, `stuck` and `namespaces`, asked of a running service."""
+"""`jobindex things`, `stuck` and `namespaces`: queries to a running service."""
 
 import json
 from collections.abc import Iterator
@@ -15,29 +15,29 @@ from jobindex.durations import parse_duration, show_duration
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a service that knows the fleet."""
+    """Run a service with the fleet in its index."""
     with served_fleet(tmp_path_factory.mktemp("things")) as (service, _):
         yield service
 
 
 def printed(service: Service, *arguments: object) -> str:
-    """Return what a command that does its work prints."""
+    """Return the output of a command that succeeds."""
     ended = jobindex(*arguments, "--endpoint", service.url)
     assert (0, "") == (ended.returncode, ended.stderr)
     return ended.stdout
 
 
 def lines(service: Service, *arguments: object) -> list[dict[str, Any]]:
-    """Return what a command prints for programs."""
+    """Return the JSON lines that a command prints."""
     return [json.loads(line) for line in printed(service, *arguments, "--json").splitlines()]
 
 
 def test_things_are_listed_by_their_names(service: Service) -> None:
-    """In their order; it is told when more follow."""
+    """Things are sorted by name, and a note says if more follow."""
     assert "pump-1\npump-2\n" == printed(service, "things", "--prefix", "pump-")
     assert [{"thingName": "pump-1"}, {"thingName": "pump-2"}] == lines(service, "things", "--prefix", "pump-")
     ended = jobindex("things", "--limit", 1, "--endpoint", service.url)
-    assert (0, "pump-1\n", "More follow these 1: take a greater --limit.\n") == (
+    assert (0, "pump-1\n", "There are more than these 1: raise --limit.\n") == (
         ended.returncode,
         ended.stdout,
         ended.stderr,
@@ -45,10 +45,10 @@ def test_things_are_listed_by_their_names(service: Service) -> None:
 
 
 def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
-    """Its executions, and when its pending ones were last listed."""
+    """A thing is printed with its executions and its last complete list of pending ones."""
     shown = printed(service, "things", "pump-1")
     assert "waiting since: 2023-11-14T22:13:20Z\n" in shown
-    assert "pending lists: acme: listed completely at 2023-11-14T22:13:29Z\n" in shown
+    assert "pending lists: acme: complete at 2023-11-14T22:13:29Z\n" in shown
     assert "executions:    0 of 1 known have ended: 1 QUEUED\n" in shown
     assert ["update-7", "QUEUED", "2023-11-14T22:13:20Z", "-"] == shown.splitlines()[-1].split()[:4]
     (told,) = lines(service, "things", "pump-1")
@@ -57,36 +57,36 @@ def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
 
 
 def test_a_thing_with_a_prefix_is_a_wrong_call() -> None:
-    """The prefix would not count."""
+    """A prefix would have no effect on THING, so both are a wrong call."""
     ended = jobindex("things", "pump-1", "--prefix", "valve-", HTTP_PORT=1)
     assert (2, "", True) == (ended.returncode, ended.stdout, "THING and --prefix" in ended.stderr)
 
 
 def test_fields_of_a_thing_are_aligned(service: Service) -> None:
-    """Also where no list of what is pending was complete."""
+    """The fields of a thing are aligned, even if no pending list was complete."""
     shown = printed(service, "things", "pump-2")
-    assert "pending lists: none was complete: " in shown
+    assert "pending lists: none is complete: " in shown
     assert {" "} == {line[14] for line in shown.partition("\n\n")[0].splitlines()}
 
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("things", "--prefix", "zzz"), "No thing has a name that begins so."),
-        (("stuck", "--longer-than", "9000d"), "No execution waits so long."),
-        (("list", "--namespace-id", "none"), "No job passes these filters."),
-        (("list", "--prefix", "zzz"), "No job passes these filters."),
+        (("things", "--prefix", "zzz"), "No thing has a name with this prefix."),
+        (("stuck", "--longer-than", "9000d"), "No execution has waited this long."),
+        (("list", "--namespace-id", "none"), "No job passes the filters. `jobindex namespaces` lists the namespaces."),
+        (("list", "--prefix", "zzz"), "No job passes the filters."),
     ],
 )
 def test_that_nothing_is_found_is_told(service: Service, arguments: tuple[str, ...], told: str) -> None:
-    """In a sentence to people; programs get no line."""
+    """An empty result is a sentence on standard error, and no line of JSON."""
     ended = jobindex(*arguments, "--endpoint", service.url)
     assert (0, "", f"{told}\n") == (ended.returncode, ended.stdout, ended.stderr)
     assert [] == lines(service, *arguments)
 
 
 def test_what_waits_for_long_is_stuck(service: Service) -> None:
-    """Longer than the duration asked for, or than the service's setting."""
+    """`stuck` lists executions that wait longer than the option, or the service's setting."""
     (told,) = lines(service, "stuck")
     assert ("pump-1", "update-7", QUEUED_AT) == (told["thingName"], told["jobId"], told["waitingSince"])
     (_, row) = printed(service, "stuck", "--longer-than", "30m", "--namespace-id", "acme").splitlines()
@@ -94,11 +94,11 @@ def test_what_waits_for_long_is_stuck(service: Service) -> None:
     assert [] == lines(service, "stuck", "--longer-than", "9000d")
     assert [] == lines(service, "stuck", "--namespace-id", "other")
     ended = jobindex("stuck", "--longer-than", "soon", "--endpoint", service.url)
-    assert (2, True) == (ended.returncode, "no duration such as" in ended.stderr)
+    assert (2, True) == (ended.returncode, "not a duration such as" in ended.stderr)
 
 
 def test_namespaces_are_counted(service: Service) -> None:
-    """The jobs without one first, under a dash."""
+    """Namespaces are counted, the jobs without one first, under a dash."""
     counted = {namespace.get("namespaceId"): namespace for namespace in lines(service, "namespaces")}
     assert [None, "acme", "other"] == list(counted)
     assert {"CANCELED": 1} == counted["other"]["jobs"]
@@ -121,14 +121,14 @@ def test_namespaces_are_counted(service: Service) -> None:
     ],
 )
 def test_durations_are_read(text: str, seconds: int) -> None:
-    """With a unit, or in seconds."""
+    """A duration has a unit, or is in seconds."""
     assert seconds == parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["", "h", "2w", "-1h", "1h30m", "1,5h", "1e9", "٣"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """The message says what one looks like."""
-    with pytest.raises(ValueError, match="is no duration such as 90s, 30m, 2h or 1d"):
+    """An invalid duration is refused, with examples of valid ones."""
+    with pytest.raises(ValueError, match="is not a duration such as 90s, 30m, 2h or 1d"):
         parse_duration(text)
 
 
@@ -136,11 +136,11 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     ("seconds", "text"), [(-3, "0s"), (59.9, "59s"), (61, "1m 01s"), (7500, "2h 05m"), (90000, "1d 01h")]
 )
 def test_durations_are_shown_in_two_units(seconds: float, text: str) -> None:
-    """The two greatest."""
+    """A duration is shown in its two greatest units."""
     assert text == show_duration(seconds)
 
 
 def test_activity_is_a_line_of_blocks() -> None:
-    """As high as each number is beside the greatest; any activity shows."""
+    """The height of a block is relative to the greatest number, and any activity shows."""
     assert " ▁▄█" == sparkline([0, 1, 50, 100, 0])
     assert "" == sparkline([0, 0])

@@ -1,4 +1,4 @@
-"""`jobindex watch`: each job that changes, as it changes."""
+"""`jobindex watch` prints each job as it changes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from support.waiting import wait_until
 
 
 class Watch:
-    """A command that watches."""
+    """A running `jobindex watch`."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", output: Path, notes: Path) -> None:
         self.process = process
@@ -29,19 +29,19 @@ class Watch:
         self._notes = notes
 
     def text(self) -> str:
-        """Return what it has printed."""
+        """Return its standard output."""
         return self._output.read_text()
 
     def shows(self, text: str) -> bool:
-        """Return whether it has printed a text."""
+        """Return whether its standard output contains a text."""
         return text in self.text()
 
     def notes(self) -> str:
-        """Return what it has told on standard error."""
+        """Return its standard error."""
         return self._notes.read_text()
 
     def wait_for(self, **members: Any) -> dict[str, Any]:
-        """Return the first line for programs that has these members."""
+        """Return the first line of JSON that has these members."""
 
         def found() -> list[dict[str, Any]]:
             complete = self.text().rpartition("\n")[0].splitlines()
@@ -52,7 +52,7 @@ class Watch:
 
 @contextmanager
 def watching(directory: Path, service: Service | str, *arguments: str) -> Iterator[Watch]:
-    """Watch a service; in the end Ctrl-C ends it with 0."""
+    """Watch a service until Ctrl-C, which must end the command with 0."""
     name = "-".join(("watch", *arguments)).replace("/", "")
     url = service if isinstance(service, str) else service.url
     output, notes = directory / f"{name}.out", directory / f"{name}.err"
@@ -76,7 +76,7 @@ def watching(directory: Path, service: Service | str, *arguments: str) -> Iterat
 
 
 def test_jobs_are_told_as_they_change(tmp_path: Path) -> None:
-    """With their status now; deleted ones too, and those whose executions a pending list tells of or leaves out."""
+    """`watch` prints changed jobs, also deleted ones and those that a list adds or leaves out."""
     with served_fleet(tmp_path) as (service, port), watching(tmp_path, service, "--json") as watch:
         publish(port, [(f"{THING.format('pump-1')}/new-1/notify-namespace-acme", '{"job": {"status": "SCHEDULED"}}')])
         told = watch.wait_for(jobId="new-1")
@@ -94,14 +94,14 @@ def test_jobs_are_told_as_they_change(tmp_path: Path) -> None:
         watch.wait_for(jobId="queued-1", executions={"ENDED": 1}, status="IN_PROGRESS", isStatusReported=False)
         publish(port, [(f"{THING.format('pump-9')}/last-1/notify-namespace-acme", "{}")])
         watch.wait_for(jobId="last-1")
-        # At first the service may not know what changed just before.
+        # The first event may not name the jobs that changed just before it.
         first, *others = [json.loads(line)["jobId"] for line in watch.text().splitlines()]
         assert first in {None, "new-1"}
         assert {"new-1", "queued-1", "last-1"} == {*others, "new-1"}
 
 
 def test_what_is_watched_can_be_narrowed(tmp_path: Path) -> None:
-    """To a job, or to a namespace."""
+    """`watch` can be limited to one job or one namespace."""
     with (
         served_fleet(tmp_path) as (service, port),
         watching(tmp_path, service, "--job", "one") as one,
@@ -118,7 +118,7 @@ def test_what_is_watched_can_be_narrowed(tmp_path: Path) -> None:
 
 
 def test_an_inferred_status_is_not_printed_as_a_reported_one(tmp_path: Path) -> None:
-    """A rollout in stages, seen through lists only, seems complete after each; its executions are counted."""
+    """A staged rollout that only lists show seems complete after each stage, which `watch` does not report."""
     with (
         mosquitto(tmp_path) as broker,
         running(Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service,
@@ -150,7 +150,7 @@ END = b"event: end\ndata: {}\n\n"
 
 @contextmanager
 def refusing(refusals: list[tuple[int, str, bytes]]) -> Iterator[str]:
-    """Tell of a change, refuse in each of these ways what is asked then, and so again without refusals; yield where."""
+    """Send a change, refuse later requests in each of these ways, then answer again; yield the URL."""
     left = list(refusals)
     has_told = False
 
@@ -172,14 +172,14 @@ def refusing(refusals: list[tuple[int, str, bytes]]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with serving(Answer) as url:
         yield url
 
 
 def test_a_refusal_once_it_has_watched_is_no_end(tmp_path: Path) -> None:
-    """Whether a proxy answers for a service that restarts, or the service itself when asked how a job reads now."""
+    """A refusal after the first event does not end `watch`, whether a proxy or the service sends it."""
     refusals = [
         (400, "ThrottlingException", b'{"message": "Rate exceeded"}'),
         (502, "", b"<html>Bad gateway</html>"),
@@ -189,25 +189,25 @@ def test_a_refusal_once_it_has_watched_is_no_end(tmp_path: Path) -> None:
     ]
     with refusing(refusals) as url, watching(tmp_path, url, "--json") as watch:
         watch.wait_for(jobId="j", status="IN_PROGRESS")
-        wait_until(lambda: "the service ended the line" in watch.notes(), "the end of the line")
+        wait_until(lambda: "the service ended the stream" in watch.notes(), "the end of the line")
     notes = watch.notes()
-    # Where it is asked too often it waits as SDKs do, and that is no end of the line.
+    # `watch` retries throttled requests as SDKs do, so they do not end the stream.
     assert "Rate exceeded" not in notes
-    for reason in ("HTTP Error 502", "Not now.", "HTTP Error 404", "the service ended the line"):
-        assert 1 <= len([line for line in notes.splitlines() if reason in line and line.endswith("; trying again")])
+    for reason in ("HTTP Error 502", "Not now.", "HTTP Error 404", "the service ended the stream"):
+        assert 1 <= len([line for line in notes.splitlines() if reason in line and line.endswith("; retrying")])
     assert "has stopped" not in notes
 
 
 def test_a_reason_is_told_once_while_it_lasts(tmp_path: Path) -> None:
-    """And not at every attempt."""
+    """A lasting reason is printed once, not at every attempt."""
     refusal = (503, "ServiceUnavailableException", b'{"message": "Not now."}')
     with refusing([refusal] * 3) as url, watching(tmp_path, url, "--json") as watch:
         wait_until(lambda: watch.notes().count("Watching ") > 1, "the return")
-    assert 1 == watch.notes().count("Not now.; trying again")
+    assert 1 == watch.notes().count("Not now.; retrying")
 
 
 def test_a_refusal_at_the_beginning_is_told() -> None:
-    """As to any other command."""
+    """A refusal at the start ends `watch` like any other command."""
     with answering(b"<html>", 502) as url:
         ended = jobindex("watch", "--endpoint", url)
         assert (1, f"jobindex watch: {url}: HTTP Error 502: Bad Gateway\n") == (ended.returncode, ended.stderr)
@@ -217,17 +217,17 @@ def test_a_refusal_at_the_beginning_is_told() -> None:
 
 
 def test_a_service_without_its_broker_is_watched_with_a_warning(tmp_path: Path) -> None:
-    """As other commands give it."""
+    """`watch` warns, like other commands, if the service is not connected to its broker."""
     with answering(b"", jobindex_freshness="ingestion=connecting") as url, watching(tmp_path, url) as watch:
-        wait_until(lambda: "The service is not connected to its broker now" in watch.notes(), "the warning")
+        wait_until(lambda: "The service is not connected to its broker: " in watch.notes(), "the warning")
 
 
 def test_a_service_that_comes_back_is_watched_again(tmp_path: Path) -> None:
-    """That it went away is told, and that changes meanwhile are not."""
+    """`watch` resumes after a restart, and warns that changes meanwhile were not printed."""
     with served_fleet(tmp_path) as (service, port), watching(tmp_path, service, "--json") as watch:
         service.stop()
-        wait_until(lambda: "trying again" in watch.notes(), "the loss")
+        wait_until(lambda: "retrying" in watch.notes(), "the loss")
         service.start()
-        wait_until(lambda: "changes meanwhile are not told" in watch.notes(), "the return")
+        wait_until(lambda: "changes until now were not printed" in watch.notes(), "the return")
         publish(port, [(f"{THING.format('t')}/back-1/notify-namespace-n", "{}")])
         watch.wait_for(jobId="back-1")

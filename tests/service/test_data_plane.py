@@ -1,4 +1,4 @@
-"""The jobs data plane, `iot-jobs-data`, as boto3 and the AWS CLI see it at the endpoint of all services."""
+"""The jobs data plane, `iot-jobs-data`, called by boto3 and the AWS CLI at the endpoint of all services."""
 
 import json
 from collections.abc import Iterator
@@ -21,13 +21,16 @@ from jobindex.access.principals import Principal, Role
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    """Serve an empty index to anyone."""
+    """Serve an empty index without keys."""
     with serving(tmp_path) as running:
         yield running
 
 
 def test_a_namespace_in_the_query_has_its_own_pending_executions(api: Api) -> None:
-    """The parameter is in AWS's guide, but not in its SDKs; PREFIX is for clients that do not sign."""
+    """`namespaceId`, in AWS's guide but not in its SDKs, selects a namespace's pending executions.
+
+    The path prefix is for clients that do not sign.
+    """
     api.apply(*PENDING)
     path = "/iot-jobs-data/things/pump/jobs"
     _, pending, _ = api.request(f"{path}?namespaceId=aws-gg-deployment")
@@ -38,7 +41,7 @@ def test_a_namespace_in_the_query_has_its_own_pending_executions(api: Api) -> No
 
 
 def test_the_number_of_an_execution_that_no_message_reported_is_not_found(api: Api) -> None:
-    """The message names the number, the job and the thing."""
+    """An unreported execution number is not found; the error names the number, the job and the thing."""
     api.apply(*PENDING)
     client = api.client("iot-jobs-data")
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="Job execution 2 of running on pump"):
@@ -46,7 +49,7 @@ def test_the_number_of_an_execution_that_no_message_reported_is_not_found(api: A
 
 
 def test_the_clients_of_both_planes_get_their_own_shapes_at_the_same_paths(api: Api) -> None:
-    """The scope of the signature tells them apart."""
+    """The scope of the signature selects the plane at the same paths."""
     api.apply(*PENDING)
     client = api.client("iot-jobs-data")
     assert 3 == len(api.client().list_job_executions_for_thing(thingName="pump", maxResults=3)["executionSummaries"])
@@ -63,7 +66,7 @@ def test_the_clients_of_both_planes_get_their_own_shapes_at_the_same_paths(api: 
     ],
 )
 def test_a_write_is_refused_by_its_name(api: Api, name: str, parameters: dict[str, Any]) -> None:
-    """It would be lost: the index is a copy."""
+    """A write is refused, as the index is a copy, which would lose it."""
     api.apply(*PENDING)
     client = api.client("iot-jobs-data")
     with pytest.raises(ClientError) as refused:
@@ -71,12 +74,12 @@ def test_a_write_is_refused_by_its_name(api: Api, name: str, parameters: dict[st
     operation = "".join(word.capitalize() for word in name.split("_"))
     error = refused.value.response["Error"]
     assert "AccessDeniedException" == error["Code"]
-    assert error["Message"].startswith(f"{operation} is refused: it changes a job execution, and jobindex only reads")
+    assert error["Message"].startswith(f"{operation} changes a job execution, and jobindex is read-only")
     assert "running" == client.describe_job_execution(thingName="pump", jobId="$next")["execution"]["jobId"]
 
 
 def test_the_aws_cli_gets_the_pending_executions(api: Api) -> None:
-    """With nothing but the endpoint."""
+    """The AWS CLI needs only the endpoint."""
     api.apply(*PENDING)
     asking = Asking(url=api.url, key=AccessKey(id="any", secret="any"), region=REGION)
     ended = run_cli(asking, "iot-jobs-data", "get-pending-job-executions", "--thing-name", "pump")
@@ -85,7 +88,7 @@ def test_the_aws_cli_gets_the_pending_executions(api: Api) -> None:
 
 
 def test_a_signature_for_the_data_plane_is_checked(tmp_path: Path) -> None:
-    """If keys are asked for: the secret has to be right, and a restricted key sees its namespaces only."""
+    """A signature needs the right secret, and a restricted key sees only its namespaces."""
     key = Key(
         principal=Principal(name="gg", role=Role.READ, namespace_ids=frozenset({"aws-gg-deployment"})),
         created_at=datetime(2026, 1, 1, tzinfo=UTC),

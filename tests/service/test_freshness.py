@@ -1,14 +1,21 @@
-"""How fresh an answer is: told with every answer, on /readyz and on /metrics."""
+"""The freshness of the index, in every answer, on /readyz and on /metrics."""
 
 import re
+import resource
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from support.brokers import mosquitto, publish
+from support.html_browser import read
 from support.services import Service, running
 from support.waiting import wait_until
+
+from jobindex.cli.checks.service import examine_service
+from jobindex.cli.client import ServiceClient
 
 NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
 TIMES = ("connected-since", "complete-since", "last-message", "oldest-unwritten")
@@ -21,12 +28,12 @@ def freshness(service: Service) -> dict[str, str]:
 
 
 def moment(service: Service, name: str) -> datetime:
-    """Return a time that /readyz tells."""
+    """Return a time from /readyz."""
     return datetime.fromisoformat(str(service.readyz()[name]))
 
 
 def test_every_answer_tells_how_fresh_it_is(tmp_path: Path) -> None:
-    """Header, /readyz and /metrics tell the same: since when connected, complete, and when the last message came."""
+    """Header, /readyz and /metrics agree on the times of the connection, completeness and last message."""
     started = datetime.now(UTC)
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
@@ -51,7 +58,7 @@ def test_every_answer_tells_how_fresh_it_is(tmp_path: Path) -> None:
 
 
 def test_what_is_not_written_yet_is_told(tmp_path: Path) -> None:
-    """While the database cannot be written the oldest message waits in sight; then it is gone from there."""
+    """While the database cannot be written, the freshness has the time of the oldest message."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -67,8 +74,64 @@ def test_what_is_not_written_yet_is_told(tmp_path: Path) -> None:
             assert service.metric("oldest_unwritten_timestamp_seconds") == 0
 
 
+@contextmanager
+def locked(service: Service) -> Iterator[None]:
+    """Hold the database locked for writing, as another process would."""
+    with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+@contextmanager
+def full(service: Service) -> Iterator[None]:
+    """Limit the service's files to one page: it cannot append to its write-ahead log, as on a full disk."""
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in service.pids()}
+    for pid, (_, hard) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        yield
+    finally:
+        for pid, limit in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
+
+
+def faults(service: Service) -> list[str]:
+    """Return the problems that the doctor finds in the service's own status."""
+    return [found.text for found in examine_service(ServiceClient(service.url)) if found.advice and not found.is_unsure]
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (locked, "The index cannot be written: database is locked"),
+        (full, "The index cannot be written: disk I/O error"),
+    ],
+)
+def test_an_index_that_cannot_be_written_is_reported(
+    tmp_path: Path, broken: Callable[[Service], AbstractContextManager[None]], reason: str
+) -> None:
+    """/readyz, pages, metrics and doctor give the reason while it lasts, and queries still work."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+        with running(service):
+            assert (0, []) == (service.metric("unwritable"), faults(service))
+            with broken(service):
+                publish(broker.port, [NOTIFICATION])
+                told = wait_until(lambda: service.readyz().get("unwritable"), "the reason on /readyz")
+                assert (reason, True, 1) == (told, service.readyz()["ready"], service.metric("unwritable"))
+                page = read(f"{service.url}/ui/jobs")
+                assert f"Cannot write: {reason}; new messages wait at the broker" in page.text
+                assert ("class", "light off") in [(name, value) for _, name, value in page.attributes]
+                assert [f"it cannot write: {reason}"] == faults(service)
+            wait_until(service.jobs, "the job")
+            assert ("unwritable" in service.readyz(), service.metric("unwritable")) == (False, 0)
+            assert ("class", "light on") in [
+                (name, value) for _, name, value in read(f"{service.url}/ui/jobs").attributes
+            ]
+
+
 def test_the_index_stays_complete_over_a_restart(tmp_path: Path) -> None:
-    """The session is kept by the broker: what was published meanwhile is not missed."""
+    """The broker keeps the session, so the index stays complete."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -77,11 +140,12 @@ def test_the_index_stays_complete_over_a_restart(tmp_path: Path) -> None:
             service.start()
             assert complete == moment(service, "completeSince")
             assert complete < moment(service, "connectedSince")
+            assert "sessionLost" not in service.readyz()
             assert service.metric("mqtt_sessions_lost_total") == 0
 
 
 def test_a_session_that_the_broker_has_forgotten_is_said_loudly(tmp_path: Path) -> None:
-    """Messages may have been missed: the log says so, a metric counts it, and completeness starts anew."""
+    """A lost session is logged and counted, and completeness starts again."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -91,12 +155,17 @@ def test_a_session_that_the_broker_has_forgotten_is_said_loudly(tmp_path: Path) 
             broker.start()
             wait_until(lambda: service.metric("mqtt_sessions_lost_total") == 1, "the loss", 30)
             wait_until(lambda: service.readyz()["ingestion"] == "connected", "the connection")
-            assert "has forgotten the session" in service.log()
+            assert "has lost the session" in service.log()
+            lost = moment(service, "sessionLost")
+            assert complete < lost <= moment(service, "completeSince")
+            (found,) = [found for found in examine_service(ServiceClient(service.url)) if "had lost" in found.text]
+            assert f"at {lost:%Y-%m-%dT%H:%M:%SZ} the broker had lost the session: messages may" in found.text
+            assert "`persistence true`" in str(found.advice)
             assert complete < moment(service, "completeSince")
 
 
 def test_a_filter_that_is_new_starts_blind(tmp_path: Path) -> None:
-    """What the session did not hold was missed until now, though no session was lost."""
+    """Completeness starts again with a new filter, although no session was lost."""
     with mosquitto(tmp_path) as broker:
         url = f"mqtt://127.0.0.1:{broker.port}"
         with running(Service(tmp_path, MQTT_URL=url, MQTT_TOPICS="$aws/events/job/#")) as narrow:

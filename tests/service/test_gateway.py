@@ -1,4 +1,4 @@
-"""What stands before every operation: how often one may ask, and where."""
+"""The checks before every operation: request rates, credentials and base paths."""
 
 import re
 import threading
@@ -45,7 +45,7 @@ def keys(*names: str) -> Keys:
 
 
 def ask(api: Api, path: str, token: str | None = None, **headers: str) -> tuple[int, str | None]:
-    """Return the status of an answer, and the name of its error."""
+    """Return the status and the error name of an answer."""
     connection = HTTPConnection(urlsplit(api.url).netloc, timeout=10)
     sent = headers | ({} if token is None else {"authorization": f"Bearer {token}"})
     connection.request("GET", path, headers=sent)
@@ -59,7 +59,7 @@ THROTTLED = (400, "ThrottlingException")
 
 
 def test_each_key_may_ask_so_often(tmp_path: Path) -> None:
-    """One that asks too often takes nothing from another; nor does who has none, whatever is sent as one."""
+    """A client over its rate, with or without a key, takes nothing from another key."""
     with serving(tmp_path, access=Access(keys("a", "b")), rates=Rates(0.001, 2)) as api:
         assert [(200, None)] * 2 + [THROTTLED] * 2 == [ask(api, "/jobs", "a") for _ in range(4)]
         assert (200, None) == ask(api, "/jobs", "b")
@@ -68,14 +68,14 @@ def test_each_key_may_ask_so_often(tmp_path: Path) -> None:
         assert (503, None) == ask(api, "/ui/sign-in")  # a page
         assert (200, None) == ask(api, "/jobs", "b")
         assert THROTTLED == ask(api, "/index/events", "b")
-        # What watches the service is not put off by who floods it.
+        # A flood does not affect health checks.
         assert [(200, None)] * 6 == [ask(api, path) for path in HEALTH * 3]
         assert b"jobindex_http_requests_throttled_total 6.0" in api.metrics.encode(None)
         assert b"jobindex_http_requests_unauthenticated_total 4.0" in api.metrics.encode(None)
 
 
 def test_a_page_that_is_asked_for_too_often_says_so(tmp_path: Path) -> None:
-    """As a page, and when to come again; the files around it are not counted, as each page has several."""
+    """A throttled page has a retry time, and static files do not count."""
     with serving(tmp_path, rates=Rates(0.001, 1)) as api:
         connection = HTTPConnection(urlsplit(api.url).netloc, timeout=10)
         told = []
@@ -86,14 +86,14 @@ def test_a_page_that_is_asked_for_too_often_says_so(tmp_path: Path) -> None:
         connection.close()
         (first, _, page), (second, retry_after, refused) = told
         assert (200, 503, "5") == (first, second, retry_after)
-        assert "Too much is asked at once" in refused
+        assert "Too many requests" in refused
         assets = set(re.findall(r"/ui/static/[^\"]+", page))
         assert assets
         assert {(200, None)} == {ask(api, asset) for asset in assets}
 
 
 def test_wrong_sign_ins_are_counted(tmp_path: Path) -> None:
-    """With the requests that had no key, or a wrong one."""
+    """A wrong sign-in counts as an unauthenticated request."""
     with serving(tmp_path, access=Access(keys("a"))) as api:
         for token in ("b", "c"):
             request = Request(f"{api.url}/ui/sign-in", data=f"token={token}".encode(), method="POST")
@@ -103,13 +103,13 @@ def test_wrong_sign_ins_are_counted(tmp_path: Path) -> None:
 
 
 def test_who_is_not_known_is_told_in_the_log_but_not_always(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What was asked for as it came, which a proxy may have changed, and no secret."""
+    """An unauthenticated request is logged as received, without secrets and at a limited rate."""
     caplog.set_level("INFO")
     with serving(tmp_path, access=Access(keys("a"))) as api:
         assert 403 == ask(api, "/jobs", "a-secret", host="localhost:1")[0]
         (line,) = [message for message in caplog.messages if "/jobs" in message]
         assert (
-            "GET 'localhost:1' '/jobs' of 127.0.0.1: UnrecognizedClientException: "
+            "GET 'localhost:1' '/jobs' from 127.0.0.1: UnrecognizedClientException: "
             "The security token included in the request is invalid."
         ) == line
         for _ in range(50):
@@ -118,7 +118,7 @@ def test_who_is_not_known_is_told_in_the_log_but_not_always(tmp_path: Path, capl
 
 
 def test_a_body_is_signed_too(tmp_path: Path) -> None:
-    """One that was added or changed on its way is refused, however the credentials are spelt."""
+    """A body that was changed after signing is refused, however the credentials are spelt."""
     access_key = AccessKey(id="JOBXAAAAAAAAAAAAAAAA", secret="s" * 40)
     principal = Principal(name="ops", role=Role.OPERATE, namespace_ids=None)
     key = Key(principal=principal, created_at=datetime.now(UTC), access_key=access_key)
@@ -140,7 +140,7 @@ def test_a_body_is_signed_too(tmp_path: Path) -> None:
 
 
 def test_without_keys_each_address_may_ask_so_often(tmp_path: Path) -> None:
-    """A header says nothing of the address, unless a proxy that is known set it."""
+    """Without keys each address has its own rate, and only a known proxy's header changes the address."""
     with serving(tmp_path, rates=Rates(0.001, 1)) as api:
         assert (200, None) == ask(api, "/jobs")
         assert THROTTLED == ask(api, "/jobs", **{"x-forwarded-for": "10.0.0.1"})
@@ -163,12 +163,12 @@ def test_without_keys_each_address_may_ask_so_often(tmp_path: Path) -> None:
     ],
 )
 def test_who_asks_is_counted_as_one(client: Any, principal: Principal, holder: str) -> None:
-    """By its key, else by its address or network."""
+    """A client is counted by its key, otherwise by its address or network."""
     assert holder == client_id_of({"client": client, PRINCIPAL: principal})
 
 
 def test_a_flood_is_throttled_and_clients_get_through_once_it_ends(tmp_path: Path) -> None:
-    """boto3 tries again by itself, and every request of it succeeds."""
+    """After a flood, every request of boto3 succeeds by its own retries."""
     with serving(tmp_path, rates=Rates(50, 20)) as api:
         api.apply(("$aws/things/thing/jobs/job-1/notify-namespace-acme", {"job": {"status": "IN_PROGRESS"}}))
         is_over = threading.Event()
@@ -202,7 +202,7 @@ def test_a_flood_is_throttled_and_clients_get_through_once_it_ends(tmp_path: Pat
 
 @pytest.mark.parametrize("path", ["/iot/jobs", "/jobs", "/iot/ui/", "/iot/ui/jobs?prefix=a", "/iot/healthz"])
 def test_a_base_path_may_be_left_in_place(tmp_path: Path, path: str) -> None:
-    """Or taken away by the proxy that stands in front."""
+    """A proxy may leave the base path in the request or remove it."""
     access = Access(public=PublicUrl(host="jobs.example", base_path="/iot"))
     with serving(tmp_path, access=access) as api:
         assert (200, None) == ask(api, path)

@@ -1,4 +1,4 @@
-"""HTTPS: what the service serves with a certificate, and whom its commands trust."""
+"""HTTPS: serving with a certificate, and the trust of the commands."""
 
 import json
 import shutil
@@ -18,13 +18,15 @@ from support.commands import jobindex
 from support.raw_http import Wire, wired
 from support.services import Service
 from support.waiting import wait_until
-from test_protocol import HURRIED, LARGE, app
+from test_protocol import HURRIED, LARGE, PIECE, app, connections, unsent_when_full
 
 from jobindex.config.settings import Settings, read_settings
 from jobindex.config.tls import pinned_context, server_context, verifying_context
 from jobindex.errors import SettingsError
+from jobindex.web.protocol import HttpProtocol
 from jobindex.web.server import reload_certificate
 
+__all__ = ["connections"]  # a fixture
 ASKED = b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
@@ -36,14 +38,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 @pytest.fixture
 def port(files: Certificates) -> Iterator[int]:
-    """Serve HTTPS within limits that a test can wait for."""
+    """Serve HTTPS with limits short enough for a test."""
     with wired(app, HURRIED, server_context(files.server, files.server_key)) as port:
         yield port
 
 
 @pytest.fixture
 def client(files: Certificates) -> ssl.SSLContext:
-    """Return what a client trusts the authority by."""
+    """Return a context that trusts the authority."""
     return verifying_context(files.ca)
 
 
@@ -54,14 +56,14 @@ def read(**settings: object) -> Settings:
 
 
 def problems(**settings: object) -> list[str]:
-    """Return what is wrong with settings."""
+    """Return the problems of settings."""
     with pytest.raises(SettingsError) as raised:
         read(**settings)
     return list(raised.value.problems)
 
 
 def test_requests_follow_each_other_on_a_connection(port: int, client: ssl.SSLContext) -> None:
-    """The connection stays, as by HTTP, and lines of events do too."""
+    """A connection stays open between requests and for event streams, as over HTTP."""
     client.set_alpn_protocols(["h2", "http/1.1"])
     with Wire(port, client) as wire:
         for _ in range(3):
@@ -72,7 +74,7 @@ def test_requests_follow_each_other_on_a_connection(port: int, client: ssl.SSLCo
 
 
 def test_limits_hold_within_tls(port: int, client: ssl.SSLContext) -> None:
-    """A head that does not end, one that is too large, and an answer that is not read."""
+    """The limits hold within TLS: for a slow head, a large head and an unread answer."""
     with Wire(port, client) as slow:
         slow.send(b"GET / HTTP/1.1\r\n")
         assert 408 == slow.error()[0]
@@ -89,8 +91,17 @@ def test_limits_hold_within_tls(port: int, client: ssl.SSLContext) -> None:
             raise ssl.SSLEOFError(f"after {read}") if read < LARGE else AssertionError(read)
 
 
+def test_of_a_stream_that_is_not_read_little_waits(
+    port: int, client: ssl.SSLContext, connections: list[HttpProtocol]
+) -> None:
+    """Within TLS at most one plain and one encrypted piece of an unread stream wait."""
+    with Wire(port, client) as wire:
+        wire.send(b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert 0 < unsent_when_full(connections) <= 2 * (PIECE + 100)
+
+
 def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(port: int, client: ssl.SSLContext) -> None:
-    """TLS 1.3 lets a client send both at once."""
+    """A request that arrives with the end of the handshake is answered, as TLS 1.3 allows it."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = client.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -113,14 +124,14 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(port: in
 
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01", ASKED], ids=["nothing", "a part", "plain HTTP"])
 def test_a_handshake_that_does_not_end_ends_the_connection(port: int, sent: bytes) -> None:
-    """Whatever comes instead, the connection is closed in time."""
+    """A handshake that does not finish in time ends the connection."""
     with Wire(port) as wire:
         wire.send(sent)
         wait_until(lambda: wire.has_come() and wire.socket.recv(100) == b"", "the end")
 
 
 def test_handshakes_that_do_not_end_stop_no_client(files: Certificates, client: ssl.SSLContext) -> None:
-    """They give way as idle connections do."""
+    """Unfinished handshakes are evicted like idle connections, so that clients get in."""
     limits = replace(HURRIED, handshake_seconds=60, connections=50)
     with ExitStack() as stack, wired(app, limits, server_context(files.server, files.server_key)) as port:
         slow = [stack.enter_context(Wire(port)) for _ in range(200)]
@@ -130,7 +141,7 @@ def test_handshakes_that_do_not_end_stop_no_client(files: Certificates, client: 
 
 
 def test_handshakes_that_do_not_end_take_little_memory(port: int) -> None:
-    """As many as there may be are not to take hundreds of megabytes."""
+    """An unfinished handshake takes less than 64 kB of memory."""
     tracemalloc.start()
     try:
         with ExitStack() as stack:
@@ -143,7 +154,7 @@ def test_handshakes_that_do_not_end_take_little_memory(port: int) -> None:
 
 
 def test_idle_clients_do_not_hold_the_stop(files: Certificates, client: ssl.SSLContext) -> None:
-    """Nor do those whose handshake has not ended: nobody waits for what they might still send."""
+    """Idle clients and unfinished handshakes do not delay a stop."""
     limits = replace(HURRIED, handshake_seconds=60, look_seconds=60)
     with ExitStack() as stack:
         with wired(app, limits, server_context(files.server, files.server_key)) as port:
@@ -156,7 +167,7 @@ def test_idle_clients_do_not_hold_the_stop(files: Certificates, client: ssl.SSLC
 
 
 def test_a_connection_is_closed_whether_or_not_the_client_closes_it(port: int, client: ssl.SSLContext) -> None:
-    """TLS would have both say so; here nobody answers the server."""
+    """The server closes a connection without waiting for the client's TLS close."""
     with Wire(port, client) as wire:
         wire.send(b"GET /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         assert b"GET /b" == wire.answer().read()
@@ -167,7 +178,7 @@ def test_a_connection_is_closed_whether_or_not_the_client_closes_it(port: int, c
 
 
 def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Certificates) -> None:
-    """Those that stand stay; files that cannot be used change nothing."""
+    """A renewed certificate serves new connections; open ones stay, and unusable files change nothing."""
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     (tmp_path / "new").mkdir()
     new = make_certificates(tmp_path / "new")
@@ -176,7 +187,7 @@ def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Cer
     settings = read(HTTP_CERT_FILE=cert, HTTP_KEY_FILE=key)
     old_client, new_client = pinned_context(files.server), pinned_context(new.server)
     with wired(app, HURRIED, settings.http.tls) as port, Wire(port, old_client) as status:
-        for broken in ("no certificate", new.server.read_text()):  # the second is not the key's
+        for broken in ("no certificate", new.server.read_text()):  # the second does not match the key
             cert.write_text(broken)
             reload_certificate(settings)
             with Wire(port, old_client) as wire:
@@ -191,19 +202,19 @@ def test_a_renewed_certificate_serves_new_connections(tmp_path: Path, files: Cer
 
 
 def test_what_is_kept_is_logged(tmp_path: Path, files: Certificates, caplog: pytest.LogCaptureFixture) -> None:
-    """The line names the file."""
+    """If a new certificate cannot be used, the log names the file."""
     cert = tmp_path / "cert.pem"
     cert.write_text(files.server.read_text() + files.server_key.read_text())
     settings = read(HTTP_CERT_FILE=cert)
     cert.write_text("no certificate")
     reload_certificate(settings)
-    assert [f"The certificate in use is kept: {cert} with key None cannot be used"] == [
+    assert [f"Keeping the current certificate: {cert} with key None cannot be used"] == [
         record.getMessage().rpartition(": ")[0] for record in caplog.records
     ]
 
 
 def test_the_key_may_stand_in_the_file_of_the_certificate(tmp_path: Path, files: Certificates) -> None:
-    """One setting is enough then."""
+    """One file may contain both the certificate and the key."""
     both = tmp_path / "both.pem"
     both.write_text(files.server_key.read_text() + files.server.read_text())
     settings = read(HTTP_CERT_FILE=both)
@@ -213,7 +224,7 @@ def test_the_key_may_stand_in_the_file_of_the_certificate(tmp_path: Path, files:
 
 
 def test_wrong_files_are_told_with_all_that_is_wrong(tmp_path: Path, files: Certificates) -> None:
-    """A certificate without its key, with another's, or with an encrypted one; a file of authorities without any."""
+    """A key that is missing or another's and a file without authorities are reported together."""
     (tmp_path / "bad.pem").write_text("none")
     bad, none, cert = tmp_path / "bad.pem", tmp_path / "none.pem", files.server
     assert ["JOBINDEX_HTTP_KEY_FILE: is set without JOBINDEX_HTTP_CERT_FILE"] == problems(HTTP_KEY_FILE=bad)
@@ -230,7 +241,7 @@ def test_wrong_files_are_told_with_all_that_is_wrong(tmp_path: Path, files: Cert
 
 
 def test_an_encrypted_key_is_refused(tmp_path: Path, files: Certificates) -> None:
-    """Nobody is there to be asked for its password."""
+    """An encrypted key is refused, as nobody can enter its password."""
     key = pem.load_pem_private_key(files.server_key.read_bytes(), None)
     encrypted = tmp_path / "encrypted.key"
     encrypted.write_bytes(
@@ -241,7 +252,7 @@ def test_an_encrypted_key_is_refused(tmp_path: Path, files: Certificates) -> Non
 
 
 def test_the_commands_ask_by_https(tmp_path: Path, files: Certificates) -> None:
-    """The service on this machine is known by its certificate alone, one elsewhere by its authority and its name."""
+    """Commands trust the local service by its certificate only, a remote one by authority and name."""
     (tmp_path / "other").mkdir()
     other = make_certificates(tmp_path / "other")
     settings = {"MQTT_URL": "mqtt://127.0.0.1:1", "HTTP_CERT_FILE": str(files.server)}
@@ -250,7 +261,7 @@ def test_the_commands_ask_by_https(tmp_path: Path, files: Certificates) -> None:
     try:
         assert service.url.startswith("https://0.0.0.0:")
         port = service.url.rpartition(":")[2]
-        # No client needs the key, which others must not read.
+        # Clients do not need the key, which they may not read.
         local = {"HTTP_CERT_FILE": files.server, "HTTP_PORT": port, "HTTP_KEY_FILE": tmp_path / "unreadable"}
         wait_until(lambda: jobindex("healthcheck", **local, HTTP_HOST="0.0.0.0").returncode == 0, "a ready service")
         assert 0 == jobindex("list", **local, HTTP_HOST="127.0.0.2").returncode  # not in the certificate

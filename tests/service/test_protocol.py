@@ -1,4 +1,4 @@
-"""What a connection may take: clients that send too much, too slowly or too often, and those that do not read."""
+"""The limits of an HTTP connection: large, slow or frequent requests, and clients that do not read."""
 
 import asyncio
 import socket
@@ -24,14 +24,15 @@ from jobindex.web.server import bound_socket, http_config
 HURRIED = Limits(
     head_seconds=1, body_seconds=1, send_seconds=0.5, handshake_seconds=1, linger_seconds=0.5, look_seconds=0.05
 )
-"""Limits that a test can wait for."""
+"""Limits short enough for a test."""
 INVALID = "InvalidRequestException"
 LARGE = 30_000_000
+PIECE = 16 * 1024
 HEAD = b"GET /a HTTP/1.1\r\nhost: x\r\n"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the method and the path, or as the path says."""
+    """Answer with the method and the path, or as the path demands."""
     body = f"{scope['method']} {scope['path']}".encode()
     match scope["path"]:
         case "/large":
@@ -51,6 +52,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
                 await asyncio.sleep(1.2)
             await send({"type": "http.response.body", "body": b"end\n"})
             return
+        case "/stream":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(1000):
+                await send({"type": "http.response.body", "body": bytes(PIECE), "more_body": True})
+            await send({"type": "http.response.body"})
+            return
     length = str(len(body)).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
     await send({"type": "http.response.body", "body": body})
@@ -58,13 +65,13 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Serve within limits that a test can wait for."""
+    """Serve with limits short enough for a test."""
     with wired(app, HURRIED) as port:
         yield port
 
 
 def test_a_thousand_slow_connections_stop_no_client(tmp_path: Path) -> None:
-    """Heads that come header by header end in 408, and a client that asks meanwhile is answered at once."""
+    """Heads that arrive header by header end in 408, and another client is answered meanwhile."""
     allowed_connections(2000)  # both ends are in this process
     limits = replace(HURRIED, head_seconds=6)
     with ExitStack() as stack, serving(tmp_path, limits=limits) as api:
@@ -85,23 +92,70 @@ def test_a_thousand_slow_connections_stop_no_client(tmp_path: Path) -> None:
 
 
 def test_a_connection_on_which_nothing_comes_is_closed(port: int) -> None:
-    """There is no request to answer."""
+    """A connection without any bytes is closed without an answer, as there is nothing to answer."""
     with Wire(port) as wire:
         assert wire.is_ended()
 
 
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[HttpProtocol]:
+    """Return a list of the connections made."""
+    made: list[HttpProtocol] = []
+    make = HttpProtocol.connection_made
+
+    def connection_made(self: HttpProtocol, transport: asyncio.BaseTransport) -> None:
+        made.append(self)
+        make(self, transport)
+
+    monkeypatch.setattr(HttpProtocol, "connection_made", connection_made)
+    return made
+
+
+def test_of_a_stream_that_is_not_read_one_piece_waits(port: int, connections: list[HttpProtocol]) -> None:
+    """A stream that is not read has one waiting piece: the next is made when the system has taken it."""
+    with Wire(port) as wire:
+        wire.send(HEAD.replace(b"/a", b"/stream") + b"\r\n")
+        assert 0 < unsent_when_full(connections) <= PIECE + 16
+
+
+def test_answers_that_nobody_reads_are_bounded_in_bytes(connections: list[HttpProtocol]) -> None:
+    """The largest unread answers are dropped beyond the limit, and other clients are answered."""
+    maximum = 2 * LARGE
+    with wired(app, replace(HURRIED, send_seconds=30, unsent_bytes=maximum)) as port, ExitStack() as stack:
+        for number in range(1, 5):
+            wire = stack.enter_context(Wire(port))
+            wire.send(HEAD.replace(b"/a", b"/large") + b"\r\n")
+            wait_until(lambda: len(connections) == number and wire.has_come(), "the answer")  # noqa: B023
+        assert b"GET /b" == stack.enter_context(Wire(port)).get("/b")
+        unsent = [connection.unsent_bytes() for connection in connections]
+        assert sum(unsent) <= maximum
+        assert 2 == sum(waiting > 0 for waiting in unsent)
+
+
+def unsent_when_full(connections: list[HttpProtocol]) -> int:
+    """Return the number of unsent bytes on the only connection once it stops changing."""
+    unsent = [0, 1]
+
+    def is_full() -> bool:
+        unsent.append(connections[0].unsent_bytes() if connections else 0)
+        return unsent[-1] > 0 and len({*unsent[-5:]}) == 1
+
+    wait_until(is_full, "a full connection")
+    return unsent[-1]
+
+
 def test_a_head_that_begins_after_an_answer_has_its_own_time(port: int) -> None:
-    """A connection may be older than a head may be, which counts from its first byte."""
+    """The time limit counts from the first byte of a head, not from the start of the connection."""
     with Wire(port) as wire:
         for _ in range(4):
             assert b"GET /b" == wire.get("/b")
-            time.sleep(0.3)  # together longer than a head may take
+            time.sleep(0.3)  # together longer than the limit of a head
         assert wire.send(HEAD)
         assert (408, "RequestTimeoutException") == wire.error()[:2]
 
 
 def test_a_head_may_have_as_many_bytes_as_the_limit_says(port: int) -> None:
-    """The last byte that is allowed is taken, in one piece or in many, and again on the same connection."""
+    """A head as large as the limit is accepted in one piece or in many, also on a used connection."""
     rest = LIMITS.head_bytes - len(HEAD) - len(b"x: \r\n\r\n")
     head = HEAD + b"x: " + b"y" * rest + b"\r\n\r\n"
     assert LIMITS.head_bytes == len(head)
@@ -123,14 +177,14 @@ def test_a_head_may_have_as_many_bytes_as_the_limit_says(port: int) -> None:
     ids=["a long header", "many headers", "a megabyte of a name", "no request line"],
 )
 def test_a_head_that_is_too_large_is_refused(port: int, sent: bytes) -> None:
-    """However long it goes on, the answer can be read."""
+    """A head that is too large gets an answer that can be read, however long it goes on."""
     with Wire(port) as wire:
         wire.send(sent)
         assert (431, INVALID, "The request line and the headers have more than 16384 bytes.") == wire.error()
 
 
 def test_a_head_that_is_too_large_is_not_taken_behind_another_request(port: int) -> None:
-    """Where its beginning comes in one piece with that, which the connection ends without an answer to then."""
+    """If a request and a head that is too large come in one piece, neither is answered."""
     rest = LIMITS.head_bytes - len(HEAD) - len(b"x: \r\n\r\n")
     for more, answers in ((0, [b"POST /read1", b"GET /a"]), (100, [])):
         with Wire(port) as wire:
@@ -142,7 +196,7 @@ def test_a_head_that_is_too_large_is_not_taken_behind_another_request(port: int)
 
 
 def test_trailers_are_no_headers(port: int) -> None:
-    """What stands behind a body is not taken for what stands before it, and would be only where it came in time."""
+    """Trailers of a body are not added to the headers of the request."""
     with Wire(port) as wire:
         wire.send(HEAD.replace(b"/a", b"/headers") + b"transfer-encoding: chunked\r\n\r\n0\r\nauthorization: x\r\n\r\n")
         assert b"host transfer-encoding" == wire.answer().read()
@@ -154,14 +208,14 @@ def test_trailers_are_no_headers(port: int) -> None:
     ids=["path", "query", "endless", "path with a full query"],
 )
 def test_a_request_line_that_is_too_long_is_refused(port: int, target: bytes) -> None:
-    """Path and query have limits of their own."""
+    """Path and query have their own limits, and a longer one is refused."""
     with Wire(port) as wire:
         wire.send(b"GET " + target + b" HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (414, INVALID, "The path has more than 4096 bytes, or the query more than 8192.") == wire.error()
 
 
 def test_a_path_and_a_query_as_long_as_the_limits_are_taken(port: int) -> None:
-    """A token of ours, and a signature of AWS's, need less."""
+    """A path and a query may be as long as the limits; our tokens and AWS's signatures need less."""
     path = "/" + "p" * 4095
     with Wire(port) as wire:
         assert f"GET {path}".encode() == wire.get(f"{path}?{'q' * 8192}")
@@ -182,14 +236,14 @@ CHUNK = b"%x\r\n%s\r\n" % (4096, bytes(4096))
     ids=["by its length", "by its length, before it is sent", "chunked", "in one piece", "by its trailers"],
 )
 def test_a_body_that_is_too_large_is_refused(port: int, sent: bytes, path: bytes) -> None:
-    """Its length is believed, and counted where none is told."""
+    """The limit of a body applies to its declared length, or to the bytes counted if there is none."""
     with Wire(port) as wire:
         wire.send(b"POST " + path + b" HTTP/1.1\r\nhost: x\r\n" + sent)
         assert (413, INVALID, "The body has more than 65536 bytes.") == wire.error()
 
 
 def test_a_body_as_large_as_the_limit_is_taken(port: int) -> None:
-    """By its length or chunked, and the connection goes on behind it."""
+    """A body as large as the limit is accepted, by length or chunked, and the connection stays usable."""
     head = b"POST /read HTTP/1.1\r\nhost: x\r\n"
     with Wire(port) as wire:
         wire.send(head + b"content-length: 65536\r\n\r\n" + bytes(65536))
@@ -200,7 +254,7 @@ def test_a_body_as_large_as_the_limit_is_taken(port: int) -> None:
 
 
 def test_a_body_that_comes_too_slowly_is_refused(port: int) -> None:
-    """Byte by byte it does not come in time; the application learns that nobody waits."""
+    """A slow body gets 408, and the application learns of the disconnect."""
     with Wire(port) as wire:
         wire.send(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         wait_until(lambda: not wire.send(b"x") or wire.has_come(), "an answer")
@@ -209,7 +263,7 @@ def test_a_body_that_comes_too_slowly_is_refused(port: int) -> None:
 
 
 def test_a_body_behind_its_answer_ends_the_connection(port: int) -> None:
-    """What was answered is not answered again."""
+    """A body that continues after its answer ends the connection without a second answer."""
     with Wire(port) as wire:
         wire.send(b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         assert b"POST /a" == wire.answer().read()
@@ -217,7 +271,7 @@ def test_a_body_behind_its_answer_ends_the_connection(port: int) -> None:
 
 
 def test_a_client_that_does_not_read_is_dropped(port: int) -> None:
-    """Others are served meanwhile; what is buffered for it goes with it."""
+    """A client that does not read is dropped with its buffer, and others are served meanwhile."""
     with Wire(port) as slow, Wire(port) as other:
         slow.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
         began = time.monotonic()
@@ -231,7 +285,7 @@ def test_a_client_that_does_not_read_is_dropped(port: int) -> None:
 
 
 def test_a_client_that_reads_slowly_is_served() -> None:
-    """A large answer may take longer than the limit, as long as some of it is taken in that time."""
+    """A large answer may take longer than the limit if the client keeps reading."""
     with wired(app, replace(HURRIED, send_seconds=2)) as port, Wire(port) as wire:
         wire.send(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n")
         answer = wire.answer()
@@ -243,7 +297,7 @@ def test_a_client_that_reads_slowly_is_served() -> None:
 
 
 def test_the_system_keeps_little_for_a_client_that_reads_nothing() -> None:
-    """What is sent on a connection waits in its buffer, which the client does not make larger."""
+    """The send buffer of a connection is bounded, and the client cannot enlarge it."""
     with bound_socket("127.0.0.1", 0) as listener, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         client.connect(listener.getsockname())
@@ -258,14 +312,14 @@ def test_the_system_keeps_little_for_a_client_that_reads_nothing() -> None:
 
 
 def test_a_line_of_events_stays_open(port: int) -> None:
-    """It is read, however seldom something happens on it; bytes behind its request change nothing."""
+    """A stream stays open, however rare its events, and bytes after its request change nothing."""
     with Wire(port) as wire:
         wire.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\nGET /b HTTP")
         assert b"0\n1\n2\nend\n" == wire.answer().read()
 
 
 def test_requests_sent_ahead_are_answered_in_order(port: int) -> None:
-    """Also those that come in pieces, and with bodies."""
+    """Pipelined requests are answered in order, also in pieces and with bodies."""
     sent = b"".join(
         b"POST /%d HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc" % number for number in range(LIMITS.ahead)
     )
@@ -277,7 +331,7 @@ def test_requests_sent_ahead_are_answered_in_order(port: int) -> None:
 
 
 def test_who_sends_too_many_requests_ahead_is_dropped(port: int) -> None:
-    """They would be kept in memory, as long as one takes."""
+    """Too many pipelined requests end the connection, as they would stay in memory."""
     with Wire(port) as wire:
         assert wire.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\n")
         assert 200 == wire.answer().status
@@ -287,21 +341,21 @@ def test_who_sends_too_many_requests_ahead_is_dropped(port: int) -> None:
 
 @pytest.mark.parametrize("sent", [b"hello\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01"])
 def test_what_is_no_http_is_an_aws_error(port: int, sent: bytes) -> None:
-    """So is a client that speaks TLS to it."""
+    """A request that is not HTTP, such as TLS, gets an error in AWS's form."""
     with Wire(port) as wire:
         wire.send(sent)
         assert (400, INVALID, "The request is not HTTP.") == wire.error()
 
 
 def test_what_is_no_http_behind_a_request_is_not_answered_in_its_place(port: int) -> None:
-    """An error would be taken for the answer to the request under way."""
+    """Bytes that are not HTTP get no error, as it would be taken for the answer to the request in progress."""
     with Wire(port) as wire:
         wire.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\nhello\r\n\r\n")
         assert b"HTTP/1.1 400" not in wire.socket.recv(1000)
 
 
 def test_who_offers_to_upgrade_is_answered_by_http(port: int, caplog: pytest.LogCaptureFixture) -> None:
-    """The next request, sent ahead, is answered too, and nothing is logged."""
+    """Offers to upgrade and pipelined requests are answered over HTTP, and nothing is logged."""
     offer = b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: %s\r\n\r\n"
     with Wire(port) as wire:
         wire.send(offer % b"websocket" + offer % b"h2c" + HEAD + b"\r\n")
@@ -310,7 +364,7 @@ def test_who_offers_to_upgrade_is_answered_by_http(port: int, caplog: pytest.Log
 
 
 def test_idle_connections_give_way_to_a_new_client() -> None:
-    """Where there are too many, those that have waited longest are closed, and a request under way is not."""
+    """With too many connections the longest idle ones are closed, and requests in progress continue."""
     with ExitStack() as stack, wired(app, replace(HURRIED, head_seconds=60, connections=20)) as port:
         busy = stack.enter_context(Wire(port))
         busy.send(b"GET /line HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -325,7 +379,7 @@ def test_idle_connections_give_way_to_a_new_client() -> None:
 
 
 def test_the_address_with_most_idle_connections_gives_way() -> None:
-    """A client elsewhere keeps its connection, however long it has been idle."""
+    """A client elsewhere keeps its connection, however long it is idle."""
     with ExitStack() as stack, wired(app, replace(HURRIED, head_seconds=60, connections=20)) as port:
         other = stack.enter_context(Wire(port, address="127.0.0.2"))
         assert b"GET /b" == other.get("/b")
@@ -335,7 +389,7 @@ def test_the_address_with_most_idle_connections_gives_way() -> None:
 
 
 class _From(asyncio.Transport):
-    """A connection from an address that this machine does not have."""
+    """A transport from an address that this machine does not have."""
 
     def __init__(self, address: str) -> None:
         super().__init__({"peername": (address, 1, 0, 0)})
@@ -344,9 +398,12 @@ class _From(asyncio.Transport):
     def abort(self) -> None:
         self.is_aborted = True
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
 
 async def test_a_network_of_ipv6_is_one_address() -> None:
-    """A client has all addresses of it, and none of them is another client."""
+    """The addresses of one IPv6 network count as one address."""
     config = http_config(app, limits=replace(LIMITS, connections=4))
     addresses = ("2001:db8:0:1::1", "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:2::1", "2001:db8:0:3::1")
     transports = [_From(address) for address in addresses]
@@ -356,7 +413,7 @@ async def test_a_network_of_ipv6_is_one_address() -> None:
 
 
 def test_a_new_client_is_refused_where_all_connections_are_at_work() -> None:
-    """SDKs know this error, and try again; whoever holds the most gives way to another address."""
+    """A new client gets 503, which SDKs retry; one from another address evicts the busiest."""
     with ExitStack() as stack, wired(app, replace(HURRIED, connections=4)) as port:
         busy = [stack.enter_context(Wire(port)) for _ in range(4)]
         for wire in busy:
@@ -368,7 +425,7 @@ def test_a_new_client_is_refused_where_all_connections_are_at_work() -> None:
 
 
 def test_crowds_that_share_all_connections_lock_nobody_out() -> None:
-    """None of them has more than half; who comes gets as many as they have left, of those that began first."""
+    """A new address evicts the oldest connections until it has as many as the others."""
     with ExitStack() as stack, wired(app, replace(HURRIED, connections=6)) as port:
 
         def line_from(address: str) -> HTTPResponse:
@@ -385,7 +442,7 @@ def test_crowds_that_share_all_connections_lock_nobody_out() -> None:
 
 
 def test_a_crowd_at_work_takes_no_connection_from_who_has_fewer() -> None:
-    """A client that was let in at its cost, and is about to ask, does not go for it; nor does one that asked before."""
+    """The busiest address evicts no client with fewer connections, even one that has sent nothing yet."""
     with ExitStack() as stack, wired(app, replace(HURRIED, head_seconds=60, connections=6)) as port:
         crowd = [stack.enter_context(Wire(port, address="127.0.0.2")) for _ in range(6)]
         for wire in crowd:
@@ -398,7 +455,7 @@ def test_a_crowd_at_work_takes_no_connection_from_who_has_fewer() -> None:
 
 
 def test_what_is_overridden_of_uvicorn_is_there() -> None:
-    """A callback of another name would never be called."""
+    """HttpProtocol overrides only existing callbacks: another name would never be called."""
     asyncio_has = set(dir(asyncio.Protocol))
     ours = {name for name, value in vars(HttpProtocol).items() if callable(value) and not name.startswith("_")}
     expected = {
@@ -409,5 +466,5 @@ def test_what_is_overridden_of_uvicorn_is_there() -> None:
         "on_response_complete",
         "shutdown",
     }
-    assert expected == ours - asyncio_has - {"end_overdue", "evict"}
+    assert expected == ours - asyncio_has - {"end_overdue", "evict", "unsent_bytes"}
     assert expected | {"_unset_keepalive_if_required"} <= set(vars(HttpToolsProtocol))

@@ -1,4 +1,4 @@
-"""A channel delivers the messages of a connection, however its bytes arrive, and shows everything else."""
+"""A channel delivers the messages of a connection, however its bytes arrive, and exposes all other bytes."""
 
 import socket
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobindex.ingest.publish_channel import READ_BYTES, Channel, Publication
+from jobindex.ingest.publish_channel import PACKET_BYTES, READ_BYTES, Channel, Publication
+from jobindex.messages.payloads import MAX_PAYLOAD_BYTES
 
 PINGRESP = b"\xd0\x00"
 SUBACK = b"\x90\x03\x00\x01\x01"
@@ -36,7 +37,7 @@ def publish(publication: Publication, properties: bytes | None = None) -> bytes:
 
 
 def received(pieces: Sequence[bytes], *, has_properties: bool = False) -> tuple[list[Publication], bytes]:
-    """Return what a channel delivers, and what it shows, of bytes that arrive in pieces."""
+    """Return the messages that a channel delivers from pieces of bytes, and the bytes that it exposes."""
     publications: list[Publication] = []
     shown = b""
     here, there = socket.socketpair()
@@ -71,7 +72,7 @@ publications = st.builds(
 def test_messages_are_delivered_however_they_are_cut(
     told: list[Publication | bytes], properties: bytes | None, cuts: list[int]
 ) -> None:
-    """The messages, in order, and every other byte, in order, whatever arrives at a time."""
+    """Messages and all other bytes come in order, however the stream is split."""
     whole = b"".join(item if isinstance(item, bytes) else publish(item, properties) for item in told)
     places = [0, *sorted(cuts), len(whole)]
     pieces = [whole[start:end] for start, end in pairwise(places) if start < end]
@@ -96,25 +97,53 @@ def test_messages_are_delivered_however_they_are_cut(
     ids=["a length without end", "a topic cut", "a packet id cut", "nothing", "a topic of QoS 0 cut", "QoS 2", "QoS 3"],
 )
 def test_what_is_no_message_is_shown(bad: bytes) -> None:
-    """A packet that is not well-formed, or of another QoS, is left to the reader, and the message before it counts."""
+    """A malformed packet, or one of another QoS, is left to the reader after the messages before it."""
     message = Publication("topic", b"payload", 1, 7)
     assert ([message], bad) == received([publish(message) + bad])
 
 
 @pytest.mark.parametrize("length", [127, 128, 16_383, 16_384, 100_000])
 def test_a_message_may_be_long(length: int) -> None:
-    """Its length is told by as many bytes as it needs, and it may come by several reads."""
+    """The length of a message takes as many bytes as it needs, and its bytes may come in several reads."""
     message = Publication("topic", bytes(length), 1, 7)
     assert ([message, message], PINGRESP) == received([publish(message), publish(message) + PINGRESP])
 
 
+@pytest.mark.parametrize("properties", [None, b"", bytes(200), bytes(2_000_000)])
+def test_the_rest_of_a_message_that_is_too_long_is_dropped(properties: bytes | None) -> None:
+    """The rest of an oversized message is dropped, and later ones are delivered, even if its properties are long.
+
+    The part that is kept is too long to be accepted.
+    """
+    long, message = (Publication("topic", b"x" * length, 1, 7) for length in (2_000_000, 10))
+    whole = publish(long, properties) + publish(message, properties and b"") + PINGRESP + publish(long, properties)
+    pieces = [whole[start : start + 50_000] for start in range(0, len(whole), 50_000)]
+    delivered, shown = received(pieces, has_properties=properties is not None)
+    filler = b"\0" if properties and len(properties) > PACKET_BYTES else b"x"
+    cut = long._replace(payload=filler * (MAX_PAYLOAD_BYTES + 1))
+    assert ([cut, message, cut], PINGRESP) == (delivered, shown)
+
+
+def test_of_a_message_that_is_too_long_little_is_held() -> None:
+    """The memory for an oversized message is bounded."""
+    here, there = socket.socketpair()
+    with there, closing(Channel(here, lambda _: None, has_properties=False)) as channel:
+        here.setblocking(False)  # noqa: FBT003 # socket's own
+        whole = memoryview(publish(Publication("t", bytes(3_000_000), 1, 1)))
+        for start in range(0, len(whole), READ_BYTES):
+            there.sendall(whole[start : start + READ_BYTES])
+            with pytest.raises(BlockingIOError):
+                channel.recv(1)
+            assert len(channel._received) <= PACKET_BYTES
+
+
 def test_a_topic_that_is_not_utf_8_is_delivered() -> None:
-    """The bytes that are no text are replaced."""
+    """Bytes of a topic that are not UTF-8 are replaced, and the message is delivered."""
     assert ([Publication("a\ufffd", b"", 0, 0)], b"") == received([packet(0x30, b"\x00\x02a\xff")])
 
 
 def test_a_read_is_bounded() -> None:
-    """However much has arrived, only so much of it is delivered at a time."""
+    """A read delivers a bounded number of bytes, however many have arrived."""
     deliveries: list[Sequence[Publication]] = []
     here, there = socket.socketpair()
     with there, closing(Channel(here, deliveries.append, has_properties=False)) as channel:

@@ -1,8 +1,9 @@
-"""`jobindex rejected` and /rejected: messages that could not be understood, listed, shown, tried again and purged."""
+"""`jobindex rejected` and /rejected: list, show, retry and purge rejected messages."""
 
 import json
 import sqlite3
 from base64 import b64decode
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -26,8 +27,8 @@ from jobindex.errors import ResourceNotFoundException
 from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import ListJobsQuery
-from jobindex.model.reports import RejectedMessage, Told
-from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Retried, Store
+from jobindex.model.reports import Parsed, RejectedMessage
+from jobindex.model.store import Changed, RejectedSummary, Retried, Store, StoredMessage
 from jobindex.web.api.operations import LIMIT_MAXIMUM
 from jobindex.web.api.rejected import AT_ONCE
 
@@ -36,11 +37,11 @@ LATER = datetime(2030, 1, 2, tzinfo=UTC)
 
 TOPIC = "$aws/things/t/jobs/{}/notify-namespace-n"
 
-parse_later = partial(Parser().told_by, now=to_milliseconds(LATER))
+parse_later = partial(Parser().parse, now=to_milliseconds(LATER))
 
 
 def rejected(job_id: str, payload: bytes = b"{}", reason: str = "old") -> RejectedMessage:
-    """Make a message that tells of a job, as a version that did not understand it kept it."""
+    """Make a rejected message of a job, as stored by a version that did not understand it."""
     return RejectedMessage(topic=TOPIC.format(job_id), payload=payload, reason=reason)
 
 
@@ -48,7 +49,7 @@ def rejected(job_id: str, payload: bytes = b"{}", reason: str = "old") -> Reject
 
 
 async def test_rejected_messages_are_listed_by_pages(store: Store) -> None:
-    """Each is seen once, in the order in which they were rejected, without its payload."""
+    """Each message is listed once, in the order of rejection, without its payload."""
     await store.apply((), [rejected("a", b"12345"), rejected("b")], now=NOW)
     await store.apply((), [rejected("c")], now=LATER)
     expected = [
@@ -62,15 +63,15 @@ async def test_rejected_messages_are_listed_by_pages(store: Store) -> None:
 
 
 async def test_a_rejected_message_is_read_whole(store: Store) -> None:
-    """As it was kept; one that is not there is not found."""
+    """A rejected message is returned as stored, and an unknown id is not found."""
     await store.apply((), [rejected("a", b"\xff")], now=NOW)
-    assert KeptMessage(id=1, rejected_at=NOW, message=rejected("a", b"\xff")) == await store.rejected_message(1)
+    assert StoredMessage(id=1, rejected_at=NOW, message=rejected("a", b"\xff")) == await store.rejected_message(1)
     with pytest.raises(ResourceNotFoundException, match="Rejected message 2 cannot be found"):
         await store.rejected_message(2)
 
 
 async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store) -> None:
-    """The applied leave the list, the others have their new reason; what has changed is told."""
+    """A retry applies the valid messages, updates the reasons of the others, and reports the changes."""
     await store.apply((), [rejected("a"), rejected("b", b"bad"), rejected("c")], now=NOW)
     retried = await store.retry_rejected([3, 2, 1, 9], parse_later, now=LATER)
     left = await store.rejected_messages(after=0, limit=9)
@@ -82,10 +83,10 @@ async def test_what_is_understood_now_is_applied_and_the_rest_stays(store: Store
 
 
 async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
-    """What is applied and what leaves the list are one transaction."""
+    """A retry is one transaction, of the messages applied and of the list."""
     await store.apply((), [rejected("a"), rejected("b")], now=NOW)
 
-    def parse(topic: str, payload: bytes) -> Told:
+    def parse(topic: str, payload: bytes) -> Parsed:
         if topic == TOPIC.format("b"):
             raise ZeroDivisionError
         return parse_later(topic, payload)
@@ -96,11 +97,29 @@ async def test_a_retry_that_fails_changes_nothing(store: Store) -> None:
     assert [1, 2] == [message.id for message in await store.rejected_messages(after=0, limit=9)]
 
 
+async def test_large_messages_are_retried_few_at_a_time(store: Store) -> None:
+    """Large messages are retried a few at a time, once each: a hundred would take gigabytes of memory."""
+    large = b'{"description": "d"' + b" " * 1_500_000 + b"}"
+    await store.apply((), [rejected(job_id, large) for job_id in "abcde"], now=NOW)
+    retried: list[str] = []
+    transactions: list[int] = []
+
+    def parse(topic: str, payload: bytes) -> Parsed:
+        retried.append(topic)
+        transactions.append(store.rewrites)
+        return parse_later(topic, payload.rstrip(b"} ") + b"}")
+
+    result = await store.retry_rejected([1, 2, 3, 4, 5, 5, 1], parse, now=LATER)
+    assert ((1, 2, 3, 4, 5), {}, ()) == (result.applied, result.rejected, result.missing)
+    assert [TOPIC.format(job_id) for job_id in "abcde"] == retried
+    assert max(Counter(transactions).values()) <= 2
+
+
 async def test_a_message_that_was_retried_is_kept_again_when_it_is_rejected_again(store: Store) -> None:
-    """Its reason is the new one."""
+    """A message that is rejected again keeps its time and gets the new reason."""
     await store.apply((), [rejected("a")], now=NOW)
 
-    def parse(topic: str, payload: bytes) -> Told:
+    def parse(topic: str, payload: bytes) -> Parsed:
         return RejectedMessage(topic, payload, expected, due_at=to_milliseconds(LATER))
 
     expected = "field: 'value' is not what it should be"
@@ -111,7 +130,7 @@ async def test_a_message_that_was_retried_is_kept_again_when_it_is_rejected_agai
 
 
 async def test_purged_messages_are_gone(store: Store) -> None:
-    """Those named, or all; how many there were is told."""
+    """A purge deletes the given messages, or all, and returns their number."""
     await store.apply((), [rejected("a"), rejected("b"), rejected("c")], now=NOW)
     assert 1 == await store.purge_rejected([2, 9])
     assert [1, 3] == [message.id for message in await store.rejected_messages(after=0, limit=9)]
@@ -126,13 +145,13 @@ GOOD, BAD, BINARY = TOPIC.format("good"), TOPIC.format("bad"), TOPIC.format("bin
 
 @contextmanager
 def holding_messages(directory: Path) -> Iterator[Service]:
-    """Run a service that holds a message which an older version rejected, and two that it rejected itself."""
+    """Run a service with a message that an older version rejected, and two that it rejected itself."""
     migrated = jobindex("migrate", DATABASE_URL=f"sqlite:///{directory}/jobindex.db")
     assert migrated.returncode == 0
     with closing(sqlite3.connect(directory / "jobindex.db")) as database, database:
         database.execute(
             "INSERT INTO rejected_messages (digest, rejected_at, topic, payload, reason) VALUES (?, ?, ?, ?, ?)",
-            (b"digest", 1893456000123, GOOD, b"{}", "not known to that version"),
+            (b"digest", 1767225600123, GOOD, b"{}", "not known to that version"),
         )
     with (
         mosquitto(directory) as broker,
@@ -145,20 +164,20 @@ def holding_messages(directory: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """Run a service that holds three messages."""
+    """Run a service with three rejected messages."""
     with holding_messages(tmp_path) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a service that holds three messages, for tests that change none."""
+    """Run a service with three rejected messages, for tests that change none."""
     with holding_messages(tmp_path_factory.mktemp("unchanged")) as service:
         yield service
 
 
 def command(service: Service, *arguments: object) -> tuple[int, str, str]:
-    """Run `jobindex rejected`; return its exit status and what it printed."""
+    """Run `jobindex rejected`; return its exit status and its output."""
     ended = jobindex("rejected", *arguments, HTTP_PORT=service.url.rpartition(":")[2])
     return ended.returncode, ended.stdout, ended.stderr
 
@@ -180,15 +199,15 @@ def request(service: Service, method: str, path: str, **headers: str) -> tuple[i
 
 
 def test_messages_are_listed_and_shown(unchanged: Service) -> None:
-    """As a table and as JSON; nothing that a publisher wrote reaches the terminal unescaped."""
+    """Messages are printed as a table and as JSON, with escaped control characters."""
     status, table, _ = command(unchanged, "list")
     header, first, *others = table.splitlines()
     assert (0, ["ID", "REJECTED", "AT", "BYTES", "TOPIC", "REASON"]) == (status, header.split())
-    assert f"1   2030-01-01T00:00:00.123Z  2      {GOOD}    not known to that version" == first
+    assert f"1   2026-01-01T00:00:00.123Z  2      {GOOD}    not known to that version" == first
     assert 2 == len(others)
     expected = {
         "id": 1,
-        "rejectedAt": 1893456000.123,
+        "rejectedAt": 1767225600.123,
         "topic": GOOD,
         "reason": "not known to that version",
         "payloadBytes": 2,
@@ -206,10 +225,10 @@ def test_messages_are_listed_and_shown(unchanged: Service) -> None:
 
 
 def test_a_part_of_the_messages_is_listed(service: Service) -> None:
-    """It is told that more follow, and how to go on; the service may be another than that of the settings."""
+    """A partial list ends with a note on how to continue; --endpoint overrides the address of the settings."""
     ended = jobindex("rejected", "list", "--limit", 2, "--json", "--endpoint", service.url, HTTP_PORT=1)
     assert [1, 2] == [json.loads(line)["id"] for line in ended.stdout.splitlines()]
-    told = "More follow these 2: take a greater --limit, or --after 2.\n"
+    told = "There are more than these 2: raise --limit, or use --after 2.\n"
     assert (0, told) == (ended.returncode, ended.stderr)
     ended = jobindex("rejected", "list", "--limit", 3, "--endpoint", service.url, HTTP_PORT=1)
     assert (4, "") == (len(ended.stdout.splitlines()), ended.stderr)
@@ -218,11 +237,11 @@ def test_a_part_of_the_messages_is_listed(service: Service) -> None:
 
 
 def test_messages_are_tried_again(service: Service) -> None:
-    """What the running version understands is in the index and leaves the list; the rest is told, with its reason."""
+    """A retry applies messages that are valid now, and prints the others with their reasons."""
     assert {} == service.jobs()
     reasons = {message["id"]: message["reason"] for message in listed(service)}
     status, printed, _ = command(service, "retry", "--all")
-    expected = f"1 applied, 2 still rejected, 0 not there\n2: {reasons[2]}\n3: {reasons[3]}\n"
+    expected = f"1 applied, 2 still rejected, 0 not found\n2: {reasons[2]}\n3: {reasons[3]}\n"
     assert (1, expected) == (status, printed)
     assert {"good"} == set(service.jobs())
     assert [2, 3] == [message["id"] for message in listed(service)]
@@ -234,35 +253,35 @@ def test_messages_are_tried_again(service: Service) -> None:
 
 
 def test_one_message_is_tried_again(service: Service) -> None:
-    """The exit status says that all that were named were applied."""
-    assert (0, "1 applied, 0 still rejected, 0 not there\n", "") == command(service, "retry", 1)
+    """A retry exits with 0 if all given messages were applied."""
+    assert (0, "1 applied, 0 still rejected, 0 not found\n", "") == command(service, "retry", 1)
     assert {"good"} == set(service.jobs())
 
 
 def test_messages_are_purged(service: Service) -> None:
-    """Those named, or all; one that is not there is told."""
-    assert (1, "1 purged, 1 not there\n", "") == command(service, "purge", 1, 9)
+    """A purge deletes the given messages, or all, and counts those that are not found."""
+    assert (1, "1 purged, 1 not found\n", "") == command(service, "purge", 1, 9)
     assert [2, 3] == [message["id"] for message in listed(service)]
     assert (0, {"purged": 2, "missing": 0}) == (
         (ended := command(service, "purge", "--all", "--json"))[0],
         json.loads(ended[1]),
     )
     assert [] == listed(service)
-    assert (0, "", "No rejected message is kept.\n") == command(service, "list")
+    assert (0, "", "No rejected messages found.\n") == command(service, "list")
 
 
 def test_a_web_page_cannot_change_anything(service: Service) -> None:
-    """Without the header, which a page of another origin cannot send, nothing is changed, nor is leave given."""
+    """Without the header, which a page of another origin cannot send, nothing changes."""
     for method, path in (("POST", "/rejected/retry?id=1"), ("DELETE", "/rejected?all=true")):
         for headers in ({}, {"x-jobindex": "0"}):
             status, message, error = request(service, method, path, **headers)
             assert (403, "AccessDeniedException") == (status, error)
             assert "needs the header x-jobindex: 1" in message
-        # A page whose name was made to lead here could send it, but its browser says that a page asks.
+        # A page could send it after DNS rebinding, but its browser adds headers that show a page.
         for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "same-origin"}):
             status, message, error = request(service, method, path, **{"x-jobindex": "1"}, **headers)
             assert (403, "AccessDeniedException") == (status, error)
-            assert "not taken from a web page" in message
+            assert "not available to web pages" in message
     preflight = request(service, "OPTIONS", "/rejected", Origin="http://evil.example")
     assert (405, "MethodNotAllowedException") == (preflight[0], preflight[2])
     assert 3 == len(listed(service))
@@ -270,7 +289,7 @@ def test_a_web_page_cannot_change_anything(service: Service) -> None:
 
 
 def test_pages_and_requests_that_are_not_valid(unchanged: Service) -> None:
-    """A page is bounded, `next` is where the following one begins; what is wrong is told in AWS's form."""
+    """A page is bounded and `next` continues it; an invalid request is reported in AWS's form."""
     status, page, _ = request(unchanged, "GET", "/rejected?limit=2")
     assert (200, [1, 2], 2) == (status, [message["id"] for message in page["messages"]], page["next"])
     status, page, _ = request(unchanged, "GET", "/rejected?limit=2&after=2")
@@ -297,7 +316,7 @@ def test_pages_and_requests_that_are_not_valid(unchanged: Service) -> None:
 
 
 def test_a_method_that_a_path_has_not_is_refused(unchanged: Service) -> None:
-    """With all that it has, and never taken for another path."""
+    """An unsupported method gets 405 with the supported ones, and is not taken for another path."""
     for method, path, expected in (
         ("PUT", "/rejected", {"GET", "HEAD", "DELETE"}),
         ("GET", "/rejected/retry", {"POST"}),
@@ -310,7 +329,7 @@ def test_a_method_that_a_path_has_not_is_refused(unchanged: Service) -> None:
 
 
 def test_an_index_that_cannot_be_written_keeps_the_messages(unchanged: Service) -> None:
-    """The command says that it cannot be done just now, and nothing was changed."""
+    """If the index cannot be written, retry and purge fail and change nothing."""
     with closing(sqlite3.connect(unchanged.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         expected = (1, "", "jobindex rejected: The service is temporarily unavailable.\n")
@@ -319,16 +338,42 @@ def test_an_index_that_cannot_be_written_keeps_the_messages(unchanged: Service) 
     assert 3 == len(listed(unchanged))
 
 
+def test_a_message_that_the_database_refuses_stops_no_other(tmp_path: Path) -> None:
+    """A message that the database refuses is rejected with its reason; the others are applied."""
+    with mosquitto(tmp_path) as broker:
+        service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
+        with running(service):
+            with closing(sqlite3.connect(service.database)) as database:
+                database.execute("""
+                    CREATE TRIGGER refuse BEFORE INSERT ON jobs WHEN NEW.job_id = 'bad'
+                    BEGIN SELECT RAISE(ABORT, 'planted'); END
+                    """)
+            publish(broker.port, [(TOPIC.format(job_id), b"{}") for job_id in ("a", "bad", "b", "bad", "c")])
+            wait_until(lambda: {"a", "b", "c"} <= set(service.jobs()), "the jobs behind it")
+            [refused] = listed(service)
+            assert TOPIC.format("bad") == refused["topic"]
+            assert "the database refuses it: planted" == refused["reason"]
+            assert 2 == service.metric("messages_refused_total")
+            publish(broker.port, [(TOPIC.format("d"), b"{}")])
+            wait_until(lambda: "d" in service.jobs(), "a later job")
+            with closing(sqlite3.connect(service.database)) as database:
+                database.execute("DROP TRIGGER refuse")
+            assert 0 == command(service, "retry", "--all")[0]
+            assert {"a", "b", "bad", "c", "d"} == set(service.jobs())
+        with running(service):
+            assert 0 == service.metric("messages_received_total")  # all were acknowledged
+
+
 def test_a_service_that_does_not_answer_is_told() -> None:
-    """The message says where it was asked, the exit status that nobody was there."""
+    """If no service answers, the message names the address, and the exit status is 3."""
     ended = jobindex("rejected", "list", HTTP_PORT=1)
     assert (3, "") == (ended.returncode, ended.stdout)
     assert ended.stderr.startswith("jobindex rejected: http://127.0.0.1:1: ")
-    assert ended.stderr.endswith("does the service run there?\n")
+    assert ended.stderr.endswith("is the service running there?\n")
 
 
 def test_columns_are_as_wide_as_what_they_hold() -> None:
-    """The last one ends where its text ends."""
+    """A column is as wide as its content, and the last one is not padded."""
     message = {"id": 10000, "rejectedAt": 0, "payloadBytes": 7, "topic": "a\tb", "reason": "why"}
     assert (
         "ID     REJECTED AT               BYTES  TOPIC  REASON\n10000  1970-01-01T00:00:00.000Z  7      a\\tb   why"
@@ -336,5 +381,5 @@ def test_columns_are_as_wide_as_what_they_hold() -> None:
 
 
 def test_the_command_asks_for_as_much_as_the_service_gives() -> None:
-    """It does not import the service to know how much that is."""
+    """The command's page sizes are those of the service, which it does not import."""
     assert (LIMIT_MAXIMUM, AT_ONCE) == (rejected_client.PAGE, rejected_client.AT_ONCE)

@@ -1,4 +1,4 @@
-"""Every fact that a message reports comes back: through boto3, under /index/ and on the pages; and no other does."""
+"""Every reported fact, and no other, comes back through boto3, under /index/ and on the pages."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_boto3_reads_back_every_fact(api: Api, scenario: Scenario) -> None:
 
 
 def absent(schema: Mapping[str, Any], answers: Sequence[Any], path: str = "") -> Iterator[str]:
-    """Yield the members of a schema that no answer has; a token is the tests' of pages."""
+    """Yield the members of a schema that no answer has, except the token, which other tests cover."""
     if "items" in schema:
         yield from absent(schema["items"], [item for answer in answers for item in answer], path)
     for name, member in schema.get("properties", {}).items():
@@ -69,7 +69,7 @@ def absent(schema: Mapping[str, Any], answers: Sequence[Any], path: str = "") ->
 
 @pytest.mark.parametrize("read", READS, ids=" ".join)
 def test_the_scenarios_have_every_member_that_an_answer_can_have(read: tuple[str, str]) -> None:
-    """So a client that reads back all scenarios reads back every fact."""
+    """The scenarios cover every member of every answer, so the client reads back every fact."""
     service, operation = read
     answers = [
         answer
@@ -82,7 +82,7 @@ def test_the_scenarios_have_every_member_that_an_answer_can_have(read: tuple[str
 
 
 def test_a_job_that_an_event_alone_reports_is_described_by_it(api: Api) -> None:
-    """An index that started blind has AWS's counts, not its own, and what else the event said."""
+    """A job known only from events has AWS's counts, not those of the index, and the event's other facts."""
     api.apply(COMPLETED, SUCCEEDED)
     _, told, _ = api.request("/index/jobs/old")
     assert (REPORTED, {"SUCCEEDED": 1}, 3) == (told["reportedProcessDetails"], told["executions"], told["failures"])
@@ -92,7 +92,7 @@ def test_a_job_that_an_event_alone_reports_is_described_by_it(api: Api) -> None:
 
 
 def test_what_ends_after_a_plain_cancellation_is_counted(api: Api) -> None:
-    """The `canceled` event counts what had ended by then; executions IN_PROGRESS go on, without another job event."""
+    """A `canceled` event counts earlier ends; later ones are counted without another job event."""
     topic = "$aws/events/job/stopped/canceled"
     canceled = {"timestamp": T + 100, "status": "CANCELED", "jobProcessDetails": REPORTED}
     ends = [event("stopped", thing, "failed", T + 110) for thing in ("a", "b", "c")]
@@ -104,7 +104,7 @@ def test_what_ends_after_a_plain_cancellation_is_counted(api: Api) -> None:
 
 
 def test_what_no_message_reported_is_left_out(api: Api) -> None:
-    """No member is made up, and no execution is counted where none is known."""
+    """No member is made up, and no execution is counted if none is known."""
     api.apply(("$aws/things/t/jobs/bare/notify-namespace-n", {}))
     assert {"jobArn", "jobId", "status", "namespaceId", "createdAt", "lastUpdatedAt"} == set(
         api.client().describe_job(jobId="bare")["job"]
@@ -116,7 +116,7 @@ def test_what_no_message_reported_is_left_out(api: Api) -> None:
 
 
 def test_the_details_of_an_execution_come_back(api: Api) -> None:
-    """Through /index/ and the pages; the ARN is as it was reported."""
+    """Details come back under /index/ and on the pages, and the ARN as it was reported."""
     api.apply(RUNNING)
     (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
     assert (DETAILS, False, GATEWAY, []) == (
@@ -132,7 +132,7 @@ def test_the_details_of_an_execution_come_back(api: Api) -> None:
 
 
 def test_an_ended_execution_is_found_by_its_number(api: Api) -> None:
-    """A client asks for the number that it saw while the execution ran; the event of the end has none."""
+    """An ended execution is found by the number of earlier messages, although the event of its end has none."""
     api.apply(listed("d", "j", T, 1, T), event("j", "d", "succeeded", T + 5))
     client = api.client()
     found = client.describe_job_execution(jobId="j", thingName="d", executionNumber=1)["execution"]
@@ -142,7 +142,7 @@ def test_an_ended_execution_is_found_by_its_number(api: Api) -> None:
 
 
 def test_details_that_are_not_a_map_are_no_details(api: Api) -> None:
-    """PHP sends its empty map as `[]`: the rest of the event counts."""
+    """Details that are not a map are dropped, and the rest of the event counts: PHP sends an empty map as `[]`."""
     topic, members = event("j", "t", "failed", T)
     api.apply((topic, {**members, "statusDetails": []}))
     execution = api.client().describe_job_execution(jobId="j", thingName="t")["execution"]
@@ -150,17 +150,17 @@ def test_details_that_are_not_a_map_are_no_details(api: Api) -> None:
 
 
 def test_details_that_were_too_long_to_keep_are_said_to_be_cut(api: Api) -> None:
-    """A reader would take what is left for all there was."""
+    """Details that were cut are reported as cut, as a reader would take the rest for all."""
     reported = {f"key-{number}": "x" * 1024 for number in range(10, 40)}
     api.apply(event("j", "t", "failed", T, **reported))
     (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
     assert told["statusDetailsCut"] is True
     assert 0 < len(told["statusDetails"]) < len(reported)
-    assert "others were too long to keep" in read(f"{api.url}/ui/jobs/j").text
+    assert "others were too long to store" in read(f"{api.url}/ui/jobs/j").text
 
 
 def test_each_attempt_is_an_execution_of_its_own_in_awss_lists(api: Api) -> None:
-    """The latest of a thing first, over pages, too; a number that no message reported is not found."""
+    """Each attempt is in AWS's lists, the latest first, and an unreported number is not found."""
     api.apply(*RETRIES)
     client = api.client()
     expected = [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")]
@@ -175,7 +175,7 @@ def test_each_attempt_is_an_execution_of_its_own_in_awss_lists(api: Api) -> None
 
 
 def test_an_execution_is_shown_as_its_current_attempt_with_the_former_ones(api: Api) -> None:
-    """A thing counts once, in /index/ and on the pages."""
+    """An execution has its current attempt and its former ones, and its thing counts once."""
     api.apply(*RETRIES)
     (told,) = api.request("/index/jobs/j/executions")[1]["executions"]
     assert ("QUEUED", 3, T + 21) == (told["state"], told["executionNumber"], told["seenPendingAt"])
@@ -189,7 +189,7 @@ def test_an_execution_is_shown_as_its_current_attempt_with_the_former_ones(api: 
 
 
 def test_a_greengrass_deployment_is_named(api: Api) -> None:
-    """Its name, its id and its revision, under /index/ and on the job's page."""
+    """The name, id and revision of a Greengrass deployment are under /index/ and on the job's page."""
     api.apply(DEPLOYMENT)
     _, told, _ = api.request("/index/jobs/gg")
     assert ("d-1", "nightly", CONFIGURATION, "7") == tuple(
@@ -199,7 +199,7 @@ def test_a_greengrass_deployment_is_named(api: Api) -> None:
 
 
 def test_a_document_that_is_not_kept_is_not_found(api: Api) -> None:
-    """The error names the setting that keeps documents."""
+    """A document that is not stored is not found, and the error names the setting."""
     api.apply(("$aws/things/t/jobs/bare/notify-namespace-n", {}))
     client = api.client()
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="JOBINDEX_JOB_DOCUMENTS=keep"):
@@ -209,7 +209,7 @@ def test_a_document_that_is_not_kept_is_not_found(api: Api) -> None:
 
 
 def test_listing_tags_needs_a_resource(api: Api) -> None:
-    """Without a resource, ListTagsForResource is not a valid request."""
+    """ListTagsForResource without a resource is an invalid request."""
     status, body, headers = api.request("/tags")
     assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
     expected = "1 validation error detected: Value null at 'resourceArn' failed to satisfy constraint: "
@@ -226,7 +226,7 @@ def test_listing_tags_needs_a_resource(api: Api) -> None:
     ],
 )
 def test_a_misspelt_parameter_of_ours_is_refused(api: Api, path: str, known: str) -> None:
-    """It would answer for the whole fleet; AWS's operations ignore parameters that SDKs may add."""
+    """A misspelt parameter of /index/ would answer for the whole fleet; AWS's operations ignore it."""
     status, body, headers = api.request(path)
     assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
     name = path.partition("?")[2].partition("=")[0]
@@ -238,21 +238,21 @@ def test_a_misspelt_parameter_of_ours_is_refused(api: Api, path: str, known: str
 
 
 def test_a_parameter_in_the_path_is_not_given_again(api: Api) -> None:
-    """It could name another job."""
+    """A path parameter must not be repeated in the query, as it could name another job."""
     api.apply(COMPLETED)
     status, body, _ = api.request("/index/jobs/old?jobId=other")
     assert (400, True) == (status, "at 'jobId' failed to satisfy constraint: Member must not be repeated" in str(body))
 
 
 def test_a_thing_group_can_be_unknown_here_and_exist_at_aws(api: Api) -> None:
-    """A first release asks for a group that no message has named."""
+    """The error for an unknown group says that it is unknown here, as AWS may have it."""
     client = api.client()
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="hall cannot be found: it is not known here"):
         client.list_jobs(thingGroupName="hall")
 
 
 def test_a_job_that_completed_with_failures_is_not_plainly_green(api: Api) -> None:
-    """On its page and in the list, with their number in words; an inferred status is said to be one."""
+    """Pages show the number of failures in words, and label an inferred status."""
     api.apply(
         COMPLETED,
         listed("a", "ok", T, 1, T),
@@ -269,7 +269,7 @@ def test_a_job_that_completed_with_failures_is_not_plainly_green(api: Api) -> No
 
 
 def test_failed_executions_come_first_on_a_jobs_page(api: Api) -> None:
-    """Then the others, state by state, each once over the pages."""
+    """Failed executions come first on a job's page, the others by state, each once over the pages."""
     things = [f"t-{number:03}" for number in range(120)]
     api.apply(
         *(listed(thing, "j", T, 1, T) for thing in things),
@@ -291,7 +291,7 @@ def test_failed_executions_come_first_on_a_jobs_page(api: Api) -> None:
 
 
 def test_a_rollout_in_stages_that_only_lists_show_has_no_history_of_completions(api: Api) -> None:
-    """A status that is inferred comes and goes; the reported completion is the only change."""
+    """An inferred completion comes and goes, so only the reported one is in the history."""
     for number in range(3):
         thing, queued_at = f"t-{number}", T + 100 * number
         api.apply(
@@ -311,7 +311,7 @@ def test_a_rollout_in_stages_that_only_lists_show_has_no_history_of_completions(
 
 
 def test_a_stuck_execution_says_since_when_nothing_was_heard_of_it(api: Api) -> None:
-    """Its end may have been missed: an answer that leaves the state out, and a list that never comes."""
+    """A stuck execution has the time it was last seen pending, as its end may have been missed."""
     api.apply(
         (
             "$aws/things/t/jobs/notify-next",
@@ -323,6 +323,6 @@ def test_a_stuck_execution_says_since_when_nothing_was_heard_of_it(api: Api) -> 
     (told,) = api.request("/index/executions/waiting")[1]["executions"]
     assert ("QUEUED", T, T + 5) == (told["state"], told["waitingSince"], told["seenPendingAt"])
     shown = read(f"{api.url}/ui/stuck")
-    assert "Nothing heard since" in shown.text
+    assert "Last seen pending" in shown.text
     assert "2023-11-14 22:13:25 UTC" in shown.html
-    assert "nothing heard since it was seen pending" in read(f"{api.url}/ui/things/t").text
+    assert "last seen pending" in read(f"{api.url}/ui/things/t").text

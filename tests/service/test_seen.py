@@ -1,4 +1,4 @@
-"""What a key sees that is limited to some namespaces: whatever it asks, the same as if there were no others."""
+"""A key limited to namespaces gets the same answers as if there were no others."""
 
 import json
 import re
@@ -27,7 +27,7 @@ NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SECONDS = NOW.timestamp() - 100_000
 OWN, OTHERS = ("acme", "beta"), ("other", "zeta", None)
 
-# What is asked for each parameter; one that is not here fails the test until it is.
+# The values of each parameter; a parameter without an entry fails the test.
 JOBS = ("acme-1", "other-1", "never-1")
 THINGS = ("shared", "acme-thing", "other-thing", "never-thing")
 ASKED: Mapping[str, Sequence[str | None]] = {
@@ -57,14 +57,14 @@ ASKED: Mapping[str, Sequence[str | None]] = {
     "fragment": (None, "list", ""),
 }
 ENDLESS = {"/index/events"}
-"""Whose answer does not end: test_changes.py asks it."""
+"""Its answer does not end; test_changes.py covers it."""
 
 
 CONNECTIONS: dict[str, HTTPConnection] = {}
 
 
 def told(namespace_id: str | None) -> Iterator[Message]:
-    """Yield what is told of the jobs of a namespace, or of those without one; others share their things and groups."""
+    """Yield the messages of a namespace, or of none; all share some things and groups."""
     name = namespace_id or "none"
     suffix = f"-namespace-{namespace_id}" if namespace_id else ""
     for number in range(1, 8):
@@ -91,7 +91,7 @@ def told(namespace_id: str | None) -> Iterator[Message]:
 
 
 def ties(*names: str) -> Iterator[Message]:
-    """Yield what ties the names of groups to their ids."""
+    """Yield the events that tie the names of groups to their ids."""
     for name in names:
         told = {"eventType": "THING_GROUP_EVENT", "thingGroupName": f"{name}-group", "thingGroupId": f"{name}-id"}
         yield f"$aws/events/thingGroup/{name}-group/created", json.dumps({**told, "timestamp": SECONDS})
@@ -99,7 +99,7 @@ def ties(*names: str) -> Iterator[Message]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What can be learned from an answer."""
+    """The observable parts of an answer."""
 
     status: int
     headers: frozenset[tuple[str, str]]
@@ -115,7 +115,7 @@ def token(name: str, *namespace_ids: str) -> Key:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Api, Api]]:
-    """Serve an index of some namespaces, and one that has others besides."""
+    """Serve an index with only the key's namespaces, and one with others, too."""
 
     def database(stack: ExitStack) -> Database | None:
         if request.param == "sqlite":
@@ -133,7 +133,7 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         )
         own = [message for namespace in OWN for message in told(namespace)]
         own += ties("shared", *OWN)
-        # Others came before, between and after.
+        # Messages of the other namespaces come before and between.
         others = [message for namespace in OTHERS for message in told(namespace)]
         others += ties("other", "zeta", "none")
         for api, messages in (
@@ -143,7 +143,7 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             api.apply(*((topic, json.loads(payload)) for topic, payload in messages), now=NOW)
         among.reject(RejectedMessage(topic="$aws/things/other-thing/jobs/notify", payload=b"{", reason="no JSON"))
         among.state.last_message_at, among.state.ingestion_reason = NOW, "the broker of other is away"
-        among.state.in_hand.append(NOW)
+        among.state.in_flight.append(NOW)
         yield alone, among
         for connection in CONNECTIONS.values():
             connection.close()
@@ -151,19 +151,19 @@ def apis(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def ask(api: Api, path: str, name: str = "limited", accept: str = "application/json", method: str = "GET") -> Answer:
-    """Return the answer to a question, without what is another with each."""
+    """Return the answer to a request, without the parts that differ each time."""
     connection = CONNECTIONS.setdefault(api.url, HTTPConnection(urlsplit(api.url).netloc, timeout=10))
     connection.request(method, path, headers={"authorization": f"Bearer {name}", "accept": accept})
     with connection.getresponse() as answer:
         status, told, body = answer.status, answer.headers, answer.read().decode()
     kept = frozenset((n.lower(), v) for n, v in told.items() if n.lower() not in {"date", "x-amzn-requestid"})
-    # How long ago something was, and the clock: both grow while the questions are asked.
+    # Ages and the clock change while the requests run.
     body = re.sub(r'data-now="\d+"', "", re.sub(r"\d+ (d|h|min|s) ago", "ago", body))
     return Answer(status=status, headers=kept, body=body)
 
 
 def routes(api: Api, method: str = "GET") -> list[str]:
-    """Return the path of every route that takes a method, as far as the framework knows it."""
+    """Return the path of every route that accepts a method, as far as the framework knows it."""
 
     def walk(some: Sequence[BaseRoute], prefix: str) -> Iterator[str]:
         for route in some:
@@ -178,11 +178,11 @@ def routes(api: Api, method: str = "GET") -> list[str]:
 
 
 def questions(api: Api, path: str) -> Iterator[str]:
-    """Yield addresses under a route, with each parameter that it knows."""
+    """Yield URLs of a route, with each parameter that it knows."""
     described = json.loads(ask(api, GET_OPENAPI.path, "all").body)["paths"].get(path, {}).get("get", {})
     in_path = re.findall(r"\{(\w+)", path)
     names = [p["name"] for p in described.get("parameters", ()) if p["name"] not in in_path]
-    if path.startswith("/ui/"):  # of pages nothing is described: those that any page knows
+    if path.startswith("/ui/"):  # pages are not described: use the parameters of any page
         names = ["namespaceId", "thingGroupName", "state", "prefix", "longerThan", "fragment"]
     for values in product(*(ASKED[name] for name in in_path)):
         address = path
@@ -196,7 +196,7 @@ def questions(api: Api, path: str) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_no_route_tells_that_there_are_others(apis: tuple[Api, Api]) -> None:
-    """Statuses, headers, bodies and errors of every route are the same, and what follows on a next page too."""
+    """Status, headers, body and errors of every route and its next pages are the same."""
     alone, among = apis
     asked = 0
     for path in routes(among):
@@ -206,7 +206,7 @@ def test_no_route_tells_that_there_are_others(apis: tuple[Api, Api]) -> None:
             accept = "text/html" if path.startswith("/ui") else "application/json"
             following: str | None = address
             while following is not None:
-                # What is kept for another key is not for this one.
+                # An answer cached for another key must not be served to this one.
                 ask(among, following, "all", accept)
                 ask(among, following, "twin", accept)
                 expected, actual = ask(alone, following, accept=accept), ask(among, following, accept=accept)
@@ -217,7 +217,7 @@ def test_no_route_tells_that_there_are_others(apis: tuple[Api, Api]) -> None:
 
 
 def _next(address: str, answer: Answer) -> str | None:
-    """Return the address of the page that follows one."""
+    """Return the address of the next page."""
     if address.startswith("/ui"):
         found = re.search(r'href="([^"]*[?&;]after=[^"]*)"[^>]*rel="next"|rel="next"[^>]*href="([^"]*)"', answer.body)
         return (found[1] or found[2]).replace("&amp;", "&") if found else None
@@ -233,7 +233,7 @@ def _next(address: str, answer: Answer) -> str | None:
 
 
 def test_the_others_are_there(apis: tuple[Api, Api]) -> None:
-    """A key that is not limited sees them, by what the other one asks."""
+    """An unrestricted key sees the other namespaces in the same routes."""
     alone, among = apis
     for path in (
         "/jobs",
@@ -272,7 +272,7 @@ def test_the_others_are_there(apis: tuple[Api, Api]) -> None:
     ],
 )
 def test_what_a_key_may_not_see_is_denied(apis: tuple[Api, Api], path: str, operation: str, resource: str) -> None:
-    """In AWS's words, and the same whether there is such a namespace or not."""
+    """A denied request gets AWS's message, whether the namespace exists or not."""
     answer = ask(apis[1], path)
     message = f"User: limited is not authorized to perform: iot:{operation} on resource: {resource}"
     assert (403, {"message": message}) == (answer.status, json.loads(answer.body))
@@ -281,7 +281,7 @@ def test_what_a_key_may_not_see_is_denied(apis: tuple[Api, Api], path: str, oper
 
 @pytest.mark.parametrize("path", ["/ui/jobs?namespaceId=other", "/ui/stuck?namespaceId=other", "/ui/rejected"])
 def test_pages_say_what_a_key_may_not_see(apis: tuple[Api, Api], path: str) -> None:
-    """And lead nowhere that it may not."""
+    """A denied page says so, without links to denied pages."""
     answer = ask(apis[1], path, accept="text/html")
     assert 403 == answer.status
     assert "is not authorized to perform" in answer.body
@@ -289,7 +289,7 @@ def test_pages_say_what_a_key_may_not_see(apis: tuple[Api, Api], path: str) -> N
 
 
 def test_every_route_asks_for_a_key(apis: tuple[Api, Api]) -> None:
-    """But for the health and what a browser needs to sign in."""
+    """Every route requires a key, except health checks and the sign-in form."""
     api = apis[1]
     paths = [re.sub(r"\{.*?\}", "x", path) for path in [*routes(api), *routes(api, "POST"), *routes(api, "DELETE")]]
     methods = ("GET", "HEAD", "POST", "DELETE", "PUT", "OPTIONS", "PATCH")
@@ -297,5 +297,5 @@ def test_every_route_asks_for_a_key(apis: tuple[Api, Api]) -> None:
         (method, path) for method in methods for path in paths if ask(api, path, "nobody", method=method).status < 300
     }
     public = ("/healthz", "/readyz", "/ui/sign-in")
-    # A route of the framework's own answers to every method that it knows.
+    # The framework's own routes answer every method that they know.
     assert {(method, path) for method in ("GET", "HEAD") for path in public} == answered

@@ -1,7 +1,8 @@
-"""The service as a process: start, refusals, brokers that are not kind, stop."""
+"""The service as a process: start, errors, misbehaving brokers, stop."""
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -20,6 +21,7 @@ from support.commands import jobindex
 from support.services import Service, running
 from support.waiting import wait_until
 
+from bench.processes import is_running
 from jobindex.config.settings import read_settings
 from jobindex.durations import SHUTDOWN
 from jobindex.service import serve
@@ -29,7 +31,7 @@ NOTIFICATION = ("$aws/things/thing/jobs/job/notify-namespace-n", "{}")
 
 
 def test_wrong_settings_stop_the_start_with_all_of_them(tmp_path: Path) -> None:
-    """One message lists everything, and nothing was made."""
+    """All wrong settings are in one message, and nothing is created."""
     ended = jobindex("serve", HTTP_PORT="x", LOG_LEVEL="y", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
     assert 2 == ended.returncode
     assert (
@@ -41,7 +43,7 @@ def test_wrong_settings_stop_the_start_with_all_of_them(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
-    """The message names the address, and nothing was made."""
+    """If the port is taken, the message names the address, and nothing is created."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ended = jobindex("serve", HTTP_PORT=str(port), DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
@@ -51,14 +53,14 @@ def test_a_port_that_is_taken_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_a_host_that_does_not_resolve_stops_the_start() -> None:
-    """The message names the setting."""
+    """If the host does not resolve, the message names the setting."""
     ended = jobindex("serve", HTTP_HOST="no.such.host.invalid", HTTP_AUTH="none")
     assert 2 == ended.returncode
     assert "JOBINDEX_HTTP_HOST: 'no.such.host.invalid'" in ended.stderr
 
 
 def test_the_settings_of_http_have_their_effect(tmp_path: Path) -> None:
-    """Hosts, proxies and the rate, as a service that runs keeps them; without a key, as the settings say."""
+    """Hosts, proxies, the rate and access without keys are those of the settings."""
     settings = {"HTTP_HOSTS": "jobs.internal", "HTTP_PROXIES": "127.0.0.1", "HTTP_RATE": "0.001", "HTTP_AUTH": "none"}
     service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", **settings)
     with running(service, until="connecting"):
@@ -77,7 +79,7 @@ def test_the_settings_of_http_have_their_effect(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 def test_a_file_that_is_no_database_stops_the_start(tmp_path: Path, command: str) -> None:
-    """The message names the file, which stays as it was."""
+    """A file that is not a database is named in the message, and stays unchanged."""
     file = tmp_path / "notes.txt"
     file.write_text("not a database" * 100)
     ended = jobindex(command, HTTP_PORT="0", DATABASE_URL=f"sqlite:///{file}")
@@ -87,21 +89,31 @@ def test_a_file_that_is_no_database_stops_the_start(tmp_path: Path, command: str
 
 
 def test_migrate_makes_the_database_and_ends(tmp_path: Path) -> None:
-    """It may run any number of times, and tells when it made one."""
-    for told in ("was made", "is up to date"):
+    """`migrate` may run any number of times, and prints whether it created the database."""
+    for told in ("was created", "is up to date"):
         ended = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
         assert (0, f"{tmp_path}/new.db {told}\n") == (ended.returncode, ended.stdout)
 
 
 def test_a_misspelt_setting_is_told(tmp_path: Path) -> None:
-    """A variable that looks like a setting and is none does not stop the start, but is not passed over in silence."""
+    """A misspelt setting does not stop the command, but causes a warning."""
     ended = jobindex("migrate", DATABASE_URL=f"sqlite:///{tmp_path}/new.db", MQTT_URI="x", LOG_FORMAT="json")
-    expected = "JOBINDEX_MQTT_URI is no setting of jobindex; did you mean JOBINDEX_MQTT_URL?"
+    expected = "JOBINDEX_MQTT_URI is not a setting of jobindex; did you mean JOBINDEX_MQTT_URL?"
     assert expected == json.loads(ended.stderr)["message"]
 
 
+def test_a_misspelt_setting_is_reported_with_wrong_ones() -> None:
+    """A misspelt setting is reported with the wrong ones, as it may be their cause."""
+    ended = jobindex("serve", MQTT_USER="me", MQTT_PASSWORD="secret", HTTP_PORT="0")
+    expected = (
+        "jobindex cannot start:\nJOBINDEX_MQTT_PASSWORD: is set without a user name\n"
+        "JOBINDEX_MQTT_USER is not a setting of jobindex; did you mean JOBINDEX_MQTT_USERNAME?\n"
+    )
+    assert (2, expected) == (ended.returncode, ended.stderr)
+
+
 def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    """While another process holds a new database locked the service lives, says why it is not ready, and goes on."""
+    """While a new database is locked, the service stays up and /readyz gives the reason."""
     service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
     with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -111,15 +123,17 @@ def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
             assert service.get("/readyz")[0] == 503
             assert service.get("/jobs")[0] == 503
             assert service.get("/healthz")[0] == 200
+            assert ("locked" in service.readyz()["unwritable"], service.metric("unwritable")) == (True, 1)
             other.execute("ROLLBACK")
             wait_until(lambda: service.get("/readyz")[0] == 200, "readiness")
             assert service.get("/jobs")[0] == 200
+            assert service.metric("unwritable") == 0
         finally:
             assert service.stop() == 0
 
 
 def test_a_service_that_still_waits_for_its_database_stops(tmp_path: Path) -> None:
-    """SIGTERM ends it in time whatever it waits for."""
+    """SIGTERM ends a service in time, even while it waits for its database."""
     service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
     with closing(sqlite3.connect(service.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -131,14 +145,14 @@ def test_a_service_that_still_waits_for_its_database_stops(tmp_path: Path) -> No
 
 
 def test_a_second_service_on_the_same_database_is_refused(tmp_path: Path) -> None:
-    """No second process writes the file."""
+    """A second process on the same database is refused, as only one may write the file."""
     with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
         ended = jobindex("serve", HTTP_PORT="0", DATABASE_URL=f"sqlite:///{service.database}")
         assert (1, True) == (ended.returncode, "is in use by another jobindex" in ended.stderr)
 
 
 def test_the_health_check_tells_by_its_exit_status(tmp_path: Path) -> None:
-    """0 when the service is ready, 1 when nobody answers."""
+    """`healthcheck` exits with 0 if the service is ready, and with 1 if it does not answer."""
     with running(Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1"), until="connecting") as service:
         port = service.url.rpartition(":")[2]
         assert jobindex("healthcheck", HTTP_PORT=port).returncode == 0
@@ -148,7 +162,7 @@ def test_the_health_check_tells_by_its_exit_status(tmp_path: Path) -> None:
 
 
 def test_the_health_check_asks_the_service_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes no proxy, and knows how to write an IPv6 address."""
+    """`healthcheck` ignores proxies and supports IPv6 addresses."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1", HTTP_HOST="::1")
     service.start_only()
@@ -161,7 +175,7 @@ def test_the_health_check_asks_the_service_itself(tmp_path: Path, monkeypatch: p
 
 
 def test_a_stop_fails_no_request(tmp_path: Path) -> None:
-    """Requests under way at a stop are answered from the index: it is closed after HTTP has ended."""
+    """Requests in progress at a stop are answered, as the index is closed after HTTP has ended."""
     service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
     service.start(until="connecting")
 
@@ -182,7 +196,7 @@ def test_a_stop_fails_no_request(tmp_path: Path) -> None:
 
 
 def test_what_is_in_hand_is_written_before_the_service_stops(tmp_path: Path) -> None:
-    """SIGTERM commits and acknowledges what was delivered; the exit status is 0."""
+    """SIGTERM commits and acknowledges the messages in flight, and the exit status is 0."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -199,12 +213,12 @@ def test_what_is_in_hand_is_written_before_the_service_stops(tmp_path: Path) -> 
 
 
 def test_the_limits_of_a_shutdown_add_up_to_less_than_ten_seconds() -> None:
-    """Every step may take as long as it is allowed to, and SIGTERM still ends the service in time."""
+    """If every step takes as long as allowed, SIGTERM still ends the service in time."""
     assert sum(astuple(SHUTDOWN)) < 10
 
 
 def test_a_service_whose_database_stays_locked_stops_in_time(tmp_path: Path) -> None:
-    """What cannot be written stays with the broker; the service ends within ten seconds with status 0."""
+    """The service exits with 0 within ten seconds, and the broker keeps its messages."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -220,7 +234,7 @@ def test_a_service_whose_database_stays_locked_stops_in_time(tmp_path: Path) -> 
 
 
 def test_a_connection_attempt_that_nobody_answers_does_not_hold_the_stop(tmp_path: Path) -> None:
-    """The thread that waits for a TLS handshake is left behind."""
+    """A TLS handshake that nobody answers does not delay a stop, as its thread is abandoned."""
     certificates = make_certificates(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"mqtts://127.0.0.1:{silent.getsockname()[1]}"
@@ -248,7 +262,7 @@ def test_a_broker_that_never_answers_is_tried_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_tls_with_a_client_certificate(tmp_path: Path, protocol: str) -> None:
-    """mqtts:// with an authority, a certificate and a key of one's own."""
+    """The service connects by mqtts:// with its own authority, certificate and key."""
     files = make_certificates(tmp_path)
     settings = ("allow_anonymous true", f"cafile {files.ca}", f"certfile {files.server}", f"keyfile {files.server_key}")
     with mosquitto(tmp_path, *settings, "require_certificate true") as broker:
@@ -266,7 +280,7 @@ def test_tls_with_a_client_certificate(tmp_path: Path, protocol: str) -> None:
 
 
 def test_a_broker_that_shares_its_port_is_asked_by_alpn(tmp_path: Path) -> None:
-    """As AWS IoT Core on port 443: it ends the connection of who does not ask for its protocol."""
+    """A broker such as AWS IoT Core on port 443 disconnects clients that do not offer its protocol."""
     files = make_certificates(tmp_path)
     with mosquitto(tmp_path) as broker, alpn_front(files, broker.port, "x-amzn-mqtt-ca") as port:
         settings = {
@@ -286,7 +300,7 @@ def test_a_broker_that_shares_its_port_is_asked_by_alpn(tmp_path: Path) -> None:
 
 
 def test_a_refused_password_is_told(tmp_path: Path) -> None:
-    """/readyz says refused and why, while the service answers; the password is in no message."""
+    """A refused password is reported on /readyz, the service still answers, and no log has the password."""
     (tmp_path / "passwords").write_text("")
     with mosquitto(tmp_path, "allow_anonymous false", f"password_file {tmp_path}/passwords") as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://user:hunter2@127.0.0.1:{broker.port}")
@@ -297,7 +311,7 @@ def test_a_refused_password_is_told(tmp_path: Path) -> None:
 
 
 def test_a_refused_subscription_is_told_and_the_others_work(tmp_path: Path) -> None:
-    """A filter that the broker does not grant is named; what it grants is received."""
+    """A filter that the broker does not grant is named, and messages of the granted ones are received."""
     with nats(tmp_path, refused="$aws.events.job.>") as broker:
         service = Service(
             tmp_path,
@@ -314,7 +328,7 @@ def test_a_refused_subscription_is_told_and_the_others_work(tmp_path: Path) -> N
 async def test_a_part_that_fails_ends_the_service_with_its_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever starts it again learns that it failed; it does not end as if it had been asked to."""
+    """A failed part ends the service with its error, so that the supervisor learns of the failure."""
 
     async def fail(live: ChangeFeed) -> None:  # noqa: ARG001
         raise RuntimeError("nobody is told any longer")
@@ -331,3 +345,18 @@ async def test_a_part_that_fails_ends_the_service_with_its_error(
     with pytest.raises(RuntimeError, match="nobody is told any longer"):
         async with asyncio.timeout(20):
             await serve(settings, asyncio.Event())
+
+
+def test_the_process_that_writes_ends_with_the_service(tmp_path: Path) -> None:
+    """The writer ignores signals, and ends with a killed service, so that a new one can use the file."""
+    service = Service(tmp_path, MQTT_URL="mqtt://127.0.0.1:1")
+    with running(service, until="connecting"):
+        _, writer = service.pids()
+        os.kill(writer, signal.SIGTERM)
+        os.kill(writer, signal.SIGINT)
+        assert [writer] == service.pids()[1:]
+        service.kill(leaves_writer=True)
+        service.start(until="connecting")
+        assert not is_running(writer)
+        assert service.stop() == 0
+        assert not Path(f"{service.database}-wal").exists()

@@ -1,4 +1,4 @@
-"""The pages, as who reads them without JavaScript gets them."""
+"""The pages, read without JavaScript."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ PAGES = ("", "jobs", "jobs/job-1", "things", "things/pump-1", "stuck", "rejected
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    """Serve an empty index, and its pages."""
+    """Serve an empty index and its pages."""
     with serving(tmp_path) as running:
         yield running
 
@@ -36,7 +36,7 @@ def page(api: Api, path: str = "", **headers: str) -> Document:
 
 
 def seconds(**ago: float) -> float:
-    """Return the time so long ago, as messages tell it."""
+    """Return the time so long ago, in seconds as in messages."""
     return (datetime.now(UTC) - timedelta(**ago)).timestamp()
 
 
@@ -46,19 +46,19 @@ def pending(thing: str, namespace: str, **states: list[dict[str, Any]]) -> tuple
 
 
 def execution(job_id: str, *, hours: float) -> dict[str, Any]:
-    """Return an entry of such a list, queued so long ago."""
+    """Return an entry of such a list, queued so many hours ago."""
     return {"jobId": job_id, "queuedAt": int(seconds(hours=hours)), "executionNumber": 1, "versionNumber": 1}
 
 
 def event(job_id: str, thing: str, operation: str, **more: Any) -> tuple[str, dict[str, Any]]:
-    """Return an event that tells how an execution ended."""
+    """Return an event of an ended execution."""
     arn = f"arn:aws:iot:us-east-1:000000000000:thing/{thing}"
     told = {"operation": operation, "jobId": job_id, "thingArn": arn, "timestamp": int(seconds()), **more}
     return f"$aws/events/jobExecution/{job_id}/{operation}", told
 
 
 def fill(api: Api) -> None:
-    """Tell of a job that runs on two things, one of them stuck, of another that ended, and of a message too much."""
+    """Apply messages of a job with a stuck execution and of a completed one, and reject a message."""
     api.apply(
         (
             JOB.format("pump-1", "job-1", "acme"),
@@ -74,7 +74,7 @@ def fill(api: Api) -> None:
 
 @pytest.mark.parametrize("path", [*PAGES, "jobs/none", "things/none", "rejected/99", "nowhere", "jobs?status=none"])
 def test_a_page_allows_nothing_from_elsewhere_and_nothing_inline(api: Api, path: str) -> None:
-    """The strict policy is sent, errors included, and the page keeps to it."""
+    """Every page, errors included, sends the strict policy and conforms to it."""
     fill(api)
     shown = page(api, path)
     assert (200 if path in PAGES else 400 if "?" in path else 404) == shown.status
@@ -90,15 +90,15 @@ def test_a_page_allows_nothing_from_elsewhere_and_nothing_inline(api: Api, path:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_of_an_empty_index_says_what_to_do(api: Api, path: str) -> None:
-    """An empty table tells nobody anything."""
+    """A page without data has an explanation instead of an empty table."""
     shown = page(api, path)
-    told = r"No job is known yet|No thing is known yet|Nothing is stuck|No message is rejected|Nothing is known of this"
+    told = r"No jobs yet|No things yet|No stuck executions|No rejected messages|Not found"
     assert re.search(told + "|No such job|No such thing", shown.text)
     assert not shown.rows
 
 
 def test_a_browser_is_led_to_the_pages_and_a_program_is_not(api: Api) -> None:
-    """`/` is no operation of AWS's: who takes no HTML is told so, as ever."""
+    """`/` redirects browsers to the pages; other clients get AWS's error."""
     assert f"{api.url}/ui/" == read(api.url + "/").url
     assert f"{api.url}/ui/" == read(api.url + "/ui").url
     for accept in ("*/*", "application/json", "text/html;q=0.5,application/json", "text/html;q=none"):
@@ -108,7 +108,7 @@ def test_a_browser_is_led_to_the_pages_and_a_program_is_not(api: Api) -> None:
 
 
 def test_static_files_are_kept_for_good_under_the_hash_of_their_content(api: Api) -> None:
-    """A new version has a new address; who asks with the tag need not load the file again."""
+    """Static files are cached under the hash of their content, and revalidated by their tag."""
     shown = page(api)
     addresses = {
         value for _, name, value in shown.attributes if name in {"src", "href"} and "/static/" in (value or "")
@@ -128,7 +128,7 @@ def test_static_files_are_kept_for_good_under_the_hash_of_their_content(api: Api
 
 
 def test_a_namespace_has_its_counts(api: Api) -> None:
-    """Jobs and executions by status, those without a namespace first; the name leads to its jobs."""
+    """A namespace has its counts and a link to its jobs; jobs without one come first."""
     fill(api)
     api.apply(event("job-3", "pump-1", "succeeded"))
     shown = page(api)
@@ -140,7 +140,7 @@ def test_a_namespace_has_its_counts(api: Api) -> None:
 
 
 def test_namespaces_are_paged(api: Api) -> None:
-    """More than a page of them go on behind a link."""
+    """A page has a link to the next namespaces."""
     api.apply(*[(JOB.format("t", f"job-{number}", f"n{number:03}"), {}) for number in range(PAGE_SIZE + 1)])
     first = page(api)
     second = first.follow("Next →")
@@ -161,7 +161,7 @@ def test_namespaces_are_paged(api: Api) -> None:
     ],
 )
 def test_jobs_are_filtered_by_a_form(api: Api, field: str, value: str) -> None:
-    """Each filter finds its job alone; it stands in the address, which can be passed on, and in the form."""
+    """Each filter finds only its job, and is in the form and in the address, which can be shared."""
     given = {"status": "COMPLETED", "targetSelection": "SNAPSHOT", "thingGroupName": "hall", "thingGroupId": "id-1"}
     api.apply(
         (JOB.format("t", "wanted-1", "n1"), {"job": given}),
@@ -174,11 +174,11 @@ def test_jobs_are_filtered_by_a_form(api: Api, field: str, value: str) -> None:
     assert [(field, value)] == parse_qsl(urlsplit(found.url).query, keep_blank_values=True)
     assert value == found.forms[0].fields[field]
     assert 2 == len(found.follow("Clear").column(0))
-    assert "No job passes these filters" in found.send(prefix="absent").text
+    assert "No job matches these filters" in found.send(prefix="absent").text
 
 
 def test_what_is_wrong_with_a_filter_stands_in_the_page(api: Api) -> None:
-    """It is AWS's message, the status is that of ListJobs, and what was entered is not lost."""
+    """A wrong filter gets AWS's message and the status of ListJobs, and the form keeps its input."""
     fill(api)
     for query in ("status=none", "namespaceId=a%20b", "after=none", "before=none", "status=A&status=B"):
         expected = api.request("/jobs?" + query.replace("after=", "nextToken=").replace("before=", "nextToken="))
@@ -194,9 +194,9 @@ def test_what_is_wrong_with_a_filter_stands_in_the_page(api: Api) -> None:
 
 @pytest.mark.parametrize("query", ["jobs", "jobs?namespaceId=n"])
 def test_jobs_are_paged_both_ways(api: Api, query: str) -> None:
-    """Forth and back show the same pages; the way back ends at the first."""
+    """Paging forward and back shows the same pages."""
     count = 2 * PAGE_SIZE + 7
-    # Some share their time with others.
+    # Some jobs share their createdAt.
     api.apply(
         *[
             (JOB.format("t", f"job-{number:03}", "n"), {"createdAt": 1_600_000_000 + number // 3})
@@ -219,7 +219,7 @@ def test_jobs_are_paged_both_ways(api: Api, query: str) -> None:
 
 
 def test_a_search_by_id_is_paged(api: Api) -> None:
-    """Jobs whose ids begin alike come in the order of their ids."""
+    """A search by prefix lists jobs in the order of their ids."""
     ids = [f"update-{number:03}" for number in range(PAGE_SIZE + 3)]
     api.apply(*[(JOB.format("t", job_id, "n"), {}) for job_id in [*ids, "other"]])
     first = page(api, "jobs").send(prefix="update-")
@@ -229,7 +229,7 @@ def test_a_search_by_id_is_paged(api: Api) -> None:
 
 
 def test_a_job_says_how_its_status_is_known(api: Api) -> None:
-    """In words: told, or inferred and from what; with its executions, and what it was before."""
+    """A job's page explains its status, reported or inferred, and lists executions and changes."""
     fill(api)
     shown = page(api, "jobs").follow("job-1")
     assert "Inferred: no message reported a status, and 2 of 3 known executions have not ended." in shown.text
@@ -237,7 +237,7 @@ def test_a_job_says_how_its_status_is_known(api: Api) -> None:
     assert "first listed as In progress" in shown.text
     failed = shown.send(state="FAILED")
     assert ["pump-3"] == failed.column(0)
-    assert "No known execution of this job is canceled" in failed.send(state="CANCELED").text
+    assert "No known execution of this job has the state canceled" in failed.send(state="CANCELED").text
     assert 400 == page(api, "jobs/job-1?state=none").status
     assert "Things" in shown.follow("pump-1").links
     told = page(api, "jobs/job-2")
@@ -246,7 +246,7 @@ def test_a_job_says_how_its_status_is_known(api: Api) -> None:
 
 
 def test_executions_of_a_job_are_paged(api: Api) -> None:
-    """More things than a page holds go on behind a link."""
+    """A page has a link to the next executions."""
     things = [f"thing-{number:03}" for number in range(PAGE_SIZE + 2)]
     api.apply(*[event("job", thing, "succeeded") for thing in things])
     first = page(api, "jobs/job")
@@ -255,7 +255,7 @@ def test_executions_of_a_job_are_paged(api: Api) -> None:
 
 
 def test_a_job_that_is_gone_is_told_with_its_history(api: Api) -> None:
-    """404, and what is still known; of one that never was, that."""
+    """A deleted job's page is a 404 with its history; an unknown job's page says that no message reported it."""
     fill(api)
     deleted = {"operation": "deleted", "jobId": "job-1", "timestamp": int(seconds()) + 5}
     api.apply(("$aws/events/job/job-1/deleted", deleted))
@@ -263,30 +263,30 @@ def test_a_job_that_is_gone_is_told_with_its_history(api: Api) -> None:
     assert 404 == gone.status
     assert "It was deleted." in gone.text
     assert "deleted, was In progress" in gone.text
-    assert "No message that arrived here told of it." in page(api, "jobs/never").text
+    assert "No message has reported it." in page(api, "jobs/never").text
 
 
 def test_things_are_found_by_their_names(api: Api) -> None:
-    """By the beginning of a name, in order; a thing has its executions, and those that wait are marked."""
+    """A prefix finds things in order, and a thing's page highlights the executions that wait."""
     fill(api)
     things = page(api, "things")
     assert {"pump-1", "pump-2", "pump-3"} <= set(things.links)
     found = things.send(prefix="pump-2")
     assert "pump-1" not in found.links
-    assert "No thing's name begins so" in things.send(prefix="x").text
+    assert "No thing name has this prefix" in things.send(prefix="x").text
     shown = found.follow("pump-2")
-    assert "acme: listed completely " in shown.text
-    assert ["job-1", "Queued waits for 6 min", "acme"] == shown.rows[1][:3]
+    assert "acme: complete list " in shown.text
+    assert ["job-1", "Queued pending for 6 min", "acme"] == shown.rows[1][:3]
     assert 'class="waits"' in shown.html
     stuck = page(api, "things/pump-1")
     job, execution, namespace = stuck.rows[1][:3]
     assert ("job-1", "acme") == (job, namespace)
-    assert execution.startswith("Queued waits for 3 h Stuck nothing heard since it was seen pending ")
+    assert execution.startswith("Queued pending for 3 h Stuck last seen pending ")
     assert 'class="waits"' not in page(api, "things/pump-3").html
 
 
 def test_things_are_paged(api: Api) -> None:
-    """More than a page of them go on behind a link."""
+    """A page has a link to the next things."""
     names = [f"thing-{number:03}" for number in range(130)]
     api.apply(*[event("job", name, "succeeded") for name in names])
     first = page(api, "things")
@@ -296,7 +296,7 @@ def test_things_are_paged(api: Api) -> None:
 
 
 def test_a_position_leads_nowhere_but_in_its_list(api: Api) -> None:
-    """What a link goes on behind is sealed, as in the API: for the same page, asked in the same way."""
+    """A position is sealed, and valid only for its page and filters."""
     things = [f"thing-{number:03}" for number in range(130)]
     api.apply(*[pending(thing, "acme", QUEUED=[execution("job", hours=3)]) for thing in things])
     api.apply(*[(JOB.format("t", f"job-{thing}", thing), {}) for thing in things])
@@ -321,7 +321,7 @@ def test_a_position_leads_nowhere_but_in_its_list(api: Api) -> None:
 
 
 def test_what_is_stuck_is_found(api: Api) -> None:
-    """Longer than the default, or than asked, in a namespace or in all; the navigation counts them."""
+    """Executions are found by duration and namespace, and the navigation counts them."""
     fill(api)
     api.apply(pending("pump-9", "other", IN_PROGRESS=[execution("job-2", hours=30)]))
     shown = page(api, "stuck")
@@ -335,11 +335,11 @@ def test_what_is_stuck_is_found(api: Api) -> None:
     for query in ("longerThan=soon", "longerThan=0", "namespaceId=a%20b", "after=none"):
         wrong = page(api, f"stuck?{query}")
         assert 400 == wrong.status
-        assert "This cannot be asked" in wrong.text
+        assert "Invalid request" in wrong.text
 
 
 def test_rejected_messages_are_shown_with_reason_and_payload(api: Api) -> None:
-    """As text where they are, else in hexadecimal and base64; what was sent is never taken for HTML."""
+    """A payload is shown as text, or in hexadecimal and base64, and never as HTML."""
     payloads = (b'{"a": "<script>"}', b"\xff\x00A", b"", b"x" * 20_000)
     api.reject(*[RejectedMessage(topic="$aws/<i>", payload=payload, reason="a <reason>") for payload in payloads])
     listed = page(api, "rejected")
@@ -352,13 +352,13 @@ def test_rejected_messages_are_shown_with_reason_and_payload(api: Api) -> None:
     assert "/wBB" in binary.text
     assert "empty" in page(api, "rejected/3").text
     long = page(api, "rejected/4")
-    assert "/rejected/4" == long.links["all of it, as JSON"]
+    assert "/rejected/4" == long.links["whole message as JSON"]
     assert 404 == page(api, "rejected/none").status
     assert 400 == page(api, "rejected?after=none").status
 
 
 def test_freshness_stands_on_every_page(api: Api) -> None:
-    """Connected or not and why, how far behind, complete since when."""
+    """Every page shows the connection with its reason, the backlog and the completeness."""
     state = api.state
     state.ingestion, state.ingestion_reason = Ingestion.REFUSED, "not authorized"
     shown = page(api)
@@ -367,11 +367,11 @@ def test_freshness_stands_on_every_page(api: Api) -> None:
     past = datetime(2026, 11, 20, 10, tzinfo=UTC)
     state.ingestion, state.ingestion_reason = Ingestion.CONNECTED, None
     state.connected_since = state.complete_since = state.last_message_at = past
-    state.in_hand.append(datetime.now(UTC) - timedelta(seconds=90))
+    state.in_flight.append(datetime.now(UTC) - timedelta(seconds=90))
     shown = page(api, "jobs")
     for told in ("Connected since 2026-11-20 10:00 UTC", "Complete since 2026-11-20 10:00 UTC", "1 min behind"):
         assert told in shown.text
-    state.in_hand.clear()
+    state.in_flight.clear()
     shown = page(api, "jobs")
     assert "Up to date" in shown.text
     assert "until the connection was lost" not in shown.text
@@ -381,7 +381,7 @@ def test_freshness_stands_on_every_page(api: Api) -> None:
 
 
 def test_a_section_is_asked_for_alone(api: Api) -> None:
-    """A viewer who is told of a change gets the sections that it concerns, and how fresh they are."""
+    """A fragment has only the requested sections and the freshness."""
     fill(api)
     whole = page(api, "jobs/job-1")
     sections = page(api, "jobs/job-1?fragment=executions,history")
@@ -398,7 +398,7 @@ def test_a_section_is_asked_for_alone(api: Api) -> None:
 
 
 def test_an_answer_is_kept_until_the_index_changes(api: Api) -> None:
-    """The same page costs nothing; half a second after a change it is worked out anew."""
+    """A cached page is made again half a second after a change."""
     fill(api)
     first = page(api, "jobs")
     assert first.html.partition("<main")[2] == page(api, "jobs").html.partition("<main")[2]
@@ -407,7 +407,7 @@ def test_an_answer_is_kept_until_the_index_changes(api: Api) -> None:
 
 
 def test_an_index_that_cannot_be_read_is_a_page_too(api: Api) -> None:
-    """503, with the reason and when to come again."""
+    """While the index cannot be read, a page is a 503 with the reason and a retry time."""
     store, api.state.store = api.state.store, None
     api.state.reason = "the database is not open yet"
     try:
@@ -421,13 +421,13 @@ def test_an_index_that_cannot_be_read_is_a_page_too(api: Api) -> None:
 
 
 def test_a_change_by_a_form_is_not_offered(api: Api) -> None:
-    """Pages read; nothing but GET is answered, by a page as strict as the others."""
+    """Another method than GET or HEAD gets a page with the same strict policy."""
     for path in ("", "/", "/jobs", "/static/0/ui.css", "/nowhere"):
         with pytest.raises(HTTPError) as refused:
             urlopen(Request(f"{api.url}/ui{path}", data=b"", method="POST"))
         with refused.value:
             assert (405, "GET, HEAD") == (refused.value.code, refused.value.headers["allow"])
-            assert f"A page is only read: there is no POST /ui{path}" in refused.value.read().decode()
+            assert f"Pages are read-only: the method POST is not allowed for /ui{path}" in refused.value.read().decode()
             _check_is_strict(dict(refused.value.headers))
 
 
@@ -439,18 +439,18 @@ def _check_is_strict(headers: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize("path", ["static/x/nope", "static/x", "static", "a/b/c"])
 def test_where_there_is_no_page_a_page_says_so(api: Api, path: str) -> None:
-    """As strict as the others, and without asking the index."""
+    """An unknown page has the same strict policy, and needs no query to the index."""
     api.state.store, store = None, api.state.store
     try:
         shown = page(api, path)
     finally:
         api.state.store = store
-    assert (404, True) == (shown.status, f"There is no page at /ui/{path}" in shown.text)
+    assert (404, True) == (shown.status, f"Unknown page: /ui/{path}" in shown.text)
     _check_is_strict(shown.headers)
 
 
 def test_more_pages_than_can_be_made_are_turned_away(tmp_path: Path) -> None:
-    """503, for whole pages and for sections, with when to come again; ListJobs has a bound of its own."""
+    """Pages and sections beyond the bound get 503 with a retry time; ListJobs has its own bound."""
     with serving(tmp_path, pages_maximum=0) as api:
         for path in ("", "jobs", "jobs?fragment=list", "jobs?fragment="):
             shown = page(api, path)
@@ -463,7 +463,7 @@ def test_more_pages_than_can_be_made_are_turned_away(tmp_path: Path) -> None:
 
 
 def test_what_a_page_does_not_know_makes_no_other_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However much of it is asked, the answer is worked out once, and no link passes it on."""
+    """Unknown parameters share one cached answer, and are not in links."""
     api.apply(*[(JOB.format("t", f"job-{number}", "n"), {}) for number in range(PAGE_SIZE + 1)])
     assert api.state.store is not None
     asked: list[object] = []

@@ -1,4 +1,4 @@
-"""`jobindex backup`, `check` and `restore`: copies of an index in use, and what a check finds in a file."""
+"""`jobindex backup`, `check` and `restore`: copies of an index in use, and the problems that a check finds."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ import os, sqlite3, sys
 sqlite3.connect(sys.argv[1], isolation_level=None).execute(sys.argv[2])
 os.kill(os.getpid(), 9)
 """
-AWAY = "mqtt://127.0.0.1:1"  # no broker there
+AWAY = "mqtt://127.0.0.1:1"  # no broker listens there
 
 THING = "$aws/things/t1/jobs"
 MESSAGES = [
@@ -54,39 +54,39 @@ MESSAGES = [
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Make an index in which every table that ListJobs reads has rows."""
+    """Make an index with rows in every table that ListJobs reads."""
     path = tmp_path / "job index?100%.db"
     asyncio.run(fill(path, MESSAGES))
     return path
 
 
 async def fill(path: Path, messages: Sequence[tuple[str, bytes]]) -> None:
-    """Apply messages to an index, and remember a session."""
+    """Apply messages to an index, and store a session."""
     async with open_store(path) as store:
         await store.apply(parse(messages)[0], (), now=NOW)
         await store.remember_session(Session(topic_filters=frozenset({"a/#"}), complete_since=NOW))
 
 
 def findings(path: Path) -> dict[str, str | None]:
-    """Return what each check says is wrong, None where nothing is."""
+    """Return the problem that each check finds, or None."""
     return {finding.name: finding.problem for finding in check(path)}
 
 
 def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
-    """Return what is in a file."""
+    """Return rows of a file."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(statement).fetchall()
 
 
 def change(path: Path, *statements: str) -> None:
-    """Change a file behind jobindex's back."""
+    """Change a file directly, without jobindex."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
 def content(path: Path) -> list[str]:
-    """Return all that a file holds, as statements, in no order."""
+    """Return the content of a file as sorted SQL statements."""
     with closing(sqlite3.connect(path)) as connection:
         return sorted(connection.iterdump())
 
@@ -95,7 +95,7 @@ def content(path: Path) -> list[str]:
 
 
 def test_a_backup_holds_what_the_database_holds(database: Path, tmp_path: Path) -> None:
-    """Nothing is left out, and the database is as it was."""
+    """A backup contains all data, and the database does not change."""
     before = database.read_bytes()
     size = back_up(database, tmp_path / "copy.db")
     assert size == (tmp_path / "copy.db").stat().st_size
@@ -104,7 +104,7 @@ def test_a_backup_holds_what_the_database_holds(database: Path, tmp_path: Path) 
 
 
 def test_a_backup_holds_what_a_killed_service_left_in_the_wal(database: Path, tmp_path: Path) -> None:
-    """What was committed counts, wherever it is."""
+    """A backup contains transactions that are committed only in the WAL."""
     late = "INSERT INTO thing_groups VALUES ('late', '')"
     subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(database), late], check=False)
     assert Path(f"{database}-wal").stat().st_size > 0
@@ -113,11 +113,11 @@ def test_a_backup_holds_what_a_killed_service_left_in_the_wal(database: Path, tm
 
 
 def test_a_file_that_exists_is_not_overwritten(database: Path, tmp_path: Path) -> None:
-    """It stays as it was, and nothing else is left behind."""
+    """A backup never overwrites a file, and leaves no temporary file behind."""
     target = tmp_path / "copy.db"
     target.write_text("precious")
     ended = jobindex("backup", target, DATABASE_URL=f"sqlite:///{database}")
-    assert (1, f"jobindex backup: {target}: exists already\n") == (ended.returncode, ended.stderr)
+    assert (1, f"jobindex backup: {target}: already exists\n") == (ended.returncode, ended.stderr)
     assert "precious" == target.read_text()
     assert not list(tmp_path.glob(".*"))
 
@@ -131,7 +131,7 @@ def test_a_file_that_exists_is_not_overwritten(database: Path, tmp_path: Path) -
     ids=["missing", "no database"],
 )
 def test_what_cannot_be_read_leaves_no_backup(tmp_path: Path, make: Callable[[Path], None], expected: str) -> None:
-    """There is a backup when it is whole, and else none."""
+    """A backup of an unreadable database fails and leaves no file behind."""
     make(tmp_path / "jobindex.db")
     with pytest.raises(BackupError, match=expected):
         back_up(tmp_path / "jobindex.db", tmp_path / "copies.db")
@@ -139,8 +139,8 @@ def test_what_cannot_be_read_leaves_no_backup(tmp_path: Path, make: Callable[[Pa
 
 
 def test_a_folder_that_does_not_exist_is_told(database: Path, tmp_path: Path) -> None:
-    """No folder is made for a backup."""
-    with pytest.raises(BackupError, match="missing: is no folder"):
+    """A backup into a missing folder fails, and the error names the folder."""
+    with pytest.raises(BackupError, match="missing: is not a folder"):
         back_up(database, tmp_path / "missing" / "copy.db")
 
 
@@ -148,7 +148,7 @@ def test_a_folder_that_does_not_exist_is_told(database: Path, tmp_path: Path) ->
 
 
 def test_nothing_is_wrong_with_a_good_index(database: Path) -> None:
-    """A line for each check says what was looked at."""
+    """A check of a good index prints one line for each check."""
     ended = jobindex("check", DATABASE_URL=f"sqlite:///{str(database).replace('%', '%25')}")
     integrity, *others = ended.stdout.splitlines()
     assert (0, "") == (ended.returncode, ended.stderr)
@@ -157,18 +157,18 @@ def test_nothing_is_wrong_with_a_good_index(database: Path) -> None:
     assert [
         f"ok      schema: as migration {newest} leaves it",
         "ok      plans: 32 combinations of filters, no scan and no sort",
-        "ok      jobs: 300 rows, as the states say",
-        "ok      executions: 3 rows, as the states say",
-        "ok      job_summaries: 299 rows, as the states say",
-        "ok      job_summaries, counted: 299 rows, as the states say",
-        "ok      job_thing_groups, counted: 1 rows, as the states say",
-        "ok      namespace_jobs, counted: 3 rows, as the states say",
-        "ok      namespace_executions, counted: 3 rows, as the states say",
+        "ok      jobs: 300 rows, consistent with the states",
+        "ok      executions: 3 rows, consistent with the states",
+        "ok      job_summaries: 299 rows, consistent with the states",
+        "ok      job_summaries, counted: 299 rows, consistent with the states",
+        "ok      job_thing_groups, counted: 1 rows, consistent with the states",
+        "ok      namespace_jobs, counted: 3 rows, consistent with the states",
+        "ok      namespace_executions, counted: 3 rows, consistent with the states",
     ] == others
 
 
 def test_a_corrupted_page_is_found(database: Path) -> None:
-    """The file is whole, or is not."""
+    """A check reports a damaged page as an integrity failure."""
     (page,) = rows(database, "SELECT rootpage FROM sqlite_schema WHERE name = 'job_summaries_by_kind'")[0]
     (size,) = rows(database, "PRAGMA page_size")[0]
     assert isinstance(page, int)
@@ -185,10 +185,10 @@ def test_a_corrupted_page_is_found(database: Path) -> None:
     ("statement", "name", "problem"),
     [
         ("DROP INDEX job_summaries_by_kind", "schema", "index job_summaries_by_kind is missing"),
-        ("CREATE TABLE mine (x)", "schema", "table mine is none of ours"),
+        ("CREATE TABLE mine (x)", "schema", "table mine is not part of the schema"),
         (CHANGE_INDEX, "schema", "index executions_pending differs"),
         ("UPDATE migrations SET name = 'other' WHERE number = 1", "schema", "migration 1 differs"),
-        ("INSERT INTO migrations (number, name) VALUES (9999, 'x')", "schema", "made by a newer jobindex"),
+        ("INSERT INTO migrations (number, name) VALUES (9999, 'x')", "schema", "of a newer jobindex"),
         (
             "UPDATE job_summaries SET kind = 5 WHERE job_id = 'job-003'",
             "job_summaries|namespace_jobs, counted",
@@ -254,7 +254,7 @@ def test_a_corrupted_page_is_found(database: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_found(database: Path, statement: str, name: str, problem: str) -> None:
-    """An index or a table that is not ours, and a row that the registers do not say, are each found and named."""
+    """A check names each foreign or missing schema object, and each row that contradicts the stored states."""
     change(database, *statement.split(";"))
     found = {name: wrong for name, wrong in findings(database).items() if wrong}
     assert name.split("|") == list(found)
@@ -262,7 +262,7 @@ def test_what_is_wrong_is_found(database: Path, statement: str, name: str, probl
 
 
 def test_a_plan_that_would_sort_is_found(database: Path) -> None:
-    """Whatever leads SQLite to another plan: here statistics that tell it untruths."""
+    """A check finds a query plan that scans or sorts, here because of false statistics."""
     few = "INSERT INTO sqlite_stat1 VALUES ('job_summaries', 'job_summaries', '1 1')"
     change(database, "ANALYZE", "DELETE FROM sqlite_stat1", few)
     assert {"plans": "SCAN job"} == {name: wrong for name, wrong in findings(database).items() if wrong}
@@ -272,13 +272,13 @@ def test_a_plan_that_would_sort_is_found(database: Path) -> None:
     ("content", "expected"),
     [
         (None, {"file": "{path}: unable to open database file"}),
-        (b"", {"integrity": None, "schema": "this is no database of jobindex"}),
+        (b"", {"integrity": None, "schema": "this is not a jobindex database"}),
         (b"not a database" * 100, {"file": "{path}: file is not a database"}),
     ],
     ids=["missing", "empty", "no database"],
 )
 def test_a_file_that_is_no_index_fails(tmp_path: Path, content: bytes | None, expected: dict[str, str | None]) -> None:
-    """Whatever it is, it is told, and nothing is made."""
+    """A check reports a missing or foreign file, and creates nothing."""
     path = tmp_path / "some.db"
     if content is not None:
         path.write_bytes(content)
@@ -288,7 +288,7 @@ def test_a_file_that_is_no_index_fails(tmp_path: Path, content: bytes | None, ex
 
 
 def test_an_index_of_an_older_version_is_whole(tmp_path: Path) -> None:
-    """Its schema is the one that its migrations made; what it says is checked after it is migrated."""
+    """A check accepts an older schema; plans and derived state are checked only after a migration."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(CREATE_MIGRATIONS + migration_script(load_migrations("sqlite")[0]))
@@ -302,7 +302,7 @@ def test_an_index_of_an_older_version_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_restore_is_refused_while_a_service_runs(tmp_path: Path) -> None:
-    """The database, and the service on it, go on as they were."""
+    """A restore is refused while a service runs, and the service continues."""
     with running(Service(tmp_path, MQTT_URL=AWAY), until="connecting") as service:
         url = f"sqlite:///{service.database}"
         assert jobindex("backup", tmp_path / "copy.db", DATABASE_URL=url).returncode == 0
@@ -315,7 +315,7 @@ def test_a_restore_is_refused_while_a_service_runs(tmp_path: Path) -> None:
 
 
 def test_a_restore_keeps_what_was_there(database: Path, tmp_path: Path) -> None:
-    """The former database keeps all that it held under its new name, what stood in its WAL too."""
+    """A restore renames the former database, which keeps all data, including that of its WAL."""
     back_up(database, tmp_path / "copy.db")
     late = "INSERT INTO thing_groups VALUES ('late', '')"
     subprocess.run([sys.executable, "-c", WRITE_AND_DIE, str(database), late], check=False)
@@ -326,12 +326,13 @@ def test_a_restore_keeps_what_was_there(database: Path, tmp_path: Path) -> None:
     assert ("late", "") in rows(former, "SELECT * FROM thing_groups")
     assert rows(tmp_path / "copy.db", "SELECT * FROM job_summaries") == rows(database, "SELECT * FROM job_summaries")
     assert 0o640 == database.stat().st_mode & 0o777
+    assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
     expected = {database.name, former.name, f"{database.name}.lock", "copy.db"}
     assert expected == {path.name for path in tmp_path.iterdir()}
 
 
 async def test_a_restored_index_is_complete_since_no_time(database: Path, tmp_path: Path) -> None:
-    """The broker does not repeat what came after the backup: only its next connection completes the index."""
+    """A restored index is not complete, because the broker does not redeliver the messages since the backup."""
     back_up(database, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", tmp_path / "new.db", now=NOW)
     async with open_store(tmp_path / "new.db") as store:
@@ -340,7 +341,7 @@ async def test_a_restored_index_is_complete_since_no_time(database: Path, tmp_pa
 
 
 def test_a_damaged_database_is_replaced(database: Path, tmp_path: Path) -> None:
-    """What is left of it, and of its WAL, which SQLite would play back into the restored file, goes aside."""
+    """A restore also renames a damaged database and its WAL, which SQLite would replay into the new file."""
     back_up(database, tmp_path / "copy.db")
     database.write_bytes(b"damaged" * 1000)
     Path(f"{database}-wal").write_bytes(b"wal")
@@ -353,7 +354,7 @@ def test_a_damaged_database_is_replaced(database: Path, tmp_path: Path) -> None:
 
 
 def test_a_bad_backup_is_not_restored(database: Path, tmp_path: Path) -> None:
-    """It is checked first, and what is wrong is told."""
+    """A restore checks the backup first, and reports its problems without changing the database."""
     back_up(database, tmp_path / "copy.db")
     change(tmp_path / "copy.db", "DELETE FROM job_thing_groups")
     before = database.read_bytes()
@@ -365,7 +366,7 @@ def test_a_bad_backup_is_not_restored(database: Path, tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_being_read_is_not_replaced(database: Path, tmp_path: Path) -> None:
-    """Its WAL cannot be brought into the file just now; later it can."""
+    """A restore fails while another process reads the database, and succeeds afterwards."""
     back_up(database, tmp_path / "copy.db")
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN")
@@ -376,7 +377,7 @@ def test_a_database_that_is_being_read_is_not_replaced(database: Path, tmp_path:
 
 
 async def test_a_restore_is_refused_while_the_database_is_open(database: Path, tmp_path: Path) -> None:
-    """The lock is the service's own."""
+    """A restore is refused while a store has the database open."""
     back_up(database, tmp_path / "copy.db")
     async with open_store(database):
         with pytest.raises(DatabaseRefusedError, match="is in use by another jobindex"):
@@ -384,7 +385,7 @@ async def test_a_restore_is_refused_while_the_database_is_open(database: Path, t
 
 
 def test_a_second_restore_in_the_same_second_is_refused(database: Path, tmp_path: Path) -> None:
-    """No former database is overwritten by another."""
+    """A restore never overwrites the former database of an earlier restore."""
     back_up(database, tmp_path / "copy.db")
     restore(tmp_path / "copy.db", database, now=NOW)
     with pytest.raises(BackupError, match="File exists"):
@@ -392,7 +393,7 @@ def test_a_second_restore_in_the_same_second_is_refused(database: Path, tmp_path
 
 
 async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Path) -> None:
-    """A job told without any time, and later at just the time when it arrived, is as the registers say."""
+    """A reported time that equals the arrival time of its job passes the check."""
     async with open_store(tmp_path / "jobindex.db") as store:
         for told in ({}, {"lastUpdatedAt": NOW.timestamp()}):
             topic = "$aws/things/t1/jobs/job-1/notify-namespace-n1"
@@ -401,11 +402,11 @@ async def test_a_time_told_that_is_that_of_the_arrival_is_no_fault(tmp_path: Pat
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """By each command that reads one, in a line."""
+    """Each command reports a missing database in one line, and creates nothing."""
     missing = tmp_path / "none.db"
     settings = {"DATABASE_URL": f"sqlite:///{missing}"}
     for arguments in (("check", missing), ("check",), ("backup", tmp_path / "copy.db"), ("restore", missing)):
         ended = jobindex(*arguments, **settings)
-        told = f"jobindex {arguments[0]}: {missing} is not there\n"
+        told = f"jobindex {arguments[0]}: {missing} does not exist\n"
         assert (1, "", told) == (ended.returncode, ended.stdout, ended.stderr)
     assert [] == list(tmp_path.iterdir())

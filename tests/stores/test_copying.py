@@ -1,4 +1,4 @@
-"""`jobindex copy`: an index moved from one database to another, whatever interrupts it."""
+"""`jobindex copy`: a copy of an index in another database, with interruptions, refusals and differences."""
 
 import asyncio
 import json
@@ -14,21 +14,22 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.commands import jobindex
 from support.message_streams import NAMESPACE_IDS, Arrival, Message, arrivals, parse, streams
-from support.messages import NOW, arn, entry, event, execution, group, job, pending
+from support.messages import NOW, Index, arn, entry, event, execution, group, job, pending
 from support.postgresql_servers import Databases, execute
 from support.questions import Asking, askings, values
 from support.waiting import wait_until
 
-from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
+from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, DataRefusedError
 from jobindex.model.listing import Filters
-from jobindex.model.reports import RejectedMessage
-from jobindex.model.store import Session, Store
+from jobindex.model.reports import JobReport, RejectedMessage
+from jobindex.model.store import Session, Settled, Store
 from jobindex.storage import copying
 from jobindex.storage.copying import open_copy
 from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
@@ -77,7 +78,7 @@ def postgres(url: str) -> PostgresDatabase:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """Make an index with every kind of row."""
+    """Make an index with every kind of row, in each engine."""
     if request.param == "sqlite":
         made: Database = SqliteDatabase(path=tmp_path / "old?100%.db")
         asyncio.run(fill(made))
@@ -91,7 +92,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """Return a database that is not there, or empty."""
+    """Return a missing SQLite file, or an empty PostgreSQL database."""
     if request.param == "sqlite":
         return SqliteDatabase(path=tmp_path / "new.db")
     return postgres(request.getfixturevalue("postgres_url"))
@@ -99,7 +100,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 
 @pytest.fixture
 def old(tmp_path: Path) -> SqliteDatabase:
-    """Make an index with every kind of row, in SQLite."""
+    """Make a SQLite index with every kind of row."""
     made = SqliteDatabase(path=tmp_path / "old.db")
     asyncio.run(fill(made))
     return made
@@ -107,12 +108,12 @@ def old(tmp_path: Path) -> SqliteDatabase:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a page have two rows."""
+    """Limit a page to two rows."""
     monkeypatch.setattr(copying, "TABLES", tuple(replace(table, page_rows=2) for table in TABLES))
 
 
 async def fill(database: Database) -> None:
-    """Tell an index all there is to tell, and forget what has ended long ago."""
+    """Apply all messages, delete a job by retention, and store a session."""
     async with open_store(database) as store:
         await tell(store, [(topic, json.dumps(payload).encode()) for topic, payload in MESSAGES], REJECTED)
         assert [1] == [step.jobs async for step in store.retain(timedelta(seconds=NOW.timestamp() - 10), now=NOW)]
@@ -121,7 +122,7 @@ async def fill(database: Database) -> None:
 
 
 async def tell(store: Store, messages: Sequence[Message], rejected: Sequence[RejectedMessage] = ()) -> None:
-    """Apply messages, each as a batch of its own."""
+    """Apply each message as its own batch, and then the rejected messages."""
     assert await store.take_lease("{}", seconds=3600)
     for number, message in enumerate(messages):
         reports, failed = parse([message])
@@ -134,7 +135,7 @@ async def answers(
     asking: Asking = EVERYTHING,
     messages: Sequence[Message] = (),
 ) -> dict[str, object]:
-    """Return all that an index answers once it was told these messages too."""
+    """Apply these messages to an index, and return all its answers."""
     async with open_store(database) as store:
         if messages:
             await tell(store, messages)
@@ -152,25 +153,25 @@ async def answers(
 
 
 def ignore(done: int, total: int | None) -> None:
-    """Show nothing."""
+    """Ignore the progress of a copy."""
 
 
-def copied(source: Database, target: Database, *, is_anew: bool = False) -> list[str]:
-    """Copy an index; return what is wrong with the copy, which is ended where nothing is."""
+def copied(source: Database, target: Database, *, is_anew: bool = False, skips_refused: bool = False) -> list[str]:
+    """Copy an index, end the copy if it has no problems, and return the problems."""
     with open_copy(source, target, is_anew=is_anew) as made:
         made.survey(ignore)
-        made.write(ignore)
+        made.write(ignore, skips_refused=skips_refused)
         problems = [str(finding) for finding in made.compare(ignore) if finding.problem]
         if not problems:
             made.end()
         return problems
 
 
-def interrupted(source: Database, target: Database, *, pages: int = 1) -> int:
-    """Copy some pages, and end as by Ctrl-C; return how many rows are there, less where there was no more to do."""
+def interrupted(source: Database, target: Database, *, pages: int = 1, skips_refused: bool = False) -> int:
+    """Copy some pages, stop as with Ctrl-C, and return the number of rows copied."""
     calls = 0
 
-    def count(done: int, total: int | None) -> None:  # noqa: ARG001 (as Advance has it)
+    def count(done: int, total: int | None) -> None:  # noqa: ARG001 (the signature of Advance)
         nonlocal calls
         calls += 1
         if calls > pages:
@@ -179,12 +180,12 @@ def interrupted(source: Database, target: Database, *, pages: int = 1) -> int:
     with open_copy(source, target, is_anew=False) as made:
         made.survey(ignore)
         with suppress(KeyboardInterrupt):
-            made.write(count)
+            made.write(count, skips_refused=skips_refused)
         return made.rows_copied
 
 
 def change(database: Database, *statements: str) -> None:
-    """Change a database behind jobindex's back."""
+    """Change a database directly, without jobindex."""
     for statement in statements:
         if isinstance(database, PostgresDatabase):
             execute(database.conninfo, statement)
@@ -194,7 +195,7 @@ def change(database: Database, *statements: str) -> None:
 
 
 def url(database: Database) -> str:
-    """Return a database as an option names it."""
+    """Return a database in the form of an option."""
     return (
         database.conninfo
         if isinstance(database, PostgresDatabase)
@@ -202,11 +203,11 @@ def url(database: Database) -> str:
     )
 
 
-# What is copied
+# Content
 
 
 def test_every_column_is_copied(tmp_path: Path, postgres_url: str) -> None:
-    """Both engines have the tables that are copied, with these columns and keys, and no other but those of replicas."""
+    """A copy covers each column and key of both engines, except tables of migrations, rebuilds and replicas."""
     file = SqliteDatabase(path=tmp_path / "jobindex.db")
     asyncio.run(migrate(file))
     asyncio.run(migrate(postgres(postgres_url)))
@@ -247,7 +248,7 @@ def test_every_column_is_copied(tmp_path: Path, postgres_url: str) -> None:
 
 
 def test_a_copy_answers_what_its_source_answers(source: Database, target: Database) -> None:
-    """Whatever is asked, before something more is told and after, the same; and both engines write what they read."""
+    """A copy gives the same answers as its source, before and after further messages."""
     assert [] == copied(source, target)
     expected = asyncio.run(answers(source))
     assert expected == asyncio.run(answers(target))
@@ -260,10 +261,25 @@ def test_a_copy_answers_what_its_source_answers(source: Database, target: Databa
 
 
 def test_every_table_has_rows_here(old: SqliteDatabase) -> None:
-    """What these tests copy is of every kind."""
+    """The index of these tests has rows in every table except `deferred_work`, which has its own test."""
     with closing(sqlite3.connect(old.path)) as connection:
         empty = [table.name for table in TABLES if not connection.execute(f"SELECT 1 FROM {table.name}").fetchall()]
-    assert [] == empty
+    assert ["deferred_work"] == empty
+
+
+def test_deferred_work_goes_on_in_the_copy(source: Database, target: Database) -> None:
+    """A copy continues the deferred work of its source."""
+    change(source, "INSERT INTO deferred_work (work, name) VALUES ('job', 'job-1')")
+    assert [] == copied(source, target)
+
+    async def settle() -> Sequence[Settled | None]:
+        async with open_store(target) as store:
+            assert await store.take_lease("{}", seconds=3600)
+            return [await store.settle(now=NOW) for _ in range(2)]
+
+    [done, nothing] = asyncio.run(settle())
+    assert done is not None
+    assert nothing is None
 
 
 @_few
@@ -279,7 +295,7 @@ def test_any_index_can_be_moved_there_and_back(
     messages: list[Message],
     asking: Asking,
 ) -> None:
-    """PostgreSQL answers as SQLite did, and the file that is made of it holds what the first one held."""
+    """A copy to PostgreSQL gives the same answers, and a copy back to SQLite has the same content."""
     directory = tmp_path_factory.mktemp("moved")
     first, last = (SqliteDatabase(path=directory / name) for name in ("first.db", "last.db"))
     asyncio.run(arrive(first, data.draw(arrivals(messages))))
@@ -292,7 +308,7 @@ def test_any_index_can_be_moved_there_and_back(
 
 
 def test_a_text_with_nul_is_as_postgresql_keeps_it(tmp_path: Path, postgres_url: str) -> None:
-    """Only a rejected message may have one, which its store would have replaced too."""
+    """A copy replaces NUL in rejected messages, as PostgreSQL's store does."""
     database = SqliteDatabase(path=tmp_path / "old.db")
     asyncio.run(arrive(database, Arrival(batches=[((), [RejectedMessage(topic="a\0b", payload=b"\0", reason="\0")])])))
     assert [] == copied(database, postgres(postgres_url))
@@ -308,24 +324,24 @@ async def arrive(database: Database, arrival: Arrival) -> None:
 
 
 def content(database: SqliteDatabase) -> list[str]:
-    """Return all that a file holds, but when it was migrated, as statements, in no order."""
+    """Return the content of a file, except its migrations, as sorted SQL statements."""
     with closing(sqlite3.connect(database.path)) as connection:
         return sorted(line for line in connection.iterdump() if '"migrations"' not in line)
 
 
 def test_postgresql_knows_how_large_a_copy_is(old: SqliteDatabase, postgres_url: str) -> None:
-    """Statistics do not wait until something is told."""
+    """A copy updates PostgreSQL's statistics."""
     assert [] == copied(old, postgres(postgres_url))
     sizes = execute(postgres_url, "SELECT reltuples FROM pg_class WHERE relname IN ('jobs', 'executions') ORDER BY 1")
     assert [(3.0,), (4.0,)] == sizes
 
 
-# Interrupted
+# Interruptions
 
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_copy_goes_on_wherever_it_was_interrupted(old: SqliteDatabase, target: Database) -> None:
-    """Each run writes one page, and no row twice; then the copy is whole."""
+    """An interrupted copy resumes after its last page, and copies no row twice."""
     expected = asyncio.run(answers(old))
     done = [0]
     while (rows := interrupted(old, target)) > done[-1]:
@@ -336,7 +352,7 @@ def test_a_copy_goes_on_wherever_it_was_interrupted(old: SqliteDatabase, target:
 
 
 def test_a_copy_that_was_killed_goes_on(old: SqliteDatabase, postgres_url: str) -> None:
-    """Whatever was in hand, nothing of it counts, and what was written before is there; the lease ends by itself."""
+    """A killed copy resumes after its last committed page, once its lease has expired."""
     asyncio.run(migrate(postgres(postgres_url)))
     for table, expected in (("job_summaries", "source"), ("job_changes", "namespace_activity")):
         kill_at(table, old, postgres_url)
@@ -347,7 +363,7 @@ def test_a_copy_that_was_killed_goes_on(old: SqliteDatabase, postgres_url: str) 
     first, *lines = ended.stdout.splitlines()
     (all_rows,) = {int(word) for word in first.split() if word.isdecimal()}
     shown = postgres_url.replace("jobindex@", "")
-    assert (0, f"{shown}: {there} rows of {all_rows} are there from before\n") == (ended.returncode, ended.stderr)
+    assert (0, f"{shown}: {there} of {all_rows} rows already copied\n") == (ended.returncode, ended.stderr)
     assert f"{shown}: {all_rows} rows copied from {old}" == first
     assert [f"ok      {table.name}:" for table in TABLES] == [line[: line.index(":") + 1] for line in lines]
     assert f"ok      jobs: 4 rows, as in {old}" == lines[0]
@@ -355,8 +371,8 @@ def test_a_copy_that_was_killed_goes_on(old: SqliteDatabase, postgres_url: str) 
 
 
 def kill_at(table: str, source: SqliteDatabase, there: str) -> None:
-    """Copy an index by a process that is killed while it writes a table."""
-    import psycopg  # noqa: PLC0415 (where it is)
+    """Copy an index in a process, and kill it while it writes a table."""
+    import psycopg  # noqa: PLC0415 (needs psycopg)
 
     waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'jobindex' AND wait_event_type = 'Lock'"
     command = [sys.executable, "-m", "jobindex", "copy", "--from", url(source), "--to", there]
@@ -370,10 +386,10 @@ def kill_at(table: str, source: SqliteDatabase, there: str) -> None:
 
 
 def test_connections_may_be_lost_on_the_way(old: SqliteDatabase, postgres_url: str) -> None:
-    """A server that ends them, as when it is restarted, is asked again."""
+    """A copy reconnects if the server closes its connections."""
     lost = 0
 
-    def lose(done: int, total: int | None) -> None:  # noqa: ARG001 (as Advance has it)
+    def lose(done: int, total: int | None) -> None:  # noqa: ARG001 (the signature of Advance)
         nonlocal lost
         lost += len(execute(postgres_url, LOSE))
 
@@ -395,8 +411,8 @@ AND pid <> pg_backend_pid()
 
 
 def test_a_page_that_was_written_unheard_is_not_written_again(postgres_url: str) -> None:
-    """The connection was lost once it was committed; what a server has lost that took another's place is told."""
-    from jobindex.storage.postgres.target import open_target  # noqa: PLC0415 (where it is)
+    """A committed page is not written again after a lost reply; rows that the server lost are reported."""
+    from jobindex.storage.postgres.target import open_target  # noqa: PLC0415 (needs psycopg)
 
     page = Copied(source="s", table_name="session", last_key=(1,), row_count=1)
     with open_target(postgres(postgres_url), is_anew=False) as there:
@@ -408,33 +424,33 @@ def test_a_page_that_was_written_unheard_is_not_written_again(postgres_url: str)
     assert [(1, None)] == execute(postgres_url, "SELECT * FROM session")
 
 
-# Refused
+# Refusals
 
 
 @pytest.mark.usefixtures("small_pages")
 def test_no_service_starts_on_a_copy_that_is_not_whole(old: SqliteDatabase, target: Database) -> None:
-    """It would answer from a part of an index."""
+    """No service starts on an unfinished copy, because it would answer from part of an index."""
     interrupted(old, target, pages=3)
-    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*a copy that is not whole"):
+    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*an unfinished copy"):
         asyncio.run(migrate(target))
     found = jobindex("doctor", HTTP_PORT=1, MQTT_URL="mqtt://127.0.0.1:1", DATABASE_URL=url(target)).stdout
-    assert re.search("WRONG   database: .* is a copy that is not whole\n +-> Call `jobindex copy` again", found)
+    assert re.search("problem database: .* is an unfinished copy\n +-> Run `jobindex copy` again", found)
     assert [] == copied(old, target)
     asyncio.run(migrate(target))
 
 
 def test_an_index_is_not_written_over(old: SqliteDatabase, target: Database) -> None:
-    """Whatever a database holds that is not a copy begun from here stays as it is, with --anew too."""
+    """A copy never overwrites an existing index, even when asked to start again."""
     asyncio.run(fill(target))
     expected = asyncio.run(answers(target))
     for is_anew in (False, True):
-        with pytest.raises(DatabaseRefusedError, match=f"{target}: it holds an index already"):
+        with pytest.raises(DatabaseRefusedError, match=f"{target}: it already holds an index"):
             copied(old, target, is_anew=is_anew)
     assert expected == asyncio.run(answers(target))
 
 
 def test_of_two_copies_into_one_file_one_goes_on(old: SqliteDatabase, tmp_path: Path) -> None:
-    """The other is refused, also where there is something to go on with."""
+    """A second copy into a file is refused while the first one runs."""
     target = SqliteDatabase(path=tmp_path / "new.db")
     with open_copy(old, target, is_anew=False):
         for is_anew in (False, True):
@@ -444,17 +460,17 @@ def test_of_two_copies_into_one_file_one_goes_on(old: SqliteDatabase, tmp_path: 
 
 @pytest.mark.usefixtures("small_pages")
 def test_a_copy_of_another_source_is_begun_anew_on_demand_alone(old: SqliteDatabase, target: Database) -> None:
-    """Rows of two indexes, or of two moments of one, make none."""
+    """A copy of a changed source starts again only on request, because it must not mix two states of an index."""
     interrupted(old, target, pages=4)
     asyncio.run(answers(old, messages=[("$aws/events/thingGroup/red/created", b"{}")]))
-    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*or not as it is now: --anew"):
+    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*has changed since: --anew"):
         copied(old, target)
     assert [] == copied(old, target, is_anew=True)
     assert asyncio.run(answers(old)) == asyncio.run(answers(target))
 
 
 async def test_nothing_is_copied_into_what_is_in_use(old: SqliteDatabase, target: Database) -> None:
-    """Neither where a service ingests, nor where another copy is made."""
+    """A copy into a database that a service uses is refused."""
     name = f"{target}: (is in use by another jobindex|it is in use by .*-{os.getpid()}-)"
     async with open_store(target) as store:
         assert await store.take_lease("{}", seconds=3600)
@@ -467,8 +483,8 @@ async def test_nothing_is_copied_into_what_is_in_use(old: SqliteDatabase, target
 def test_of_two_copies_into_one_database_one_goes_on(
     old: SqliteDatabase, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second waits for the first to end, but not for long."""
-    from jobindex.storage.postgres import target  # noqa: PLC0415 (where it is)
+    """A second copy waits briefly for the first one's lease, and is then refused."""
+    from jobindex.storage.postgres import target  # noqa: PLC0415 (needs psycopg)
 
     monkeypatch.setattr(target, "_LEASE_SECONDS", 0.2)
     monkeypatch.setattr(target, "_LOOK_SECONDS", 0.05)
@@ -482,12 +498,12 @@ def test_of_two_copies_into_one_database_one_goes_on(
 
 
 def test_who_has_lost_the_lease_writes_no_more(old: SqliteDatabase, postgres_url: str) -> None:
-    """A copy that was stopped for a while finds that another has taken its place."""
+    """A copy that has lost its lease writes nothing more."""
     there = postgres(postgres_url)
     with open_copy(old, there, is_anew=False) as made:
         made.survey(ignore)
         change(there, "UPDATE lease SET generation = generation + 1, holder = 'host-7'")
-        with pytest.raises(DatabaseRefusedError, match=f"{SHOWN}: another has taken its lease"):
+        with pytest.raises(DatabaseRefusedError, match=f"{SHOWN}: another process has taken its lease"):
             made.write(ignore)
     assert [] == execute(postgres_url, "SELECT job_id FROM jobs")
     assert [("host-7",)] == execute(postgres_url, "SELECT holder FROM lease")
@@ -496,13 +512,13 @@ def test_who_has_lost_the_lease_writes_no_more(old: SqliteDatabase, postgres_url
 def test_a_source_that_is_no_whole_index_of_this_version_is_refused(
     target: Database, tmp_path: Path, old: SqliteDatabase
 ) -> None:
-    """It is only read, so it is not migrated; and nothing is made in its target."""
+    """A copy is refused unless its source is a complete index of this version, and creates no target then."""
     other = SqliteDatabase(path=tmp_path / "other.db")
-    with pytest.raises(DatabaseUnavailableError, match=r"other\.db: is not there"):
+    with pytest.raises(DatabaseUnavailableError, match=r"other\.db: does not exist"):
         copied(other, target)
     with closing(sqlite3.connect(other.path)) as connection:
         connection.execute("CREATE TABLE theirs (a)")
-    with pytest.raises(DatabaseRefusedError, match=r"other\.db: it is no database of jobindex"):
+    with pytest.raises(DatabaseRefusedError, match=r"other\.db: it is not a database of jobindex"):
         copied(other, target)
     other.path.unlink()
     with closing(sqlite3.connect(other.path, isolation_level=None)) as connection:
@@ -511,22 +527,154 @@ def test_a_source_that_is_no_whole_index_of_this_version_is_refused(
         copied(other, target)
     asyncio.run(migrate(other))
     interrupted(old, other)
-    with pytest.raises(DatabaseRefusedError, match=r"other\.db: it is a copy that is not whole"):
+    with pytest.raises(DatabaseRefusedError, match=r"other\.db: it is an unfinished copy"):
         copied(other, target)
     assert not isinstance(target, SqliteDatabase) or not target.path.exists()
 
 
 def test_a_copy_that_another_version_began_is_not_gone_on_with(old: SqliteDatabase, target: Database) -> None:
-    """Its tables may be others; where they are newer, they are not begun anew either."""
+    """A copy that another version began is not continued and, if that version is newer, not replaced either."""
     interrupted(old, target)
     change(target, "INSERT INTO migrations (number, name) VALUES (9999, 'later')")
-    with pytest.raises(DatabaseRefusedError, match=f"{target}: another version of jobindex has begun"):
+    with pytest.raises(DatabaseRefusedError, match=f"{target}: another version of jobindex began this copy"):
         copied(old, target)
-    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*made by a newer jobindex"):
+    with pytest.raises(DatabaseRefusedError, match=f"{target}: .*of a newer jobindex"):
         copied(old, target, is_anew=True)
 
 
-# Compared
+# Refused rows
+
+REASON = {"SqliteDatabase": "not this one", "PostgresDatabase": 'new row .* violates check constraint "refused_'}
+
+
+def refuse(target: Database, *job_ids: str) -> None:
+    """Make the target of a new copy refuse the rows of some jobs."""
+    for job_id in job_ids:
+        statement = (
+            f"ALTER TABLE jobs ADD CONSTRAINT refused_{job_id[-1]} CHECK (job_id <> '{job_id}')"
+            if isinstance(target, PostgresDatabase)
+            else f"CREATE TRIGGER refused_{job_id[-1]} BEFORE INSERT ON jobs WHEN NEW.job_id = '{job_id}' "
+            "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+        change(target, statement)
+
+
+def job_ids(database: Database) -> list[str]:
+    """Return the ids in the table of jobs."""
+    statement = "SELECT job_id FROM jobs ORDER BY job_id"
+    if isinstance(database, PostgresDatabase):
+        return [job_id for (job_id,) in execute(database.conninfo, statement)]
+    with closing(sqlite3.connect(database.path)) as connection:
+        return [job_id for (job_id,) in connection.execute(statement)]
+
+
+def test_a_copy_stops_at_a_row_that_is_refused_and_goes_on_from_there(old: SqliteDatabase, target: Database) -> None:
+    """A copy stops at a refused row, names it with the database's reason, and resumes from there."""
+    interrupted(old, target, pages=0)
+    refuse(target, "job-3")
+    for _ in range(2):
+        named = f"{target} refuses a row of jobs 'job-3': {REASON[type(target).__name__]}"
+        with pytest.raises(DataRefusedError, match=named):
+            copied(old, target)
+        assert ["job-1", "job-2"] == job_ids(target)
+    is_postgres = isinstance(target, PostgresDatabase)
+    change(target, "ALTER TABLE jobs DROP CONSTRAINT refused_3" if is_postgres else "DROP TRIGGER refused_3")
+    assert [] == copied(old, target)
+    assert asyncio.run(answers(old)) == asyncio.run(answers(target))
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_copy_leaves_out_rows_that_are_refused(old: SqliteDatabase, target: Database) -> None:
+    """On request, a copy skips and lists refused rows, even after an interruption, and is marked incomplete.
+
+    A job is skipped with all its rows, so that the next message about it creates it.
+    """
+    interrupted(old, target, pages=0)
+    refuse(target, "job-1", "job-4")
+    assert interrupted(old, target, pages=2, skips_refused=True)
+    with open_copy(old, target, is_anew=False) as made:
+        made.survey(ignore)
+        made.write(ignore, skips_refused=True)
+        assert [("jobs", ("job-1",)), ("jobs", ("job-4",))] == [(row.table_name, row.key) for row in made.refused]
+        assert all(re.match(REASON[type(target).__name__], row.reason) for row in made.refused)
+        findings = [str(finding) for finding in made.compare(ignore)]
+        assert not [finding for finding in findings if finding.startswith("FAILED")]
+        assert not made.end()
+    assert ["job-2", "job-3"] == job_ids(target)
+    assert f"ok      jobs: 2 rows, as in {old}, except 2 skipped" == findings[0]
+    assert f"ok      executions: 1 row, as in {old}, except 2 skipped" == findings[1]
+    assert asyncio.run(session(target)) == replace(SESSION, complete_since=None)
+    assert {"fleet": (1, {}), "next-fleet": (1, {"QUEUED": 1})} == asyncio.run(counted(target))
+    is_postgres = isinstance(target, PostgresDatabase)
+    change(target, "ALTER TABLE jobs DROP CONSTRAINT refused_1" if is_postgres else "DROP TRIGGER refused_1")
+    assert ["job-1", "job-2", "job-3"] == asyncio.run(listed(target, [job("job-1", createdAt=99)]))
+
+
+async def counted(database: Database) -> dict[str | None, tuple[int, dict[str, int]]]:
+    """Return the number of jobs, and of executions by state, in each namespace of an index."""
+    async with open_store(database) as store:
+        namespaces = await store.namespaces(after=None, limit=9, now=NOW)
+    return {
+        one.namespace_id: (sum(one.jobs.values()), {str(state): count for state, count in one.executions.items()})
+        for one in namespaces
+    }
+
+
+async def listed(database: Database, messages: Sequence[tuple[str, dict[str, object]]]) -> list[str]:
+    """Apply messages to an index, and return the sorted ids of its jobs."""
+    async with open_store(database) as store:
+        await tell(store, [(topic, json.dumps(payload).encode()) for topic, payload in messages])
+        return sorted(one.job_id for one in await Index(store, reverse=False).jobs())
+
+
+async def session(database: Database) -> Session:
+    """Return the session that an index stores."""
+    async with open_store(database) as store:
+        return await store.session()
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_row_that_was_not_refused_is_still_missed(old: SqliteDatabase, target: Database) -> None:
+    """The comparison reports a missing row that was not skipped."""
+    interrupted(old, target, pages=0)
+    refuse(target, "job-3")
+    with open_copy(old, target, is_anew=False) as made:
+        made.survey(ignore)
+        made.write(ignore, skips_refused=True)
+        change(target, "DELETE FROM jobs WHERE job_id = 'job-4'")
+        (problem,) = (str(finding) for finding in made.compare(ignore) if finding.problem)
+    assert f"FAILED  jobs: 1 row not the same as in {old}: job-4" == problem
+    assert [] == copied(old, target, is_anew=True, skips_refused=True)
+
+
+def test_a_key_that_postgresql_does_not_take_is_named(old: SqliteDatabase, postgres_url: str) -> None:
+    """A copy names each row whose key is too long for PostgreSQL; `--skip-refused` copies the others."""
+    long = "long-" + "".join(Random(1).choices("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", k=9000))
+    asyncio.run(arrive(old, Arrival(batches=[((JobReport(long, time=90_000, latest_at=90_000),), ())])))
+    change(old, f"INSERT INTO thing_groups VALUES ('{long}', '')")
+    options = ("--from", url(old), "--to", postgres_url)
+    shown_url = postgres_url.replace("jobindex@", "")
+    ended = jobindex("copy", *options)
+    assert (1, "") == (ended.returncode, ended.stdout)
+    stopped = f"jobindex copy: {shown_url} refuses a row of jobs 'long-"
+    assert ended.stderr.startswith(stopped)
+    assert "index row" in ended.stderr
+    ended = jobindex("copy", *options, "--skip-refused")
+    first, *lines = ended.stdout.splitlines()
+    named = [line for line in lines if line.startswith("refused ")]
+    assert 1 == ended.returncode
+    assert ["jobs", "thing_groups"] == [line.split()[1] for line in named]
+    assert all("index row" in line for line in named)
+    assert len(TABLES) + len(named) == len(lines)
+    assert f"{shown_url} lacks 4 rows: the refused rows, and all rows of refused jobs. Its " in ended.stderr
+    with closing(sqlite3.connect(old.path)) as connection:
+        rows = sum(connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0] for table in TABLES) - 4
+    assert f"{shown_url}: {rows} rows copied from {old}" == first
+    assert {"job-1", "job-2", "job-3"} <= {*job_ids(postgres(postgres_url))}
+    assert asyncio.run(session(postgres(postgres_url))) == replace(SESSION, complete_since=None)
+
+
+# Comparison
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -535,29 +683,29 @@ def test_a_copy_that_another_version_began_is_not_gone_on_with(old: SqliteDataba
     [
         (
             "UPDATE jobs SET namespace_id_stamp = namespace_id_stamp + 1 WHERE job_id = 'job-2'",
-            "jobs: 1 rows .*: job-2",
+            "jobs: 1 row .*: job-2",
         ),
-        ("DELETE FROM job_summaries WHERE job_id = 'job-3'", "job_summaries: 1 rows .*: [0-9]+/job-3"),
-        ("INSERT INTO thing_groups VALUES ('a', 'b')", "thing_groups: 1 rows .*: a/b"),
+        ("DELETE FROM job_summaries WHERE job_id = 'job-3'", "job_summaries: 1 row .*: [0-9]+/job-3"),
+        ("INSERT INTO thing_groups VALUES ('a', 'b')", "thing_groups: 1 row .*: a/b"),
         ("UPDATE job_changes SET changed_at = changed_at + 1", "job_changes: 6 rows .*; and 1 more"),
-        ("UPDATE session SET complete_since = NULL", "session: 1 rows .*: 1"),
-        ("UPDATE rejected_messages SET topic = 'b' WHERE topic = 'a'", "rejected_messages: 1 rows .*: 2"),
+        ("UPDATE session SET complete_since = NULL", "session: 1 row .*: 1"),
+        ("UPDATE rejected_messages SET topic = 'b' WHERE topic = 'a'", "rejected_messages: 1 row .*: 2"),
     ],
 )
 def test_what_differs_is_found(old: SqliteDatabase, target: Database, statement: str, expected: str) -> None:
-    """Each row that only one side has, or that is not the same, is told by its key; and no service starts on it."""
+    """The comparison names each row that differs or that only one side has, and no service starts on the copy."""
     with open_copy(old, target, is_anew=False) as made:
         made.survey(ignore)
         made.write(ignore)
         change(target, statement)
         (problem,) = (str(finding) for finding in made.compare(ignore) if finding.problem)
     assert re.fullmatch(f"FAILED  {expected}", problem)
-    with pytest.raises(DatabaseRefusedError, match="not whole"):
+    with pytest.raises(DatabaseRefusedError, match="an unfinished copy"):
         asyncio.run(migrate(target))
 
 
 def test_the_command_fails_where_something_differs(old: SqliteDatabase, tmp_path: Path) -> None:
-    """It says how to go on, and does so."""
+    """If rows differ, the command fails and names the option that starts again."""
     target = SqliteDatabase(path=tmp_path / "new.db")
     with open_copy(old, target, is_anew=False) as made:
         made.survey(ignore)
@@ -565,8 +713,8 @@ def test_the_command_fails_where_something_differs(old: SqliteDatabase, tmp_path
     change(target, "UPDATE jobs SET status_stamp = 0 WHERE job_id = 'job-2'")
     options = ("--from", url(old), "--to", url(target))
     ended = jobindex("copy", *options)
-    assert (1, True) == (ended.returncode, f"FAILED  jobs: 1 rows are not as in {old}: job-2\n" in ended.stdout)
-    assert ended.stderr.endswith(f"{target} is no copy of {old}, and no service starts on it: --anew begins another\n")
+    assert (1, True) == (ended.returncode, f"FAILED  jobs: 1 row not the same as in {old}: job-2\n" in ended.stdout)
+    assert ended.stderr.endswith(f"{target} differs from {old}, and no service starts on it: start again with --anew\n")
     assert 0 == jobindex("copy", *options, "--anew").returncode
     assert asyncio.run(answers(old)) == asyncio.run(answers(target))
 
@@ -574,7 +722,7 @@ def test_the_command_fails_where_something_differs(old: SqliteDatabase, tmp_path
 async def test_what_a_service_is_told_meanwhile_is_missing_and_the_copy_says_so(
     source: Database, target: Database
 ) -> None:
-    """The copy is the index at one moment, and not complete: the broker will not repeat what came after."""
+    """A copy of an index in use contains one moment of it, and is marked incomplete."""
     expected = await answers(source)
     async with open_store(source) as store:
         assert await store.take_lease("{}", seconds=3600)
@@ -596,21 +744,24 @@ async def test_what_a_service_is_told_meanwhile_is_missing_and_the_copy_says_so(
 
 
 def test_options_that_are_wrong_are_named(tmp_path: Path) -> None:
-    """Both in one message, and no password in it."""
+    """Both wrong options are reported in one message, without a password."""
     ended = jobindex("copy", "--from", "mysql://x", "--to", "postgresql://me:secret@h/db?x=:y")
     expected = (
         "jobindex copy: wrong settings:\n"
         "--from: 'mysql://x' is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE\n"
-        "--to: is no URL that PostgreSQL takes: invalid URI query parameter: …\n"
+        "--to: is not a PostgreSQL URL: invalid URI query parameter: …\n"
     )
     assert (2, "", expected) == (ended.returncode, ended.stdout, ended.stderr)
     file = f"sqlite:///{tmp_path}/a.db"
     ended = jobindex("copy", "--from", file, "--to", file)
-    assert (2, "jobindex copy: wrong settings:\n--to: is what --from is\n") == (ended.returncode, ended.stderr)
+    assert (2, "jobindex copy: wrong settings:\n--to: is the same database as --from\n") == (
+        ended.returncode,
+        ended.stderr,
+    )
 
 
 def test_a_password_is_shown_nowhere(old: SqliteDatabase, tmp_path: Path) -> None:
-    """Neither that of a URL nor that of the setting, where no server answers."""
+    """An error never shows a password, neither of a URL nor of a setting."""
     (tmp_path / "password").write_text("secret\n")
     address = "postgresql://me:secret@127.0.0.1:1/db"
     ended = jobindex("copy", "--from", url(old), "--to", address, DATABASE_PASSWORD_FILE=tmp_path / "password")

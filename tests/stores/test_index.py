@@ -1,4 +1,4 @@
-"""What every store tells beside ListJobs: jobs, executions, things and namespaces."""
+"""The answers of every store in addition to ListJobs: jobs, executions, things and namespaces."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,8 +34,10 @@ from jobindex.model.views import (
     JobDescription,
     JobExecution,
     Namespace,
+    NamespaceCounts,
     Thing,
 )
+from jobindex.storage.sql import executions
 
 QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
     ExecutionState.QUEUED,
@@ -46,7 +48,7 @@ QUEUED, IN_PROGRESS, SUCCEEDED, ENDED = (
 
 
 async def test_a_job_tells_what_is_known_of_it(index: Index, store: Store) -> None:
-    """All members, with what was reported and what is read from others told apart."""
+    """A job description has all members, and separates reported values from inferred ones."""
     await index.tell(
         job(
             status="IN_PROGRESS",
@@ -100,7 +102,7 @@ async def test_a_job_tells_what_is_known_of_it(index: Index, store: Store) -> No
 
 
 async def test_a_job_of_which_little_is_known(index: Index, store: Store) -> None:
-    """What no message told is None, and what is inferred says so."""
+    """A member that no message reported is None, and inferred values are marked."""
     await index.tell(execution("SUCCEEDED", lastUpdatedAt=150))
     expected = JobDescription(
         job_id="j1",
@@ -131,7 +133,7 @@ async def test_a_job_of_which_little_is_known(index: Index, store: Store) -> Non
 
 
 async def test_an_execution_tells_when_it_was_queued_and_started(index: Index, store: Store) -> None:
-    """The greatest of each time; it waits since it was started."""
+    """An execution has the latest of each time, and waits since its start."""
     await index.tell(
         execution("QUEUED", queuedAt=100, lastUpdatedAt=100, executionNumber=1, versionNumber=1),
         execution(
@@ -178,13 +180,13 @@ async def test_an_execution_tells_when_it_was_queued_and_started(index: Index, s
     ],
 )
 async def test_an_execution_waits_since(index: Index, store: Store, told: dict[str, Any], since: int | None) -> None:
-    """Since it was started, queued, or told of, whichever is the first known; one that has ended waits no more."""
+    """An execution waits since startedAt, else queuedAt, else lastUpdatedAt; an ended one does not wait."""
     await index.tell(execution(**told))
     assert (None if since is None else at(since)) == (await store.job_execution("j1", "t1")).waiting_since
 
 
 async def test_a_start_before_it_was_queued_again_is_of_an_older_try(index: Index, store: Store) -> None:
-    """A retried execution has not been started since it was queued."""
+    """A retried execution has no startedAt until it starts again."""
     await index.tell(
         execution("IN_PROGRESS", queuedAt=100, startedAt=110, lastUpdatedAt=120, executionNumber=1),
         execution("QUEUED", queuedAt=200, lastUpdatedAt=200, executionNumber=2),
@@ -194,7 +196,7 @@ async def test_a_start_before_it_was_queued_again_is_of_an_older_try(index: Inde
 
 
 async def test_times_up_to_a_deletion_do_not_count(index: Index, store: Store) -> None:
-    """What a job was queued before it was deleted, and its id used again, says nothing of the new one."""
+    """Times up to a deletion do not count for a new job of the same id."""
     await index.tell(
         execution("IN_PROGRESS", queuedAt=100, startedAt=150, lastUpdatedAt=150),
         event("deleted", timestamp=200),
@@ -206,7 +208,7 @@ async def test_times_up_to_a_deletion_do_not_count(index: Index, store: Store) -
 
 
 async def test_an_execution_that_a_list_leaves_out_has_ended_nobody_knows_how(index: Index, store: Store) -> None:
-    """Its outcome is unknown: it is counted apart."""
+    """An execution that a list omits has ended with an unknown outcome, which is counted separately."""
     await index.tell(job(), execution("QUEUED", lastUpdatedAt=100), pending(200))
     assert (ENDED, None) == (
         (read := await store.job_execution("j1", "t1")).state,
@@ -240,7 +242,7 @@ async def test_an_execution_that_a_list_leaves_out_has_ended_nobody_knows_how(in
 async def test_what_is_unknown_is_not_found(
     index: Index, store: Store, ask: Callable[[Store], Awaitable[object]]
 ) -> None:
-    """What no message told of, and what was deleted, is AWS's ResourceNotFoundException."""
+    """Unknown and deleted objects raise ResourceNotFoundException."""
     await index.tell(
         job(createdAt=100),
         execution("QUEUED", job_id="gone", lastUpdatedAt=50),
@@ -263,9 +265,30 @@ async def _all(ask: Callable[[str | None], Awaitable[ExecutionPage]]) -> Sequenc
             return found
 
 
+async def test_a_page_of_executions_ends_early_where_their_details_are_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of executions with long details ends early, because a thousand of them could take 200 MB."""
+    monkeypatch.setattr(executions, "PAGE_CHARACTERS", 50_000)
+    details = {"log": "x" * 10_000}
+    for thing in ("t1", "t2", "t3", "t4"):
+        for number in (1, 2, 3):
+            queued = execution(
+                "QUEUED", "j1", thing, queuedAt=number * 10, executionNumber=number, statusDetails=details
+            )
+            await store.apply(parsed(queued), (), now=NOW)
+    pages: list[list[tuple[str, int]]] = []
+    after: str | None = None
+    while not pages or after is not None:
+        page = await store.executions_of_job("j1", state=None, after=after, limit=3)
+        pages.append([(one.thing_name, 1 + len(one.former_attempts)) for one in page.executions])
+        after = page.next_position
+    assert [[("t1", 3), ("t2", 3)], [("t3", 3), ("t4", 3)]] == pages
+
+
 @pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_executions_of_a_job_are_paged_by_thing(index: Index, store: Store, limit: int) -> None:
-    """Each once, in the order of things' names; a state asked for is a filter."""
+    """Executions of a job are listed once, in order of thing names, with an optional filter by state."""
     await index.tell(*(execution("QUEUED" if n % 2 else "FAILED", thing=f"t{n}", lastUpdatedAt=n) for n in range(7)))
     await index.tell(execution("QUEUED", job_id="other", thing="t3", lastUpdatedAt=9))
 
@@ -279,7 +302,7 @@ async def test_executions_of_a_job_are_paged_by_thing(index: Index, store: Store
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_executions_of_a_thing_are_paged_newest_first(index: Index, store: Store, limit: int) -> None:
-    """Each once, those queued last first, those whose queuedAt is unknown at the end; filters combine."""
+    """Executions of a thing are listed once, the last queued first and unknown times last; filters combine."""
     await index.tell(
         *(execution("QUEUED", job_id=f"j{n}", queuedAt=100 + n // 2, lastUpdatedAt=100) for n in range(6)),
         execution("FAILED", job_id="unknown", lastUpdatedAt=500),
@@ -300,7 +323,7 @@ async def test_executions_of_a_thing_are_paged_newest_first(index: Index, store:
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
 async def test_executions_that_wait_are_paged_longest_first(index: Index, store: Store, limit: int) -> None:
-    """Those pending since before a time, each once; the hidden and the ended are none."""
+    """Waiting executions are listed once, the longest wait first, without hidden and ended ones."""
     await index.tell(
         *(execution("QUEUED", job_id=f"j{n}", queuedAt=100 + n // 2, lastUpdatedAt=100) for n in range(6)),
         execution("SUCCEEDED", job_id="ended", queuedAt=1, lastUpdatedAt=100),
@@ -321,7 +344,7 @@ async def test_executions_that_wait_are_paged_longest_first(index: Index, store:
 
 
 async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few executions that wait are of it: a page may be empty and go on, and each comes once."""
+    """A page examines a bounded number of executions, so it may be empty although more follow."""
     monkeypatch.setattr("jobindex.storage.sql.executions.LOOKED_AT_MAXIMUM", 3)
     for number in range(20):
         topic, payload = execution("QUEUED", job_id=f"j{number:02}", queuedAt=100, lastUpdatedAt=100)
@@ -342,14 +365,14 @@ async def test_a_page_of_one_namespace_looks_at_a_bounded_number(store: Store, m
     [pytest.param("[" * 20_000, id="deep"), "", "x", "{}", "[]", "[1]", '["a", "b"]', f'[{1 << 63}, "a"]', "[true]"],
 )
 async def test_what_is_no_position_is_invalid(store: Store, position: str) -> None:
-    """A position is given back as it was; anything else is refused."""
+    """A position that no page returned is invalid."""
     await store.apply(parsed(pending(1, namespace=None)), (), now=NOW)
     with pytest.raises(InvalidRequestException, match="position"):
         await store.executions_of_thing("t1", namespace_id=None, state=None, job_id=None, after=position, limit=1)
 
 
 async def test_things_are_found_by_the_beginning_of_their_names(index: Index, store: Store) -> None:
-    """In their order, each once, however many executions they have."""
+    """Things are found by name prefix, in order, and once each."""
     await index.tell(
         *(
             execution("QUEUED", job_id=f"j{n}", thing=thing)
@@ -367,7 +390,7 @@ async def test_things_are_found_by_the_beginning_of_their_names(index: Index, st
 
 
 async def test_a_thing_tells_when_it_was_last_heard_of(index: Index, store: Store) -> None:
-    """The greatest time of its messages; since when its longest execution waits; its pending lists."""
+    """A thing has the latest time of its messages, its longest wait, and its pending lists."""
     await index.tell(
         execution("QUEUED", job_id="j1", queuedAt=100, lastUpdatedAt=110),
         execution("QUEUED", job_id="j2", queuedAt=90, lastUpdatedAt=95),
@@ -385,7 +408,7 @@ async def test_a_thing_tells_when_it_was_last_heard_of(index: Index, store: Stor
 
 
 async def test_a_namespace_counts_its_jobs_and_their_executions(index: Index, store: Store) -> None:
-    """By status; a job that moves is counted where it is, and what is gone no more."""
+    """A namespace counts its listed jobs by status, and their executions by state."""
     await index.tell(
         job("a", "n1", status="IN_PROGRESS", createdAt=1),
         job("b", "n1", status="COMPLETED", createdAt=1),
@@ -401,12 +424,30 @@ async def test_a_namespace_counts_its_jobs_and_their_executions(index: Index, st
         (one.namespace_id, one.jobs, one.executions) for one in await store.namespaces(after=None, limit=10, now=NOW)
     ]
     assert [
-        (None, {JobStatus.IN_PROGRESS: 1}, {ExecutionState.FAILED: 1}),  # an event would have said that it is complete
+        (None, {JobStatus.IN_PROGRESS: 1}, {ExecutionState.FAILED: 1}),  # an event would have reported its completion
         ("n1", {JobStatus.IN_PROGRESS: 1, JobStatus.COMPLETED: 1}, {QUEUED: 1, ExecutionState.FAILED: 1}),
         ("n2", {JobStatus.COMPLETED: 1}, {}),
     ] == counted
     assert ["n1"] == [one.namespace_id for one in await store.namespaces(after="", limit=1, now=NOW)]
     assert ["n2"] == [one.namespace_id for one in await store.namespaces(after="n1", limit=9, now=NOW)]
+
+
+async def test_the_greatest_namespaces_are_counted_apart(store: Store) -> None:
+    """The largest namespaces are counted separately; all others are `other`, even a namespace of that name."""
+    for namespace_id, job_ids in {"c": "123", "b": "45", "a": "67", "other": "890x", "d": "y"}.items():
+        await store.apply(parsed(*(job(job_id, namespace_id, status="IN_PROGRESS") for job_id in job_ids)), (), now=NOW)
+    reported = [event("completed", "z", timestamp=5), execution("FAILED", "8", "t", lastUpdatedAt=5)]
+    reported += [execution("QUEUED", job_id, "t", lastUpdatedAt=5) for job_id in "146yz"]
+    await store.apply(parsed(*reported), (), now=NOW)
+    progress, queued = JobStatus.IN_PROGRESS, {QUEUED: 1}
+    none = {"": {JobStatus.COMPLETED: 1}}
+    assert NamespaceCounts(
+        jobs={**none, "c": {progress: 3}, "a": {progress: 2}, "other": {progress: 7}},
+        executions={"": queued, "c": queued, "a": queued, "other": {QUEUED: 2, ExecutionState.FAILED: 1}},
+    ) == await store.namespace_counts(maximum=2)
+    everything = await store.namespace_counts(maximum=9)
+    assert {"", "a", "b", "c", "d", "other"} == {*everything.jobs}
+    assert {progress: 4} == everything.jobs["other"]
 
 
 async def _tell(store: Store, now: int, **members: Any) -> None:
@@ -415,10 +456,10 @@ async def _tell(store: Store, now: int, **members: Any) -> None:
 
 
 async def test_a_namespace_shows_the_activity_of_the_last_hours(store: Store) -> None:
-    """In each of 24 hours, how often a batch changed a job; what is older is forgotten, the last change is not."""
+    """A namespace shows how often its jobs changed in each of the last 24 hours, and their last change."""
     for minute in (0, 1, 61):
         await _tell(store, minute, createdAt=1, lastUpdatedAt=minute + 1)
-    await _tell(store, 62, createdAt=1, lastUpdatedAt=62)  # as it is already: no change
+    await _tell(store, 62, createdAt=1, lastUpdatedAt=62)  # identical: no change
 
     async def read(minute: int) -> Namespace:
         [namespace] = await store.namespaces(after=None, limit=10, now=NOW + timedelta(minutes=minute))
@@ -433,7 +474,7 @@ async def test_a_namespace_shows_the_activity_of_the_last_hours(store: Store) ->
 
 
 async def test_the_changes_of_a_job_are_kept(store: Store) -> None:
-    """Each batch that changes its status, its namespace or whether it is listed, newest first, and no other."""
+    """A job keeps each change of its status, of its namespace and of whether it is listed, newest first."""
 
     async def changes() -> list[tuple[JobStatus | None, JobStatus | None, bool]]:
         kept = await store.job_changes("j1", limit=10)
@@ -466,7 +507,7 @@ async def test_the_changes_of_a_job_are_kept(store: Store) -> None:
 
 
 async def test_a_bounded_number_of_changes_is_kept_of_a_job_that_comes_and_goes(store: Store) -> None:
-    """However often a job is deleted and its id used again."""
+    """A job that is deleted and created again keeps a bounded number of changes."""
     for number in range(CHANGES_MAXIMUM):
         await _tell(store, 2 * number, createdAt=10 * number + 10, lastUpdatedAt=10 * number + 10)
         topic, payload = event("deleted", timestamp=10 * number + 11)
@@ -476,7 +517,7 @@ async def test_a_bounded_number_of_changes_is_kept_of_a_job_that_comes_and_goes(
 
 
 async def test_of_a_namespace_without_jobs_nothing_is_kept(store: Store) -> None:
-    """Its activity is forgotten when its last job goes, and counted while others stay."""
+    """The activity of a namespace is deleted with its last job."""
     await _tell(store, 0, job_id="j1", createdAt=1, lastUpdatedAt=1)
     await _tell(store, 0, job_id="j2", createdAt=1, lastUpdatedAt=1)
     for number, (job_id, expected) in enumerate((("j1", [("n1", 1, 2)]), ("j2", []))):
@@ -491,7 +532,7 @@ async def test_of_a_namespace_without_jobs_nothing_is_kept(store: Store) -> None
 
 
 async def test_a_bounded_number_of_changes_is_kept_of_each_job(store: Store) -> None:
-    """The oldest go first."""
+    """A job keeps only its newest changes."""
     for number in range(CHANGES_MAXIMUM + 5):
         status = "IN_PROGRESS" if number % 2 else "CANCELED"
         await _tell(store, number, status=status, createdAt=1, lastUpdatedAt=number + 1)
@@ -511,7 +552,7 @@ def _named(jobs: str = "", namespaces: str = "", things: str = "") -> Changed:
 
 
 async def test_a_batch_names_what_it_has_changed(store: Store) -> None:
-    """Jobs, where they are and were, and the things of executions; nothing that is as it was."""
+    """A batch reports changed jobs, their old and new namespaces, and the things of changed executions."""
     queued = execution("QUEUED", "j1", lastUpdatedAt=100)
     for expected, *messages in (
         (_named("j1 j2", "n1", "t2"), job("j1"), execution("QUEUED", "j2", "t2", lastUpdatedAt=1)),
@@ -530,7 +571,7 @@ async def test_a_batch_names_what_it_has_changed(store: Store) -> None:
 
 
 async def test_a_batch_that_changes_too_much_names_none_of_it(store: Store) -> None:
-    """Nothing grows with the batch but the namespaces: who may see no other is told by these alone."""
+    """A batch omits the names of jobs or things if there are too many, but never the namespaces."""
     few = await _changed(store, *(job(f"few-{number}") for number in range(NAMED_MAXIMUM)))
     assert NAMED_MAXIMUM == len(few.job_ids or ())
     jobs = [job(f"many-{number}", f"n{number}") for number in range(NAMED_MAXIMUM + 1)]
@@ -548,7 +589,7 @@ async def test_a_batch_that_changes_too_much_names_none_of_it(store: Store) -> N
 
 
 async def test_a_group_tied_to_its_id_changes_where_its_jobs_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its jobs, however they were told with it, are found otherwise now; which ones is not said."""
+    """A new id of a group changes all namespaces of the group's jobs, or unknown ones if these are too many."""
     told = [job("j1", "n1", thingGroupName="g"), job("j2", "n2", thingGroupId="id"), job("j3", "n3")]
     await _changed(store, *told, job("j4", "n1", thingGroupName="g"), event("completed", "j5", thingGroupName="g"))
     everywhere = Changed(job_ids=None, namespace_ids=frozenset({"n1", "n2"}), thing_names=frozenset())
@@ -563,7 +604,7 @@ async def test_a_group_tied_to_its_id_changes_where_its_jobs_are(store: Store, m
 
 
 async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store: Store) -> None:
-    """In the order of ids, with filters; a page that is full says where to go on."""
+    """Jobs are found by id prefix, in order and with filters; a full page has a next position."""
     await index.tell(
         *(job(f"blue-{n}", "n1" if n % 2 else "n2", createdAt=100 - n, thingGroupName="g") for n in range(5)),
         job("green", "n1", createdAt=1),
@@ -588,7 +629,7 @@ async def test_jobs_are_found_by_the_beginning_of_their_ids(index: Index, store:
 
 
 async def test_a_search_looks_at_a_bounded_number_of_ids(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few jobs pass the filters: a page may be empty and go on nevertheless, and each job comes once."""
+    """A search examines a bounded number of ids, so a page may be empty although more follow."""
     monkeypatch.setattr("jobindex.storage.sql.search.LOOKED_AT_MAXIMUM", 4)
     for number in range(20):
         await _tell(store, 0, job_id=f"j{number:02}", namespace="rare" if number in {9, 17} else "n1", createdAt=1)
@@ -603,8 +644,29 @@ async def test_a_search_looks_at_a_bounded_number_of_ids(store: Store, monkeypat
     assert pages > 4
 
 
+async def test_a_limited_search_looks_at_what_is_visible_alone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restricted search examines only visible ids, and its positions name only visible jobs."""
+    monkeypatch.setattr("jobindex.storage.sql.search.LOOKED_AT_MAXIMUM", 4)
+    visible = []
+    for number in range(40):
+        namespace_id = {0: "n1", 1: "n2"}.get(number % 10, "hidden")
+        await _tell(store, 0, job_id=f"j{number:02}", namespace=namespace_id, createdAt=1)
+        visible += [f"j{number:02}"] if namespace_id != "hidden" else []
+    reader = store.visible_to(frozenset({"n1", "n2", "n3"}))
+    pages: list[list[str]] = []
+    after: str | None = ""
+    while after is not None:
+        page = await reader.jobs_by_id("j", Filters(), after=after, limit=3)
+        pages.append([one["jobId"] for one in json.loads(b"[" + page.jobs + b"]")])
+        after = page.next_position
+        assert after is None or after in visible
+    assert [visible[:3], visible[3:6], visible[6:]] == pages
+    alone = await reader.jobs_by_id("j", Filters(namespace_id="n2"), after="", limit=9)
+    assert visible[1::2] == [one["jobId"] for one in json.loads(b"[" + alone.jobs + b"]")]
+
+
 async def test_pages_go_backwards_too(index: Index, store: Store) -> None:
-    """The jobs before a position, those next to it, newest first as ever."""
+    """A backward page contains the jobs just before a position, newest first."""
     await index.tell(*(job(f"j{n}", createdAt=100 + n // 2) for n in range(9)))
 
     async def page(position: Position | None, *, is_backwards: bool, **filters: Any) -> tuple[list[str], str | None]:

@@ -1,4 +1,4 @@
-"""A reader that is limited to some namespaces answers as if nothing had ever been told of jobs outside them."""
+"""A reader restricted to some namespaces answers as if no message had named other jobs."""
 
 import asyncio
 import json
@@ -26,6 +26,7 @@ from support.messages import Message as Telling
 from support.messages import arn, entry, event, execution, group, job, parsed, pending
 from support.questions import IDS_OF_GROUPS, JOBS, NAMES_OF_GROUPS, NAMESPACES, THINGS, Asking, asked, askings
 from support.shuffles import ARRIVALS, TABLES
+from support.writers import writer_of
 from test_sqlite import is_cheap, plan
 
 from jobindex.errors import ResourceNotFoundException
@@ -67,10 +68,10 @@ Batch = tuple[Sequence[Report], datetime]
 
 
 def elsewhere(reports: Sequence[Report]) -> Iterator[Report]:
-    """Tell the same of other jobs, in other namespaces or in none, on things and in groups some of which are shared.
+    """Yield the reports for other jobs, in other namespaces or none, with some of the same things and groups.
 
-    Ties of a name that is shared are left out: who knows a group by its name knows it by every id tied to it. So are
-    what is known of the whole source: ARNs, which tell its region, and when a job event was published.
+    Ties of shared group names are omitted, because a reader that knows a group by name knows it by every tied id. Facts
+    of the whole source are omitted, too: ARNs, which reveal its region, and the publication times of job events.
     """
     for report in reports:
         match report:
@@ -114,7 +115,7 @@ def _elsewhere(report: JobReport) -> Iterator[tuple[str, MemberValue]]:
             case "targets":
                 arns = [arn.rpartition("/") for arn in json.loads(str(value))]
                 yield name, json.dumps(sorted(f"{kind}/{NAMES_OF_GROUPS.get(own, own)}" for kind, _, own in arns))
-            case "job_arn":  # whoever asks is told the region of the last ARN
+            case "job_arn":  # every answer reveals the region of the last ARN
                 pass
             case _:
                 yield name, value
@@ -125,7 +126,7 @@ def _renamed(name: str | None, names: dict[str, str]) -> str | None:
 
 
 def all_within(reports: Sequence[Report]) -> Iterator[Report]:
-    """Tell the same in namespaces alone, and of no deletion, of which a reader that is limited sees less."""
+    """Yield the reports with a namespace for each job, but no deletions, of which a restricted reader sees less."""
     for report in reports:
         if isinstance(report, JobReport):
             yield report._replace(members={"namespace_id": NAMESPACE_IDS[0], **report.members})
@@ -136,7 +137,7 @@ def all_within(reports: Sequence[Report]) -> Iterator[Report]:
 
 
 class Index:
-    """An index in a SQLite file that is emptied and filled again."""
+    """An index in a SQLite file, emptied for each example."""
 
     def __init__(self, runner: asyncio.Runner, store: SqliteStore, connection: sqlite3.Connection) -> None:
         self._runner = runner
@@ -144,18 +145,17 @@ class Index:
         self._connection = connection
 
     def fill(self, batches: Sequence[Batch]) -> None:
-        """Forget everything, and apply these batches."""
+        """Delete all rows, and apply these batches."""
         for table in (*TABLES, *ARRIVALS):
             self._connection.execute(f"DELETE FROM {table}")
         for reports, now in batches:
             self._runner.run(self._store.apply(reports, (), now=now))
 
     def answers(self, asking: Asking, visible: frozenset[str] | None) -> dict[str, object]:
-        """Return what a reader answers that is limited to these namespaces, a few at a time; or one that is not."""
+        """Return the answers of a reader restricted to these namespaces, one row at a time; or of any reader."""
         if visible is None:
             return self._runner.run(asking.answers(self._store))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 2)
             patch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
             patch.setattr(executions, "LOOKED_AT_MAXIMUM", 1)
             return self._runner.run(asking.answers(self._store.visible_to(visible)))
@@ -174,18 +174,18 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Index, I
             closing(sqlite3.connect(paths[1], isolation_level=None)) as together,
         ):
             for connection, store in zip((alone, together), stores, strict=True):
-                connection.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
-                runner.run(_hurry(store))
+                connection.execute("PRAGMA synchronous = OFF")  # durability does not matter here
+                _hurry(store)
             yield Index(runner, stores[0], alone), Index(runner, stores[1], together)
         runner.run(stack.aclose())
 
 
-async def _hurry(store: SqliteStore) -> None:
-    await store._engine._writer.execute("PRAGMA synchronous = OFF")
+def _hurry(store: SqliteStore) -> None:
+    writer_of(store).connection.execute("PRAGMA synchronous = OFF")
 
 
 def _batches(data: st.DataObject, messages: Sequence[Sequence[Report]]) -> list[Batch]:
-    """Return the reports in batches; those of a message stay together, as the namespace of a job comes with it."""
+    """Return reports in batches; the reports of a message stay together, because its namespace comes with them."""
     order = data.draw(st.permutations([*messages, *messages[: data.draw(st.integers(0, 3))]]))
     batches: list[list[Report]] = [[]]
     for reports in order:
@@ -196,12 +196,11 @@ def _batches(data: st.DataObject, messages: Sequence[Sequence[Report]]) -> list[
 
 
 def _each(messages: Sequence[Message]) -> list[list[Report]]:
-    """Return the reports of each message."""
     return [parse([message])[0] for message in messages]
 
 
 def _with(data: st.DataObject, batches: Sequence[Batch], others: Sequence[Report]) -> list[Batch]:
-    """Return the batches with others' among them: in batches of their own, or within the same."""
+    """Return the batches with the others' reports before, after or inside them."""
     rest = list(others)
     together: list[Batch] = []
     for reports, now in (*batches, ((), NOW + timedelta(hours=3))):
@@ -230,7 +229,7 @@ def test_others_jobs_do_not_show(
     others: list[Message],
     asking: Asking,
 ) -> None:
-    """Whatever is told of other jobs, on the same things, in the same groups and at the same times, in any order."""
+    """Jobs outside the visible namespaces never change an answer, even if they share things, groups and times."""
     alone, together = indexes
     visible = data.draw(st.sampled_from([V, frozenset(NAMESPACE_IDS[:1]), frozenset({NAMESPACE_IDS[1], "never", ""})]))
     batches = _batches(data, _each(messages))
@@ -247,9 +246,9 @@ def test_who_sees_all_namespaces_of_an_index_sees_all_of_it(
     others: list[Message],
     asking: Asking,
 ) -> None:
-    """Beside whatever others, the answers are those that an index of nothing else gives to who may see everything.
+    """A reader of all namespaces of an index answers like an unrestricted one, even if other jobs exist.
 
-    But for a thing group that no job is in, which is unknown to a reader that is limited, be it named in a message.
+    An exception is a thing group without jobs, which is unknown to a restricted reader.
     """
     alone, together = indexes
     batches = _batches(data, [[*all_within(reports)] for reports in _each(messages)])
@@ -259,7 +258,7 @@ def test_who_sees_all_namespaces_of_an_index_sees_all_of_it(
 
 
 def _whether_known(answers: dict[str, object]) -> dict[str, object]:
-    """Take pages without a job for those of an unknown thing group."""
+    """Replace pages without jobs and errors of unknown thing groups by the same value."""
     return {
         question: "nothing" if "Thing group " in str(answer) or not re.search(r"b'[^']", str(answer)) else answer
         for question, answer in answers.items()
@@ -269,7 +268,7 @@ def _whether_known(answers: dict[str, object]) -> dict[str, object]:
     }
 
 
-# By example
+# Examples
 
 
 async def tell(store: Store, *messages: Telling, minute: int = 0) -> None:
@@ -279,7 +278,7 @@ async def tell(store: Store, *messages: Telling, minute: int = 0) -> None:
 
 
 def change(minute: int, status: JobStatus | None, former: JobStatus | None, *, is_told: bool = True) -> JobChange:
-    """Return a change of a job of namespace n1."""
+    """Return a change of a job in namespace n1."""
     return JobChange(
         changed_at=NOW + timedelta(minutes=minute),
         status=status,
@@ -293,7 +292,7 @@ CANCELED, COMPLETED, SCHEDULED = JobStatus.CANCELED, JobStatus.COMPLETED, JobSta
 
 
 async def test_a_job_that_comes_and_goes_is_listed_and_deleted(store: Store) -> None:
-    """What it was elsewhere shows neither before it came, nor while it was away, nor when it went."""
+    """A job that enters and leaves a namespace is listed and deleted there, without its changes elsewhere."""
     for minute, (namespace, status) in enumerate(
         [
             ("n2", "SCHEDULED"),
@@ -322,7 +321,7 @@ async def test_a_job_that_comes_and_goes_is_listed_and_deleted(store: Store) -> 
 
 
 async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
-    """A job that went was deleted when it went, whatever status was told of it after a deletion."""
+    """A job that left a namespace was deleted when it left, and later reports do not show."""
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
     await tell(store, job("j1", "n2", status="CANCELED", lastUpdatedAt=3), minute=1)
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=2)
@@ -331,7 +330,7 @@ async def test_a_deletion_elsewhere_does_not_show(store: Store) -> None:
 
 
 async def test_what_a_deletion_tells_is_told(store: Store) -> None:
-    """As it is to who sees everything; what its id is used for elsewhere is not."""
+    """A deletion shows to a restricted reader as to any other; a new job of the id elsewhere does not."""
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=2))
     await tell(store, event("deleted", timestamp=10), event("canceled", lastUpdatedAt=20), minute=1)
     expected = [change(1, None, COMPLETED, is_told=False), change(0, COMPLETED, None)]
@@ -342,7 +341,7 @@ async def test_what_a_deletion_tells_is_told(store: Store) -> None:
 
 
 async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(store: Store) -> None:
-    """The kept ones begin in the middle of the job's life."""
+    """A restricted reader has all stored changes of a job, even if older ones were discarded."""
     for minute in range(CHANGES_MAXIMUM + 5):
         status = "IN_PROGRESS" if minute % 2 else "CANCELED"
         await tell(store, job("j1", "n1", status=status, createdAt=1, lastUpdatedAt=minute + 1), minute=minute)
@@ -352,7 +351,7 @@ async def test_the_oldest_change_that_is_kept_of_many_tells_where_the_job_was(st
 
 
 async def test_a_job_that_came_before_all_changes_that_are_kept(store: Store) -> None:
-    """Where it was before is not known: it reads as if it had been listed first."""
+    """A job that left a namespace before its oldest stored change does not show there."""
     await tell(store, job("j1", "n1", status="COMPLETED", createdAt=1, lastUpdatedAt=1))
     for minute in range(1, CHANGES_MAXIMUM + 2):
         status = "IN_PROGRESS" if minute % 2 else "CANCELED"
@@ -390,7 +389,7 @@ async def test_a_job_that_came_before_all_changes_that_are_kept(store: Store) ->
 async def test_what_is_of_others_is_as_unknown_as_what_never_was(
     store: Store, ask: Callable[[Reader, str], Awaitable[object]]
 ) -> None:
-    """The error is the same, to the letter."""
+    """Invisible objects raise exactly the same error as unknown ones."""
     await tell(
         store,
         job("j1", "n1", createdAt=1, thingGroupName="g1"),
@@ -409,7 +408,7 @@ async def test_what_is_of_others_is_as_unknown_as_what_never_was(
 
 
 async def test_of_two_groups_each_must_be_known(store: Store) -> None:
-    """The one that is not is named, be the other known or not."""
+    """A filter on two groups names the first one that the reader does not know."""
     await tell(store, job("j1", "n1", thingGroupName="g1"), job("j2", "n2", thingGroupName="g2", thingGroupId="id"))
     both = ListJobsQuery(filters=Filters(thing_group_name="g1", thing_group_id="id"))
     assert [] == await job_ids(store, both)
@@ -421,7 +420,7 @@ async def test_of_two_groups_each_must_be_known(store: Store) -> None:
 
 
 async def test_a_group_is_known_by_a_job_that_was_told_with_what_it_is_tied_to(store: Store) -> None:
-    """Whoever tied its name to its id, the jobs of the one are those of the other."""
+    """Once a message ties a group's name to an id, a restricted reader finds its jobs by both."""
     await tell(store, job("j1", "n1", createdAt=1, thingGroupName="g"), job("j2", "n2", createdAt=2, thingGroupId="id"))
     by_id = ListJobsQuery(filters=Filters(thing_group_id="id"))
     assert "cannot be found" in str(await asked(store.visible_to(N1).list_jobs(by_id)))
@@ -437,7 +436,7 @@ async def job_ids(reader: Reader, query: ListJobsQuery) -> list[str]:
 
 @pytest.mark.parametrize("count", [2, 12], ids=["few", "many"])
 async def test_two_groups_find_the_jobs_of_both(store: Store, count: int) -> None:
-    """However many groups a job has, and page after page."""
+    """A filter on two groups finds the jobs of both, page by page, however many groups a job has."""
     targets = [arn(f"thinggroup/g{number}") for number in range(count)]
     jobs = [job(f"both-{number}", f"n{number % 2}", createdAt=number, targets=targets) for number in range(6)]
     others = [arn(f"thinggroup/other-{number}") for number in range(count)]
@@ -451,7 +450,7 @@ async def test_two_groups_find_the_jobs_of_both(store: Store, count: int) -> Non
 async def test_a_page_that_takes_long_is_of_the_same_namespaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is read in a thread is no more than what is read at once."""
+    """A page that is read in a thread has the same jobs as one that is read at once."""
     monkeypatch.setattr(quick, "INSTRUCTIONS_MAXIMUM", 1)
     async with open_store(tmp_path / "jobindex.db") as store:
         await tell(store, *(job(f"j{number}", "n1" if number % 2 else "n2", createdAt=number) for number in range(99)))
@@ -462,7 +461,7 @@ async def test_a_page_that_takes_long_is_of_the_same_namespaces(
 
 
 async def test_a_limited_reader_has_the_version_of_its_store(store: Store) -> None:
-    """Also when what was written is of others."""
+    """The version of a restricted reader changes with every write, even of invisible jobs."""
     reader = store.visible_to(N1)
     version = reader.version
     await tell(store, job("j1", "n2"))
@@ -470,7 +469,7 @@ async def test_a_limited_reader_has_the_version_of_its_store(store: Store) -> No
 
 
 async def test_jobs_without_a_namespace_are_seen_by_none(store: Store) -> None:
-    """There is no name for the jobs that have no namespace."""
+    """A job without a namespace is invisible to every restricted reader."""
     await tell(store, execution("QUEUED", queuedAt=1, lastUpdatedAt=1), pending(2, entry(), namespace=None))
     reader = store.visible_to(frozenset({""}))
     assert [] == await reader.namespaces(after=None, limit=10, now=NOW)
@@ -479,7 +478,7 @@ async def test_jobs_without_a_namespace_are_seen_by_none(store: Store) -> None:
 
 
 async def test_things_are_found_beyond_those_of_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is full, and each thing comes once, however many there are of others before it."""
+    """A page of things is full and lists each thing once, however many invisible things precede it."""
     monkeypatch.setattr(things, "LOOKED_AT_MAXIMUM", 2)
     await tell(store, *(execution("QUEUED", "other", f"a{number}", lastUpdatedAt=1) for number in range(9)))
     mine = [execution("QUEUED", job_id, thing, lastUpdatedAt=1) for job_id in ("j1", "j2") for thing in ("b", "c")]
@@ -503,7 +502,7 @@ async def migrated(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
 
 @pytest.fixture
 async def told(tmp_path: Path) -> AsyncIterator[sqlite3.Connection]:
-    """Open a file that knows of an execution and of a few jobs."""
+    """Open a file with an execution and a few jobs."""
     path = tmp_path / "jobindex.db"
     async with open_store(path) as store:
         await tell(store, execution("QUEUED", lastUpdatedAt=1), job("j1", "n1", thingGroupName="g"))
@@ -522,7 +521,7 @@ SEEN = json.dumps(["n1", "n2"])
 def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
     migrated: sqlite3.Connection, keys: Sequence[GroupKey] | None, after: Position | None, *, is_backwards: bool
 ) -> None:
-    """The next job of each namespace and kind is the next in an index; what is sorted is the page."""
+    """A restricted page reads each namespace and kind in index order, and sorts only the page."""
     query = ListJobsQuery(after=after, is_backwards=is_backwards)
     places = [Partition("n", kind, None if keys is None else keys[kind]) for kind in range(2)]
     steps = plan(migrated, scoped_statement(query, keys), scoped_parameters(query, places))
@@ -538,18 +537,18 @@ def test_a_page_of_some_namespaces_costs_the_same_at_any_size(
 
 @pytest.mark.parametrize(
     "statement",
-    [scoped_pages._PLACES, scoped_pages._PLACES_IN_GROUP, group_keys._IS_SEEN_IN_GROUP],
+    [scoped_pages._PARTITIONS, scoped_pages._PARTITIONS_IN_GROUP, group_keys._IS_VISIBLE_IN_GROUP],
     ids=["all", "of a group", "whether of a group"],
 )
 def test_where_jobs_are_is_looked_up(migrated: sqlite3.Connection, statement: str) -> None:
-    """For each namespace and each kind that there is, by an index."""
+    """The namespaces and kinds of visible jobs are found by an index."""
     steps = plan(migrated, statement, {"keys": '["name:g"]', "visible": SEEN})
     allowed = ("SCAN json_each VIRTUAL", "SCAN key VIRTUAL", "SCAN visible VIRTUAL", "SCAN CONSTANT ROW")
     assert [] == [step for step in steps if not is_cheap(step, allowed)]
 
 
 def of_executions(ask: Callable[..., object], **asked: object) -> Callable[..., object]:
-    """Return a question about executions that takes a connection and what is visible."""
+    """Return a query for executions that takes a connection and the visible namespaces."""
     return lambda connection, visible: ask(ExecutionReader(connection, SqliteEngine.rows, "", visible), **asked)
 
 
@@ -585,7 +584,7 @@ QUESTIONS: Sequence[Callable[..., object]] = [
 async def test_nothing_is_looked_for_in_a_whole_table(
     told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., object]
 ) -> None:
-    """Whatever a reader of some namespaces is asked, each statement finds what it reads by an index."""
+    """Every query of a restricted reader uses an index."""
     monkeypatch.setattr(things, "LOOKED_AT_MAXIMUM", 1)
     statements: list[str] = []
     told.set_trace_callback(statements.append)
@@ -599,7 +598,7 @@ async def test_nothing_is_looked_for_in_a_whole_table(
         "SCAN json_each VIRTUAL",
         "SCAN visible VIRTUAL",
         "SCAN given VIRTUAL",
-        "SCAN source",  # a row
+        "SCAN source",  # one row
     )
     sorts = ("USE TEMP B-TREE FOR ORDER BY", "USE TEMP B-TREE FOR GROUP BY")  # of one job, one thing, or the namespaces
     steps = [step for statement in statements for step in plan(told, statement, {})]
@@ -608,11 +607,8 @@ async def test_nothing_is_looked_for_in_a_whole_table(
 
 
 @pytest.mark.parametrize("thing_group", [None, "g"])
-async def test_jobs_by_id_are_found_by_namespace(
-    told: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, thing_group: str | None
-) -> None:
-    """Where the ids in their order are of others, those that are visible are read, and no more of them is sorted."""
-    monkeypatch.setattr(search, "LOOKED_AT_FIRST_MAXIMUM", 1)
+async def test_jobs_by_id_are_found_by_namespace(told: sqlite3.Connection, thing_group: str | None) -> None:
+    """A search by id examines only the ids of visible namespaces, in order."""
     filters = Filters(thing_group_name=thing_group)
     statements: list[str] = []
     told.set_trace_callback(statements.append)
@@ -621,22 +617,24 @@ async def test_jobs_by_id_are_found_by_namespace(
     )
     told.set_trace_callback(None)
     steps = [step for statement in statements for step in plan(told, statement, {})]
-    assert "SEARCH job USING COVERING INDEX job_summaries_by_namespace (namespace_id=? AND kind=?)" in steps
+    looking = "SEARCH job_summaries USING COVERING INDEX job_summaries_by_id (namespace_id=? AND job_id>? AND job_id<?)"
+    assert looking in steps
     given = [step for step in steps if "VIRTUAL TABLE" in step]  # json_each
     allowed = ("SCAN found", "SCAN CONSTANT ROW", "SCAN source")
     assert [] == [
         step for step in steps if step.startswith("SCAN") and not step.startswith(allowed) and step not in given
     ]
+    assert "USE TEMP B-TREE FOR ORDER BY" not in steps
 
 
 def test_things_are_found_by_namespace(migrated: sqlite3.Connection) -> None:
-    """From the jobs that are visible, and from the pending lists of the things asked for."""
+    """Visible things are found from visible jobs, and from pending lists by name."""
     steps = plan(
-        migrated, things._LOOK_AMONG_SEEN, {"prefix": "", "first": "", "after": "", "limit": 1, "visible": SEEN}
+        migrated, things._LOOK_AMONG_VISIBLE, {"prefix": "", "first": "", "after": "", "limit": 1, "visible": SEEN}
     )
     searches = [step for step in steps if step.startswith("SEARCH")]
     assert [
-        "SEARCH job_summaries USING COVERING INDEX job_summaries_by_namespace (namespace_id=?)",
+        "SEARCH job_summaries USING COVERING INDEX job_summaries_by_id (namespace_id=?)",
         "SEARCH executions USING PRIMARY KEY (job_id=? AND thing_name>? AND thing_name<?)",
         "SEARCH pending_lists USING PRIMARY KEY (thing_name>? AND thing_name<?)",
     ] == searches

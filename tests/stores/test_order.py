@@ -1,4 +1,4 @@
-"""The index is a function of the set of messages: no order, repetition or cut into batches shows."""
+"""The index is a function of the set of messages: order, repetition and batches have no effect."""
 
 import asyncio
 import sqlite3
@@ -28,6 +28,7 @@ from support.messages import parsed
 from support.pure_answers import pure_executions, pure_jobs, pure_namespaces
 from support.pure_index import PureIndex
 from support.shuffles import NOW, Index, opened
+from support.writers import writer_of
 
 from jobindex.model.job_status import JobView
 from jobindex.model.jobs import from_milliseconds, to_milliseconds
@@ -43,34 +44,30 @@ from jobindex.model.reports import (
 )
 from jobindex.storage.sql import retention
 from jobindex.storage.sqlite.check import check
-from jobindex.storage.sqlite.store import SqliteStore, open_store
+from jobindex.storage.sqlite.store import open_store
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the index is."""
+    """Return the path of the index."""
     return tmp_path_factory.mktemp("order") / "jobindex.db"
 
 
 @pytest.fixture(scope="module")
 def index(path: Path) -> Iterator[Index]:
-    """Open one index for all examples: to open one for each would take most of the time."""
+    """Open one index for all examples, because opening one for each would take most of the time."""
     with (
         asyncio.Runner() as runner,
         opened(runner, open_store(path)) as store,
         closing(sqlite3.connect(path, isolation_level=None)) as connection,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(retention, "JOBS_MAXIMUM", 1)  # few jobs are many pages
-        connection.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
-        runner.run(_pragma(store, "synchronous = OFF"))
+        patch.setattr(retention, "JOBS_MAXIMUM", 1)  # few jobs fill many pages
+        connection.execute("PRAGMA synchronous = OFF")  # durability does not matter here
+        writer_of(store).connection.execute("PRAGMA synchronous = OFF")
         yield Index(runner, store, connection.execute)
-
-
-async def _pragma(store: SqliteStore, pragma: str) -> None:
-    await store._engine._writer.execute(f"PRAGMA {pragma}")
 
 
 def _at_once(messages: Sequence[Message]) -> Arrival:
@@ -79,7 +76,7 @@ def _at_once(messages: Sequence[Message]) -> Arrival:
 
 @given(messages=streams())
 def test_both_units_of_time_tell_the_same(messages: list[Message]) -> None:
-    """Seconds or milliseconds, with an empty trailing level of the topic or without: a message tells the same."""
+    """Seconds and milliseconds have the same meaning, with or without a slash at the end of the topic."""
     expected, rejected = parse([in_unit(message, 1) for message in messages])
     slashed = [(f"{topic}/", payload) for topic, payload in (in_unit(message, 1000) for message in messages)]
     actual, rejected_too = parse(slashed)
@@ -91,7 +88,7 @@ ORDER = ("lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "
 
 @given(members=times())
 def test_a_stamp_is_the_first_time_present(members: dict[str, int]) -> None:
-    """Of the times of a message the first present, in the order of the rules, is its stamp's."""
+    """The stamp of a message is its first time, in the order of the rules."""
     stamp = next((members[name] * 1000 for name in ORDER if name in members), UNTIMED)
     own = {name: seconds for name, seconds in members.items() if name != "timestamp"}
     outer = {"timestamp": members.get("timestamp")}
@@ -113,7 +110,7 @@ def test_a_stamp_is_the_first_time_present(members: dict[str, int]) -> None:
 
 @given(queued=st.integers(0, 12), running=st.integers(0, 12), timestamp=st.sampled_from([None, 1_700_000_000]))
 def test_a_list_that_may_be_cut_is_not_complete(queued: int, running: int, timestamp: int | None) -> None:
-    """Only a list with a time, and of fewer entries than AWS sends at most, says what is no longer pending."""
+    """A list is complete only if it has a time and fewer entries than AWS's maximum."""
     entries = [{"jobId": f"job-{number}"} for number in range(queued + running)]
     jobs = {"QUEUED": entries[:queued], "IN_PROGRESS": entries[queued:]}
     reports = parsed(("$aws/things/thing-1/jobs/notify", {"timestamp": timestamp, "jobs": jobs}))
@@ -125,14 +122,14 @@ def test_a_list_that_may_be_cut_is_not_complete(queued: int, running: int, times
 
 @given(data=st.data(), messages=streams())
 def test_no_order_shows(index: Index, data: st.DataObject, messages: list[Message]) -> None:
-    """Any order, repetition and cut into batches makes the same rows in every table."""
+    """Any order, repetition and batches of the messages produce the same rows."""
     expected = index.fill(_at_once(messages))
     assert expected == index.fill(data.draw(arrivals(messages)))
 
 
 @given(data=st.data(), messages=streams())
 def test_the_pure_core_agrees(index: Index, data: st.DataObject, messages: list[Message]) -> None:
-    """However messages arrive, the index says what the core says of all of them together."""
+    """The index agrees with the pure core, however messages arrive."""
     index.fill(data.draw(arrivals(messages)))
     _agree(index, parse(messages)[0])
 
@@ -148,7 +145,7 @@ def _agree(index: Index, reports: Sequence[Report]) -> None:
 
 
 def _agree_on_filters(index: Index, jobs: Mapping[str, JobView], reports: Sequence[Report]) -> None:
-    """Hold pages against the groups, namespaces and statuses of the jobs."""
+    """Compare pages with the groups, namespaces and statuses of the jobs."""
     ties = {(one.thing_group_name, one.thing_group_id) for one in reports if isinstance(one, ThingGroupReport)}
     for name in GROUP_NAMES:
         ids = {id_ for tied, id_ in ties if tied == name and id_ is not None}
@@ -180,7 +177,7 @@ def _ids(index: Index, filters: Filters) -> set[str] | None:
 @pytest.mark.parametrize("kinds", [("rivals",), ("sightings",), ("ends",), ("groups",)], ids="-".join)
 @given(data=st.data())
 def test_the_pure_core_agrees_on(index: Index, data: st.DataObject, kinds: Sequence[str]) -> None:
-    """However messages that dwell on one part of the rules arrive, the index says what the core says of them."""
+    """The index agrees with the pure core on messages for one part of the rules."""
     messages = data.draw(streams_of(kinds))
     index.fill(data.draw(arrivals(messages)))
     _agree(index, parse(messages)[0])
@@ -189,14 +186,14 @@ def test_the_pure_core_agrees_on(index: Index, data: st.DataObject, kinds: Seque
 @settings(max_examples=max(10, settings().max_examples // 4))
 @given(data=st.data(), messages=streams())
 def test_the_check_finds_nothing(index: Index, path: Path, data: st.DataObject, messages: list[Message]) -> None:
-    """However messages arrive, what follows from the states and what is counted is as it is worked out anew."""
+    """Derived state and counts pass the check, however messages arrive."""
     index.fill(data.draw(arrivals(messages)))
     assert [] == [str(finding) for finding in check(path) if finding.problem]
 
 
 @given(data=st.data(), messages=streams())
 def test_arrival_shows_only_where_nothing_is_timed(index: Index, data: st.DataObject, messages: list[Message]) -> None:
-    """The time at which messages arrive shows in no job of which a message bears a time."""
+    """Arrival times do not affect jobs that have a time in a message."""
     reports, _ = parse(messages)
     pure = PureIndex()
     pure.merge(reports, to_milliseconds(NOW))
@@ -211,7 +208,7 @@ def test_arrival_shows_only_where_nothing_is_timed(index: Index, data: st.DataOb
 
 
 def _is_before(report: Report, horizon: int) -> bool:
-    """Return whether a report is stamped, and heard, before a horizon in milliseconds."""
+    """Return whether a report is stamped and heard before a horizon in milliseconds."""
     match report:
         case JobReport() | JobDeletion():
             return UNTIMED < report.time < horizon
@@ -224,7 +221,7 @@ def _is_before(report: Report, horizon: int) -> bool:
 
 
 def _horizon(data: st.DataObject, reports: Sequence[Report]) -> datetime:
-    """Return one of the times reported, or one just after: there it shows on which side a time is."""
+    """Return a reported time or one second later, so that times fall on both sides of the horizon."""
     jobs = [report for report in reports if isinstance(report, JobReport | JobDeletion)]
     told = {report.time for report in jobs} | {one.latest_at for one in jobs if isinstance(one, JobReport)}
     known = sorted(told - {UNTIMED}) or [to_milliseconds(NOW - timedelta(days=2000))]
@@ -233,7 +230,7 @@ def _horizon(data: st.DataObject, reports: Sequence[Report]) -> datetime:
 
 @given(data=st.data(), messages=streams())
 def test_what_is_deleted_stays_deleted(index: Index, data: st.DataObject, messages: list[Message]) -> None:
-    """Messages stamped before the horizon change nothing when they come again, in any part, order and repetition."""
+    """Messages from before the horizon change nothing after retention, in any order and repetition."""
     reports, _ = parse(messages)
     horizon = _horizon(data, reports)
     index.fill(data.draw(arrivals(messages)))
@@ -249,7 +246,7 @@ def test_what_is_deleted_stays_deleted(index: Index, data: st.DataObject, messag
 def test_no_order_shows_beyond_the_horizon(
     index: Index, data: st.DataObject, messages: list[Message], later: list[Message]
 ) -> None:
-    """After the horizon was raised any order of what is stamped since makes the same rows in every table."""
+    """After retention, any order of later messages produces the same rows."""
     reports, _ = parse(messages)
     horizon = _horizon(data, reports)
     since = [report for report in parse(later)[0] if not _is_before(report, to_milliseconds(horizon))]
@@ -263,7 +260,7 @@ def test_no_order_shows_beyond_the_horizon(
 
 @given(messages=streams())
 def test_a_batch_says_what_its_reports_say_one_by_one(index: Index, messages: list[Message]) -> None:
-    """What is reported of a job several times in a batch is merged before it is written: by the same rules."""
+    """A batch produces the same rows as its reports one by one."""
     reports, _ = parse(messages)
     expected = index.fill(Arrival(batches=[([report], ()) for report in reports]))
     assert expected == index.fill(Arrival(batches=[(reports, ())]))

@@ -1,4 +1,4 @@
-"""The index in PostgreSQL: what it promises beside what every store does."""
+"""The index in PostgreSQL: promises in addition to those of every store."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 from support.message_streams import parse
-from support.messages import NOW, Index, job, summary
+from support.messages import NOW, Index, job, parsed, summary
 from support.postgresql_servers import Databases, execute
 
 from jobindex.durations import SHUTDOWN
@@ -32,7 +32,7 @@ SILENT = ("idle_in_transaction_session_timeout", "synchronous_commit")
 
 @asynccontextmanager
 async def opened(url: str, *, has_lease: bool = True) -> AsyncIterator[Any]:
-    """Open the index in a database, to ingest into it or to stand by."""
+    """Open the index in a database, as the lease holder or as a standby."""
     async with open_store(PostgresDatabase(conninfo=url, shown="postgresql://there/db")) as store:
         if has_lease:
             assert await store.take_lease("{}", seconds=3600)
@@ -40,12 +40,12 @@ async def opened(url: str, *, has_lease: bool = True) -> AsyncIterator[Any]:
 
 
 async def told(store: Store, *messages: tuple[str, dict[str, object]]) -> None:
-    """Tell a store."""
+    """Apply messages to a store."""
     await Index(store, reverse=False).tell(*messages)
 
 
 def end_connections(url: str) -> int:
-    """End all other connections to a database, as a server does that is shut down; return how many there were."""
+    """Close all other connections to a database, as a server shutdown does, and return their number."""
     ended = execute(
         url,
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -55,13 +55,13 @@ def end_connections(url: str) -> int:
 
 
 def test_the_migrations_of_both_engines_have_the_same_numbers() -> None:
-    """The newest schema has one number, whatever engine it is for."""
+    """The newest migration has the same number on both engines."""
     newest = {engine: load_migrations(engine)[-1].number for engine in ("sqlite", "postgres")}
     assert {"sqlite": newest["sqlite"], "postgres": newest["sqlite"]} == newest
 
 
 async def test_many_may_migrate_at_once(postgres_url: str) -> None:
-    """Of any number of replicas that start together one makes the tables, and the others find them."""
+    """Of several replicas that start together, one creates the tables and the others use them."""
     database = PostgresDatabase(conninfo=postgres_url, shown="postgresql://there/db")
     await asyncio.gather(*(migrate(database) for _ in range(8)))
     expected = [(number,) for number in (0, *(one.number for one in load_migrations("postgres")))]
@@ -69,25 +69,25 @@ async def test_many_may_migrate_at_once(postgres_url: str) -> None:
 
 
 async def test_a_database_of_something_else_is_refused(postgres_url: str) -> None:
-    """What has tables and is not ours stays as it is."""
+    """A database with foreign tables is refused, and does not change."""
     execute(postgres_url, "CREATE TABLE theirs (a INTEGER)")
-    with pytest.raises(DatabaseRefusedError, match=r"postgresql://there/db: .*something other than jobindex"):
+    with pytest.raises(DatabaseRefusedError, match=r"postgresql://there/db: .*do not belong to jobindex"):
         async with opened(postgres_url):
             pass
     assert [("theirs",)] == execute(postgres_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 
 
 async def test_a_newer_database_is_refused(postgres_url: str) -> None:
-    """An older version does not write what it does not know."""
+    """A database of a newer version is refused."""
     async with opened(postgres_url):
         execute(postgres_url, "INSERT INTO migrations (number, name) VALUES (9999, 'later')")
-    with pytest.raises(DatabaseRefusedError, match="at migration 9999, made by a newer jobindex"):
+    with pytest.raises(DatabaseRefusedError, match="at migration 9999 of a newer jobindex"):
         async with opened(postgres_url):
             pass
 
 
 async def test_what_cannot_be_entered_is_refused(postgres_url: str) -> None:
-    """No such database, or user, is no matter of waiting; a server that does not answer is."""
+    """A missing database or user is refused; a server that does not answer is unavailable."""
     with pytest.raises(DatabaseRefusedError, match='"nowhere" does not exist'):
         async with opened(f"{postgres_url.rpartition('/')[0]}/nowhere"):
             pass
@@ -100,7 +100,7 @@ async def test_what_cannot_be_entered_is_refused(postgres_url: str) -> None:
 
 
 async def test_who_has_no_lease_ingests_nothing(postgres_url: str) -> None:
-    """A message that another has in hand is written by the one who has the lease, and by nobody else."""
+    """Only the replica with the lease applies messages and deletes jobs."""
     async with opened(postgres_url) as owner, opened(postgres_url, has_lease=False) as other:
         assert not await other.take_lease("{}", seconds=3600)
         with pytest.raises(LeaseLostError):
@@ -117,7 +117,7 @@ async def test_who_has_no_lease_ingests_nothing(postgres_url: str) -> None:
 
 
 async def test_others_learn_what_has_changed(postgres_url: str) -> None:
-    """Each is told once, in order, of what it did not do itself; of a purge, that it was in no namespace."""
+    """A replica learns each change of the others once, in order; a purge has no namespace."""
     async with opened(postgres_url) as owner, opened(postgres_url, has_lease=False) as other:
         assert () == tuple(await other.changed_by_others())
         await told(owner, job("j1", "n1", lastUpdatedAt=10))
@@ -135,8 +135,8 @@ async def test_others_learn_what_has_changed(postgres_url: str) -> None:
 
 
 async def test_who_asks_late_learns_that_much_has_changed(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the last changes are kept; of more it is said that nobody knows what they were."""
-    from jobindex.storage.postgres import changes  # noqa: PLC0415 (where psycopg is)
+    """A replica that asks late learns only that changes are unknown, because few of them are stored."""
+    from jobindex.storage.postgres import changes  # noqa: PLC0415 (needs psycopg)
 
     monkeypatch.setattr(changes, "KEPT", 3)
     async with opened(postgres_url) as owner, opened(postgres_url, has_lease=False) as other:
@@ -147,22 +147,33 @@ async def test_who_asks_late_learns_that_much_has_changed(postgres_url: str, mon
         assert [(3,)] == execute(postgres_url, "SELECT count(*) FROM changes")
 
 
+async def test_of_a_write_with_many_namespaces_others_learn_that_much_has_changed(postgres_url: str) -> None:
+    """A change of many namespaces is stored as unknown, because a thousand such batches would take a gigabyte."""
+    async with opened(postgres_url) as owner, opened(postgres_url, has_lease=False) as other:
+        for count in (400, 1000):
+            jobs = [job(f"j{n}", f"{n:0128}", lastUpdatedAt=10 + count) for n in range(count)]
+            await owner.apply(parsed(*jobs), (), now=NOW)
+        named, unknown = await other.changed_by_others()
+        assert named.namespace_ids == {f"{n:0128}" for n in range(400)}
+        assert Changed(job_ids=None, namespace_ids=None, thing_names=None) == unknown
+
+
 async def test_connections_that_were_ended_come_back(postgres_url: str) -> None:
-    """A server that was restarted, or another in its place, is noticed by nobody who asks or tells."""
+    """Connections that a server closes are replaced without an error."""
     async with opened(postgres_url) as store:
         index = Index(store, reverse=False)
         await index.tell(job(lastUpdatedAt=10))
         assert summary(10) == await index.job()
-        assert end_connections(postgres_url) >= 3  # that of who sees to the lease, of the writer, of a reader
+        assert end_connections(postgres_url) >= 3  # those of the lease, the writer and a reader
         await index.tell(job(status="COMPLETED", lastUpdatedAt=20))
         assert summary(10, 20, status=JobStatus.COMPLETED) == await index.job()
         await store.check()
-        assert end_connections(postgres_url) >= 3
+        assert end_connections(postgres_url) >= 2  # the reader's connection was closed for the writer's
         assert await store.take_lease("{}", seconds=3600)
 
 
 async def test_what_the_server_refuses_for_a_moment_is_tried_again(postgres_url: str) -> None:
-    """Serialization failures and deadlocks are the server's way to say: once more."""
+    """Serialization failures and deadlocks are retried."""
     attempts = count(1)
 
     def failing(connection: Any) -> int:
@@ -198,22 +209,22 @@ async def test_a_long_namespace_does_not_stop_ingestion(postgres_url: str) -> No
 
 
 async def test_what_it_refuses_for_good_is_not(postgres_url: str) -> None:
-    """An error that stays is told at once, and leaves the connection of use."""
+    """A permanent error is raised at once, and the connection remains usable."""
     attempts = count(1)
 
     def failing(connection: Any) -> None:
         next(attempts)
-        connection.execute("SELECT 1 / 0")
+        connection.execute("SELECT missing")
 
     async with opened(postgres_url) as store:
-        with pytest.raises(DatabaseUnavailableError, match="cannot be written: division by zero"):
+        with pytest.raises(DatabaseUnavailableError, match='cannot be written: column "missing" does not exist'):
             await store._engine.write(failing)
         assert 2 == next(attempts)
         await told(store, job(lastUpdatedAt=10))
 
 
 async def test_a_deadlock_costs_nothing(postgres_url: str) -> None:
-    """Of two transactions that wait for each other one is run again."""
+    """Of two deadlocked transactions, one is retried."""
     async with opened(postgres_url) as store, opened(postgres_url, has_lease=False) as other:
         execute(postgres_url, "CREATE TABLE two (a INTEGER PRIMARY KEY, b INTEGER)")
         execute(postgres_url, "INSERT INTO two VALUES (1, 0), (2, 0)")
@@ -226,7 +237,7 @@ async def test_a_deadlock_costs_nothing(postgres_url: str) -> None:
 
             return work
 
-        # (Writes take turns; these two do not begin as one.)
+        # Writes of a store are serialized, so these two use `attend`.
         await asyncio.gather(
             store._engine.attend(crossing(1, 2), done="written"), other._engine.attend(crossing(2, 1), done="written")
         )
@@ -234,7 +245,7 @@ async def test_a_deadlock_costs_nothing(postgres_url: str) -> None:
 
 
 async def test_a_commit_survives_whatever_the_server_is_set_to(postgres_url: str) -> None:
-    """A server that confirms before it has written is asked to write first; a process that stops is not waited for."""
+    """A commit is synchronous even if the server's default differs, and an idle transaction ends after five seconds."""
     name = postgres_url.rpartition("/")[2]
     execute(postgres_url, f"ALTER DATABASE {name} SET synchronous_commit = off")
     async with opened(postgres_url) as store:
@@ -245,7 +256,7 @@ async def test_a_commit_survives_whatever_the_server_is_set_to(postgres_url: str
 
 
 async def test_a_topic_with_nul_is_kept(postgres_url: str) -> None:
-    """A rejected message is kept though PostgreSQL has no NUL in texts."""
+    """A rejected message with NUL is stored, although PostgreSQL's texts have no NUL."""
     async with opened(postgres_url) as store:
         await store.apply((), (RejectedMessage(topic="a\0b", payload=b"\0", reason="no \0"),), now=NOW)
         [kept] = await store.rejected_messages(after=0, limit=10)
@@ -257,7 +268,7 @@ async def test_a_topic_with_nul_is_kept(postgres_url: str) -> None:
 
 
 async def test_a_page_is_from_one_moment(postgres_url: str) -> None:
-    """What is written between two statements of a question is in the next answer, not in this one."""
+    """A page shows one moment: a write between its statements is in the next page only."""
     async with opened(postgres_url) as store:
         await told(store, job("j1", lastUpdatedAt=10))
         loop = asyncio.get_running_loop()
@@ -274,7 +285,7 @@ async def test_a_page_is_from_one_moment(postgres_url: str) -> None:
 
 
 async def test_nothing_is_kept_of_an_older_answer(postgres_url: str) -> None:
-    """Another process may have written since, so no version is ever the same."""
+    """No two versions are equal, because another process may write at any time."""
     async with opened(postgres_url) as store:
         assert store.version < store.version < store.visible_to(frozenset({"n1"})).version
 
@@ -282,8 +293,8 @@ async def test_nothing_is_kept_of_an_older_answer(postgres_url: str) -> None:
 async def test_a_server_that_stands_still_holds_up_nobody_for_good(
     postgresql: Databases, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who has waited long enough for an answer is told; once the server goes on, so does everything."""
-    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
+    """A read from a frozen server raises an error after a timeout, and succeeds when the server resumes."""
+    from jobindex.storage.postgres import engine  # noqa: PLC0415 (needs psycopg)
 
     monkeypatch.setattr(engine, "_READ_SECONDS", 0.2)
     monkeypatch.setattr(engine, "_READ_ATTEMPTS", 1)
@@ -299,8 +310,8 @@ async def test_a_server_that_stands_still_holds_up_nobody_for_good(
 async def test_it_is_closed_though_the_server_stands_still(
     postgresql: Databases, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A question that has no answer does not keep the service from stopping."""
-    from jobindex.storage.postgres import engine  # noqa: PLC0415 (where psycopg is)
+    """A read without an answer does not keep the index from closing."""
+    from jobindex.storage.postgres import engine  # noqa: PLC0415 (needs psycopg)
 
     monkeypatch.setattr(engine, "SHUTDOWN", replace(SHUTDOWN, close_seconds=0.1))
     with ExitStack() as stack:
@@ -310,6 +321,6 @@ async def test_it_is_closed_though_the_server_stands_still(
             assert summary(10) == await index.job()
             stack.enter_context(postgresql.server.frozen())
             asking = asyncio.ensure_future(index.job())
-            await asyncio.sleep(0)  # it is on its way
+            await asyncio.sleep(0)  # the read starts
         with pytest.raises((DatabaseUnavailableError, asyncio.CancelledError)):
             await asking

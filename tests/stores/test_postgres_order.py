@@ -1,4 +1,4 @@
-"""PostgreSQL says what SQLite says, whatever it is told and asked, and however many write it."""
+"""PostgreSQL gives the same answers as SQLite, even if several stores write."""
 
 import asyncio
 import sqlite3
@@ -27,12 +27,12 @@ from jobindex.storage.sqlite.store import open_store as open_sqlite
 
 pytestmark = pytest.mark.timeout(1800)  # for the long profile
 
-# Each asks and writes over a socket, so a few do here.
+# Each example uses a socket, so a few are enough.
 _few = settings(max_examples=max(10, settings().max_examples // 6))
 
 
 class Engines:
-    """The same index twice: in SQLite, and in PostgreSQL, where two processes write it."""
+    """The same index in SQLite and, written by two stores, in PostgreSQL."""
 
     def __init__(
         self, runner: asyncio.Runner, sqlite: Store, postgres: Sequence[Any], connections: Mapping[str, Any]
@@ -49,7 +49,7 @@ class Engines:
         self.others = postgres
 
     def answers(self, store: Store, asking: Asking, seen: frozenset[str] | None) -> dict[str, object]:
-        """Return what a store answers, its JSON as values: 1.0 is 1."""
+        """Return the answers of a store, with JSON as values, so that 1.0 equals 1."""
         reader = store if seen is None else store.visible_to(seen)
         return {name: values(answer) for name, answer in self.runner.run(asking.answers(reader)).items()}
 
@@ -57,7 +57,7 @@ class Engines:
 @pytest.fixture(scope="module")
 def engines(postgresql: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     """Open one index of each engine for all examples."""
-    import psycopg  # noqa: PLC0415 (where it is)
+    import psycopg  # noqa: PLC0415 (needs psycopg)
 
     from jobindex.storage.postgres.store import open_store as open_postgres  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ _kinds = [("groups",), ("sightings", "ends"), ("life", "group_event"), ("deletio
 def test_both_engines_answer_the_same(
     engines: Engines, data: st.DataObject, messages: list[Message], asking: Asking, visible: frozenset[str] | None
 ) -> None:
-    """However the messages arrive, every question has the same answer."""
+    """Both engines give the same answers, however messages arrive."""
     arrival = data.draw(arrivals(messages))
     for index in (engines.sqlite, engines.postgres):
         index.fill(arrival, later=timedelta(minutes=1))
@@ -100,7 +100,7 @@ def test_both_engines_answer_the_same(
 @_few
 @given(data=st.data(), messages=streams())
 def test_no_order_shows(engines: Engines, data: st.DataObject, messages: list[Message]) -> None:
-    """Any order, repetition and cut into batches makes the same rows in every table."""
+    """Any order, repetition and batches of the messages produce the same rows."""
     expected = engines.postgres.fill(data.draw(arrivals(messages)))
     assert expected == engines.postgres.fill(data.draw(arrivals(messages)))
 
@@ -110,14 +110,14 @@ def test_no_order_shows(engines: Engines, data: st.DataObject, messages: list[Me
 def test_two_who_write_at_once_make_the_same_index(
     engines: Engines, data: st.DataObject, messages: list[Message]
 ) -> None:
-    """The lease keeps two from ingesting; where it did not, no message would be lost and no reading be stale."""
+    """Two stores that write at once without the lease produce the same index."""
     arrival = data.draw(arrivals(messages))
     expected = engines.postgres.fill(arrival)
     engines.postgres.empty()
 
     async def write(store: Any, batches: Sequence[tuple[Sequence[Report], Sequence[RejectedMessage]]]) -> None:
         for reports, rejected in batches:
-            await store._engine.write(partial(_apply, reports, rejected, NOW))  # as nobody does without the lease
+            await store._engine.write(partial(_apply, reports, rejected, NOW))  # bypasses the lease
 
     async def write_all() -> None:
         halves = (arrival.batches[::2], arrival.batches[1::2])
@@ -128,22 +128,19 @@ def test_two_who_write_at_once_make_the_same_index(
 
 
 def _apply(reports: Sequence[Report], rejected: Sequence[RejectedMessage], now: datetime, connection: Any) -> object:
-    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
-
     return apply(
         connection,
         reports=reports,
         rejected=rejected,
         now=to_milliseconds(now),
         limits=RejectedLimits(),
-        rows=PostgresEngine.rows,
     )
 
 
 @_few
 @given(messages=streams(), horizon=st.sampled_from([timedelta(hours=1), timedelta(days=3000)]))
 def test_both_engines_forget_the_same(engines: Engines, messages: list[Message], horizon: timedelta) -> None:
-    """What a horizon leaves is the same."""
+    """Retention deletes the same jobs on both engines."""
     reports, _ = parse(messages)
     left = []
     for index in (engines.sqlite, engines.postgres):

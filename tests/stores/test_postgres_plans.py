@@ -1,7 +1,7 @@
-"""What PostgreSQL reads for an answer, and for a batch: as many rows as these tell of, whatever the index holds.
+"""PostgreSQL reads rows in proportion to an answer or a batch, not to the index.
 
-Plans depend on statistics and on how many rows there are, so that an empty database would show nothing: this one has
-the bench's jobs, which are made to be hard on indexes, and rows are counted, not steps.
+Plans depend on statistics and numbers of rows, so an empty database would prove nothing. This one has the bench's jobs,
+which are hard on indexes, and the tests count rows, not steps.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.executions import ExecutionReader
 from jobindex.storage.sql.pages import read_page
 from jobindex.storage.sql.search import read_jobs_by_id
+from jobindex.storage.sql.state_cache import StateCache
 
 JOBS = 10_000
 LIMIT = 50
@@ -47,22 +48,25 @@ _ALIKE: dict[str, Any] = {
     "thing_group_name": "g1",
     "thing_group_id": None,
 }
+COUNTED = ("namespace_jobs", "namespace_executions")
 PLACES_MAXIMUM = 10
-"""Of these namespaces with a kind, and a key of a group; the jobs of each are three in ten at most."""
+"""The most partitions (a namespace, a kind and a group key) of a query; each has at most three in ten jobs."""
 
 
 class Explained:
-    """A connection that runs each statement, and counts the rows that one of its steps reads, or looks at in vain."""
+    """A connection that runs statements, and counts the rows that each step of a plan reads or removes."""
 
     def __init__(self, transaction: Any, *, is_prepared: bool = False) -> None:
         self._transaction = transaction
         self._is_prepared = is_prepared
+        self.cache = StateCache()
         self.rows: dict[str, int] = {}
-        """The most of a step, by the statement."""
+        """The most rows of a step, by statement."""
 
-    def rows_access(self) -> Any:
-        """Return a RowAccess whose statements are counted, too."""
-        from jobindex.storage.postgres.rows import PostgresRows  # noqa: PLC0415 (where psycopg is)
+    @property
+    def access(self) -> Any:
+        """A RowAccess whose statements are counted, too."""
+        from jobindex.storage.postgres.rows import PostgresRows  # noqa: PLC0415 (needs psycopg)
 
         return PostgresRows(SimpleNamespace(execute=self._run_raw))  # type: ignore[arg-type]
 
@@ -73,14 +77,14 @@ class Explained:
         return connection.execute(statement, arrays) if text.lstrip().startswith("SELECT") else ()
 
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> Any:
-        """Run a statement; written rows are not counted."""
+        """Run a statement, and count the rows that it reads."""
         [(plan,)] = self._explain(statement, parameters or {}).fetchall()
         self.rows[statement] = max(self.rows.get(statement, 0), *_rows(plan[0]["Plan"]))
         is_question = statement.lstrip().startswith(("SELECT", "WITH"))
         return self._transaction.execute(statement, parameters or {}) if is_question else SimpleNamespace()
 
     def _explain(self, statement: str, parameters: Mapping[str, Any]) -> Any:
-        from psycopg.sql import Literal  # noqa: PLC0415 (it may not be there)
+        from psycopg.sql import Literal  # noqa: PLC0415 (needs psycopg)
 
         from jobindex.storage.postgres.dialect import translated  # noqa: PLC0415
 
@@ -97,7 +101,7 @@ class Explained:
         return explained
 
     def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> Any:
-        """Run a statement with each of these parameters."""
+        """Run a statement with each set of parameters."""
         for one in parameters:
             self.execute(statement, one)
 
@@ -111,7 +115,7 @@ def _rows(plan: Mapping[str, Any]) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def filled(postgresql: Databases) -> Iterator[str]:
-    """Return the URL of a database with many jobs, and statistics of yesterday, when no execution was pending."""
+    """Return the URL of a database with many jobs, whose statistics are older than its pending executions."""
     with postgresql.fresh() as url:
         asyncio.run(_fill(url, reports(JOBS)))
         execute(url, "ANALYZE")
@@ -121,7 +125,7 @@ def filled(postgresql: Databases) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def alike(postgresql: Databases) -> Iterator[str]:
-    """Return the URL of a database whose jobs are all of one kind, in one namespace and one group, with statistics."""
+    """Return the URL of a database with statistics, whose jobs have the same kind, namespace and group."""
     told: list[Report] = [ThingGroupReport(thing_group_name="g1")]
     alike_members = {name: value for name, value in _ALIKE.items() if value is not None}
     told += [
@@ -137,8 +141,8 @@ def alike(postgresql: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
-    """Return what runs some work on a reading connection, and returns the rows that each statement reads."""
-    from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415 (where psycopg is)
+    """Return a function that runs work on a reading connection, and returns the rows read by statement."""
+    from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415 (needs psycopg)
 
     link = ReconnectingConnection(filled, writes=False)
     yield partial(_explain, link)
@@ -147,7 +151,7 @@ def reading(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], 
 
 @pytest.fixture
 def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], Mapping[str, int]]]:
-    """Return the same of a writing connection."""
+    """Return the same function for a writing connection."""
     from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415
 
     link = ReconnectingConnection(filled, writes=True)
@@ -156,7 +160,7 @@ def writing(filled: str) -> Iterator[Callable[[Callable[[Connection], object]], 
 
 
 class _RolledBack(Exception):
-    """The work is done, and nothing of it stays for the next test."""
+    """Rolls the work back, so that it does not affect the next test."""
 
 
 def _explain(link: Any, work: Callable[[Connection], object]) -> Mapping[str, int]:
@@ -193,8 +197,8 @@ def _too_many(rows: Mapping[str, int], maximum: int) -> Mapping[str, int]:
 @pytest.mark.parametrize("names", COMBINATIONS, ids=lambda names: " ".join(names) or "no filter")
 @pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
 def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_limited: bool) -> None:  # noqa: FBT001
-    """With every combination of filters, also such as no job passes, forwards and backwards, from wherever it is."""
-    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+    """A page reads a bounded number of rows, with each combination of filters, direction and position."""
+    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (needs psycopg)
 
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     middle = next(islice(jobs(JOBS), JOBS // 2, None))
@@ -220,9 +224,9 @@ def test_a_page_reads_what_it_lists(reading: Any, names: tuple[str, ...], is_lim
 @pytest.mark.parametrize("is_limited", [False, True], ids=["all", "limited"])
 @pytest.mark.parametrize("missing", ["namespace_id", "status", "target_selection"])
 def test_a_page_of_nothing_reads_nothing(alike: str, missing: str, is_limited: bool) -> None:  # noqa: FBT001
-    """Where all jobs are alike, and a plan is made for whatever is asked, it serves what no job is like."""
+    """A page without jobs reads few rows, even with a generic plan and if all jobs have the same values."""
     from jobindex.storage.postgres.connection import ReconnectingConnection  # noqa: PLC0415
-    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (where psycopg is)
+    from jobindex.storage.postgres.engine import PostgresEngine  # noqa: PLC0415 (needs psycopg)
 
     engine = PostgresEngine("", name="plans", arn_prefix="arn:")
     nowhere = {"namespace_id": "n2", "status": JobStatus.CANCELED, "target_selection": TargetSelection.CONTINUOUS}
@@ -251,7 +255,7 @@ def _at(job: Any) -> Position:
 
 @pytest.mark.parametrize("count", [1, 100])
 def test_a_batch_reads_what_it_changes(writing: Any, count: int) -> None:
-    """New jobs, known ones, and what is pending on the things that they tell of, in every statement of a batch."""
+    """Each statement of a batch reads rows in proportion to its reports."""
     told = [*_told(count, seed=2), *_told(count, seed=1)]
     known = next(iter(jobs(1)))
     told += [report for report in islice(reports(JOBS), 200) if getattr(report, "job_id", "") == known.job_id]
@@ -261,7 +265,7 @@ def test_a_batch_reads_what_it_changes(writing: Any, count: int) -> None:
 
 
 def test_a_batch_of_a_fleet_reads_what_it_changes(writing: Any) -> None:
-    """Deletions, ids that are used again, lists that leave executions out, and an earlier job event."""
+    """A batch reads few rows, even with deletions, reused ids, omitted executions and an old job event."""
     fleet = simulate(1)
     told = parse([(message.topic, message.payload) for message in reversed(fleet.messages)])[0]
 
@@ -281,12 +285,11 @@ def _apply(told: list[Report], connection: Any) -> None:
         rejected=(),
         now=to_milliseconds(NOW),
         limits=RejectedLimits(),
-        rows=lambda _: connection.rows_access(),
     )
 
 
 def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None:
-    """Each kind of job is read in the order of time, from where the page before has ended."""
+    """Retention reads each kind of job in order of time, page by page."""
     horizon = to_milliseconds(NOW)
     after = next(islice(jobs(JOBS), 500, None))
     parameters = {"horizon": horizon, "time": to_milliseconds(after.created_at), "job_id": after.job_id, "limit": LIMIT}
@@ -294,15 +297,21 @@ def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None
         assert {} == _too_many(reading(lambda connection, page=page: connection.execute(page, parameters)), LIMIT)
 
 
+def test_the_counts_of_namespaces_read_each_row_of_a_table_twice(reading: Any) -> None:
+    """The counts of namespaces read each row at most twice, however many namespaces there are."""
+    sizes = reading(lambda connection: [connection.execute(f"SELECT namespace_id FROM {table}") for table in COUNTED])
+    rows = reading(partial(index.read_namespace_counts, maximum=2))
+    assert 2 == len(rows)
+    assert {} == _too_many(rows, max(sizes.values()))
+
+
 def of_executions(ask: Callable[..., object], **asked: Any) -> Callable[[Any], object]:
-    """Return a question about executions that takes a connection."""
-    return lambda connection: ask(
-        ExecutionReader(connection, lambda _: connection.rows_access(), "arn:", None), **asked
-    )
+    """Return a query for executions that takes a connection."""
+    return lambda connection: ask(ExecutionReader(connection, lambda _: connection.access, "arn:", None), **asked)
 
 
 def test_a_question_reads_what_it_is_about(reading: Any) -> None:
-    """A job, a thing, a namespace, and a page of each kind there is beside ListJobs."""
+    """Each query in addition to ListJobs reads rows in proportion to its answer."""
     job_id = next(iter(jobs(1))).job_id
     thing_name = "greengrass-core-000000"
     every = NOW - timedelta(days=1)
@@ -320,7 +329,7 @@ def test_a_question_reads_what_it_is_about(reading: Any) -> None:
     ]
     for ask in (
         lambda connection: index.read_job(
-            connection, rows=lambda _: connection.rows_access(), job_id=job_id, arn_prefix="arn:"
+            connection, rows=lambda _: connection.access, job_id=job_id, arn_prefix="arn:"
         ),
         partial(index.read_job_namespaces, job_ids=[job_id]),
         partial(index.read_namespaces, after=None, limit=LIMIT, now=NOW),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.job_pages import summaries
+from support.writers import writer_of
 
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.listing import ListJobsQuery
@@ -24,13 +25,13 @@ KIB, MIB = 1024, 1024 * 1024
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Return where a database may be made."""
+    """Return the path of a new database."""
     return tmp_path / "jobindex.db"
 
 
 @contextmanager
 def reading(path: Path, seconds: float) -> Iterator[None]:
-    """Read in transactions of so many seconds, each begun before the one before it ends."""
+    """Read in overlapping transactions of this many seconds."""
     stopping = threading.Event()
     stagger = threading.Barrier(3)
 
@@ -57,14 +58,14 @@ def reading(path: Path, seconds: float) -> Iterator[None]:
 
 
 async def ask(store: SqliteStore) -> None:
-    """Ask for pages without a pause."""
+    """Read pages without a pause."""
     while True:
         await store.list_jobs(ListJobsQuery())
         await asyncio.sleep(0)
 
 
 def batch(number: int) -> Sequence[JobReport]:
-    """Return reports of a few hundred jobs, each changed again by the next batch."""
+    """Return reports of a few hundred jobs, which the next batch changes again."""
     time = to_milliseconds(NOW + timedelta(seconds=number))
     return [JobReport(job_id=f"j{job}", time=time, earliest_at=time, latest_at=time) for job in range(300)]
 
@@ -79,13 +80,13 @@ def batch(number: int) -> Sequence[JobReport]:
 async def test_the_log_is_bounded_while_readers_never_stop(
     path: Path, monkeypatch: pytest.MonkeyPatch, lives: float | None
 ) -> None:
-    """Written are many times the bound; what readers see stays whole, and the log never grows beyond."""
+    """Many times its bound is written, but the log never exceeds it, and readers see complete pages."""
     monkeypatch.setattr(wal, "SHORT_BYTES", 256 * KIB)
     monkeypatch.setattr(wal, "LONG_BYTES", 1 * MIB)
     bound = 2 * MIB
     async with open_store(path) as store:
-        await store._engine._writer.execute("PRAGMA journal_size_limit = 0")
-        await store._engine._writer.execute("PRAGMA synchronous = OFF")  # nothing here need survive a loss of power
+        writer_of(store).connection.execute("PRAGMA journal_size_limit = 0")
+        writer_of(store).connection.execute("PRAGMA synchronous = OFF")  # durability does not matter here
         asking = [asyncio.create_task(ask(store)) for _ in range(4)]
         with ExitStack() as stack:
             if lives is not None:
@@ -104,12 +105,12 @@ async def test_the_log_is_bounded_while_readers_never_stop(
 
 
 async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The writer waits for it a few times only, goes on, and empties the log when it has gone."""
+    """The writer waits for a long reader only a few times, and empties the log when the reader has ended."""
     monkeypatch.setattr(wal, "SHORT_BYTES", 256 * KIB)
     monkeypatch.setattr(wal, "LONG_BYTES", 512 * KIB)
     monkeypatch.setattr(wal, "_WHILE_MS", 100)
     async with open_store(path) as store:
-        await store._engine._writer.execute("PRAGMA journal_size_limit = 0")  # else the file keeps some of its length
+        writer_of(store).connection.execute("PRAGMA journal_size_limit = 0")  # otherwise the file keeps some length
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN")
             other.execute("SELECT count(*) FROM jobs").fetchone()
@@ -122,11 +123,11 @@ async def test_a_reader_that_stays_does_not_stop_the_writer(path: Path, monkeypa
             await store.apply(batch(number), (), now=NOW)
             number += 1
         assert wal_bytes(path) < 512 * KIB
-        assert [(1000,)] == [tuple(row) for row in await store._engine._writer.execute_fetchall("PRAGMA busy_timeout")]
+        assert [(1000,)] == [tuple(row) for row in writer_of(store).connection.execute("PRAGMA busy_timeout")]
 
 
 async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was committed is applied, whatever becomes of the log."""
+    """A batch is applied even if the checkpoint fails."""
     monkeypatch.setattr(wal, "SHORT_BYTES", 1)
     monkeypatch.setattr(wal, "_MOMENT_MS", "no number;SELECT x")
     async with open_store(path) as store:
@@ -136,7 +137,7 @@ async def test_a_checkpoint_that_fails_takes_nothing_back(path: Path, monkeypatc
 
 
 def test_patience_grows_with_the_log() -> None:
-    """A moment past the short limit, a while past the long one, each again only after the log has grown on."""
+    """The wait is short above the short limit and long above the long one, and repeats only after the log has grown."""
     limit = WalLimit()
     lengths = [0, 24, 25, 48, 63, 64, 72, 127, 128, 136, 192, 0, 23, 24, 64]
     expected = [None, 50, None, 50, None, None, 5000, 50, None, None, 5000, None, None, 50, 5000]
@@ -144,5 +145,5 @@ def test_patience_grows_with_the_log() -> None:
 
 
 def test_a_database_without_a_log_has_none(path: Path) -> None:
-    """A log that is not there is empty."""
+    """A missing log is empty."""
     assert 0 == wal_bytes(path)

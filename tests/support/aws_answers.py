@@ -1,7 +1,7 @@
-"""All that boto3 gets of some jobs and things from one endpoint, as rows that can be held against another endpoint's.
+"""boto3's answers about jobs and things from one endpoint, as rows to compare with those of another endpoint.
 
-A row has a key, such as `("DescribeJobExecution", "update-7", "pump-1", 2)`, and members; times are whole seconds since
-the epoch, an absent member and an empty object are the same. The order of rows in a list is not compared.
+A row has a key, such as `("DescribeJobExecution", "update-7", "pump-1", 2)`, and members. Times are whole seconds since
+the epoch, an absent member equals an empty object, and the order of rows in a list is not compared.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,17 +14,19 @@ from botocore.exceptions import ClientError
 Key = tuple[str | int, ...]
 Row = Mapping[str, object]
 
+JOBS = ("ListJobs", "DescribeJob")
+LISTS = ("ListJobExecutionsForJob", "ListJobExecutionsForThing")
 SELECTIONS = ("SNAPSHOT", "CONTINUOUS")
 STATUSES = ("SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION_IN_PROGRESS")
 EXECUTION_STATUSES = ("QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED", "REMOVED", "CANCELED")
 _MISSING: Row = {"error": "the row is missing"}
 _ALMOST = {"createdAt", "lastUpdatedAt", "completedAt"}
-"""Times that AWS takes once for its answer and once for the message, a moment later: one second apart is the same."""
+"""AWS takes these times separately for its answer and for the message: one second apart counts as equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """A member, or a whole row (`exists`), of which two endpoints give different answers; None is absent."""
+    """A member, or a whole row (`exists`), whose answers differ between two endpoints; None is absent."""
 
     key: Key
     member: str
@@ -33,7 +35,7 @@ class Difference:
 
     @property
     def operation(self) -> str:
-        """The operation, without its filter."""
+        """The operation without its filter."""
         return str(self.key[0]).partition("?")[0]
 
     def __str__(self) -> str:
@@ -55,7 +57,7 @@ def answers(iot: Any, data: Any, job_ids: Iterable[str], thing_names: Iterable[s
 
 
 def differences(expected: Mapping[Key, Row], answered: Mapping[Key, Row]) -> Iterator[Difference | None]:
-    """Compare rows member by member; yield None for each that agrees."""
+    """Compare rows member by member; yield None for each equal member."""
     for key in sorted({*expected, *answered}, key=str):
         wanted, row = expected.get(key, _MISSING), answered.get(key, _MISSING)
         if ("error" in wanted) != ("error" in row):
@@ -111,7 +113,7 @@ def _name(operation: str, given: Mapping[str, str]) -> str:
 
 
 def _row(members: Mapping[str, Any]) -> dict[str, object]:
-    """Return the members that are not empty, in a form that can be compared."""
+    """Return the members that are not empty, in a comparable form."""
     row: dict[str, Any] = {}
     for name, value in members.items():
         if isinstance(value, datetime):

@@ -1,7 +1,7 @@
 """`jobindex` as a process.
 
-Its imports take longer than most commands do. So a plain run forks each process from one that has imported it all; with
-`--system` or `--left-out` each is a process of its own, as a shell starts it.
+Its imports take longer than most commands. So a plain run forks each process from one that has imported everything;
+with `--system` or `--left-out` each is a separate process, as a shell starts it.
 """
 
 import atexit
@@ -33,13 +33,13 @@ def _modules() -> list[str]:
 
 
 _IMPORTED_LATE = ("encodings.idna", "rich.markdown", "typer._adapters", "typer.rich_utils")
-"""What typer, rich and urllib import only when they need it, with pydantic and Markdown's parser: most of a command."""
+"""Late imports of typer, rich and urllib, including pydantic and the Markdown parser: most of a command's time."""
 
 _forking = get_context("forkserver")
 _forking.set_forkserver_preload(["support.commands", *_modules(), *_IMPORTED_LATE])
 
 is_forked = False
-"""Whether a process is forked; conftest.py sets it."""
+"""Whether processes are forked; conftest.py sets it."""
 
 
 class _Forked:
@@ -75,11 +75,16 @@ Process = subprocess.Popen[bytes] | _Forked
 
 def jobindex(*arguments: object, **settings: object) -> "subprocess.CompletedProcess[str]":
     """Run a command of jobindex to its end."""
+    return piped(_NOTHING, *arguments, **settings)
+
+
+def piped(input_: Path, *arguments: object, **settings: object) -> "subprocess.CompletedProcess[str]":
+    """Run a command of jobindex that reads a file as its standard input, to its end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")}
     environment |= {f"JOBINDEX_{name}": str(value) for name, value in settings.items()}
     with tempfile.TemporaryDirectory(prefix="jobindex-command-") as folder:
         output, errors = (Path(folder) / name for name in ("stdout", "stderr"))
-        process = start(*arguments, environment=environment, output=output, errors=errors)
+        process = start(*arguments, environment=environment, input_=input_, output=output, errors=errors)
         try:
             status = process.wait(_SECONDS)
         except subprocess.TimeoutExpired:
@@ -96,7 +101,7 @@ def start(
     output: Path = _NOTHING,
     errors: Path = _NOTHING,
 ) -> Process:
-    """Start a command of jobindex; its output and its errors are added to files, or written to terminals."""
+    """Start a command of jobindex; its output and its errors are appended to files or written to terminals."""
     called = [str(argument) for argument in arguments]
     files = (input_, output, errors)
     if is_forked:
@@ -123,6 +128,7 @@ def _command(arguments: Sequence[str], environment: Mapping[str, str], folder: P
     os.chdir(folder)
     for descriptor, file in enumerate(files):
         os.dup2(_open(file), descriptor)
+    sys.stdin = os.fdopen(0, closefd=False)  # multiprocessing has replaced it by the null device
     assert isinstance(sys.stdout, TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))
     try:

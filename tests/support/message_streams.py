@@ -1,4 +1,4 @@
-"""Hypothesis strategies: streams of messages as a fleet makes them, on so few names and times that all collide."""
+"""Hypothesis strategies: message streams of a fleet, with so few names and times that they collide."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ _EXECUTION_OPERATIONS = ("succeeded", "failed", "rejected", "canceled", "timed_o
 _EXECUTION_STATUSES = tuple(status for status in JobExecutionStatus if status != JobExecutionStatus.DELETED)
 _TIMES = ("lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedAt", "createdAt")
 _CROWD = tuple(f"arn:aws:iot:us-east-1:123456789012:thinggroup/crowd-{number}" for number in range(9))
-"""As many groups as make a job one of many groups."""
+"""Enough groups to make a job one of many groups."""
 _JOB_STATUSES = (*JobStatus, "CANCELLATION_IN_PROGRESS")
 _JOB_MEMBERS = (
     "status",
@@ -61,17 +61,17 @@ _EXECUTION_MEMBERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A way in which messages may reach the index: batches of them, with what they tell torn apart."""
+    """A possible arrival of messages at the index: their reports in batches, in any order."""
 
     batches: Sequence[tuple[Sequence[Report], Sequence[RejectedMessage]]]
 
 
 def parse(messages: Sequence[Message]) -> tuple[list[Report], list[RejectedMessage]]:
-    """Return what the messages tell, and those that cannot be understood."""
+    """Return the reports of messages, and the rejected messages."""
     reports: list[Report] = []
     rejected: list[RejectedMessage] = []
     for topic, payload in messages:
-        told = Parser().told_by(topic, payload, _NOW)
+        told = Parser().parse(topic, payload, _NOW)
         if isinstance(told, RejectedMessage):
             rejected.append(told)
         else:
@@ -80,7 +80,7 @@ def parse(messages: Sequence[Message]) -> tuple[list[Report], list[RejectedMessa
 
 
 def in_unit(message: Message, milliseconds: int) -> Message:
-    """Return the message with every time in seconds, or in milliseconds where there are 1000 to its unit."""
+    """Return the message with all times in seconds, or in milliseconds if `milliseconds` is 1000."""
 
     def convert(value: Any, name: str = "") -> Any:
         match value:
@@ -103,13 +103,13 @@ def in_unit(message: Message, milliseconds: int) -> Message:
 
 
 def times() -> st.SearchStrategy[dict[str, int]]:
-    """Make any of the times that an object may bear, with its message's timestamp, by name."""
+    """Make any of the times of an object, and its message's timestamp, by name."""
     moments = st.integers(_BASE_SECONDS, _BASE_SECONDS + 9)
     return st.fixed_dictionaries({}, optional=dict.fromkeys(_TIMES, moments))
 
 
 def filters() -> st.SearchStrategy[Filters]:
-    """Make filters on names that the streams use."""
+    """Make filters with names from the streams."""
     return st.builds(
         Filters,
         namespace_id=st.sampled_from([None, None, *NAMESPACE_IDS]),
@@ -121,16 +121,16 @@ def filters() -> st.SearchStrategy[Filters]:
 
 
 def arrivals(messages: Sequence[Message]) -> st.SearchStrategy[Arrival]:
-    """Make an order for what the messages tell, with repetitions, cut into batches."""
+    """Make an order for the reports of messages, with repetitions, split into batches."""
     reports, rejected = parse(messages)
     return arrivals_of([*reports, *rejected])
 
 
 @st.composite
 def arrivals_of(draw: st.DrawFn, told: Sequence[Report | RejectedMessage]) -> Arrival:
-    """Make an order for reports and rejected messages, with repetitions, cut into batches."""
+    """Make an order for reports and rejected messages, with repetitions, split into batches."""
     again = [_pick(draw, told) for _ in range(draw(_below(5)))] if told else []
-    # Bytes are one draw for all items: their order, and where they are cut.
+    # One draw of bytes serves all items: their order, and the ends of batches.
     places = draw(st.binary(min_size=2 * (len(told) + len(again)), max_size=2 * (len(told) + len(again))))
     order = sorted(zip(places[::2], places[1::2], [*told, *again], strict=True), key=lambda item: item[0])
     batches: list[tuple[list[Report], list[RejectedMessage]]] = [([], [])]
@@ -146,10 +146,11 @@ def arrivals_of(draw: st.DrawFn, told: Sequence[Report | RejectedMessage]) -> Ar
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Message]:
-    """Make messages: lives of jobs, with any messages at all between them.
+    """Make messages: lives of jobs, with arbitrary messages between them.
 
-    Each stream does with a few of the names, times, members and kinds of message: what is left meets the more often.
-    Every second one is a few messages of one kind or two about one job, with hardly a time or member to part them.
+    Each stream uses only some of the names, times, members and kinds of message, so that these collide more often.
+    Every second stream has a few messages of one or two kinds about one job, with few times or members to distinguish
+    them.
     """
     is_duel = draw(_below(2)) == 1
     names = 1 if is_duel else 3
@@ -168,7 +169,7 @@ def streams(draw: st.DrawFn) -> list[Message]:
 
 @st.composite
 def streams_of(draw: st.DrawFn, kinds: Sequence[str]) -> list[Message]:
-    """Make messages of few kinds about any of the jobs: what these are about comes up in most examples."""
+    """Make messages of few kinds about any of the jobs, so that most examples test these kinds."""
     world = _World(
         job_ids=JOB_IDS,
         thing_names=THING_NAMES,
@@ -182,7 +183,7 @@ def streams_of(draw: st.DrawFn, kinds: Sequence[str]) -> list[Message]:
 
 @cache
 def _below(limit: int) -> st.SearchStrategy[int]:
-    """Make a number; to make a strategy anew for each draw would take most of the time."""
+    """Cached: a new strategy for each draw would take most of the time."""
     return st.integers(0, limit - 1)
 
 
@@ -203,7 +204,7 @@ def _any(draw: st.DrawFn, values: Sequence[ValueT]) -> tuple[ValueT, ...]:
 
 
 def _some_or_all(draw: st.DrawFn, values: Sequence[ValueT], at_most: int | None) -> tuple[ValueT, ...]:
-    """Draw a few of the values; without a number some of them, or as often all."""
+    """Draw a few of the values; without a limit, draw some of them or, equally often, all."""
     if at_most is not None:
         return tuple({_pick(draw, values): None for _ in range(1 + draw(_below(at_most)))})
     return _some(draw, values) if draw(_below(2)) else tuple(values)
@@ -211,7 +212,7 @@ def _some_or_all(draw: st.DrawFn, values: Sequence[ValueT], at_most: int | None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _World:
-    """What the messages of one stream are about."""
+    """The names, times and members of one stream's messages."""
 
     job_ids: tuple[str, ...]
     thing_names: tuple[str, ...]
@@ -221,7 +222,7 @@ class _World:
     execution_members: tuple[str, ...]
 
     def life(self, draw: st.DrawFn) -> list[Message]:
-        """Make the life of a job as AWS IoT tells it, from one moment to the next."""
+        """Make the messages about a job's life, in AWS IoT's order."""
         job_id, suffix = self._job_id(draw), self._suffix(draw)
         queued_at = moment = _BASE_SECONDS + draw(_below(self.last + 1))
         messages: list[Message] = []
@@ -249,7 +250,7 @@ class _World:
         return [*messages, *(_message(f"$aws/events/job/{job_id}/{operation}", event) for operation in operations)]
 
     def job_notification(self, draw: st.DrawFn) -> list[Message]:
-        """Make each form that the job topic allows."""
+        """Make one of the forms that the job topic allows."""
         job_id = self._job_id(draw)
         namespace_id = _pick(draw, self.namespace_ids)
         topic = f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/notify-namespace-{namespace_id}"
@@ -272,7 +273,7 @@ class _World:
                 return [_message(topic, {"jobs": {"QUEUED": [self._execution(draw, job_id)]}, **timestamp})]
 
     def pending_list(self, draw: st.DrawFn) -> list[Message]:
-        """Make a list of pending executions, now and then as long as a cut one, or one entry shorter."""
+        """Make a list of pending executions, sometimes as long as a cut one, or one entry shorter."""
         entries = [self._execution(draw, job_id) for job_id in _any(draw, self.job_ids)]
         length = _pick(draw, [0] * 6 + [9, 10])
         entries += [{"jobId": f"other-{index}"} for index in range(length - len(entries))]
@@ -299,13 +300,13 @@ class _World:
         return [_message(topic, {member: self._execution(draw, job_id), **self._timestamp(draw)})]
 
     def job_event(self, draw: st.DrawFn) -> list[Message]:
-        """Make a job event; its operation wins over its status."""
+        """Make a job event, whose operation takes precedence over its status."""
         job_id = self._job_id(draw)
         payload = {**self._job(draw, job_id), **self._timestamp(draw)}
         return [_message(f"$aws/events/job/{job_id}/{_pick(draw, _OPERATIONS)}", payload)]
 
     def deletion(self, draw: st.DrawFn) -> list[Message]:
-        """Make the event of a job's deletion, and half the time a later job with the same id."""
+        """Make the event of a job's deletion, and often a later message about the same id."""
         job_id = self._job_id(draw)
         deleted = _message(f"$aws/events/job/{job_id}/deleted", self._timestamp(draw))
         later = _BASE_SECONDS + self.last + 1
@@ -314,17 +315,17 @@ class _World:
         again = [
             _message(f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/get/accepted", queued),
             _message(f"$aws/events/job/{job_id}/completed", created),
-            _message(f"$aws/events/job/{job_id}/completed", {"lastUpdatedAt": later}),  # told of, and not made again
+            _message(f"$aws/events/job/{job_id}/completed", {"lastUpdatedAt": later}),  # not created again
         ]
         return [deleted, *_pick(draw, [(), (), again[:1], again[1:2], again[2:]])]
 
     def execution_event(self, draw: st.DrawFn) -> list[Message]:
-        """Make a job execution event."""
+        """Make an execution event."""
         topic = f"$aws/events/jobExecution/{self._job_id(draw)}/{_pick(draw, _EXECUTION_OPERATIONS)}"
         return [_message(topic, {"thingArn": _arn("thing", self._thing_name(draw)), **self._timestamp(draw)})]
 
     def rivals(self, draw: st.DrawFn) -> list[Message]:
-        """Make messages that tell one thing of a job or of an execution at one time, each in its own way."""
+        """Make messages that contradict each other about a job or an execution at one time."""
         job_id, thing_name = self._job_id(draw), self._thing_name(draw)
         time = {"lastUpdatedAt": self._time(draw)} if draw(_below(8)) else {}
         told: list[dict[str, object]]
@@ -342,7 +343,7 @@ class _World:
         return [_message(_pick(draw, topics), one) for one in told]
 
     def sightings(self, draw: st.DrawFn) -> list[Message]:
-        """Make lists that show an execution, or leave it out, as it stands, goes on, or is deleted and told again."""
+        """Make lists that show or omit an execution, mixed with its progress and the deletion of its job."""
         job_id, thing_name, suffix = self._job_id(draw), self._thing_name(draw), self._suffix(draw)
         jobs = f"$aws/things/{thing_name}/jobs"
         entry = {"jobId": job_id, "lastUpdatedAt": _BASE_SECONDS}
@@ -364,7 +365,7 @@ class _World:
         return messages
 
     def ends(self, draw: st.DrawFn) -> list[Message]:
-        """Make the ends of a job's executions, with a time or without, now and then beside one that goes on."""
+        """Make the ends of a job's executions, with or without a time, sometimes with one still in progress."""
         job_id = self._job_id(draw)
         messages: list[Message] = []
         for thing_name in _some(draw, self.thing_names):
@@ -376,7 +377,7 @@ class _World:
         return [*messages, _message(topic, {"job": self._job_values(draw, job_id, names)})]
 
     def groups(self, draw: st.DrawFn) -> list[Message]:
-        """Make a job with any of its groups, and the event of one of them."""
+        """Make a job with any of its groups, and an event of a group."""
         job_id = self._job_id(draw)
         names = _any(draw, ("createdAt", "targetSelection", "thingGroupId", "thingGroupName", "targets"))
         topic = f"$aws/things/{self._thing_name(draw)}/jobs/{job_id}/notify-namespace-{_pick(draw, self.namespace_ids)}"
@@ -384,12 +385,12 @@ class _World:
         return [_message(topic, told), *self.group_event(draw), *_pick(draw, [(), self.ends(draw)])]
 
     def group_event(self, draw: st.DrawFn) -> list[Message]:
-        """Make a message that names a thing group, with its id or without."""
+        """Make a message that names a thing group, with or without its id."""
         topic = f"$aws/events/thingGroup/{_pick(draw, GROUP_NAMES)}/created"
         return [_message(topic, {"thingGroupId": _pick(draw, [None, *GROUP_IDS])})]
 
     def malformed(self, draw: st.DrawFn) -> list[Message]:
-        """Make a message that cannot be understood."""
+        """Make a malformed message."""
         payload = _pick(draw, [b"", b"{", b"[]", b"\xff", b'{"timestamp": -1}'])
         return [(f"$aws/things/{self._thing_name(draw)}/jobs/notify", payload)]
 

@@ -1,4 +1,4 @@
-"""HTTP at the level of sockets: a server of a small application, and clients that send what they like."""
+"""HTTP on sockets: a server of a small application, and clients that may send anything."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from jobindex.web.server import bound_socket, http_config
 
 
 class _Reader(BufferedReader):
-    """A reader that outlives the answers that are read from it."""
+    """A reader that stays open after the answers read from it are closed."""
 
     def close(self) -> None:
         """Stay open."""
@@ -35,20 +35,23 @@ class Wire:
             self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self._raw = self.socket.makefile("rb", buffering=0)
         self._reader = _Reader(self._raw)
+        self._answers: list[HTTPResponse] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        for answer in self._answers:  # an answer that was not read to its end flushes its reader on close
+            answer.close()
         self._raw.close()
         self.socket.close()
 
     def makefile(self, mode: str) -> BufferedReader:  # noqa: ARG002 (HTTPResponse calls it)
-        """Return what answers are read from, one behind the other."""
+        """Return the reader of all answers."""
         return self._reader
 
     def send(self, data: bytes) -> bool:
-        """Send, and tell whether the other side still takes it."""
+        """Send data; return whether the peer still accepts it."""
         try:
             self.socket.sendall(data)
         except OSError:
@@ -56,13 +59,14 @@ class Wire:
         return True
 
     def answer(self) -> HTTPResponse:
-        """Return the next answer, of which the head is read."""
+        """Return the next answer, with its head read."""
         response = HTTPResponse(self)  # type: ignore[arg-type]
         response.begin()
+        self._answers.append(response)
         return response
 
     def error(self) -> tuple[int, str | None, str]:
-        """Return status, type and message of an answer in AWS's form, behind which the connection ends."""
+        """Return status, type and message of an error in AWS's form, after which the connection ends."""
         answer = self.answer()
         told: dict[str, Any] = json.loads(answer.read())
         assert "close" == answer.headers["connection"]
@@ -71,12 +75,12 @@ class Wire:
         return answer.status, answer.headers["x-amzn-errortype"], told["message"]
 
     def get(self, path: str) -> bytes:
-        """Ask for a path and return the answer's body."""
+        """Request a path and return the answer's body."""
         assert self.send(b"GET %s HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
         return self.answer().read()
 
     def is_ended(self) -> bool:
-        """Wait for the end of the connection, and tell whether nothing came before."""
+        """Wait for the end of the connection; return whether nothing arrived before it."""
         try:
             return self._reader.read(1) == b""
         except TimeoutError:
@@ -85,7 +89,7 @@ class Wire:
             return True
 
     def has_come(self) -> bool:
-        """Tell whether there is something to read."""
+        """Return whether there is something to read."""
         return bool(select.select([self.socket], [], [], 0)[0])
 
 

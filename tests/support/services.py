@@ -1,11 +1,11 @@
-"""`jobindex serve` as a process, as its users run it."""
+"""`jobindex serve` as a process, as users run it."""
 
 import json
 import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import boto3
 from botocore.config import Config
 
+from bench.processes import is_running, process_tree
 from support.commands import Process, start
 from support.waiting import wait_until
 
@@ -21,7 +22,7 @@ _LISTENING = re.compile(r"Listening on (https?://\S+:\d+)(?!\S)")
 
 
 class Service:
-    """A service process; its HTTP port is one that is free."""
+    """A service process on a free HTTP port."""
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.database = directory / "jobindex.db"
@@ -37,7 +38,7 @@ class Service:
         self.url = ""
 
     def start(self, *, until: str = "connected") -> None:
-        """Start the process and wait until /readyz reports that it is ready, and that ingestion is `until`."""
+        """Start the process, and wait until /readyz reports that it is ready, with the ingestion status `until`."""
         self.start_only()
         ready = {"ready": True, "ingestion": until}
         wait_until(lambda: ready.items() <= self.readyz().items(), f"{until!r} on /readyz\n{self.log()}")
@@ -54,11 +55,17 @@ class Service:
         assert isinstance(listening, re.Match), self.log()
         self.url = listening[1]
 
-    def kill(self) -> None:
-        """End the process as a loss of power would."""
+    def kill(self, *, leaves_writer: bool = False) -> None:
+        """End the processes as a loss of power would; with `leaves_writer`, end only the main process."""
         assert self.process is not None
+        _, *apart = self.pids()
         self.process.kill()
         self.process.wait()
+        if not leaves_writer:
+            for pid in apart:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not any(map(is_running, apart)), "the end of the process that writes")
 
     def stop(self) -> int:
         """End the process by SIGTERM; return its exit status."""
@@ -66,8 +73,13 @@ class Service:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(15)
 
+    def pids(self) -> list[int]:
+        """Return the ids of the service's processes: the main process and the writer."""
+        assert self.process is not None
+        return [*process_tree(self.process.pid)]
+
     def log(self) -> str:
-        """Return what the process has logged."""
+        """Return the log of the process."""
         return self._log.read_text() if self._log.exists() else ""
 
     def get(self, path: str) -> tuple[int, str, dict[str, str]]:
@@ -80,11 +92,11 @@ class Service:
                 return error.code, error.read().decode(), dict(error.headers)
 
     def readyz(self) -> dict[str, Any]:
-        """Return what /readyz tells."""
+        """Return the content of /readyz."""
         return dict(json.loads(self.get("/readyz")[1]))
 
     def metric(self, name: str) -> float:
-        """Return a figure of /metrics."""
+        """Return the value of a metric."""
         found = re.search(rf"^jobindex_{name} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
         assert found is not None, name
         return float(found[1])
@@ -101,7 +113,7 @@ class Service:
         )
 
     def jobs(self, **filters: str) -> dict[str, dict[str, Any]]:
-        """Return all jobs by their ids, as boto3 lists them."""
+        """Return all jobs by id, as boto3 lists them."""
         pages = self.client().get_paginator("list_jobs").paginate(**filters)
         return {job["jobId"]: job for page in pages for job in page["jobs"]}
 

@@ -1,4 +1,4 @@
-"""An index that is filled with the same messages in many ways, and looked at row by row."""
+"""An index that is filled with the same messages in many ways, and compared row by row."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ StoreT = TypeVar("StoreT", bound=Store)
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
-# A row for each of these is the same however it came; the number of a rejected message is that of its arrival.
+# Rows of these do not depend on the order of arrival, except for the number of a rejected message.
 TABLES = {
     "jobs": "*",
     "executions": "*",
@@ -30,44 +30,45 @@ TABLES = {
     "job_thing_groups": "*",
     "namespace_jobs": "*",
     "namespace_executions": "*",
+    "deferred_work": "*",
 }
-# Arrival shows in these.
+# Rows of these depend on the arrival.
 ARRIVALS = ("namespace_activity", "job_changes")
 
 Rows = dict[str, list[tuple[object, ...]]]
 
 
 class Index:
-    """An index that is emptied and filled again; `execute` runs a statement on its tables beside the store."""
+    """An index that can be emptied and filled again; `execute` runs a statement on its tables without the store."""
 
     def __init__(
         self, runner: asyncio.Runner, store: Store, execute: Callable[[str], Any], *, notes_write: str | None = None
     ) -> None:
-        """`notes_write` is what another process writes with every change; a store drops what it has cached then."""
+        """`notes_write` is the statement with which another process notes its write; a store then drops its cache."""
         self._notes_write = notes_write
         self._runner = runner
         self._store = store
         self._execute = execute
 
     def fill(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
-        """Return the rows of an index that has had nothing but this, each batch `later` than the one before."""
+        """Return the rows of an index that contains only this arrival, each batch `later` than the previous one."""
         self.empty()
         return self.add(arrival, later)
 
     def empty(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         for table in (*TABLES, *ARRIVALS, "retention"):
             self._execute(f"DELETE FROM {table}")
         if self._notes_write is not None:
             self._execute(self._notes_write)
 
     def add(self, arrival: Arrival, later: timedelta = timedelta()) -> Rows:
-        """Return the rows of the index when this too has arrived."""
+        """Return the rows of the index after this additional arrival."""
         self._runner.run(self._add(arrival, later))
         return self.rows()
 
     def retain(self, horizon: datetime) -> int:
-        """Forget what is past a horizon; return how many jobs went."""
+        """Delete everything past a horizon; return the number of deleted jobs."""
         return self._runner.run(self._retain(horizon))
 
     def rows(self) -> Rows:
@@ -78,19 +79,19 @@ class Index:
         }
 
     def pages(self, filters: Filters, max_results: int) -> Sequence[JobSummary] | None:
-        """Return the jobs of all pages, None where a thing group is unknown."""
+        """Return the jobs of all pages; None if a thing group is unknown."""
         try:
             return self._runner.run(self._pages(filters, max_results))
         except ResourceNotFoundException:
             return None
 
     def namespaces(self) -> dict[str | None, tuple[Counter[str], Counter[str]]]:
-        """Return the counts of every namespace."""
+        """Return each namespace's counts."""
         namespaces = self._runner.run(self._store.namespaces(after=None, limit=100, now=NOW))
         return {one.namespace_id: (Counter(one.jobs), Counter(one.executions)) for one in namespaces}
 
     def executions(self) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the members of every execution of a job that is listed, with its earlier attempts."""
+        """Return the members of every execution of a listed job, with its former attempts."""
         read: dict[tuple[str, str], dict[str, Any]] = {}
         for job in self.pages(Filters(), 250) or ():
             reading = self._store.executions_of_job(job.job_id, state=None, after=None, limit=1000)
@@ -99,7 +100,7 @@ class Index:
         return read
 
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """Return the members of every job that is listed."""
+        """Return the members of every listed job."""
         listed = self.pages(Filters(), 250) or ()
         return {job.job_id: job_members(self._runner.run(self._store.job(job.job_id))) for job in listed}
 
@@ -124,7 +125,7 @@ class Index:
 
 @contextmanager
 def opened(runner: asyncio.Runner, opening: AbstractAsyncContextManager[StoreT]) -> Iterator[StoreT]:
-    """Open a store on a loop that runs now and then."""
+    """Open a store on an event loop that runs only during calls."""
     try:
         yield runner.run(opening.__aenter__())
     finally:

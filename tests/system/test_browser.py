@@ -1,4 +1,4 @@
-"""The pages in a real browser, beside a real service and broker."""
+"""The pages in a real browser, with a real service and broker."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from jobindex.cli.demo.nats import free_port
 
 require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
 
-from axe_playwright_python.sync_playwright import Axe  # noqa: E402 (behind what skips without them)
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402 (behind the check that they are installed)
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright  # noqa: E402
 
 PAGES = {
@@ -48,7 +48,7 @@ OTHER_WIDTHS = (320, 800, 1000)
 LONG = "a-name-as-long-as-can-be-" + 103 * "m"
 SECONDS = int(datetime.now(UTC).timestamp())
 
-# Before anything of the page runs: what the policy forbids is told on the console.
+# Runs before the page's scripts: logs violations of the Content-Security-Policy to the console.
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => console.error("CSP", event.violatedDirective, event.blockedURI));
 """
@@ -56,7 +56,7 @@ addEventListener("securitypolicyviolation", (event) => console.error("CSP", even
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A broker, the service beside it, and a browser."""
+    """A broker, a service connected to it, and a browser."""
 
     broker: Broker
     service: Service
@@ -69,7 +69,7 @@ def _chromium() -> str | None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run all of them for this module, and tell of a small fleet."""
+    """Run all of them for this module, with a small fleet in the index."""
     program = _chromium()
     require("chromium", found=program is not None)
     directory = tmp_path_factory.mktemp("site")
@@ -84,7 +84,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _fleet() -> Iterator[Message]:
-    """Yield what is told of two namespaces, a rollout that is under way and partly stuck, and two bad messages."""
+    """Yield the messages of two namespaces, a rollout in progress and partly stuck, and two malformed messages."""
     for number in range(120):
         job = {"createdAt": SECONDS - 10 * number, "targetSelection": "SNAPSHOT"} | (
             {"status": "COMPLETED"} if number % 3 else {}
@@ -113,7 +113,7 @@ def _fleet() -> Iterator[Message]:
 
 @contextmanager
 def opened(site: Site, *, url: str | None = None, **options: Any) -> Iterator[Page]:
-    """Open a page, of the site's service or another, that must not complain, nor ask anybody else for anything."""
+    """Open a page of the site's service or of another URL; fail if it logs a problem or requests another origin."""
     url = url or site.service.url
     context: BrowserContext = site.browser.new_context(base_url=url, **options)
     context.set_default_timeout(10_000)
@@ -142,13 +142,13 @@ def ids(page: Page) -> list[str]:
 
 
 def tell(site: Site, job_id: str, payload: str = "{}") -> None:
-    """Tell of a job of `acme`."""
+    """Publish a message about a job of `acme`."""
     publish(site.broker.port, [(f"$aws/things/pump-1/jobs/{job_id}/notify-namespace-acme", payload)])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_whole_in(site: Site, scheme: Literal["light", "dark"], tmp_path: Path) -> None:
-    """No complaint, nothing serious for axe; pictures are kept for who wants to look."""
+    """A page has no console error and no serious axe violation; screenshots are saved for inspection."""
     pictures = Path(os.environ.get("JOBINDEX_TEST_SCREENSHOTS") or tmp_path)
     pictures.mkdir(parents=True, exist_ok=True)
     axe = Axe()
@@ -164,7 +164,7 @@ def test_every_page_is_whole_in(site: Site, scheme: Literal["light", "dark"], tm
 
 
 def test_nothing_is_scrolled_sideways(site: Site) -> None:
-    """Whatever the screen's width, and however long the names."""
+    """No page scrolls sideways at any screen width, however long the names are."""
     with opened(site) as page:
         long = {"long thing": f"/ui/things/{LONG}", "long job": f"/ui/jobs/{LONG[:64]}"}
         for name, path in {**PAGES, **long}.items():
@@ -175,7 +175,7 @@ def test_nothing_is_scrolled_sideways(site: Site) -> None:
 
 
 def test_pages_that_refuse_are_whole_too(site: Site) -> None:
-    """What is unknown, or cannot be asked, is told as accessibly."""
+    """An error page has no serious axe violation."""
     axe = Axe()
     context = site.browser.new_context(base_url=site.service.url)
     page = context.new_page()
@@ -186,7 +186,6 @@ def test_pages_that_refuse_are_whole_too(site: Site) -> None:
 
 
 def _serious(axe: Axe, page: Page) -> list[str]:
-    """Return what axe finds serious or critical."""
     violations = axe.run(page).response["violations"]
     return [
         f"{violation['id']}: {[node['html'] for node in violation['nodes']]}"
@@ -197,7 +196,7 @@ def _serious(axe: Axe, page: Page) -> list[str]:
 
 @pytest.mark.parametrize("has_script", [True, False])
 def test_jobs_are_filtered_paged_and_opened(site: Site, has_script: bool) -> None:  # noqa: FBT001
-    """With and without JavaScript: a filter stands in the address, pages lead forth and back, a job opens."""
+    """With and without JavaScript, a filter is in the URL, page links lead forward and back, and a job opens."""
     with opened(site, java_script_enabled=has_script) as page:
         page.goto("/ui/")
         page.get_by_role("link", name="Jobs", exact=True).click()
@@ -222,7 +221,7 @@ def test_jobs_are_filtered_paged_and_opened(site: Site, has_script: bool) -> Non
 
 
 def test_every_page_works_without_javascript(site: Site) -> None:
-    """What needs a script is not offered; every other form and link is there."""
+    """Without JavaScript, controls that need a script are hidden; all other forms and links work."""
     with opened(site, java_script_enabled=False) as page:
         for name, path in PAGES.items():
             page.goto(path)
@@ -239,11 +238,11 @@ def test_every_page_works_without_javascript(site: Site) -> None:
         page.get_by_role("link", name="Stuck").click()
         page.get_by_label("Waiting longer than").fill("1d")
         page.get_by_role("button", name="Show").click()
-        expect(page.locator("#list")).to_contain_text("Nothing is stuck")
+        expect(page.locator("#list")).to_contain_text("No stuck executions")
 
 
 def test_a_job_appears_without_reload(site: Site) -> None:
-    """Within two seconds of its message; the focus stays where it was, and it is announced once."""
+    """A new job appears within two seconds of its message; the focus stays, and the update is announced."""
     with opened(site) as page:
         page.goto("/ui/jobs")
         expect(page.locator("#live-state")).to_have_text("Live")
@@ -265,7 +264,7 @@ def test_a_job_appears_without_reload(site: Site) -> None:
 
 
 def test_a_thing_appears_on_its_own_page(site: Site) -> None:
-    """Though nothing was known of it when the page was opened."""
+    """A thing appears on its page even if it was unknown when the page was opened."""
     context = site.browser.new_context(base_url=site.service.url)
     page = context.new_page()
     page.goto("/ui/things/pump-new")
@@ -279,14 +278,14 @@ def test_a_thing_appears_on_its_own_page(site: Site) -> None:
 
 
 def asked_for(page: Page) -> list[str]:
-    """Return a list that grows with each question for sections of the page."""
+    """Return a list to which each request for a section of the page is added."""
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "fragment=" in request.url else None)
     return asked
 
 
 def test_a_change_makes_one_question(site: Site) -> None:
-    """It is answered for sure from behind the change: nobody need ask twice."""
+    """A page makes one request after a change, because the first answer already contains the change."""
     with opened(site) as page:
         asked = asked_for(page)
         with page.expect_response(lambda answer: "fragment=list" in answer.url):
@@ -299,7 +298,7 @@ def test_a_change_makes_one_question(site: Site) -> None:
 
 
 def test_a_change_before_the_first_connection_shows_up(site: Site) -> None:
-    """Nobody tells a page of what happened between its making and its connection: it asks."""
+    """A page requests its list when it connects, so it misses no change made since it was rendered."""
 
     def hold(route: Route) -> None:
         tell(site, "between")
@@ -315,7 +314,7 @@ def test_a_change_before_the_first_connection_shows_up(site: Site) -> None:
 
 @pytest.mark.parametrize("is_away", [False, True])
 def test_what_could_not_be_answered_is_asked_again(site: Site, is_away: bool) -> None:  # noqa: FBT001
-    """A proxy's 502, or no answer at all, loses no section, and the line may stand all the while."""
+    """A request that fails with a 502 or without an answer is repeated, while the event stream may stay open."""
     failures = iter(range(2))
 
     def answer(route: Route) -> None:
@@ -338,7 +337,7 @@ def test_what_could_not_be_answered_is_asked_again(site: Site, is_away: bool) ->
 
 
 def test_marked_text_stays_and_is_not_asked_for(site: Site) -> None:
-    """Its section waits until the mark is gone; meanwhile the service is left alone."""
+    """A section with selected text is neither updated nor requested until the selection is gone."""
     with opened(site) as page:
         page.clock.install()
         page.goto("/ui/jobs")
@@ -354,7 +353,7 @@ def test_marked_text_stays_and_is_not_asked_for(site: Site) -> None:
             _pass(page)
         assert len(asked) <= 2, "the freshness, each ten seconds and with a change"
         expect(page.locator("#job-marked")).to_have_count(0)
-        # The page's time runs ahead of the service's, which may answer for a moment with what it has kept.
+        # The page's clock runs ahead of the service's, which may answer from its cache for a moment.
         wait_until(lambda: "job-marked" in page.evaluate(_LIST), "the service's own list")
         page.evaluate("getSelection().removeAllRanges()")
         for _ in range(2):
@@ -374,13 +373,13 @@ _LIST = "fetch('/ui/jobs?fragment=list', { headers: { accept: 'text/html' } }).t
 
 
 def _pass(page: Page) -> None:
-    """Let time pass for the page, and what it asks be answered."""
+    """Advance the page's clock, and let its requests be answered."""
     page.clock.run_for(1500)
     page.evaluate("fetch('/healthz').then(answer => answer.text())")
 
 
 def test_a_viewer_may_pause(site: Site) -> None:
-    """Paused, a page stays as it is, over pages too; going on, it shows what came meanwhile."""
+    """A paused page does not change, even after a reload; when resumed, it shows the changes made meanwhile."""
     with opened(site) as page:
         page.goto("/ui/jobs")
         live = page.locator("#live")
@@ -389,7 +388,7 @@ def test_a_viewer_may_pause(site: Site) -> None:
         expect(live).to_have_text("Paused")
         page.reload()
         expect(live).to_have_text("Paused")
-        expect(page.locator("#stale")).to_contain_text("Paused: this page is as of ")
+        expect(page.locator("#stale")).to_contain_text("Paused: this page shows the index as of ")
         with opened(site) as other:
             other.goto("/ui/jobs")
             expect(other.locator("#live-state")).to_have_text("Live")
@@ -402,7 +401,7 @@ def test_a_viewer_may_pause(site: Site) -> None:
 
 
 def test_ages_grow(site: Site) -> None:
-    """In the words in which the service told them, though nothing is asked again."""
+    """Ages grow on a paused page, in the service's wording."""
     with opened(site) as page:
         page.clock.install()
         page.goto("/ui/jobs/rollout")
@@ -415,7 +414,7 @@ def test_ages_grow(site: Site) -> None:
 
 
 def test_a_theme_is_chosen_and_kept(site: Site) -> None:
-    """Over the system's, by the keyboard, until another is chosen."""
+    """A theme chosen by keyboard overrides the system's, and stays until another one is chosen."""
     with opened(site, color_scheme="light") as page:
         page.goto("/ui/")
         page.keyboard.press("Tab")
@@ -434,7 +433,7 @@ def test_a_theme_is_chosen_and_kept(site: Site) -> None:
 
 
 def test_a_page_outlives_the_service(site: Site) -> None:
-    """While the service is away a page says that it is not live; once it is back, it shows what it missed."""
+    """While the service is down, a page says that it is not live; afterwards it shows the changes that it missed."""
     context = site.browser.new_context(base_url=site.service.url)
     page = context.new_page()
     page.goto("/ui/jobs")
@@ -444,7 +443,7 @@ def test_a_page_outlives_the_service(site: Site) -> None:
     site.service.stop()
     try:
         expect(page.locator("#live-state")).to_have_text("Not live")
-        expect(stale).to_contain_text("The service does not answer: this page is as of ")
+        expect(stale).to_contain_text("The service does not answer: this page shows the index as of ")
         expect(page.locator("#job-job-000")).to_be_visible()
     finally:
         site.service.start()
@@ -457,7 +456,7 @@ def test_a_page_outlives_the_service(site: Site) -> None:
 
 @pytest.fixture
 def closed(tmp_path: Path) -> Iterator[tuple[Api, Access]]:
-    """Serve a job to who has a token."""
+    """Serve one job to clients that have a token."""
     principal = Principal(name="me", role=Role.READ, namespace_ids=None)
     key = Key(principal=principal, created_at=datetime.now(UTC), token_sha256=digest("a token"))
     access = Access(Keys([key]), public=PublicUrl(host="jobs.example", base_path="/iot"))
@@ -468,7 +467,7 @@ def closed(tmp_path: Path) -> Iterator[tuple[Api, Access]]:
 
 @pytest.mark.parametrize("has_script", [True, False])
 def test_one_signs_in_and_out(site: Site, closed: tuple[Api, Access], has_script: bool) -> None:  # noqa: FBT001
-    """With and without JavaScript, under a base path: a page leads to the form, and that back to the page."""
+    """A user signs in, returns to the requested page and signs out, under a base path, with and without JavaScript."""
     with opened(site, url=closed[0].url, java_script_enabled=has_script) as page:
         page.goto("/iot/ui/jobs?prefix=job")
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
@@ -486,7 +485,7 @@ def test_one_signs_in_and_out(site: Site, closed: tuple[Api, Access], has_script
 
 
 def test_a_page_that_is_open_leads_to_the_form_once_its_session_ends(site: Site, closed: tuple[Api, Access]) -> None:
-    """It does not go on showing what the key may no longer see."""
+    """An open page whose session has ended leads to the sign-in form and shows no more jobs."""
     api, access = closed
     context = site.browser.new_context(base_url=api.url)
     page = context.new_page()
@@ -495,6 +494,7 @@ def test_a_page_that_is_open_leads_to_the_form_once_its_session_ends(site: Site,
     page.get_by_label("Token").fill("a token")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("link", name="job-1")).to_be_visible()
+    expect(page.locator("#live-state")).to_have_text("Live")  # the script has set its timers
     access.replace(Keys())
     page.clock.fast_forward(11_000)
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")

@@ -1,7 +1,7 @@
-"""compose.yaml on a Docker engine: what `docker compose up` starts, keeps, stops and denies.
+"""compose.yaml on a Docker engine: start, persistence, shutdown and access rights.
 
-One test, in steps, as all share one stack, which takes a while to build: pytest-xdist would give each worker a stack,
-and with pytest 9.2 its groups have no effect (https://github.com/pytest-dev/pytest-xdist/issues/1386).
+One test covers all steps, because they share a stack that takes a while to build: pytest-xdist would build one in each
+worker, and its groups have no effect with pytest 9.2 (https://github.com/pytest-dev/pytest-xdist/issues/1386).
 """
 
 import subprocess
@@ -21,15 +21,15 @@ USERS = {"mosquitto": 1883, "jobindex": 10001}
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """Give both services."""
+    """Run both services."""
     with running_stack() as stack:
         yield stack
 
 
 @pytest.mark.compose
-@pytest.mark.timeout(600)  # the first build downloads what it is made from
+@pytest.mark.timeout(600)  # the first build downloads its base images
 def test_compose(stack: Stack) -> None:
-    """`docker compose up --build --wait` gives a stack that does what each step says."""
+    """`docker compose up --build --wait` starts a stack that passes each step."""
     assert {stack.inspect(service, "{{.State.Health.Status}}") for service in USERS} == {"healthy"}
     the_host_is_answered(stack)
     for service, user in USERS.items():
@@ -47,7 +47,7 @@ def test_compose(stack: Stack) -> None:
 
 
 def the_host_is_answered(stack: Stack) -> None:
-    """What a container publishes is what ListJobs tells the host, with settings from its environment."""
+    """ListJobs on the host returns a job published in a container, with settings from the container's environment."""
     stack.publish("inside", '{"status":"SCHEDULED","createdAt":1700000000.5}')
     stack.wait_for_jobs("inside")
     then = datetime.fromtimestamp(1700000000.5, UTC)
@@ -57,7 +57,7 @@ def the_host_is_answered(stack: Stack) -> None:
 
 
 def the_one_that_makes_passwords_had_no_rights(stack: Stack) -> None:
-    """It has ended well, was not root, had no capability and no network, and mosquitto has nothing to warn of."""
+    """The container that makes passwords exited with 0 and without rights, and mosquitto logs no warning."""
     assert stack.inspect("credentials", "{{.State.Status}} {{.State.ExitCode}}") == "exited 0"
     limits = "{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} "
     limits += "{{.HostConfig.SecurityOpt}} {{.HostConfig.NetworkMode}}"
@@ -66,7 +66,7 @@ def the_one_that_makes_passwords_had_no_rights(stack: Stack) -> None:
 
 
 def nobody_is_let_in_without_a_password(stack: Stack) -> None:
-    """Neither who names no user, nor who guesses a password."""
+    """The broker rejects anonymous clients and wrong passwords."""
     for who in ((), ("-u", "publisher", "-P", "guessed")):
         ended = stack.client(
             "mosquitto_pub", *who, "-t", "$aws/things/thing/jobs/denied/notify-namespace-n", "-m", "{}"
@@ -75,7 +75,7 @@ def nobody_is_let_in_without_a_password(stack: Stack) -> None:
 
 
 def each_user_has_only_its_rights(stack: Stack) -> None:
-    """The reader publishes nothing and has no other password; who publishes hears nothing, and writes to `$aws`."""
+    """The reader cannot publish and has no other password; the publisher receives nothing and writes only to `$aws`."""
     assert stack.compose("exec", "-T", "jobindex", "ls", "/credentials").split() == ["mqtt-password"]
     password = stack.compose("exec", "-T", "jobindex", "cat", "/credentials/mqtt-password").strip()
     jobindex, publisher = (("-u", user, "-P", word) for user, word in (("jobindex", password), stack.publisher()))
@@ -95,7 +95,7 @@ def each_user_has_only_its_rights(stack: Stack) -> None:
 
 
 def publish_until(stack: Stack, is_enough: Callable[[], bool]) -> None:
-    """Publish to `$aws` from the host, with the publisher's password, again and again."""
+    """Publish to `$aws` from the host with the publisher's password until the condition is true."""
     username, password = stack.publisher()
     while not is_enough():
         topic = "$aws/things/thing/jobs/again/notify-namespace-n"
@@ -103,14 +103,14 @@ def publish_until(stack: Stack, is_enough: Callable[[], bool]) -> None:
 
 
 def the_doctor_finds_nothing(stack: Stack) -> None:
-    """`jobindex doctor` in the container, with the container's settings, is content with broker and service."""
+    """`jobindex doctor`, run in the container with its settings, finds no problem with broker or service."""
     ended = stack.attempt("exec", "-T", "jobindex", "jobindex", "doctor")
     assert (ended.returncode, {line[:2] for line in ended.stdout.splitlines()}) == (0, {"ok"}), ended.stdout
-    assert "MQTT 5 by user 'jobindex' is accepted" in ended.stdout
+    assert "the MQTT 5 connection for user 'jobindex' is accepted" in ended.stdout
 
 
 def build_tools_stay_out_of_the_image(stack: Stack) -> None:
-    """Neither a compiler nor what made the wheel is in the image."""
+    """The image contains neither a compiler nor the tools that built the wheel."""
     programs = "filter(shutil.which, ['cc', 'gcc', 'make', 'hatchling'])"
     packages = "filter(importlib.util.find_spec, ['hatchling', 'pip', 'setuptools'])"
     code = f"import importlib.util, shutil; print([*{programs}, *{packages}])"
@@ -124,7 +124,7 @@ def the_health_check_misses_the_service(stack: Stack) -> None:
 
 
 def restarts_lose_nothing(stack: Stack) -> None:
-    """The index, messages that wait for jobindex and passwords outlive a restart of either service, and `down`."""
+    """The index, queued messages and passwords survive a restart of either service, and `docker compose down`."""
     publisher = stack.publisher()
     running = ["start jobindex", "restart mosquitto", "restart jobindex"]
     for number, commands in enumerate((["restart mosquitto"], running, ["up --wait"], ["down", "up --wait"])):
@@ -140,7 +140,7 @@ def restarts_lose_nothing(stack: Stack) -> None:
 
 
 def a_killed_broker_keeps_what_it_has_saved(stack: Stack) -> None:
-    """The broker saves the messages that wait every few seconds, not only when it is stopped."""
+    """The broker saves its queued messages every few seconds, not only when it is stopped."""
     stack.compose("stop", "jobindex")
     stack.publish("saved")
     search = ["exec", "-T", "mosquitto", "grep", "-q", "jobs/saved/notify", "/mosquitto/data/mosquitto.db"]
@@ -151,7 +151,7 @@ def a_killed_broker_keeps_what_it_has_saved(stack: Stack) -> None:
 
 
 def stopping_under_load_is_orderly(stack: Stack) -> None:
-    """`docker compose stop jobindex` amid messages ends it with 0 in time, and what was acknowledged is not lost."""
+    """`docker compose stop jobindex` under load exits with 0 in time, and no acknowledged message is lost."""
     username, password = stack.publisher()
     acknowledged: list[str] = []
     enough = threading.Event()
@@ -181,7 +181,7 @@ def stopping_under_load_is_orderly(stack: Stack) -> None:
 
 
 def passwords_can_be_changed(stack: Stack) -> None:
-    """Without the volume that holds them, the next start makes new ones, for jobindex too, and jobs are kept."""
+    """After their volume is deleted, the next start makes new passwords, also for jobindex, and keeps the jobs."""
     publisher = stack.publisher()
     stack.compose("down")
     subprocess.run(

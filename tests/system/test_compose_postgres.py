@@ -1,6 +1,6 @@
 """The profile `postgres` of compose.yaml on a Docker engine: two replicas on one database.
 
-One test of what runs, in steps, as in test_compose.py.
+One test covers the running stack, in steps, as in test_compose.py.
 """
 
 import subprocess
@@ -20,11 +20,11 @@ from support.compose_stack import (
 from support.waiting import wait_until
 
 WITHIN_SECONDS = LEASE_SECONDS + 6
-"""The lease, a look at it, and a connection to the broker."""
+"""The time for the lease to expire, for a replica to check it, and to connect to the broker."""
 
 
 def test_the_profile_adds_services_without_rights() -> None:
-    """PostgreSQL and the replicas start only when asked for, and the database is not reached from the host."""
+    """PostgreSQL and the replicas start only with the profile, and the database is not published to the host."""
     services = read_compose("postgres")["services"]
     published = {"postgres-credentials": [], "postgres": [], "jobindex-a": ["127.0.0.1"], "jobindex-b": ["127.0.0.1"]}
     added = {name: service for name, service in services.items() if service.get("profiles") == ["postgres"]}
@@ -35,7 +35,7 @@ def test_the_profile_adds_services_without_rights() -> None:
 
 
 def test_replicas_share_a_client_id_that_the_service_on_sqlite_has_not() -> None:
-    """Two indexes with one client id would each get a part of the messages."""
+    """The replicas share a client id; two indexes with one client id would each get only some of the messages."""
     services = read_compose("postgres")["services"]
     told = {name: services[name]["environment"] for name in ("jobindex", *REPLICAS)}
     names = ("JOBINDEX_MQTT_CLIENT_ID", "JOBINDEX_DATABASE_URL")
@@ -46,15 +46,15 @@ def test_replicas_share_a_client_id_that_the_service_on_sqlite_has_not() -> None
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """Give the services of the profile, beside those that are always there."""
+    """Run the services of the profile and those without one."""
     with running_stack("postgres") as stack:
         yield stack
 
 
 @pytest.mark.compose
-@pytest.mark.timeout(600)  # the first build downloads what it is made from
+@pytest.mark.timeout(600)  # the first build downloads its base images
 def test_compose_postgres(stack: Stack) -> None:
-    """`docker compose --profile postgres up --build --wait` gives a stack that does what each step says."""
+    """`docker compose --profile postgres up --build --wait` starts a stack that passes each step."""
     for service in ("postgres", *REPLICAS):
         assert stack.inspect(service, "{{.State.Health.Status}}") == "healthy"
         user = "postgres" if service == "postgres" else "jobindex"
@@ -68,7 +68,7 @@ def test_compose_postgres(stack: Stack) -> None:
 
 
 def ingesting(stack: Stack) -> dict[str, str]:
-    """Return how each replica ingests, without those that do not answer."""
+    """Return the ingestion status of each replica that answers."""
     told = {}
     for name in REPLICAS:
         try:
@@ -85,12 +85,12 @@ def wait_for_one(stack: Stack) -> str:
 
 
 def wait_until_told(stack: Stack, job_id: str, *services: str) -> None:
-    """Wait until services tell of a job."""
-    wait_until(lambda: all(job_id in stack.services[name].jobs() for name in services), f"{job_id} to be told", 60)
+    """Wait until services list a job."""
+    wait_until(lambda: all(job_id in stack.services[name].jobs() for name in services), f"{job_id} to be listed", 60)
 
 
 def one_replica_ingests_and_all_answer(stack: Stack) -> None:
-    """One is connected and one stands by and names it; both tell of a message, and so does the service on SQLite."""
+    """One replica is connected, the standby names it, and both list a new job, as does the service on SQLite."""
     ingests = wait_for_one(stack)
     (standby,) = set(REPLICAS) - {ingests}
     assert stack.services[standby].readyz()["ingestionBy"]["replica"].startswith(f"{ingests}-")
@@ -101,7 +101,7 @@ def one_replica_ingests_and_all_answer(stack: Stack) -> None:
 
 
 def the_database_lets_in_only_who_has_the_password(stack: Stack) -> None:
-    """From another container, nobody else comes in, and nobody with another password."""
+    """From another container, only the replicas' user can connect, and only with its password."""
     url = "postgresql://{}@postgres/{}?connect_timeout=5"
     wanted = {("jobindex", "jobindex", ""): "password", ("jobindex", "jobindex", "guessed"): "password"}
     wanted |= {("postgres", "postgres", ""): "pg_hba.conf", ("jobindex", "postgres", ""): "pg_hba.conf"}
@@ -112,7 +112,7 @@ def the_database_lets_in_only_who_has_the_password(stack: Stack) -> None:
 
 
 def the_replicas_have_no_rights_in_the_server(stack: Stack) -> None:
-    """Their user owns one database and may do nothing to the server, and the service on SQLite has no password."""
+    """The replicas' user is not a superuser, and the service on SQLite has no access to the password."""
     asked = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolsuper"
     assert stack.compose("exec", "-T", "postgres", "psql", "-Atc", asked).split() == ["postgres"]
     assert stack.compose("exec", "-T", "jobindex-a", "ls", "/postgres-credentials").split() == ["password"]
@@ -120,7 +120,7 @@ def the_replicas_have_no_rights_in_the_server(stack: Stack) -> None:
 
 
 def another_goes_on_for_one_that_is_killed(stack: Stack) -> None:
-    """It has the lease once that of the killed one is over, and the broker hands over what nobody had acknowledged."""
+    """The standby takes over once the killed replica's lease expires, and receives its unacknowledged messages."""
     killed = wait_for_one(stack)
     (other,) = set(REPLICAS) - {killed}
     stack.compose("kill", killed)
@@ -135,7 +135,7 @@ def another_goes_on_for_one_that_is_killed(stack: Stack) -> None:
 
 
 def what_was_told_outlives_a_restart(stack: Stack) -> None:
-    """Neither jobs nor the password go by `down`, and what is published while no replica runs comes after it."""
+    """Jobs and the password survive `docker compose down`; a message published while no replica runs arrives later."""
     show = ["exec", "-T", "jobindex-a", "cat", "/postgres-credentials/password"]
     password = stack.compose(*show)
     stack.compose("stop", *REPLICAS)
@@ -148,7 +148,7 @@ def what_was_told_outlives_a_restart(stack: Stack) -> None:
 
 
 def the_password_can_be_changed_after_a_kill(stack: Stack) -> None:
-    """Without the volume that holds it the next start makes a new one, even of a server that did not stop in order."""
+    """After its volume is deleted, the next start makes a new password, even if PostgreSQL was killed before."""
     show = ["exec", "-T", "jobindex-a", "cat", "/postgres-credentials/password"]
     password = stack.compose(*show)
     stack.compose("kill", "postgres")

@@ -1,11 +1,10 @@
-"""jobindex beside MiniStack, an emulator of AWS that nobody who wrote jobindex wrote.
+"""jobindex compared with MiniStack, an independent emulator of AWS.
 
-jobindex listens to MiniStack's broker, and boto3 then asks both of them the same. Whatever a message carried must be
-answered the same. UNKNOWABLE lists the rest, each with its reason and with the answer that it has instead; nothing else
-may differ, and an entry that excuses nothing fails the test, too.
+jobindex ingests from MiniStack's broker; then boto3 sends the same requests to both. The answers must agree on every
+fact that a message carried. UNKNOWABLE lists the permitted differences, each with its reason and its condition; any
+other difference fails the test, and so does an entry that is not needed.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.aws_answers import Difference, Key, Row, answers, differences
-from support.ministack import MiniStack, Recorder, client, ministack, recording
+from support.aws_answers import JOBS, LISTS, Difference, Key, Row, answers, differences
+from support.ministack import Recorder, client, ministack, recording
+from support.ministack_fleet import THINGS, Fleet, reach_every_status
 from support.services import Service, running
 from support.waiting import wait_until
 
-GROUPS = {"pumps": ["pump-1", "pump-2", "pump-3", "pump-4"], "fans": ["fan-1", "fan-2", "fan-3"], "cellar": []}
-THINGS = ["pump-1", "pump-2", "pump-3", "pump-4", "fan-1", "fan-2", "fan-3", "lamp-1"]
 COUNTS_PENDING = {"numberOfQueuedThings": "QUEUED", "numberOfInProgressThings": "IN_PROGRESS"}
 COUNTS_OF_ENDS = {
     "numberOfCanceledThings": "CANCELED",
@@ -30,147 +28,33 @@ COUNTS_OF_ENDS = {
 }
 
 
-class Fleet:
-    """What a user and the devices of a fleet do at MiniStack."""
-
-    def __init__(self, emulator: MiniStack) -> None:
-        self.iot = client(emulator.url, "iot")
-        self.data = client(emulator.url, "iot-jobs-data")
-        self.job_ids: list[str] = []
-        kinds = ("JOB", "JOB_EXECUTION", "THING_GROUP")
-        self.iot.update_event_configurations(eventConfigurations={kind: {"Enabled": True} for kind in kinds})
-        self.arns = {name: self.iot.create_thing(thingName=name)["thingArn"] for name in THINGS}
-        for group, things in GROUPS.items():
-            self.arns[group] = self.iot.create_thing_group(thingGroupName=group)["thingGroupArn"]
-            for thing in things:
-                self.join(group, thing)
-
-    def create(self, job_id: str, *targets: str, **given: Any) -> None:
-        """Create a job, SNAPSHOT by default, for things and groups."""
-        arns = [self.arns[target] for target in targets]
-        self.iot.create_job(jobId=job_id, targets=arns, document='{"operation":"test"}', **given)
-        self.job_ids.append(job_id)
-
-    def start_next(self, thing: str, **details: str) -> str:
-        """Start the first pending execution of a thing; return its job."""
-        started = self.data.start_next_pending_job_execution(thingName=thing, statusDetails=details)
-        return str(started["execution"]["jobId"])
-
-    def report(self, job_id: str, thing: str, status: str, **details: str) -> None:
-        """Let a device report."""
-        given = {"statusDetails": details} if details else {}
-        self.data.update_job_execution(jobId=job_id, thingName=thing, status=status, **given)
-
-    def join(self, group: str, thing: str) -> None:
-        """Put a thing into a group."""
-        self.iot.add_thing_to_thing_group(thingGroupName=group, thingName=thing)
-
-    def leave(self, group: str, thing: str) -> None:
-        """Take a thing out of a group."""
-        self.iot.remove_thing_from_thing_group(thingGroupName=group, thingName=thing)
-
-
-def snapshot_jobs_end(fleet: Fleet) -> None:
-    """Every outcome that a device can report; one execution is canceled, one deleted."""
-    fleet.create("firmware", "pumps", description="Firmware 2.1 für alle Pumpen")
-    for thing in ("pump-1", "pump-2", "pump-3"):
-        assert "firmware" == fleet.start_next(thing, step="download")
-    fleet.report("firmware", "pump-1", "IN_PROGRESS", step="install", progress="40 %")
-    fleet.report("firmware", "pump-1", "SUCCEEDED", version="2.1")
-    fleet.report("firmware", "pump-2", "SUCCEEDED")
-    fleet.report("firmware", "pump-3", "FAILED", reason="checksum of part 3 is wrong")
-    fleet.report("firmware", "pump-4", "REJECTED", reason="battery low")
-    fleet.create("audit", "fan-1", "fan-2", "lamp-1", targetSelection="SNAPSHOT")
-    fleet.report("audit", "lamp-1", "IN_PROGRESS", step="1")
-    fleet.iot.delete_job_execution(jobId="audit", thingName="lamp-1", executionNumber=1, force=True)
-    fleet.iot.cancel_job_execution(jobId="audit", thingName="fan-1", statusDetails={"by": "Ada"})
-    fleet.report("audit", "fan-2", "SUCCEEDED")
-
-
-def things_come_and_go(fleet: Fleet) -> None:
-    """CONTINUOUS jobs go on if all have ended; a thing that comes back is tried again, under the next number."""
-    fleet.create("certificates", "fans", targetSelection="CONTINUOUS", description="Certificates of 2027")
-    fleet.start_next("fan-1")
-    fleet.report("certificates", "fan-1", "SUCCEEDED")
-    fleet.report("certificates", "fan-3", "FAILED", reason="no space left")
-    for thing in ("fan-2", "fan-3"):
-        fleet.leave("fans", thing)
-        fleet.join("fans", thing)
-    fleet.report("certificates", "fan-2", "SUCCEEDED", serial="17")
-    fleet.start_next("fan-3", step="second try")
-    fleet.create("telemetry", "pumps", "lamp-1", targetSelection="CONTINUOUS")
-    for thing in (*GROUPS["pumps"], "lamp-1"):
-        fleet.report("telemetry", thing, "SUCCEEDED")
-    fleet.create("idle", "cellar", targetSelection="CONTINUOUS", description="For things to come")
-
-
-def jobs_are_canceled(fleet: Fleet) -> None:
-    """By a user, plainly and by force, and by the job's own criteria."""
-    fleet.create("rollback", "pumps", description="Back to 2.0")
-    fleet.start_next("pump-1")
-    fleet.start_next("pump-2")
-    fleet.iot.cancel_job(jobId="rollback", reasonCode="NOT_NEEDED", comment="2.1 works „after all“")
-    fleet.create("settings", "lamp-1", "fan-1", description="Night mode")
-    fleet.start_next("lamp-1", progress="10 %")
-    fleet.create("logs", "fans", "lamp-1", targetSelection="CONTINUOUS")
-    fleet.report("logs", "fan-1", "IN_PROGRESS", progress="50 %")
-    fleet.report("logs", "fan-2", "SUCCEEDED", lines="12")
-    fleet.iot.cancel_job(jobId="logs", force=True, reasonCode="QUOTA", comment="The disk is full")
-    criterion = {"failureType": "FAILED", "action": "CANCEL", "thresholdPercentage": 20, "minNumberOfExecutedThings": 1}
-    fleet.create("trial", "pumps", abortConfig={"criteriaList": [criterion]})
-    fleet.report("trial", "pump-2", "SUCCEEDED")
-    fleet.report("trial", "pump-3", "FAILED", reason="E17")
-
-
-def jobs_are_deleted(fleet: Fleet) -> None:
-    """One while it runs, and one whose id is used again, seconds later."""
-    fleet.create("obsolete", "pumps")
-    fleet.report("obsolete", "pump-2", "SUCCEEDED")
-    fleet.report("obsolete", "pump-3", "IN_PROGRESS")
-    fleet.iot.delete_job(jobId="obsolete", force=True)
-    fleet.create("reused", "fan-2", "lamp-1", description="Before")
-    fleet.report("reused", "fan-2", "FAILED", reason="before")
-    fleet.iot.delete_job(jobId="reused", force=True)
-    deleted_at = int(time.time())
-    wait_until(lambda: int(time.time()) > deleted_at + 2, "times that differ by more than a second")
-    fleet.create("reused", "pump-4", "lamp-1", description="After")
-    fleet.report("reused", "pump-4", "SUCCEEDED")
-    fleet.report("reused", "lamp-1", "REJECTED", reason="after")
-
-
-def devices_work_on(fleet: Fleet) -> None:
-    """One ends what had begun before its job was canceled, one starts what no message will show."""
-    fleet.report("rollback", "pump-2", "FAILED", reason="too late")
-    assert "settings" == fleet.start_next("fan-1", progress="5 %")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A difference beside what the messages carried of its job or execution."""
+    """A difference, with the messages about its job or execution."""
 
     difference: Difference
     row: Row
-    """MiniStack's."""
+    """MiniStack's answer."""
     entries: list[dict[str, Any]]
-    """What notifications showed of the execution, in their order."""
+    """The execution's entries in notifications, in order."""
     job_events: list[dict[str, Any]]
     executions: Mapping[tuple[str, int], Row]
-    """MiniStack's, of the job, by thing and number."""
+    """MiniStack's executions of the job, by thing and number."""
     group_ids: set[str]
-    """Those of the events of thing groups."""
+    """The ids in the events of thing groups."""
 
     def shows(self, member: str) -> bool:
         """Return whether a notification showed a member of the execution."""
         return any(member in entry for entry in self.entries)
 
     def is_last_shown(self) -> bool:
-        """Return whether the answer is the last that a notification showed, and MiniStack has gone on since."""
+        """Return whether the answer is the last one that a notification showed, and MiniStack's is later."""
         assert self.entries, self.difference
         shown, expected = self.entries[-1][self.difference.member], self.difference.expected
         return bool(self.difference.answer == shown < expected)
 
     def current_count(self) -> int:
-        """Return how many things have a current execution with the status that the difference counts."""
+        """Return the number of things whose current execution has the status that the difference counts."""
         current = {place[0]: row for place, row in sorted(self.executions.items())}
         status = COUNTS_OF_ENDS[self.difference.member]
         return sum(row["status"] == status for row in current.values())
@@ -182,7 +66,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Unknowable:
-    """Members of which jobindex may answer otherwise than MiniStack."""
+    """Members whose answers may differ between jobindex and MiniStack."""
 
     name: str
     reason: str
@@ -192,13 +76,11 @@ class Unknowable:
 
 
 def is_left_out(heard: Heard) -> bool:
-    """Return whether jobindex gives no answer rather than a wrong one."""
+    """Return whether jobindex omits the member."""
     return heard.difference.answer is None
 
 
-LISTS = ("ListJobExecutionsForJob", "ListJobExecutionsForThing")
 EXECUTIONS = (*LISTS, "DescribeJobExecution", "GetPendingJobExecutions")
-JOBS = ("ListJobs", "DescribeJob")
 UNKNOWABLE = (
     Unknowable(
         "start",
@@ -323,13 +205,9 @@ UNKNOWABLE = (
 
 
 def test_ministack(tmp_path: Path) -> None:
-    """boto3 gets of every job and execution from jobindex what it gets from MiniStack, but for UNKNOWABLE."""
+    """boto3 gets the same jobs and executions from jobindex and from MiniStack, except for UNKNOWABLE."""
     with observed(tmp_path) as (fleet, service, recorder):
-        snapshot_jobs_end(fleet)
-        things_come_and_go(fleet)
-        jobs_are_canceled(fleet)
-        jobs_are_deleted(fleet)
-        devices_work_on(fleet)
+        reach_every_status(fleet)
         fleet.create("last", "lamp-1")  # both clients get messages in the order of publication
         wait_until(lambda: "last" in service.jobs() and ("last", "lamp-1", 1) in recorder.entries(), "the last job")
 
@@ -348,14 +226,14 @@ def test_ministack(tmp_path: Path) -> None:
         names = [entry.name for entry in UNKNOWABLE if excuses(entry, heard)]
         excused.update(names[:1])
         mistakes += [] if names else [str(difference)]
-    print(f"{agreed} members agree; excused: {dict(excused)}")  # noqa: T201 (pytest shows it of a failure)
+    print(f"{agreed} members agree; excused: {dict(excused)}")  # noqa: T201 (pytest shows it if the test fails)
     assert [] == mistakes, "\n".join(mistakes)
     assert {entry.name for entry in UNKNOWABLE} == set(excused)
 
 
 @contextmanager
 def observed(directory: Path) -> Iterator[tuple[Fleet, Service, Recorder]]:
-    """Run MiniStack with a fleet, jobindex connected to its broker, and a recorder beside it."""
+    """Run MiniStack with a fleet, jobindex connected to its broker, and a recorder."""
     with ministack(directory) as emulator, recording(emulator) as recorder:
         broker = {"MQTT_URL": f"mqtts://127.0.0.1:{emulator.mqtt_port}", "MQTT_CA_FILE": str(emulator.ca_file)}
         with running(Service(directory, **broker, MQTT_PROTOCOL="5")) as service:
@@ -363,7 +241,7 @@ def observed(directory: Path) -> Iterator[tuple[Fleet, Service, Recorder]]:
 
 
 def beside_messages(difference: Difference, expected: Mapping[Key, Row], recorder: Recorder) -> Heard:
-    """Return a difference with what the messages carried."""
+    """Return a difference with the messages about it."""
     job_id = str(difference.key[1])
     rows = {key[2:]: row for key, row in expected.items() if key[:2] == ("DescribeJobExecution", job_id)}
     row = expected["DescribeJob", job_id] if len(difference.key) == 2 else rows.get(difference.key[2:], {})
@@ -381,6 +259,6 @@ def beside_messages(difference: Difference, expected: Mapping[Key, Row], recorde
 
 
 def excuses(entry: Unknowable, heard: Heard) -> bool:
-    """Return whether an entry is about a difference, and holds of it."""
+    """Return whether an entry covers a difference and its condition is true."""
     is_meant = heard.difference.operation in entry.operations and heard.difference.member in entry.members
     return is_meant and entry.applies(heard)

@@ -1,4 +1,4 @@
-"""What deploy/ ships for Prometheus and Grafana: valid by Prometheus's own tools, and at work on a real service."""
+"""The files in deploy/ for Prometheus and Grafana: valid by Prometheus's own tools, and tested with a real service."""
 
 import json
 import re
@@ -32,7 +32,7 @@ PROMETHEUS_OWN = {"ALERTS", "up"}
 
 
 def promtool(*arguments: str | Path, given: str = "") -> str:
-    """Return what promtool says when all is well."""
+    """Run promtool, which must succeed, and return its output."""
     program = shutil.which("promtool")
     require("promtool", found=program is not None)
     done = subprocess.run([str(program), *arguments], input=given, capture_output=True, text=True, check=False)
@@ -47,7 +47,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def expressions() -> dict[str, str]:
-    """Return what the dashboard asks Prometheus, with values for its variables, by panel and query."""
+    """Return the dashboard's queries, with values for its variables, by panel and query."""
     found = {}
     for panel in dashboard()["panels"]:
         for target in panel.get("targets", []):
@@ -59,7 +59,7 @@ def expressions() -> dict[str, str]:
 
 
 def metric_names(expression: str) -> set[str]:
-    """Return the metrics in an expression: the names that are no function, keyword, label or string."""
+    """Return the metrics in an expression: the names other than functions, keywords, labels and strings."""
     bare = re.sub(r'"[^"]*"|\[[^]]*\]|\w+ by', "", expression)
     names = set(re.findall(r"\b[a-zA-Z_]\w*\b(?!\s*\()", bare))
     return names - {"on", "or", "and", "unless"} - LABELS
@@ -67,7 +67,7 @@ def metric_names(expression: str) -> set[str]:
 
 @contextmanager
 def told(directory: Path, **settings: str) -> Iterator[Service]:
-    """Run a service that has received each kind of message, and of an execution that has waited for two hours."""
+    """Run a service that has received each kind of message, including an execution queued two hours ago."""
     with mosquitto(directory) as broker:
         service = Service(directory, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", **settings)
         with running(service):
@@ -89,14 +89,14 @@ def told(directory: Path, **settings: str) -> Iterator[Service]:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """Run such a service as it is by default."""
+    """Run such a service with default settings."""
     with told(tmp_path) as service:
         yield service
 
 
 @contextmanager
 def prometheus(directory: Path, service: Service) -> Iterator[str]:
-    """Run Prometheus by the configuration that is shipped, only faster and with the service's address; give its URL."""
+    """Run Prometheus with the shipped configuration, but faster and with the service's address; yield its URL."""
     program = shutil.which("prometheus")
     require("prometheus", found=program is not None)
     configuration = (PROMETHEUS / "prometheus.yml").read_text()
@@ -119,7 +119,7 @@ def prometheus(directory: Path, service: Service) -> Iterator[str]:
 
 
 def ask(url: str, path: str, **parameters: str) -> Any:
-    """Return what Prometheus's API answers, None while it does not answer."""
+    """Return the data of an answer of Prometheus's API; None while it does not answer."""
     try:
         with urlopen(f"{url}/api/v1/{path}?{urlencode(parameters)}", timeout=10) as answer:
             return json.load(answer)["data"]
@@ -128,13 +128,13 @@ def ask(url: str, path: str, **parameters: str) -> Any:
 
 
 def test_the_scrape_file_and_the_rules_are_valid() -> None:
-    """Promtool, which Prometheus reads its files with, finds nothing."""
+    """Promtool, Prometheus's own checker, accepts both files."""
     assert f"SUCCESS: {len(ALERTS)} rules found" in promtool("check", "rules", PROMETHEUS / "alerts.yml")
     assert "is valid prometheus config" in promtool("check", "config", PROMETHEUS / "prometheus.yml")
 
 
 def test_the_lines_for_replicas_are_valid(tmp_path: Path) -> None:
-    """With them taken in, the scrape file is valid, and names the replicas of compose.yaml."""
+    """With the lines for replicas uncommented, the scrape file is valid and names the replicas of compose.yaml."""
     configuration = (PROMETHEUS / "prometheus.yml").read_text()
     taken_in = re.sub(r'#(- targets: \["jobindex-)', r"\1", configuration)
     assert taken_in != configuration
@@ -146,14 +146,14 @@ def test_the_lines_for_replicas_are_valid(tmp_path: Path) -> None:
 
 
 def test_the_alerts_fire_when_they_must_and_not_otherwise() -> None:
-    """Their unit tests pass, and there are some for each alert."""
+    """The alerts' unit tests pass, and each alert has some."""
     assert "SUCCESS" in promtool("test", "rules", PROMETHEUS / "alerts_test.yml")
     tested = (PROMETHEUS / "alerts_test.yml").read_text()
     assert not [alert for alert in ALERTS if f'"{alert}"' not in tested and f"alertname: {alert}\n" not in tested]
 
 
 def test_every_alert_says_what_is_wrong_and_how_bad_it_is() -> None:
-    """Each has its severity, a summary, a description, and its row in the README."""
+    """Each alert has a severity, a summary, a description, and a row in the documentation."""
     rules = (PROMETHEUS / "alerts.yml").read_text().split("- alert: ")[1:]
     assert re.findall(r"^\| `(Jobindex\w+)`", (ROOT / "README.md").read_text(), re.MULTILINE) == ALERTS
     wanted = [r"severity: (critical|warning)\n", r"summary: \S", r"description: >-\n +\S"]
@@ -161,25 +161,25 @@ def test_every_alert_says_what_is_wrong_and_how_bad_it_is() -> None:
 
 
 def test_the_alert_of_a_long_log_knows_the_limit() -> None:
-    """It is the length from which on messages wait for readers."""
+    """The alert's limit is the length of the WAL above which messages wait for readers."""
     assert LONG_BYTES == 64 * 1024 * 1024
     assert "jobindex_wal_bytes > 64 * 1024 * 1024\n" in (PROMETHEUS / "alerts.yml").read_text()
 
 
 def test_metrics_keep_to_the_conventions(service: Service) -> None:
-    """Promtool's linter has nothing to say of what the service serves."""
+    """Promtool's linter accepts the metrics of the service."""
     assert promtool("check", "metrics", given=service.get("/metrics")[1]) == ""
 
 
 @pytest.mark.parametrize(("setting", "stuck"), [({}, 1), ({"STUCK_SECONDS": "10800"}, 0)])
 def test_the_setting_says_when_an_execution_is_stuck(tmp_path: Path, setting: dict[str, str], stuck: int) -> None:
-    """After an hour by default; here, after three."""
+    """An execution is stuck after one hour by default, and otherwise after the time in the setting."""
     with told(tmp_path, **setting) as service:
         assert stuck == service.metric("executions_stuck")
 
 
 def test_every_metric_of_alerts_and_dashboard_is_served(service: Service) -> None:
-    """A misspelt name would be an alert that never fires and a panel that stays empty."""
+    """Every metric in alerts and dashboard is served: a misspelt name would silence an alert or leave a panel empty."""
     served = set(re.findall(r"^(\w+)[ {]", service.get("/metrics")[1], re.MULTILINE))
     rules = re.findall(r"expr: (?:>-\n)?(.+?)\n +(?:for|labels):", (PROMETHEUS / "alerts.yml").read_text(), re.DOTALL)
     assert len(ALERTS) == len(rules)
@@ -192,7 +192,7 @@ def test_every_metric_of_alerts_and_dashboard_is_served(service: Service) -> Non
 
 
 def test_every_expression_of_the_dashboard_is_valid(tmp_path: Path) -> None:
-    """Promtool takes each as a rule."""
+    """Promtool accepts each expression as a rule."""
     groups = [{"record": f"dashboard:{number}", "expr": it} for number, it in enumerate(expressions().values())]
     file = tmp_path / "dashboard.yml"
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": groups}]}))  # JSON is YAML
@@ -200,7 +200,7 @@ def test_every_expression_of_the_dashboard_is_valid(tmp_path: Path) -> None:
 
 
 def test_the_dashboard_holds_together() -> None:
-    """Panels have ids of their own, do not overlap, and ask the data source that is chosen; each says what it shows."""
+    """Panels have unique ids, do not overlap, use the chosen data source, and have a title and a description."""
     panels = dashboard()["panels"]
     assert len(panels) == len({panel["id"] for panel in panels})
     cells = [
@@ -222,7 +222,7 @@ def test_the_dashboard_holds_together() -> None:
 
 
 def test_the_dashboard_shows_a_real_service(service: Service, tmp_path: Path) -> None:
-    """Prometheus, as shipped, scrapes it, evaluates every rule without an error, and answers every panel."""
+    """Prometheus, as shipped, scrapes the service, evaluates every rule without an error, and answers every panel."""
     with prometheus(tmp_path, service) as url:
         # A rate needs two scrapes.
         scrapes = 'count_over_time(up{job="jobindex"}[1m]) > 2'
@@ -232,24 +232,24 @@ def test_the_dashboard_shows_a_real_service(service: Service, tmp_path: Path) ->
         active = {"JobindexExecutionsStuck"}
         wait_until(lambda: active == {it["name"] for it in rules(url) if it["state"] != "inactive"}, "just this alert")
         empty = [name for name, it in expressions().items() if not ask(url, "query", query=it)["result"]]
-        assert ["Alerts (stat) A"] == empty  # none fires yet
+        assert ["Alerts (stat) A"] == empty  # no alert fires yet
         (pending,) = ask(url, "query", query=expressions()["Pending executions by namespace (timeseries) A"])["result"]
         assert (pending["metric"], pending["value"][1]) == ({"namespace_id": "acme"}, "1")
 
 
 def rules(url: str) -> list[dict[str, Any]]:
-    """Return the alerts as Prometheus sees them."""
+    """Return the alerts as Prometheus evaluates them."""
     return [rule for group in ask(url, "rules")["groups"] for rule in group["rules"]]
 
 
 @pytest.fixture
 def compose() -> Any:
-    """Return compose.yaml with its profile, as Compose reads it."""
+    """Return compose.yaml with its profile, as Compose parses it."""
     return read_compose("monitoring")
 
 
 def test_the_profile_adds_two_services_without_rights(compose: Any) -> None:
-    """Prometheus and Grafana start only when asked for, reach no further than this host and change nothing."""
+    """Prometheus and Grafana start only with the profile, are published to this host only, and change nothing."""
     services = compose["services"]
     assert {"credentials", "mosquitto", "jobindex", "prometheus", "grafana"} == set(services)
     added = {name for name, service in services.items() if service.get("profiles") == ["monitoring"]}
@@ -262,7 +262,7 @@ def test_the_profile_adds_two_services_without_rights(compose: Any) -> None:
 
 
 def test_grafana_finds_what_it_is_given(compose: Any) -> None:
-    """Paths and addresses in the provisioning are those of the containers."""
+    """Paths and addresses in the provisioning match the containers."""
     grafana, prometheus = compose["services"]["grafana"], compose["services"]["prometheus"]
     targets = {Path(mount["source"]): mount["target"] for mount in grafana["volumes"] if mount["type"] == "bind"}
     provider = (GRAFANA / "provisioning" / "dashboards" / "jobindex.yml").read_text()

@@ -1,4 +1,4 @@
-"""Replicas as processes, on one PostgreSQL and one broker: whichever ends, nothing is lost and another goes on."""
+"""Replicas as processes on one PostgreSQL and one broker: when one ends, another takes over and no message is lost."""
 
 import signal
 import threading
@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from faults.proxy import Proxy
 from support.brokers import Broker, mosquitto, publish
 from support.commands import jobindex
 from support.services import Service, running
@@ -17,34 +18,31 @@ LEASE_SECONDS = 2
 
 
 class Site:
-    """A broker, and replicas beside it."""
+    """A broker and its replicas."""
 
     def __init__(self, directory: Path, database_url: str, broker: Broker, lease: str) -> None:
         self.broker = broker
-        self._settings = {
-            "MQTT_URL": f"mqtt://127.0.0.1:{broker.port}",
-            "DATABASE_URL": database_url,
-            "DATABASE_LEASE": lease,
-        }
+        self.proxies: list[Proxy] = []
+        self._settings = {"DATABASE_URL": database_url, "DATABASE_LEASE": lease}
         self._directory = directory
         self._published = 0
         self._publishing = threading.Lock()
 
-    def replica(self, name: str) -> Service:
-        """Return a replica that is not started yet."""
+    def replica(self, name: str, proxy: Proxy) -> Service:
+        """Return a replica that is not started yet and reaches the broker through a proxy."""
         directory = self._directory / name
         directory.mkdir()
-        return Service(directory, **self._settings)
+        return Service(directory, MQTT_URL=f"mqtt://127.0.0.1:{proxy.port}", **self._settings)
 
     def publish(self, count: int) -> None:
-        """Publish so many messages, each of a job of its own; the broker has taken them all then."""
+        """Publish messages, each about a new job, and wait until the broker has acknowledged them."""
         with self._publishing:
             jobs = [f"job-{number:04}" for number in range(self._published, self._published + count)]
             publish(self.broker.port, [(f"$aws/things/t/jobs/{job}/notify-namespace-n", "{}") for job in jobs])
             self._published += count
 
     def await_all(self, *replicas: Service) -> None:
-        """Wait until each of these replicas lists all that was published."""
+        """Wait until each replica lists all published jobs."""
         for replica in replicas:
             wait_until(partial(self._is_all_listed, replica), "all jobs")
 
@@ -71,27 +69,28 @@ class Site:
 
 @contextmanager
 def site(directory: Path, url: str, lease: str = f"{LEASE_SECONDS}s") -> Iterator[tuple[Site, Service, Service]]:
-    """Run a broker, a replica that ingests, and one that stands by."""
+    """Run a broker, an ingesting replica and a standby; each replica has its own proxy."""
     with mosquitto(directory) as broker, ExitStack() as stack:
         made = Site(directory, url, broker, lease)
-        one, other = made.replica("one"), made.replica("other")
+        made.proxies = [stack.enter_context(Proxy(broker.port).running()) for _ in range(2)]
+        one, other = (made.replica(name, proxy) for name, proxy in zip(("one", "other"), made.proxies, strict=True))
         stack.enter_context(running(one))
         stack.enter_context(running(other, until="standby"))
         yield made, one, other
 
 
 def last_message(service: Service) -> str:
-    """Return when the last message arrived, as an answer tells; "" where it does not."""
+    """Return the time of the last message according to an answer; "" if there is none."""
     return service.get("/jobs")[2]["jobindex-freshness"].partition("last-message=")[2]
 
 
 def ingestion_status(service: Service) -> str:
-    """Return how a replica stands."""
+    """Return a replica's ingestion status."""
     return str(service.readyz()["ingestion"])
 
 
 def test_all_answer_and_say_how_fresh_the_index_is(tmp_path: Path, postgres_url: str) -> None:
-    """A replica that stands by is as good to ask as the one that ingests, for people and programs."""
+    """People and programs get the same jobs and freshness from the standby as from the ingesting replica."""
     with site(tmp_path, postgres_url) as (made, one, other):
         made.publish(10)
         made.await_all(one, other)
@@ -112,7 +111,7 @@ def test_all_answer_and_say_how_fresh_the_index_is(tmp_path: Path, postgres_url:
 
 
 def test_when_one_is_killed_another_goes_on(tmp_path: Path, postgres_url: str) -> None:
-    """Within its lease, with what the broker kept; nothing that the broker had taken is lost."""
+    """The standby takes over within the lease, and no message that the broker accepted is lost."""
     with site(tmp_path, postgres_url) as (made, one, other):
         with made.publishing():
             made.publish(50)
@@ -126,7 +125,7 @@ def test_when_one_is_killed_another_goes_on(tmp_path: Path, postgres_url: str) -
 
 
 def test_one_that_is_stopped_hands_over_at_once(tmp_path: Path, postgres_url: str) -> None:
-    """However long the lease: it is given back."""
+    """A stopped replica releases its lease, so the standby takes over at once, however long the lease is."""
     with site(tmp_path, postgres_url, "1h") as (made, one, other):
         with made.publishing():
             made.publish(50)
@@ -137,7 +136,7 @@ def test_one_that_is_stopped_hands_over_at_once(tmp_path: Path, postgres_url: st
 
 
 def test_one_that_was_held_up_gives_way(tmp_path: Path, postgres_url: str) -> None:
-    """Another goes on meanwhile; the first, once it runs again, neither writes nor fights for the broker."""
+    """A suspended replica becomes a standby: once it resumes, it neither writes nor takes the session back."""
     with site(tmp_path, postgres_url) as (made, one, other):
         with made.publishing():
             made.publish(50)
@@ -147,8 +146,36 @@ def test_one_that_was_held_up_gives_way(tmp_path: Path, postgres_url: str) -> No
                 wait_until(lambda: ingestion_status(other) == "connected", "the other", 30)
             finally:
                 one.process.send_signal(signal.SIGCONT)
-            wait_until(lambda: ingestion_status(one) == "standby", "the first to stand by")
+            wait_until(lambda: ingestion_status(one) == "standby", "the first to become the standby")
             made.publish(50)
         made.await_all(one, other)
         assert ("standby", "connected") == (ingestion_status(one), ingestion_status(other))
         assert other.metric("mqtt_connections_total") <= 2
+
+
+def test_the_lease_follows_the_broker(tmp_path: Path, postgres_url: str) -> None:
+    """Within three lease times, a replica that reaches only the database loses the lease to one with a broker."""
+    with site(tmp_path, postgres_url) as (made, one, other):
+        with made.publishing(), made.proxies[0].refusing():
+            cut = time.monotonic()
+            wait_until(lambda: ingestion_status(other) == "connected", "the other")
+            assert time.monotonic() - cut < 3 * LEASE_SECONDS
+            wait_until(lambda: ingestion_status(one) == "standby", "the first to become the standby")
+            made.publish(50)
+        made.await_all(one, other)
+        assert (0, 1) == (other.metric("mqtt_sessions_lost_total"), other.metric("mqtt_connections_total"))
+
+
+def test_the_lease_stays_where_no_replica_reaches_a_broker(tmp_path: Path, postgres_url: str) -> None:
+    """Both replicas report why nothing arrives; the first that reaches the broker again ingests."""
+    with site(tmp_path, postgres_url) as (made, one, other):
+        first, second = made.proxies
+        with first.refusing():
+            with second.refusing():
+                wait_until(lambda: "has been without a broker" in one.log(), "the offer")
+                told = wait_until(lambda: other.readyz()["ingestionBy"].get("ingestionReason"), "the reason")
+                assert told in one.log()
+                assert ("connecting", "standby") == (ingestion_status(one), ingestion_status(other))
+            made.publish(50)
+            wait_until(lambda: ingestion_status(other) == "connected", "the other", 3 * LEASE_SECONDS)
+        made.await_all(one, other)

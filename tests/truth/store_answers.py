@@ -1,8 +1,8 @@
-"""What does a store answer? The only file here that knows the store's API."""
+"""The answers of a store; no other file here uses the store's API."""
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.reader import Reader
 from jobindex.model.reports import RejectedMessage, Report
+from jobindex.model.store import Store
 from jobindex.model.views import ExecutionAttempt, JobDescription, JobExecution
 from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
 from jobindex.storage.opening import open_store
@@ -29,7 +30,7 @@ _NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class StoreAnswers:
-    """The answers of a store, read at once for the jobs and executions that are judged."""
+    """The answers of a store for the judged jobs and executions."""
 
     def __init__(self, jobs: Mapping[str, Answer], executions: Mapping[tuple[str, str], Answer]) -> None:
         self._jobs = jobs
@@ -46,34 +47,46 @@ class StoreAnswers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What a store says after a fleet's messages."""
+    """The content of a store after a fleet's messages."""
 
     answers: StoreAnswers
     rows: Mapping[str, Sequence[tuple[object, ...]]]
-    """The rows of every table that both engines have, in the order of its key."""
+    """The sorted rows of every table that both engines have."""
+
+
+async def _nothing(_store: Store) -> None:
+    """Do nothing."""
 
 
 def sqlite_after(
-    batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
+    batches: Iterable[Sequence[Message]],
+    job_ids: Iterable[str],
+    keys: Iterable[tuple[str, str]],
+    between: Callable[[Store], Awaitable[None]] = _nothing,
 ) -> Filled:
-    """Return what a new SQLite store says when these batches were applied one after another."""
+    """Apply batches to a new SQLite store, with `between` after each, and return its content."""
     with TemporaryDirectory() as folder:
         path = empty_index(Path(folder) / "index.sqlite3")
-        answers = asyncio.run(_answers_after(SqliteDatabase(path=path), batches, job_ids, keys))
+        answers = asyncio.run(_answers_after(SqliteDatabase(path=path), batches, job_ids, keys, between))
         with closing(sqlite3.connect(path)) as connection:
             return Filled(answers=answers, rows=_rows(lambda statement: connection.execute(statement).fetchall()))
 
 
 def postgres_after(
-    url: str, batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
+    url: str,
+    batches: Iterable[Sequence[Message]],
+    job_ids: Iterable[str],
+    keys: Iterable[tuple[str, str]],
+    between: Callable[[Store], Awaitable[None]] = _nothing,
 ) -> Filled:
-    """Return what a PostgreSQL store says when these batches were applied one after another to an empty database."""
-    answers = asyncio.run(_answers_after(PostgresDatabase(conninfo=url, shown="postgresql"), batches, job_ids, keys))
+    """Apply batches to an empty PostgreSQL database in the same way, and return its content."""
+    database = PostgresDatabase(conninfo=url, shown="postgresql")
+    answers = asyncio.run(_answers_after(database, batches, job_ids, keys, between))
     return Filled(answers=answers, rows=_rows(partial(execute, url)))
 
 
 def differences(one: Filled, other: Filled) -> Iterator[str]:
-    """Yield the tables whose rows differ, with the first that only one of them has."""
+    """Yield the tables whose rows differ, with the first row that only `one` has."""
     for table, rows in one.rows.items():
         if rows != other.rows[table]:
             known = {*other.rows[table]}
@@ -88,7 +101,11 @@ def _rows(execute: Callable[[str], Sequence[Sequence[object]]]) -> Mapping[str, 
 
 
 async def _answers_after(
-    database: Database, batches: Iterable[Sequence[Message]], job_ids: Iterable[str], keys: Iterable[tuple[str, str]]
+    database: Database,
+    batches: Iterable[Sequence[Message]],
+    job_ids: Iterable[str],
+    keys: Iterable[tuple[str, str]],
+    between: Callable[[Store], Awaitable[None]],
 ) -> StoreAnswers:
     async with open_store(database) as store:
         assert await store.take_lease("{}", seconds=3600)
@@ -96,7 +113,7 @@ async def _answers_after(
             reports: list[Report] = []
             rejected: list[RejectedMessage] = []
             for message in batch:
-                told = Parser().told_by(message.topic, message.payload, to_milliseconds(_NOW))
+                told = Parser().parse(message.topic, message.payload, to_milliseconds(_NOW))
                 if isinstance(told, RejectedMessage):
                     rejected.append(told)
                 else:
@@ -104,6 +121,9 @@ async def _answers_after(
             if rejected:
                 raise ValueError(f"AWS published it, the index rejects it: {rejected[0]}")
             await store.apply(reports, (), now=_NOW + timedelta(seconds=number))
+            await between(store)
+        while await store.settle(now=_NOW) is not None:
+            pass
         jobs = {job_id: job for job_id in job_ids if (job := await _job(store, job_id)) is not None}
         executions = {key: found for key in keys if (found := await _execution(store, *key)) is not None}
         return StoreAnswers(jobs, executions)
@@ -139,7 +159,7 @@ def _job_members(job: JobDescription) -> Answer:
 
 
 def _execution_members(execution: JobExecution) -> Answer:
-    # Whichever attempt an index takes to be current, it is found by its number.
+    # An attempt is found by its number, whichever one the index considers current.
     attempts = {
         attempt.execution_number: {"status": attempt.state.value, "statusDetails": _details(attempt)}
         for attempt in (*reversed(execution.former_attempts), execution)

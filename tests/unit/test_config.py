@@ -1,4 +1,4 @@
-"""Settings: read from the environment, and all that is wrong with them told at once."""
+"""Settings are read from the environment, and all problems are reported at once."""
 
 import re
 import ssl
@@ -26,14 +26,14 @@ def read(**settings: str) -> Settings:
 
 
 def problems(**settings: str) -> tuple[str, ...]:
-    """Return what is wrong with settings."""
+    """Return the problems of settings."""
     with pytest.raises(SettingsError) as raised:
         read(**settings)
     return raised.value.problems
 
 
 def test_without_settings_the_defaults_hold() -> None:
-    """Nothing need be set."""
+    """Every setting has a default, which an empty variable selects."""
     expected = Settings(
         brokers=(Broker(host="127.0.0.1", port=1883, client_id="jobindex"),),
         topic_filters=DEFAULT_FILTERS,
@@ -69,7 +69,7 @@ def test_without_settings_the_defaults_hold() -> None:
 
 
 def test_every_setting_is_read() -> None:
-    """Each setting has its place; user and password may stand in the URL."""
+    """Every setting has its own value; the URL may contain the user and password."""
     expected = Settings(
         brokers=(
             Broker(
@@ -134,14 +134,14 @@ def test_every_setting_is_read() -> None:
 
 
 def test_a_user_set_apart_wins_over_the_url() -> None:
-    """What is set by itself wins over what stands in the URL."""
+    """A setting of its own wins over the part of the URL."""
     [broker] = read(MQTT_URL="mqtt://a:b@host", MQTT_USERNAME="user", MQTT_PASSWORD="secret").brokers
     assert ("user", "secret") == (broker.username, broker.password)
 
 
 @pytest.mark.parametrize("lease", ["ten", "-5s", "86401", "2d", "999999999.999d"])
 def test_a_lease_lasts_from_a_second_to_a_day(lease: str) -> None:
-    """Anything else, whatever it is, is told."""
+    """Any other duration or text is reported as a problem."""
     assert timedelta(seconds=1) == read(DATABASE_LEASE="1").lease
     assert timedelta(days=1) == read(DATABASE_LEASE="24h").lease
     told = f"JOBINDEX_DATABASE_LEASE: '{lease}' is not a duration from 1s to 1d, such as 10s or 2m"
@@ -149,28 +149,28 @@ def test_a_lease_lasts_from_a_second_to_a_day(lease: str) -> None:
 
 
 def test_a_terminal_gets_text() -> None:
-    """Lines are text on a terminal and JSON elsewhere."""
+    """The log format is text on a terminal, and JSON elsewhere."""
     assert read_settings({}, is_terminal=True).log_format == "text"
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
-    """The content of the file counts, without its line end."""
+    """A secret is the content of its file, without the line end."""
     (tmp_path / "password").write_text("secret \n")
     (tmp_path / "url").write_text("mqtt://user@host\n")
     [broker] = read(MQTT_URL_FILE=str(tmp_path / "url"), MQTT_PASSWORD_FILE=str(tmp_path / "password")).brokers
     assert ("host", "user", "secret ") == (broker.host, broker.username, broker.password)
 
 
-NOT_THERE = "cannot be read: No such file or directory; `jobindex keys add NAME` makes it"
+NOT_THERE = "cannot be read: No such file or directory; `jobindex keys add NAME` creates it"
 
 
 def test_all_problems_are_told_at_once() -> None:
-    """Each line names the variable and its value."""
+    """Each problem is a line with the name of its variable."""
     assert (
-        "JOBINDEX_MQTT_USERNAME: holds a character that cannot be printed, or that is not UTF-8",
+        "JOBINDEX_MQTT_USERNAME: contains a character that cannot be printed, or is not UTF-8",
         "JOBINDEX_MQTT_CLIENT_ID: 'xx' is not a client id of 1 to 128 characters".replace("xx", "x" * 129),
         "JOBINDEX_MQTT_PROTOCOL: '4' is not one of 5, 3.1.1",
-        "JOBINDEX_MQTT_TOPICS: '#x': a '#' fills the last level (MQTT-4.7.1-2)",
+        "JOBINDEX_MQTT_TOPICS: '#x': a '#' must be the last level (MQTT-4.7.1-2)",
         "JOBINDEX_DATABASE_URL: 'mysql://x' is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE",
         "JOBINDEX_DATABASE_LEASE: '0.4s' is not a duration from 1s to 1d, such as 10s or 2m",
         "JOBINDEX_REJECTED_MAX_MESSAGES: '-1' is not a whole number",
@@ -180,9 +180,9 @@ def test_all_problems_are_told_at_once() -> None:
         "JOBINDEX_HTTP_HOST: 'a b' is not a host name or address",
         "JOBINDEX_HTTP_PORT: '65536' is not a port from 0 to 65535",
         f"JOBINDEX_HTTP_KEYS_FILE: '/none' {NOT_THERE}",
-        "JOBINDEX_HTTP_TOKEN: is no token: one line of printable ASCII, without spaces",
-        "JOBINDEX_HTTP_HOSTS: 'a:80' is not a host name, without a port",
-        "JOBINDEX_HTTP_PROXIES: 'proxy' is not an address, or a network without host bits such as 10.0.0.0/8",
+        "JOBINDEX_HTTP_TOKEN: is not a token: it must be one line of printable ASCII, without spaces",
+        "JOBINDEX_HTTP_HOSTS: 'a:80' is not a host name without a port",
+        "JOBINDEX_HTTP_PROXIES: 'proxy' is not an address or a network without host bits, such as 10.0.0.0/8",
         "JOBINDEX_HTTP_RATE: '0.000' is not a number from 0.001 to 999999, such as 50 or 0.5",
         "JOBINDEX_HTTP_AUTH: 'basic' is not one of keys, none",
         "JOBINDEX_AWS_REGION: 'EU' is not a region such as us-east-1",
@@ -215,7 +215,7 @@ def test_all_problems_are_told_at_once() -> None:
     )
 
 
-_NO_PORT = "is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23"
+_NO_PORT = "is not a number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#' %23"
 
 
 @pytest.mark.parametrize(
@@ -223,21 +223,21 @@ _NO_PORT = "is no number from 0 to 65535; in a password, '/' is %2F, '?' %3F, '#
     [
         ("http://host", "its scheme is not mqtt or mqtts"),
         ("mqtt://", "names no host"),
-        ("mqtt://host/path", "holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"),
-        ("mqtt://[host", "is no URL"),
-        ("mqtt://host\u2100x", "is no URL"),  # normalized it holds a "/", and urllib tells the password with it
-        ("mqtt://host..x", "its host is no host name"),
+        ("mqtt://host/path", "contains more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"),
+        ("mqtt://[host", "is not a URL"),
+        ("mqtt://host\u2100x", "is not a URL"),  # normalized, it contains a "/"; urllib's error shows the password
+        ("mqtt://host..x", "its host is not a host name"),
         ("mqtt://host:99999", f"its port {_NO_PORT}"),
     ],
 )
 def test_a_wrong_broker_url_is_told_without_its_password(url: str, problem: str) -> None:
-    """The URL may hold a password, so it is never shown."""
+    """A problem never shows the URL, which may contain a password."""
     assert (f"JOBINDEX_MQTT_URL: {problem}",) == problems(MQTT_URL=url.replace("host", "user:secret@host"))[:1]
     assert not any("secret" in line for line in problems(MQTT_URL=url.replace("host", "user:secret@host")))
 
 
 def test_a_url_names_the_brokers_of_a_cluster() -> None:
-    """Each host with its port or the default one, in their order and once; all else is the same for all."""
+    """Each host is used once, in order, with its own or the default port; all hosts share the other values."""
     brokers = read(MQTT_URL="mqtt://us%20er:p%40,ss@one.example:2883,two.example, [::1]:2884,One.example:2883").brokers
     assert ["mqtt://one.example:2883", "mqtt://two.example:1883", "mqtt://[::1]:2884"] == list(map(str, brokers))
     assert {("us er", "p@,ss", "jobindex")} == {(one.username, one.password, one.client_id) for one in brokers}
@@ -247,22 +247,22 @@ def test_a_url_names_the_brokers_of_a_cluster() -> None:
 
 
 def test_each_wrong_host_of_a_cluster_is_told() -> None:
-    """By its place, as a host may be a part of a password; what is wrong with all is told once."""
+    """A wrong host is reported by position, as it may be part of a password, and a common problem once."""
     assert (
-        "JOBINDEX_MQTT_URL: host 3 of 5: is no URL",
+        "JOBINDEX_MQTT_URL: host 3 of 5: is not a URL",
         "JOBINDEX_MQTT_URL: its scheme is not mqtt or mqtts",
-        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
+        "JOBINDEX_MQTT_URL: contains more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
         "JOBINDEX_MQTT_URL: host 2 of 5: names no host",
         f"JOBINDEX_MQTT_URL: host 4 of 5: its port {_NO_PORT}",
-        "JOBINDEX_MQTT_URL: host 5 of 5: its host is no host name",
+        "JOBINDEX_MQTT_URL: host 5 of 5: its host is not a host name",
     ) == problems(MQTT_URL="http://user:secret@one,,[two,three:x,four..x/path")
 
 
 def test_a_user_stands_in_a_url_once() -> None:
-    """A URL for each broker, or a user for each, is told as what it is: without it a password would be misread."""
-    more = "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"
+    """A URL or a user for each broker is a problem of its own; otherwise a password could be misread."""
+    more = "JOBINDEX_MQTT_URL: contains more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]"
     assert more in problems(MQTT_URL="mqtt://user:secret@one,mqtt://user:secret@two")
-    once = "it stands before the first host, for all; in a password, '@' is %40"
+    once = "one before the first host is for all hosts; in a password, '@' is %40"
     assert (f"JOBINDEX_MQTT_URL: names a user more than once: {once}",) == problems(
         MQTT_URL="mqtt://user:secret@one,user:secret@two"
     )
@@ -270,9 +270,9 @@ def test_a_user_stands_in_a_url_once() -> None:
 
 @pytest.mark.parametrize("mark", ["/", "?", "#"])
 def test_a_password_that_ends_the_host_is_not_told_as_a_port(mark: str) -> None:
-    """A '/', '?' or '#' that is not encoded leaves of `user:secret` the name of a host and its port."""
+    """An unencoded '/', '?' or '#' in a password makes `user:secret` look like a host and its port."""
     expected = (
-        "JOBINDEX_MQTT_URL: holds more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
+        "JOBINDEX_MQTT_URL: contains more than mqtt[s]://[user[:password]@]host[:port][,host[:port]...]",
         f"JOBINDEX_MQTT_URL: its port {_NO_PORT}",
     )
     assert expected == problems(MQTT_URL=f"mqtt://user:secret{mark}more@host")
@@ -280,17 +280,17 @@ def test_a_password_that_ends_the_host_is_not_told_as_a_port(mark: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite://relative.db", "jobindex.db"])
 def test_the_database_is_a_file(url: str) -> None:
-    """An index in memory would be lost with every message that was acknowledged for it."""
+    """An index in memory would be lost, with messages that were already acknowledged."""
     assert (
         f"JOBINDEX_DATABASE_URL: '{url}' is neither sqlite:///PATH, with a file as PATH, nor postgresql://HOST/DATABASE",
     ) == problems(DATABASE_URL=url)
 
 
 def test_a_secret_is_set_once(tmp_path: Path) -> None:
-    """A secret and its file together are a mistake, and so are a file that cannot be read and a lone password."""
+    """A secret with its file, an unreadable file, and a password without a user name are problems."""
     (tmp_path / "password").write_text("secret")
     assert (
-        "JOBINDEX_MQTT_PASSWORD: is set, and JOBINDEX_MQTT_PASSWORD_FILE too",
+        "JOBINDEX_MQTT_PASSWORD: is set, and so is JOBINDEX_MQTT_PASSWORD_FILE",
         "JOBINDEX_MQTT_PASSWORD: is set without a user name",
     ) == problems(MQTT_PASSWORD="secret", MQTT_PASSWORD_FILE=str(tmp_path / "password"))
     (found,) = problems(MQTT_PASSWORD_FILE=str(tmp_path / "none"))
@@ -298,7 +298,7 @@ def test_a_secret_is_set_once(tmp_path: Path) -> None:
 
 
 def test_certificates_need_tls_and_must_be_usable(tmp_path: Path) -> None:
-    """Files of certificates are checked before anything starts."""
+    """Certificate files are checked before anything starts."""
     (tmp_path / "bad.pem").write_text("no certificate")
     bad = str(tmp_path / "bad.pem")
     names = ("MQTT_CA_FILE", "MQTT_CERT_FILE", "MQTT_KEY_FILE")
@@ -313,7 +313,7 @@ def test_certificates_need_tls_and_must_be_usable(tmp_path: Path) -> None:
 
 
 def test_tls_verifies_by_default() -> None:
-    """Mqtts without further files trusts what the system trusts, on port 8883."""
+    """An mqtts URL without files uses the system's certificates and port 8883."""
     [broker] = read(MQTT_URL="mqtts://host").brokers
     assert broker.tls is not None
     assert broker.tls.check_hostname
@@ -321,7 +321,7 @@ def test_tls_verifies_by_default() -> None:
 
 
 def client_hello(**settings: str) -> bytes:
-    """Return the first message of a TLS handshake; it is in plain."""
+    """Return the first message of a TLS handshake, which is not encrypted."""
     context = read(**settings).brokers[0].tls
     assert context is not None
     sent = ssl.MemoryBIO()
@@ -339,7 +339,7 @@ def client_hello(**settings: str) -> bytes:
     ],
 )
 def test_protocols_are_asked_for_by_alpn(expected: list[str], settings: dict[str, str]) -> None:
-    """Those that are set, and on port 443 AWS's when nothing is (RFC 7301, 3.1)."""
+    """The client offers the protocols that are set, or AWS's on port 443 (RFC 7301, 3.1)."""
     names = b"".join(bytes([len(name)]) + name.encode() for name in expected)
     extension = b"\x00\x10" + (len(names) + 2).to_bytes(2, "big") + len(names).to_bytes(2, "big") + names
     assert extension in client_hello(**settings)
@@ -347,22 +347,22 @@ def test_protocols_are_asked_for_by_alpn(expected: list[str], settings: dict[str
 
 @pytest.mark.parametrize("url", ["mqtts://host", "mqtts://host:8443"])
 def test_other_ports_are_asked_for_no_protocol(url: str) -> None:
-    """Unless it is set."""
+    """The client offers no protocol on other ports by default."""
     assert b"mqtt" not in client_hello(MQTT_URL=url)
 
 
 def test_protocols_to_ask_for_need_tls_and_must_have_names() -> None:
-    """A name is 1 to 255 bytes of ASCII."""
+    """The name of a protocol has 1 to 255 bytes of ASCII."""
     assert ("JOBINDEX_MQTT_ALPN: is set, but JOBINDEX_MQTT_URL is not mqtts://",) == problems(MQTT_ALPN="mqtt")
     wrong = ["", "ü", "x" * 256]
     assert tuple(
-        f"JOBINDEX_MQTT_ALPN: {name!r} is not a protocol's name of 1 to 255 ASCII characters" for name in wrong
+        f"JOBINDEX_MQTT_ALPN: {name!r} is not a protocol name of 1 to 255 ASCII characters" for name in wrong
     ) == problems(MQTT_URL="mqtts://host", MQTT_ALPN=",".join(["mqtt", *wrong]))
     read(MQTT_URL="mqtts://host", MQTT_ALPN="x" * 255)
 
 
 def test_misspelt_settings_are_found() -> None:
-    """A variable that looks like a setting and is none is told; those of others are not."""
+    """An unknown variable with the prefix is reported; variables of other programs are not."""
     environment = {"JOBINDEX_MQTT_URI": "x", "JOBINDEX_MQTT_URL_FILE": "x", "JOBINDEX_LOG_LEVEL": "x", "HOME": "x"}
     assert ["JOBINDEX_MQTT_URI"] == unknown_settings(environment)
 
@@ -378,12 +378,12 @@ def test_misspelt_settings_are_found() -> None:
     ],
 )
 def test_the_setting_nearest_to_a_misspelt_one_is_found(unknown: str, expected: str | None) -> None:
-    """If one is near; the prefix that all have in common does not count."""
+    """The nearest setting is suggested if it is similar; the common prefix does not count."""
     assert (expected and f"JOBINDEX_{expected}") == nearest_setting(f"JOBINDEX_{unknown}")
 
 
 def test_variables_of_compose_and_of_the_tests_are_known() -> None:
-    """They are in the environment of commands that run beside the compose project or in a test."""
+    """Commands inherit these variables from a compose project or a test."""
     root = Path(__file__).parents[2]
     of_compose = re.findall(r"JOBINDEX_\w+", (root / "compose.yaml").read_text())
     assert "JOBINDEX_A_PORT" in of_compose
@@ -392,13 +392,13 @@ def test_variables_of_compose_and_of_the_tests_are_known() -> None:
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_is_declared_well(setting: Setting[object]) -> None:
-    """Its default is valid, and its help is a sentence."""
+    """Each default is valid, and each help is a sentence."""
     assert setting.default is None or setting.parser(setting.default) is not None
     assert re.fullmatch(r"[A-Z`].*\.", setting.help)
 
 
 def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
-    """A certificate with its key is taken."""
+    """A client certificate is loaded with its key."""
     files = make_certificates(tmp_path)
     [broker] = read(
         MQTT_URL="mqtts://host",
@@ -411,14 +411,15 @@ def test_a_client_certificate_is_loaded(tmp_path: Path) -> None:
 
 
 LETS_ALL_IN = (
-    "JOBINDEX_HTTP_AUTH: is not set, and {} lets others in without asking for a key: set JOBINDEX_HTTP_KEYS_FILE "
-    "(`jobindex keys add NAME` makes the file), or JOBINDEX_HTTP_AUTH=none where whoever reaches the port may read all"
+    "JOBINDEX_HTTP_AUTH: is not set, and {} admits remote clients without a key: set JOBINDEX_HTTP_KEYS_FILE "
+    "(`jobindex keys add NAME` creates the file), or JOBINDEX_HTTP_AUTH=none if every client that reaches the port may "
+    "read everything"
 )
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "jobs.example.com", "127.0.0.1.example.com"])
 def test_without_keys_other_machines_are_let_in_only_where_it_is_said(tmp_path: Path, host: str) -> None:
-    """The message says what to do, and doing either works."""
+    """The problem names both solutions, and each of them works."""
     assert (LETS_ALL_IN.format(f"JOBINDEX_HTTP_HOST={host}"),) == problems(HTTP_HOST=host)
     assert (LETS_ALL_IN.format(f"JOBINDEX_HTTP_HOST={host}"),) == problems(HTTP_HOST=host, HTTP_AUTH="")
     assert read(HTTP_HOST=host, HTTP_AUTH="none").http.keys_path is None
@@ -429,9 +430,9 @@ def test_without_keys_other_machines_are_let_in_only_where_it_is_said(tmp_path: 
 
 
 def test_a_proxy_lets_others_in_too() -> None:
-    """That the service itself listens on loopback then says nothing."""
+    """A proxy admits remote clients even if the service listens on loopback."""
     public = {"HTTP_PUBLIC_URL": "https://jobs.example"}
-    told = "a proxy, which JOBINDEX_HTTP_PUBLIC_URL tells of,"
+    told = "the proxy in JOBINDEX_HTTP_PUBLIC_URL"
     assert (LETS_ALL_IN.format(told),) == problems(**public)
     assert (LETS_ALL_IN.format(told.replace("PUBLIC_URL", "PROXIES")),) == problems(HTTP_PROXIES="127.0.0.1")
     assert read(**public, HTTP_AUTH="none").http.keys_path is None
@@ -439,35 +440,35 @@ def test_a_proxy_lets_others_in_too() -> None:
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "é", ""])
 def test_a_token_that_is_none_is_told_without_it(tmp_path: Path, token: str) -> None:
-    """It may be another secret, in the wrong place."""
+    """A malformed token may be another secret, so its problem does not show it."""
     file = tmp_path / "token"
     file.write_text(token)
-    told = "JOBINDEX_HTTP_TOKEN: is no token: one line of printable ASCII, without spaces"
+    told = "JOBINDEX_HTTP_TOKEN: is not a token: it must be one line of printable ASCII, without spaces"
     assert (told,) == problems(HTTP_TOKEN_FILE=str(file))
 
 
 def test_secrets_are_not_shown_with_the_settings() -> None:
-    """Nor is a password that stands in a URL where none should."""
+    """A problem of the public URL does not show a password in it either."""
     settings = read(HTTP_TOKEN="hunter2", MQTT_URL="mqtt://me:hunter2@broker")
     assert "hunter2" not in repr(settings)
     (told,) = problems(HTTP_PUBLIC_URL="https://me:hunter2@jobs.example?x")
-    assert "JOBINDEX_HTTP_PUBLIC_URL: holds a user" == told
+    assert "JOBINDEX_HTTP_PUBLIC_URL: contains a user" == told
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.8.7", "::1"])
 def test_this_machine_alone_needs_no_keys(host: str) -> None:
-    """Nobody else reaches the port."""
+    """A port on loopback is not reachable from other machines."""
     assert read(HTTP_HOST=host).http.keys_path is None
 
 
 def test_whether_keys_are_asked_for_is_said_once(tmp_path: Path) -> None:
-    """Settings that contradict each other are told."""
+    """Settings that contradict each other are reported."""
     file = tmp_path / "keys.json"
     file.write_text('{"keys": []}')
     assert ("JOBINDEX_HTTP_AUTH: is 'keys', but JOBINDEX_HTTP_KEYS_FILE is not set",) == problems(HTTP_AUTH="keys")
-    assert ("JOBINDEX_HTTP_AUTH: is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it is 'keys'",) == problems(
-        HTTP_AUTH="none", HTTP_KEYS_FILE=str(file)
-    )
+    assert (
+        "JOBINDEX_HTTP_AUTH: is 'none', but JOBINDEX_HTTP_KEYS_FILE is set: with keys it must be 'keys'",
+    ) == problems(HTTP_AUTH="none", HTTP_KEYS_FILE=str(file))
 
 
 @pytest.mark.parametrize(
@@ -481,7 +482,7 @@ def test_whether_keys_are_asked_for_is_said_once(tmp_path: Path) -> None:
     ],
 )
 def test_a_public_url_is_as_clients_write_it(url: str, host: str, base_path: str) -> None:
-    """Its port is left out where it is the scheme's own."""
+    """The scheme's default port is left out."""
     expected = PublicUrl(host=host, is_secure=url.startswith("https"), base_path=base_path)
     assert expected == read(HTTP_PUBLIC_URL=url, HTTP_AUTH="none").http.public
 
@@ -502,16 +503,16 @@ def test_a_public_url_is_as_clients_write_it(url: str, host: str, base_path: str
     ],
 )
 def test_a_public_url_that_is_none_is_told(url: str) -> None:
-    """The message names it."""
+    """A malformed public URL is reported as a problem."""
     (problem,) = problems(HTTP_PUBLIC_URL=url, HTTP_AUTH="none")
     assert problem in {
         f"JOBINDEX_HTTP_PUBLIC_URL: {url!r} is not http[s]://host[:port][/path]",
-        "JOBINDEX_HTTP_PUBLIC_URL: is no URL",
+        "JOBINDEX_HTTP_PUBLIC_URL: is not a URL",
     }
 
 
 def test_a_database_of_postgresql() -> None:
-    """The URL is libpq's; what tells of it shows neither user nor password."""
+    """A URL of libpq is accepted; its text form shows neither user nor password."""
     url = "postgresql://jobs:s%20cret@db-1:5433,db-2/index?sslmode=require"
     database = read(DATABASE_URL=url).database
     assert isinstance(database, PostgresDatabase)
@@ -530,7 +531,7 @@ def test_a_database_of_postgresql() -> None:
 
 
 def test_the_password_of_the_database_may_stand_elsewhere(tmp_path: Path) -> None:
-    """A setting of its own, or a file, has it; it wins over the URL's."""
+    """A password from a setting or a file wins over the URL's."""
     (tmp_path / "password").write_text("other\n")
     database = read(
         DATABASE_URL="postgresql://jobs:old@db/index?target_session_attrs=any",
@@ -547,29 +548,29 @@ def test_the_password_of_the_database_may_stand_elsewhere(tmp_path: Path) -> Non
         ("postgresql://jobs:secret@db", "names no database: postgresql://HOST/DATABASE"),
         (
             "postgresql://jobs:secret@db/index?colour=red",
-            "is no URL that PostgreSQL takes: invalid URI query parameter: …",
+            "is not a PostgreSQL URL: invalid URI query parameter: …",
         ),
-        ("postgresql://jobs:secret@[db/index", "is no URL that PostgreSQL takes: "),
+        ("postgresql://jobs:secret@[db/index", "is not a PostgreSQL URL: "),
         ("postgres:/jobs:secret@db/index", "it is neither sqlite:///PATH, with a file as PATH, nor"),
     ],
 )
 def test_a_wrong_url_of_a_database_shows_no_password(url: str, problem: str) -> None:
-    """What is wrong is told, and nothing of the URL that may be secret."""
+    """The problem contains no part of the URL that may be secret."""
     [told] = problems(DATABASE_URL=url)
     assert told.startswith(f"JOBINDEX_DATABASE_URL: {problem}")
     assert "secret" not in told
 
 
 def test_a_password_without_a_server_is_wrong() -> None:
-    """A file has none."""
+    """A database password needs a PostgreSQL URL."""
     assert ("JOBINDEX_DATABASE_PASSWORD: is set, but JOBINDEX_DATABASE_URL is not postgresql://",) == problems(
         DATABASE_PASSWORD="secret"
     )
 
 
 def test_the_driver_of_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it the start is refused, with what to install."""
+    """A missing driver is a problem that shows the command to install it."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert ("JOBINDEX_DATABASE_URL: is postgresql://, which needs: pip install 'jobindex[postgres]'",) == problems(
+    assert ("JOBINDEX_DATABASE_URL: is postgresql://, which needs: pip install 'psycopg[binary]>=3.2'",) == problems(
         DATABASE_URL="postgresql://db/index"
     )

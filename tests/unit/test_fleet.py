@@ -1,4 +1,4 @@
-"""The simulated fleet publishes what the index understands."""
+"""The simulated fleet publishes messages that the index understands."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ def test_a_fleet_tells_everything_that_a_fleet_tells() -> None:
     malformed = 0
     messages = simulate(600)
     for topic, payload in messages:
-        told = Parser().told_by(topic, payload, to_milliseconds(START + timedelta(hours=1)))
+        told = Parser().parse(topic, payload, to_milliseconds(START + timedelta(hours=1)))
         if isinstance(told, RejectedMessage):
             malformed += 1
             continue
@@ -58,11 +58,11 @@ def test_a_fleet_tells_everything_that_a_fleet_tells() -> None:
 
 
 def test_the_same_seed_gives_the_same_fleet() -> None:
-    """A demonstration can be repeated."""
+    """The same seed yields the same messages, so a demonstration can be repeated."""
     assert simulate(50) == simulate(50)
 
 
 def test_every_group_is_made_known() -> None:
-    """The start names each group with its id."""
+    """The first messages create every thing group."""
     topics = [topic for topic, _ in Fleet(seed=1).start(START)]
     assert [f"$aws/events/thingGroup/{group}/created" for group in GROUPS] == topics[: len(GROUPS)]

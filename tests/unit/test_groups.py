@@ -1,11 +1,13 @@
-"""How jobs are found by their thing groups."""
+"""Thing groups by which jobs are found."""
 
 import json
-from collections.abc import Sequence
+import tracemalloc
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from jobindex.model.groups import group_keys, group_names, known_groups, only_group_name
+from jobindex.storage.sql.summaries import group_rows
 
 ARN = "arn:aws:iot:us-east-1:123456789012"
 
@@ -14,7 +16,7 @@ Reported = tuple[str | None, str | None, str | None]
 
 
 def reported(*groups: str, name: str | None = None, id_: str | None = None) -> Reported:
-    """Return what was reported of a job with thing groups among its targets, beside a thing."""
+    """Return the reported targets, which include a thing, and the reported group name and id."""
     targets = [f"{ARN}:thing/t", *(f"{ARN}:thinggroup/{one}" for one in groups)]
     return json.dumps(targets) if groups else None, name, id_
 
@@ -32,12 +34,12 @@ def reported(*groups: str, name: str | None = None, id_: str | None = None) -> R
     ],
 )
 def test_the_groups_of_a_job(given: Reported, expected: Sequence[str]) -> None:
-    """Those of its targets, and the name and the id reported: each once, in their order."""
+    """Groups of the targets and the reported name and id occur once each, in order."""
     assert expected == [*known_groups(*given)]
 
 
 def test_the_names_among_targets() -> None:
-    """A group may be kept without its ARN; a name may hold a colon."""
+    """A stored group may lack its ARN's prefix, and its name may contain a colon."""
     assert ["a", "b:c"] == [*group_names(json.dumps([":thinggroup/a", f"{ARN}:thing/t", f"{ARN}:thinggroup/b:c"]))]
     assert [] == [*group_names("[]")]
 
@@ -55,12 +57,12 @@ def test_the_names_among_targets() -> None:
     ],
 )
 def test_the_only_name_of_a_job(given: Reported, expected: str | None) -> None:
-    """Its tied id is the job's, unless an id was reported."""
+    """The id that is tied to the only name is the job's, unless an id was reported."""
     assert expected == only_group_name(known_groups(*given))
 
 
 def test_a_job_has_a_key_for_each_group_and_each_pair() -> None:
-    """ListJobs can ask for a name and an id together."""
+    """Pairs are keys because ListJobs can filter by name and id together."""
     assert [] == [*group_keys([])]
     assert ["name:a"] == [*group_keys(["name:a"])]
     assert ["id:1"] == [*group_keys(["id:1"])]
@@ -76,7 +78,7 @@ def test_a_job_has_a_key_for_each_group_and_each_pair() -> None:
 
 @pytest.mark.parametrize(("count", "has_pairs"), [(8, True), (9, False)])
 def test_a_job_of_many_groups_has_no_pairs(count: int, *, has_pairs: bool) -> None:
-    """They would be more rows than the rest of the index."""
+    """Pairs of many groups would be more rows than the rest of the index."""
     names = [f"g{number}" for number in range(count)]
     keys = [*group_keys([f"name:{name}" for name in names])]
     assert [f"name:{name}" for name in names] == keys[:count]
@@ -92,3 +94,29 @@ def test_an_id_counts_among_many_groups() -> None:
     groups = [*(f"name:g{number}" for number in range(8)), "id:1"]
     keys = [*group_keys(groups)]
     assert [*groups, *(f"both:g{n}/1" for n in range(8)), *(f"many:g{n}" for n in range(8))] == keys
+
+
+def _name(number: int) -> str:
+    return f"{number:0128}"
+
+
+def _know(number: int) -> object:
+    return known_groups(*reported(*(_name(number * 100 + group) for group in range(100))))
+
+
+def _find(number: int) -> object:
+    groups = ",".join(f'"name:{_name(number * 100 + group)}"' for group in range(100))
+    return group_rows((1, "j1", 0, "n1", "{}", groups, None))
+
+
+@pytest.mark.parametrize("compute", [_know, _find])
+def test_jobs_of_many_groups_are_not_held_in_memory(compute: Callable[[int], object]) -> None:
+    """Four thousand cached jobs, each with a hundred of the longest ARNs, would take a gigabyte."""
+    tracemalloc.start()
+    try:
+        for number in range(50):
+            compute(number)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 100_000

@@ -1,4 +1,4 @@
-"""Keys as a file has them, and who they let in."""
+"""The key file, and the clients that it admits."""
 
 import json
 import stat
@@ -45,14 +45,14 @@ TOLD = {
 
 
 def problems(*keys: Any) -> tuple[str, ...]:
-    """Return what is wrong with a file of keys."""
+    """Return the problems of a key file."""
     with pytest.raises(KeysError) as raised:
         parse_keys(json.dumps({"keys": keys}).encode())
     return raised.value.problems
 
 
 def without(*names: str, **others: object) -> dict[str, object]:
-    """Return a key as a file has it, with something missing or otherwise."""
+    """Return a key as its file contains it, with members removed or replaced."""
     return {name: value for name, value in TOLD.items() if name not in names} | others
 
 
@@ -63,12 +63,12 @@ def request(method: str = "GET", **headers: str) -> SignedRequest:
 
 
 def test_keys_are_read_as_they_were_written() -> None:
-    """Either kind, limited or not."""
+    """Both kinds of keys are read back, with and without a limit."""
     assert (SDK, OPS) == parse_keys(encode_keys(Keys([SDK, OPS]))).all
 
 
 def test_a_key_stays_the_same_when_its_file_is_written_again() -> None:
-    """Whole seconds of its time count: the session of a key that changed would end."""
+    """A key's time has whole seconds, as the sessions of a changed key would end."""
     told = {"keys": [without(createdAt="2026-11-24T12:00:00.999Z")]}
     keys = parse_keys(json.dumps(told).encode())
     assert keys.all == parse_keys(encode_keys(keys)).all
@@ -81,28 +81,31 @@ def test_a_key_stays_the_same_when_its_file_is_written_again() -> None:
         (without(name="a b"), "key 1: name is not 1 to 64 letters, digits or _.@-"),
         (without("role"), "key 'sdk': role is not one of read, operate"),
         (without(role="admin"), "key 'sdk': role is not one of read, operate"),
-        (without(rol="read"), "key 'sdk': has no member 'rol'"),
-        (without("createdAt"), "key 'sdk': createdAt is no time with a zone, such as 2026-11-24T12:00:00Z"),
-        (without(createdAt="2026-11-24"), "key 'sdk': createdAt is no time with a zone, such as 2026-11-24T12:00:00Z"),
+        (without(rol="read"), "key 'sdk': unknown member 'rol'"),
+        (without("createdAt"), "key 'sdk': createdAt is not a time with a zone, such as 2026-11-24T12:00:00Z"),
+        (
+            without(createdAt="2026-11-24"),
+            "key 'sdk': createdAt is not a time with a zone, such as 2026-11-24T12:00:00Z",
+        ),
         (
             without(createdAt="0001-01-01T00:00:00+23:00"),
-            "key 'sdk': createdAt is no time with a zone, such as 2026-11-24T12:00:00Z",
+            "key 'sdk': createdAt is not a time with a zone, such as 2026-11-24T12:00:00Z",
         ),
-        (without(namespaces=[]), "key 'sdk': namespaces is no list with something in it"),
-        (without(namespaces="acme"), "key 'sdk': namespaces is no list with something in it"),
-        (without(namespaces=["a b"]), "key 'sdk': namespaces holds 'a b', which is no namespace"),
-        (without(namespaces=[1]), "key 'sdk': namespaces holds 1, which is no namespace"),
+        (without(namespaces=[]), "key 'sdk': namespaces is not a list, or is empty"),
+        (without(namespaces="acme"), "key 'sdk': namespaces is not a list, or is empty"),
+        (without(namespaces=["a b"]), "key 'sdk': namespaces contains 'a b', which is not a namespace"),
+        (without(namespaces=[1]), "key 'sdk': namespaces contains 1, which is not a namespace"),
         (
             without(role="operate"),
-            "key 'sdk': the rejected messages are of no namespace: who operates cannot be limited to some",
+            "key 'sdk': the role operate cannot be limited to namespaces: rejected messages have none",
         ),
         (
             without("accessKeyId"),
-            "key 'sdk': has neither accessKeyId with secretAccessKey nor tokenSha256 alone",
+            "key 'sdk': has neither accessKeyId and secretAccessKey nor only tokenSha256",
         ),
         (
             without(tokenSha256="0" * 64),
-            "key 'sdk': has neither accessKeyId with secretAccessKey nor tokenSha256 alone",
+            "key 'sdk': has neither accessKeyId and secretAccessKey nor only tokenSha256",
         ),
         (without(accessKeyId="short"), "key 'sdk': accessKeyId is not 16 to 128 letters, digits or _"),
         (without(secretAccessKey="hunter2"), "key 'sdk': secretAccessKey is not 20 to 256 printable ASCII characters"),
@@ -110,22 +113,22 @@ def test_a_key_stays_the_same_when_its_file_is_written_again() -> None:
             without("accessKeyId", "secretAccessKey", tokenSha256="F" * 64),
             "key 'sdk': tokenSha256 is not 64 hexadecimal digits in lower case",
         ),
-        ("sdk", "key 1 is no object"),
+        ("sdk", "key 1 is not an object"),
     ],
 )
 def test_a_key_that_cannot_be_is_told_without_its_secret(told: object, problem: str) -> None:
-    """The name of the key, or which it is, and what is wrong with it."""
+    """A problem names the key, or its position."""
     assert (problem,) == problems(told)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    """A line for each."""
+    """Each problem of the file is a line."""
     expected = (
         "key 'sdk': role is not one of read, operate",
-        "key 'sdk': namespaces is no list with something in it",
-        "key 2 is no object",
-        "name 'other' is there twice",
-        "accessKeyId 'JOBXAAAAAAAAAAAAAAAA' is there twice",
+        "key 'sdk': namespaces is not a list, or is empty",
+        "key 2 is not an object",
+        "name 'other' occurs twice",
+        "accessKeyId 'JOBXAAAAAAAAAAAAAAAA' occurs twice",
     )
     assert expected == problems(without(role="x", namespaces=None), None, without(name="other"), without(name="other"))
 
@@ -133,21 +136,21 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"{", "is no JSON"),
+        (b"{", "is not JSON"),
         (b"[]", 'is not {"keys": […]}'),
         (b'{"keys": {}}', 'is not {"keys": […]}'),
         (b'{"keys": [], "more": 1}', 'is not {"keys": […]}'),
     ],
 )
 def test_a_file_that_is_none_of_keys_is_told(content: bytes, problem: str) -> None:
-    """Rather than taken for one without keys."""
+    """A malformed file is not taken for a file without keys."""
     with pytest.raises(KeysError) as raised:
         parse_keys(content)
     assert raised.value.problems[0].startswith(problem)
 
 
 def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """A file that was there keeps its rights, and links lead on."""
+    """An existing file keeps its mode, and a link is followed."""
     file, link = tmp_path / "keys.json", tmp_path / "link.json"
     link.symlink_to(file)
     change_keys(link, lambda keys: Keys((*keys.all, SDK)))
@@ -161,7 +164,7 @@ def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
-    """Nor does it leave anything."""
+    """A failed change leaves no file behind."""
     file = tmp_path / "keys.json"
 
     def refused(keys: Keys) -> Keys:
@@ -175,7 +178,7 @@ def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_those_who_change_keys_at_once_wait_for_each_other(tmp_path: Path) -> None:
-    """No key is lost."""
+    """Concurrent changes of the key file lose no key."""
     file = tmp_path / "keys.json"
 
     def add(number: int) -> None:
@@ -192,53 +195,57 @@ def test_those_who_change_keys_at_once_wait_for_each_other(tmp_path: Path) -> No
 
 
 def test_without_keys_anyone_asks() -> None:
-    """Whatever credentials a request has."""
+    """A request is admitted with any credentials if there are no keys."""
     access = Access()
-    assert ANYONE == access.who(request()) == access.who(request(authorization="Bearer x"))
+    assert ANYONE == access.authenticate(request()) == access.authenticate(request(authorization="Bearer x"))
 
 
 def test_a_token_tells_whose_it_is() -> None:
-    """The scheme in whichever case."""
+    """A token identifies its principal; the scheme is case-insensitive."""
     access = Access(Keys([SDK, OPS]))
-    assert OPS.principal == access.who(request(authorization="Bearer the token"))
-    assert OPS.principal == access.who(request("POST", authorization="bearer  the token "))
+    assert OPS.principal == access.authenticate(request(authorization="Bearer the token"))
+    assert OPS.principal == access.authenticate(request("POST", authorization="bearer  the token "))
     for token in ("the tokeN", "", OPS.token_sha256):
         with pytest.raises(UnrecognizedClientException):
-            access.who(request(authorization=f"Bearer {token}"))
+            access.authenticate(request(authorization=f"Bearer {token}"))
     with pytest.raises(MissingAuthenticationTokenException):
-        access.who(request())
+        access.authenticate(request())
 
 
 def test_a_session_reads_until_it_ends() -> None:
-    """A cookie changes nothing, so no page can have a browser do it."""
+    """A cookie only reads, so no foreign page can make a browser change anything."""
     access = Access(Keys([OPS]))
     cookie = f"other=a; {COOKIE}={access.sign_in('the token')}; broken"
-    assert OPS.principal == access.who(request(cookie=cookie)) == access.who(request("HEAD", cookie=cookie))
+    assert (
+        OPS.principal
+        == access.authenticate(request(cookie=cookie))
+        == access.authenticate(request("HEAD", cookie=cookie))
+    )
     for method in ("POST", "DELETE"):
         with pytest.raises(MissingAuthenticationTokenException):
-            access.who(request(method, cookie=cookie))
+            access.authenticate(request(method, cookie=cookie))
     access.sign_out(cookie.encode())
     with pytest.raises(MissingAuthenticationTokenException):
-        access.who(request(cookie=cookie))
+        access.authenticate(request(cookie=cookie))
     with pytest.raises(UnrecognizedClientException):
         access.sign_in("another token")
 
 
 def test_a_key_that_is_revoked_ends_its_sessions() -> None:
-    """Those of other keys go on; a key of the same name is another."""
+    """Sessions of other keys continue; a new key of the same name is another key."""
     access = Access(Keys([OPS, other := Key(principal=NOBODY, created_at=NOW, token_sha256=digest("other"))]))
     cookies = [f"{COOKIE}={access.sign_in(token)}" for token in ("the token", "other")]
     again = Key(principal=other.principal, created_at=NOW, token_sha256=digest("new"))
     access.replace(Keys([OPS, again]))
-    assert OPS.principal == access.who(request(cookie=cookies[0]))
+    assert OPS.principal == access.authenticate(request(cookie=cookies[0]))
     with pytest.raises(MissingAuthenticationTokenException):
-        access.who(request(cookie=cookies[1]))
+        access.authenticate(request(cookie=cookies[1]))
     with pytest.raises(UnrecognizedClientException):
-        access.who(request(authorization="Bearer other"))
+        access.authenticate(request(authorization="Bearer other"))
 
 
 def test_sessions_end_in_time_and_are_bounded() -> None:
-    """Of each key; its oldest makes room."""
+    """Sessions expire; the oldest session of a key is evicted at the limit."""
     now = 0.0
     sessions = Sessions(lambda: now)
     first = sessions.open(OPS)
@@ -256,21 +263,21 @@ def test_sessions_end_in_time_and_are_bounded() -> None:
 
 
 def test_what_a_principal_may_not_is_denied_in_awss_words() -> None:
-    """Whether there is such a namespace or not."""
+    """A denial does not show whether the namespace exists."""
     sdk = SDK.principal
     sdk.check_namespace(None, "ListJobs")
     sdk.check_namespace("acme", "ListJobs")
     OPS.principal.check_namespace("any", "ListJobs")
     OPS.principal.check_operates("PurgeRejectedMessages")
     reader = Principal(name="reader", role=Role.READ, namespace_ids=None)
-    reader.check_all_seen("GetMetrics")
+    reader.check_all_visible("GetMetrics")
     denials: Sequence[tuple[Callable[[], None], str]] = (
         (
             lambda: sdk.check_namespace("other", "ListJobs"),
             "User: sdk is not authorized to perform: iot:ListJobs on resource: namespace/other",
         ),
         (
-            lambda: sdk.check_all_seen("GetMetrics"),
+            lambda: sdk.check_all_visible("GetMetrics"),
             "User: sdk is not authorized to perform: iot:GetMetrics on resource: *",
         ),
         (

@@ -1,4 +1,4 @@
-"""Messages, parsed into reports: the sample documents, the rules of payloads, and bad input."""
+"""Messages are parsed into reports: the sample documents, the rules of payloads, and bad input."""
 
 import json
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from jobindex.model.reports import (
 )
 
 DAY = 24 * 60 * 60 * 1000
-NOW = 4_102_444_800_000  # the greatest time that is understood, so that none is in the future
+NOW = 4_102_444_800_000  # the greatest valid time, so that no time is in the future
 DOCUMENTS = Path(__file__).parents[1] / "documents"
 NAMESPACE = "aws-gg-deployment"
 EVENT_JOB = "27450507-bf6f-4012-92af-bb8a1c8c4484"
@@ -62,7 +62,7 @@ def _job(
     published_at: int = UNTIMED,
     **members: Any,
 ) -> JobReport:
-    """Return a job's report; its least and greatest times are that of its stamp if not given."""
+    """Return a job's report; its least and greatest times default to its stamp's."""
     return JobReport(
         job_id=job_id,
         time=time,
@@ -127,7 +127,7 @@ def _execution(
     status_details: str | None = None,
     **members: Any,
 ) -> tuple[Report, Report]:
-    """Return the reports of one execution that is alone in its message, without a thing group."""
+    """Return the reports of the only execution in a message, without a thing group."""
     return (
         _job(job_id, namespace_id, utc(time), earliest_at=utc(queued_at or time), **members),
         ExecutionReport(
@@ -390,13 +390,13 @@ EXPECTED: dict[str, tuple[Report, ...]] = {
 
 
 def test_every_document_has_its_expectation() -> None:
-    """No sample document lies unread."""
+    """Every sample document has expected reports."""
     assert sorted(EXPECTED) == sorted(path.stem for path in DOCUMENTS.iterdir())
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_document_tells_exactly_this(name: str) -> None:
-    """Each sample of AWS's messages becomes just these reports."""
+    """Each sample of AWS's messages becomes exactly the expected reports."""
     document = json.loads((DOCUMENTS / f"{name}.json").read_text("utf-8"))
     assert EXPECTED[name] == _parse(document["topic"], document["payload"])
 
@@ -443,7 +443,7 @@ def _rejection(topic: str, payload: object) -> str:
     "payload", [b"", b"{}", b'{"unknown": [1, {"status": 5}]}', b'{"jobs": {}}', b'{"jobs": {"X": 5}}']
 )
 def test_a_job_notification_of_nothing_says_that_the_job_exists(payload: bytes) -> None:
-    """Nothing at all, or nothing known, tells the job and its namespace."""
+    """A payload without known members reports the job and its namespace."""
     assert (_job("J", "N"),) == PARSER.parse_message(JOB_TOPIC, payload, NOW)
 
 
@@ -458,14 +458,14 @@ def test_an_empty_payload_elsewhere_is_rejected(topic: str) -> None:
 )
 @pytest.mark.parametrize("topic", [NOTIFY, NOTIFY_NEXT, GET_PENDING, GET, UPDATE, UPDATE_REJECTED, START_NEXT])
 def test_a_notification_without_its_member_says_nothing(topic: str, payload: object) -> None:
-    """A list without `jobs`, and an answer without an execution, are no news."""
+    """A list without `jobs`, or an answer without an execution, reports nothing."""
     assert not _parse(topic, payload)
 
 
 @pytest.mark.parametrize("topic", ["$aws/things/T/jobs/J/update", "$aws/things/T/jobs/get/rejected", "$aws/events/x/y"])
 @pytest.mark.parametrize("payload", [b"", b"\xff", b"[" * 2000, b"x" * 204800])
 def test_the_payload_of_an_ignored_topic_is_not_looked_at(topic: str, payload: bytes) -> None:
-    """A topic that tells nothing is ignored whatever it carries."""
+    """An ignored topic may have any payload."""
     assert not PARSER.parse_message(topic, payload, NOW)
 
 
@@ -480,19 +480,19 @@ def test_the_payload_of_an_ignored_topic_is_not_looked_at(topic: str, payload: b
         (b"null", "payload: None is not a JSON object"),
         (b"[" * 2000 + b"]" * 2000, f"payload: b'{'[' * 98}… (4003 characters) is not JSON in UTF-8"),
         (b'{"a":' * 2000 + b"1" + b"}" * 2000, 'payload: b\'{"a":'),
-        (b"{" + b" " * 204798 + b"}", "payload: 204800 is not a number of bytes up to 131072"),
+        (b"{" + b" " * 204798 + b"}", "payload: 204800 is not at most 131072 bytes"),
     ],
     ids=["not UTF-8", "cut short", "NaN", "list", "null", "deep list", "deep object", "200 KiB"],
 )
 def test_a_payload_that_is_no_json_object_is_rejected(topic: str, payload: bytes, reason: str) -> None:
-    """On every topic the payload is a JSON object in UTF-8 of at most 128 KiB."""
+    """The payload of every topic is a JSON object in UTF-8 of at most 128 KiB."""
     assert _rejection(topic, payload).startswith(reason)
 
 
 @pytest.mark.parametrize("depth", [500, 950, 1000, 1023])
 @pytest.mark.parametrize("topic", ALL_TOPICS)
 def test_an_unknown_member_may_be_nested_as_deep_as_json_is_read(topic: str, depth: int) -> None:
-    """Depth that nobody looks into changes nothing."""
+    """The depth of an unknown member changes nothing."""
     required: dict[str, object] = {"thingArn": f"{ARN}thing/T"}
     payload = json.dumps(required).encode()[:-1] + b', "unknown": ' + b"[" * depth + b"]" * depth + b"}"
     assert _parse(topic, required) == PARSER.parse_message(topic, payload, NOW)
@@ -501,14 +501,14 @@ def test_an_unknown_member_may_be_nested_as_deep_as_json_is_read(topic: str, dep
 @pytest.mark.parametrize("depth", [500, 950, 1000, 1022])
 @pytest.mark.parametrize("topic", ALL_TOPICS)
 def test_a_known_member_that_is_nested_deep_rejects_the_message(topic: str, depth: int) -> None:
-    """A wrong value that is nested deep is an error of the message, never of the service."""
+    """A deeply nested wrong value is an error of the message, never of the service."""
     nested = b"[" * depth + b"]" * depth
     payload = b'{"timestamp": ' + nested + b', "thingGroupName": ' + nested + b"}"
     with pytest.raises(MessageError):
         PARSER.parse_message(topic, payload, NOW)
 
 
-# What the values of each kind of member must not be.
+# Invalid values of each kind of member.
 NO_TEXT: tuple[object, ...] = (5, 0, True, False, 1.5, [], {}, ["x"])
 NO_TIME: tuple[object, ...] = (
     *("", "x", "-1", "1e9", "2020-13-01", True, [], {}, -1, -0.001, -1517017906000),
@@ -562,7 +562,7 @@ NO_TIMESTAMP: dict[str, tuple[object, ...]] = {"timestamp": NO_TIME}
 NO_ENTRY = {**NO_EXECUTION, "jobId": NO_JOB_NAMES["jobId"], **NO_THING_NAMES}
 
 Wrap = Callable[[dict[str, Any]], dict[str, Any]]
-# Each form: its topic, how its payload holds the member, the path of what holds it, and its known members.
+# Each form: its topic, a payload that contains the member, the path to it, and its known members.
 FORMS: list[tuple[str, Wrap, str, dict[str, tuple[object, ...]]]] = [
     (JOB_TOPIC, lambda m: m, "", {**NO_JOB, **NO_JOB_NAMES, **NO_THING_NAMES, **NO_TIMESTAMP}),
     (JOB_TOPIC, lambda m: {"job": m}, "job.", {**NO_JOB, **NO_JOB_NAMES, **NO_THING_NAMES}),
@@ -616,7 +616,7 @@ MEMBERS = [
 def test_a_known_member_with_a_wrong_value_rejects_the_message(
     topic: str, wrap: Wrap, path: str, name: str, values: tuple[object, ...]
 ) -> None:
-    """A known member of the wrong type, out of range or outside its enum is told with its path."""
+    """A known member of the wrong type, out of range or outside its enum is reported with its path."""
     accepted = []
     for value in values:
         try:
@@ -631,7 +631,7 @@ def test_a_known_member_with_a_wrong_value_rejects_the_message(
 
 @pytest.mark.parametrize(("topic", "wrap", "path", "known"), FORMS, ids=range(len(FORMS)))
 def test_null_is_absent_everywhere(topic: str, wrap: Wrap, path: str, known: dict[str, tuple[object, ...]]) -> None:
-    """A known member that is null changes nothing, wherever it stands, if the form does not need it."""
+    """A known member that is null changes nothing, unless the form requires it."""
     needed = (
         {"thingArn"}
         if topic == SUCCEEDED
@@ -672,14 +672,14 @@ def test_null_is_absent_everywhere(topic: str, wrap: Wrap, path: str, known: dic
 def test_a_container_of_the_wrong_type_or_without_what_it_needs_is_rejected(
     topic: str, payload: object, reason: str
 ) -> None:
-    """Objects and lists are what they should be; an execution names its job, its event its thing."""
+    """Objects and lists have their types; an execution names its job, and its event the thing."""
     assert reason == _rejection(topic, payload)
 
 
 @pytest.mark.parametrize("wrap", [lambda m: {"job": m}, lambda m: {"description": "", **m}], ids=["job", "bare"])
 @pytest.mark.parametrize("status", ["DELETED", "PENDING"])
 def test_a_job_has_no_other_status(wrap: Wrap, status: str) -> None:
-    """A status that ListJobs does not have is none of a job, but for the one that reads as CANCELED."""
+    """ListJobs's statuses are valid for a job, and CANCELLATION_IN_PROGRESS, which is stored as CANCELED."""
     statuses = "SCHEDULED, IN_PROGRESS, COMPLETED, CANCELED, DELETION_IN_PROGRESS, CANCELLATION_IN_PROGRESS"
     assert _rejection(JOB_TOPIC, wrap({"status": status})).endswith(f"status: '{status}' is not one of {statuses}")
 
@@ -697,76 +697,76 @@ def test_a_job_has_no_other_status(wrap: Wrap, status: str) -> None:
     ],
 )
 def test_jobs_and_executions_have_statuses_of_their_own(topic: str, payload: object, reason: str) -> None:
-    """A status of a job is none of an execution, and the other way round."""
+    """A job cannot have a status of an execution, and vice versa."""
     assert _rejection(topic, payload).startswith(reason)
 
 
 @pytest.mark.parametrize(
     ("topic", "payload", "reason"),
     [
-        (JOB_TOPIC, {"jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (JOB_TOPIC, {"thingName": "U"}, "thingName: 'U' is not 'T', as the topic says"),
-        (JOB_TOPIC, {"jobArn": f"{ARN}job/K"}, f"jobArn: '{ARN}job/K' is not the ARN of job 'J', as the topic says"),
+        (JOB_TOPIC, {"jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (JOB_TOPIC, {"thingName": "U"}, "thingName: 'U' is not 'T' as in the topic"),
+        (JOB_TOPIC, {"jobArn": f"{ARN}job/K"}, f"jobArn: '{ARN}job/K' is not the ARN of job 'J' as in the topic"),
         (
             JOB_TOPIC,
             {"thingArn": f"{ARN}thing/U"},
-            f"thingArn: '{ARN}thing/U' is not the ARN of thing 'T', as the topic says",
+            f"thingArn: '{ARN}thing/U' is not the ARN of thing 'T' as in the topic",
         ),
-        (JOB_TOPIC, {"job": {"jobId": "j"}}, "job.jobId: 'j' is not 'J', as the topic says"),
+        (JOB_TOPIC, {"job": {"jobId": "j"}}, "job.jobId: 'j' is not 'J' as in the topic"),
         (
             JOB_TOPIC,
             {"job": {"jobArn": f"{ARN}job/K"}},
-            f"job.jobArn: '{ARN}job/K' is not the ARN of job 'J', as the topic says",
+            f"job.jobArn: '{ARN}job/K' is not the ARN of job 'J' as in the topic",
         ),
-        (JOB_TOPIC, {"execution": {"jobId": "K"}}, "execution.jobId: 'K' is not 'J', as the topic says"),
-        (JOB_TOPIC, {"execution": {"thingName": "U"}}, "execution.thingName: 'U' is not 'T', as the topic says"),
-        (JOB_TOPIC, {"queuedAt": 1, "jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
+        (JOB_TOPIC, {"execution": {"jobId": "K"}}, "execution.jobId: 'K' is not 'J' as in the topic"),
+        (JOB_TOPIC, {"execution": {"thingName": "U"}}, "execution.thingName: 'U' is not 'T' as in the topic"),
+        (JOB_TOPIC, {"queuedAt": 1, "jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
         (
             JOB_TOPIC,
             {"jobs": {"QUEUED": [{"jobId": "J"}, {"jobId": "K"}]}},
-            "jobs.QUEUED[1].jobId: 'K' is not 'J', as the topic says",
+            "jobs.QUEUED[1].jobId: 'K' is not 'J' as in the topic",
         ),
         (
             NOTIFY,
             {"jobs": {}, "thingArn": f"{ARN}thing/U"},
-            f"thingArn: '{ARN}thing/U' is not the ARN of thing 'T', as the topic says",
+            f"thingArn: '{ARN}thing/U' is not the ARN of thing 'T' as in the topic",
         ),
         (
             NOTIFY,
             {"jobs": {"QUEUED": [{"jobId": "K", "thingName": "U"}]}},
-            "jobs.QUEUED[0].thingName: 'U' is not 'T', as the topic says",
+            "jobs.QUEUED[0].thingName: 'U' is not 'T' as in the topic",
         ),
-        (NOTIFY_NEXT, {"thingName": "U"}, "thingName: 'U' is not 'T', as the topic says"),
+        (NOTIFY_NEXT, {"thingName": "U"}, "thingName: 'U' is not 'T' as in the topic"),
         (
             NOTIFY_NEXT,
             {"execution": {"jobId": "K", "thingArn": f"{ARN}thing/U"}},
-            f"execution.thingArn: '{ARN}thing/U' is not the ARN of thing 'T', as the topic says",
+            f"execution.thingArn: '{ARN}thing/U' is not the ARN of thing 'T' as in the topic",
         ),
-        (GET, {"jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (GET, {"execution": {"jobId": "K"}}, "execution.jobId: 'K' is not 'J', as the topic says"),
-        (UPDATE, {"jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (UPDATE, {"executionState": {"jobId": "K"}}, "executionState.jobId: 'K' is not 'J', as the topic says"),
-        (UPDATE, {"executionState": {"thingName": "U"}}, "executionState.thingName: 'U' is not 'T', as the topic says"),
+        (GET, {"jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (GET, {"execution": {"jobId": "K"}}, "execution.jobId: 'K' is not 'J' as in the topic"),
+        (UPDATE, {"jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (UPDATE, {"executionState": {"jobId": "K"}}, "executionState.jobId: 'K' is not 'J' as in the topic"),
+        (UPDATE, {"executionState": {"thingName": "U"}}, "executionState.thingName: 'U' is not 'T' as in the topic"),
         (
             START_NEXT,
             {"execution": {"jobId": "K", "thingName": "U"}},
-            "execution.thingName: 'U' is not 'T', as the topic says",
+            "execution.thingName: 'U' is not 'T' as in the topic",
         ),
-        (COMPLETED, {"jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (DELETED, {"jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (DELETED, {"jobArn": f"{ARN}job/K"}, f"jobArn: '{ARN}job/K' is not the ARN of job 'J', as the topic says"),
-        (SUCCEEDED, {"thingArn": f"{ARN}thing/T", "jobId": "K"}, "jobId: 'K' is not 'J', as the topic says"),
-        (SUCCEEDED, {"thingArn": f"{ARN}thing/T", "thingName": "U"}, "thingName: 'U' is not 'T', as the topic says"),
-        (GROUP_CREATED, {"thingGroupName": "H"}, "thingGroupName: 'H' is not 'G', as the topic says"),
+        (COMPLETED, {"jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (DELETED, {"jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (DELETED, {"jobArn": f"{ARN}job/K"}, f"jobArn: '{ARN}job/K' is not the ARN of job 'J' as in the topic"),
+        (SUCCEEDED, {"thingArn": f"{ARN}thing/T", "jobId": "K"}, "jobId: 'K' is not 'J' as in the topic"),
+        (SUCCEEDED, {"thingArn": f"{ARN}thing/T", "thingName": "U"}, "thingName: 'U' is not 'T' as in the topic"),
+        (GROUP_CREATED, {"thingGroupName": "H"}, "thingGroupName: 'H' is not 'G' as in the topic"),
     ],
 )
 def test_the_topic_wins_over_the_payload(topic: str, payload: object, reason: str) -> None:
-    """A payload that names another job, thing or thing group than its topic is rejected whole."""
+    """A payload that names another job, thing or thing group than its topic is rejected."""
     assert reason == _rejection(topic, payload)
 
 
 def test_names_that_agree_with_the_topic_are_no_news() -> None:
-    """Naming the topic's job and thing again, by id and by ARN, tells nothing more than the job's ARN."""
+    """Names and ARNs of the topic's job and thing report nothing new except the job's ARN."""
     names = {"jobId": "J", "thingName": "T", "thingArn": f"{ARN}thing/T"}
     expected = (_job("J", "N", job_arn=f"{ARN}job/J"),)
     assert expected == _parse(JOB_TOPIC, {**names, "jobArn": f"{ARN}job/J"})
@@ -777,7 +777,7 @@ def test_names_that_agree_with_the_topic_are_no_news() -> None:
     ("payload", "reason"),
     [
         *(
-            ({"job": {}, name: value}, "job: {} is not to stand beside a job's own members")
+            ({"job": {}, name: value}, "job: {} is not the only job in the payload")
             for name, value in {
                 "status": "COMPLETED",
                 "targetSelection": "SNAPSHOT",
@@ -796,7 +796,7 @@ def test_names_that_agree_with_the_topic_are_no_news() -> None:
             }.items()
         ),
         *(
-            ({"execution": {}, name: value}, "execution: {} is not to stand beside an execution's own members")
+            ({"execution": {}, name: value}, "execution: {} is not the only execution in the payload")
             for name, value in {
                 "status": "QUEUED",
                 "executionNumber": 0,
@@ -811,7 +811,7 @@ def test_names_that_agree_with_the_topic_are_no_news() -> None:
     ids=range(21),
 )
 def test_members_stand_in_one_place(payload: object, reason: str) -> None:
-    """A job's members stand in `job` or at the top, an execution's in `execution` or at the top, never in both."""
+    """A job's members are in `job` or at the top, an execution's in `execution` or at the top, never in both."""
     assert reason == _rejection(JOB_TOPIC, payload)
 
 
@@ -827,7 +827,7 @@ def test_members_stand_in_one_place(payload: object, reason: str) -> None:
     ],
 )
 def test_a_bare_status_is_the_jobs(status: str, expected: JobStatus) -> None:
-    """A status at the top is the job's, as in `job`, also beside an execution and a list."""
+    """A status at the top is the job's, as in `job`, even beside an execution or a list."""
     job = _job("J", "N", status=expected.value)
     entry = ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.QUEUED)
     told = _job("J", "N")
@@ -839,7 +839,7 @@ def test_a_bare_status_is_the_jobs(status: str, expected: JobStatus) -> None:
 
 @pytest.mark.parametrize("status", ["QUEUED", "TIMED_OUT", "FAILED", "REJECTED", "REMOVED", "SUCCEEDED"])
 def test_a_bare_status_that_only_executions_have_is_the_executions(status: str) -> None:
-    """A status at the top that no job can have makes an execution, and tells nothing of the job's."""
+    """A status at the top that no job can have makes an execution and reports no job status."""
     expected = (
         _job("J", "N", AT_1),
         ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus(status), time=AT_1, heard_at=1),
@@ -864,7 +864,7 @@ def test_a_bare_status_that_only_executions_have_is_the_executions(status: str) 
 def test_a_bare_status_beside_an_executions_own_member_is_the_executions(
     status: str, name: str, value: object, reported: dict[str, Any]
 ) -> None:
-    """A status that jobs and executions share belongs to the execution whose own members stand beside it."""
+    """A shared status belongs to the execution if one of its own members is beside it."""
     execution = {"job_id": "J", "thing_name": "T", "status": JobExecutionStatus(status), **reported}
     expected = (_job("J", "N", reported.get("time", UNTIMED)), ExecutionReport(**execution))
     assert expected == _parse(JOB_TOPIC, {"status": status, name: value})
@@ -879,7 +879,7 @@ def test_an_execution_without_a_status_reports_only_its_job() -> None:
 
 
 def test_a_bare_execution_stands_beside_a_jobs_members() -> None:
-    """An execution's members at the top go with the job's own, at the top or in `job`."""
+    """An execution's members at the top can occur with the job's own, at the top or in `job`."""
     execution = ExecutionReport(
         job_id="J", thing_name="T", status=JobExecutionStatus.CANCELED, time=AT_2, heard_at=2, execution_number=1
     )
@@ -895,7 +895,7 @@ TIME_NAMES = ("lastUpdatedAt", "timestamp", "completedAt", "startedAt", "queuedA
 
 @pytest.mark.parametrize("absent", range(6))
 def test_a_stamp_is_the_first_present_of_the_times(absent: int) -> None:
-    """A stamp has the first of the times in their order, however great the others are."""
+    """Times have a fixed order of preference, even if a later one is greater."""
     payload = {name: second for second, name in enumerate(TIME_NAMES, start=1) if second > absent}
     reports = _parse(JOB_TOPIC, {**payload, "status": "SUCCEEDED"})
     times = [report.time for report in reports if isinstance(report, JobReport | ExecutionReport)]
@@ -920,7 +920,7 @@ def test_a_stamp_is_the_first_present_of_the_times(absent: int) -> None:
 def test_the_least_and_greatest_times_leave_out_a_timestamp_that_is_not_the_stamp(
     payload: dict[str, int], expected: tuple[int, int, int]
 ) -> None:
-    """A job's times are that of its stamp and those of its members."""
+    """A job's times are those of its stamp and of its members."""
     for topic, published_at in ((JOB_TOPIC, UNTIMED), (COMPLETED, payload.get("timestamp", UNTIMED))):
         (report, *_) = _parse(topic, {**payload, "description": ""} if "queuedAt" not in payload else payload)
         assert isinstance(report, JobReport)
@@ -939,14 +939,14 @@ def test_the_least_and_greatest_times_leave_out_a_timestamp_that_is_not_the_stam
     ids=range(5),
 )
 def test_an_execution_is_heard_at_its_messages_second(payload: dict[str, Any], expected: int) -> None:
-    """It is the timestamp's, else the stamp's; a fraction is cut off."""
+    """The second is the timestamp's, or else the stamp's, rounded down."""
     execution = {"status": "QUEUED", **payload.get("execution", {})}
     reports = _parse(GET, {**payload, "execution": execution})
     assert [expected] == [report.heard_at for report in reports if isinstance(report, ExecutionReport)]
 
 
 def test_a_message_without_any_time_has_no_stamp() -> None:
-    """Where no time stands, none is made up."""
+    """A missing time is not replaced by another."""
     expected = (
         _job("J", "N"),
         ExecutionReport(job_id="J", thing_name="T", status=JobExecutionStatus.FAILED, time=UNTIMED, heard_at=UNTIMED),
@@ -982,7 +982,7 @@ def _listed(count: int, last_entry: tuple[bool, int] | None = None) -> PendingLi
 def test_a_list_of_ten_entries_or_more_may_be_cut(
     in_progress: object, queued: object, expected: PendingListReport
 ) -> None:
-    """A shorter list reports all of its entries, a longer one only its last: IN_PROGRESS entries come first."""
+    """A shorter list reports all its entries, a longer one only its last; IN_PROGRESS comes first."""
     notified = _parse(NOTIFY, {"timestamp": 9.9, "jobs": {"QUEUED": queued, "IN_PROGRESS": in_progress}})
     answered = _parse(GET_PENDING, {"timestamp": 9.9, "queuedJobs": queued, "inProgressJobs": in_progress})
     assert (expected, expected) == (notified[-1], answered[-1])
@@ -990,14 +990,14 @@ def test_a_list_of_ten_entries_or_more_may_be_cut(
 
 
 def test_a_list_identifies_its_entries_as_far_as_they_are_known() -> None:
-    """An entry without a time or a number is UNTIMED, and has NO_NUMBER; zero is a time and a number."""
+    """An entry without a time and number is UNTIMED and has NO_NUMBER; zero is a valid time and number."""
     jobs = {"QUEUED": [{"jobId": "a"}, {"jobId": "b", "queuedAt": 0, "executionNumber": 0}]}
     entries = frozenset({ListEntry("a", UNTIMED, NO_NUMBER), ListEntry("b", 0, 0)})
     assert PendingListReport("T", None, 9, entries) == _parse(NOTIFY, {"timestamp": 9, "jobs": jobs})[-1]
 
 
 def test_a_list_without_a_timestamp_reports_only_its_entries() -> None:
-    """Without a time nothing can be held against the executions that a list leaves out."""
+    """A list without a time cannot leave out executions."""
     expected = (
         _job("a", None, AT_1),
         ExecutionReport(
@@ -1009,7 +1009,7 @@ def test_a_list_without_a_timestamp_reports_only_its_entries() -> None:
 
 
 def test_an_entry_without_times_has_those_of_its_list() -> None:
-    """The message's timestamp is the stamp of an entry that has no later update."""
+    """The list's timestamp is the stamp of an entry without a later update."""
     expected = (
         _job("a", None, AT_9, earliest_at=AT_1),
         ExecutionReport(
@@ -1021,7 +1021,7 @@ def test_an_entry_without_times_has_those_of_its_list() -> None:
 
 
 def test_a_thing_that_asks_for_its_list_shows_it_without_a_namespace() -> None:
-    """Case 7: both executions, and a list that is complete at its timestamp."""
+    """Both executions are reported, and a list that is complete at its timestamp (case 7)."""
     reports = _parse(
         GET_PENDING, {"timestamp": 9, "inProgressJobs": [{"jobId": "a"}], "queuedJobs": [{"jobId": "b", "queuedAt": 1}]}
     )
@@ -1032,19 +1032,19 @@ def test_a_thing_that_asks_for_its_list_shows_it_without_a_namespace() -> None:
 
 
 def test_a_list_on_a_jobs_own_topic_leaves_nothing_out() -> None:
-    """It is of one job, so it is reported as executions, and not as a list."""
+    """A list of a single job reports executions, and no pending list."""
     reports = _parse(JOB_TOPIC, {"timestamp": 9, "jobs": {"QUEUED": [{}], "IN_PROGRESS": []}})
     assert not [report for report in reports if isinstance(report, PendingListReport)]
 
 
 def test_an_update_without_a_state_says_nothing() -> None:
-    """Case 17: neither an answer to an update without its state, nor an absent next execution, is a sighting."""
+    """Neither an answer without its state nor an absent next execution is a sighting (case 17)."""
     assert not _parse(UPDATE, {"timestamp": 9, "clientToken": "c"})
     assert not _parse(NOTIFY_NEXT, {"timestamp": 9})
 
 
 def test_a_rejected_update_shows_the_state() -> None:
-    """The rejection of an update shows a state that was reached at some time before its `timestamp`."""
+    """The state in a rejection was reached at some time before the `timestamp`."""
     expected = (
         _job("J", earliest_at=AT_9),
         ExecutionReport(
@@ -1061,7 +1061,7 @@ def test_a_rejected_update_shows_the_state() -> None:
 
 
 def test_a_deletion_has_the_greatest_time_inside() -> None:
-    """The greatest of three times, seconds and milliseconds mixed; the timestamp is only that of its publication."""
+    """Three times count, in seconds or milliseconds; the timestamp counts only as time of publication."""
     inside = utc("2017-07-14T02:40:00.001Z")
     expected = (JobDeletion(job_id="J", time=inside, published_at=1500000000),)
     payload: dict[str, float] = {"timestamp": 1400000000, "createdAt": 1400000000000, "lastUpdatedAt": 1500000000001}
@@ -1075,13 +1075,13 @@ def test_a_deletion_has_the_greatest_time_inside() -> None:
 
 
 def test_a_deletion_keeps_only_the_groups() -> None:
-    """A `deleted` event names the groups among its targets, and reports nothing of the job but its deletion."""
+    """A `deleted` event reports only the deletion, and the groups among the job's targets."""
     payload = {"targets": [f"{ARN}thinggroup/a"], "description": "x", "comment": "y", "thingGroupId": "i"}
     assert (ThingGroupReport("a", "i"), JobDeletion("J")) == _parse(DELETED, payload)
 
 
 def test_only_a_job_event_is_published() -> None:
-    """Its publication is the second of its timestamp, and unknown without one."""
+    """The publication is the second of the timestamp, and unknown without a timestamp."""
     assert (_job("J", None, AT_1, published_at=9, status="COMPLETED"),) == _parse(
         COMPLETED, {"timestamp": 9.5, "lastUpdatedAt": 1}
     )
@@ -1122,14 +1122,14 @@ def test_an_event_goes_by_its_operation() -> None:
     ids=range(7),
 )
 def test_a_things_arn_is_reported_as_it_is(topic: str, payload: object) -> None:
-    """Case 11: region, account and partition are those of the ARN, in a message or in its execution."""
+    """Region, account and partition are those of the ARN in the message or its execution (case 11)."""
     arn = "arn:aws-cn:iot:cn-north-1:123456789012:thing/T"
     reports = _parse(topic, json.loads(json.dumps(payload).replace("$ARN", arn)))
     assert [arn] == [report.thing_arn for report in reports if isinstance(report, ExecutionReport)]
 
 
 def test_numbers_of_an_event_are_reported() -> None:
-    """An execution event may carry the numbers and times of its execution."""
+    """An execution event may contain the numbers and times of its execution."""
     payload = {"thingArn": f"{ARN}thing/T", "executionNumber": 2, "versionNumber": 3, "queuedAt": 1, "timestamp": 9}
     expected = ExecutionReport(
         "J", "T", JobExecutionStatus.SUCCEEDED, AT_9, 9, 2, 3, AT_1, None, None, f"{ARN}thing/T", is_event=True
@@ -1144,7 +1144,7 @@ def _details(details: object, parser: Parser = PARSER) -> tuple[str | None, bool
 
 
 def test_status_details_are_canonical_json() -> None:
-    """Case 8: details are reported with sorted keys and without spaces; none are none."""
+    """Details are reported with sorted keys and without spaces; empty details are None (case 8)."""
     assert ('{"progress":"12/100"}', False) == _details({"progress": "12/100"})
     assert ('{"a":"é","b":"1","é":""}', False) == _details({"é": "", "b": "1", "a": "é"})
     assert (None, False) == _details({})
@@ -1154,7 +1154,7 @@ def test_status_details_are_canonical_json() -> None:
 @pytest.mark.parametrize("details", [[], ["x"], 5, True, "x", {"a": 5}, {"a": "x", "b": None}, {"a": {}}, [[]]])
 @pytest.mark.parametrize("topic", [GET, SUCCEEDED, JOB_TOPIC])
 def test_other_status_details_are_dropped_and_counted(topic: str, details: object) -> None:
-    """Case 14: PHP's empty map is a list. Such details cost neither the message nor its status."""
+    """Malformed details, such as PHP's empty map `[]`, cost neither the message nor its status (case 14)."""
     noted: list[str] = []
     execution = {"status": "FAILED", "statusDetails": details}
     payload = {GET: {"execution": execution}, SUCCEEDED: {**execution, "thingArn": f"{ARN}thing/T"}}
@@ -1165,7 +1165,7 @@ def test_other_status_details_are_dropped_and_counted(topic: str, details: objec
 
 
 def test_long_status_details_lose_whole_members_from_the_end() -> None:
-    """At most 16 KiB of canonical JSON are kept: the first members by their keys, as many as fit."""
+    """The first members by key that fit into 16 KiB of canonical JSON are stored."""
     noted: list[str] = []
     parser = Parser(note=noted.append)
     fits = {"a": "x" * 8000, "b": "y" * (16384 - 8000 - len('{"a":"","b":""}'))}
@@ -1179,7 +1179,7 @@ def test_long_status_details_lose_whole_members_from_the_end() -> None:
 
 @given(st.dictionaries(st.text("abcé", max_size=3), st.sampled_from([0, 1, 3000, 8180, 16370]), max_size=6))
 def test_cut_details_are_the_longest_start_that_fits(lengths: dict[str, int]) -> None:
-    """One member more by the sorted keys would be too long."""
+    """One more member, by the sorted keys, would be too long."""
     details = {key: "x" * length for key, length in lengths.items()}
     status_details, is_cut = _details(details)
     starts = [{key: details[key] for key in sorted(details)[:count]} for count in range(len(details) + 1)]
@@ -1189,7 +1189,7 @@ def test_cut_details_are_the_longest_start_that_fits(lengths: dict[str, int]) ->
 
 
 def test_texts_of_a_job_are_reported() -> None:
-    """The description, comment and reason code of a job, up to AWS's lengths."""
+    """The description, comment and reason code of a job are reported up to AWS's lengths."""
     texts = {"description": "d" * 2028, "comment": "é" * 2028, "reasonCode": "r" * 128}
     expected = _job("J", "N", description="d" * 2028, comment="é" * 2028, reason_code="r" * 128)
     assert (expected,) == _parse(JOB_TOPIC, texts)
@@ -1215,20 +1215,20 @@ def test_texts_of_a_job_are_reported() -> None:
     ids=range(6),
 )
 def test_the_counts_of_a_job_event_are_reported(details: object, expected: str | None) -> None:
-    """Case 9: the counts that AWS names, of those that are integers."""
+    """The counts that AWS defines are reported if they are integers (case 9)."""
     members: dict[str, Any] = {"status": "COMPLETED"} | ({} if expected is None else {"process_details": expected})
     assert (_job("J", None, **members),) == _parse(COMPLETED, {"jobProcessDetails": details})
 
 
 def test_targets_that_are_things_name_no_group() -> None:
-    """A job whose targets are known, and are only things, has no group among them."""
+    """A job with known targets, all of them things, reports no group."""
     assert (_job("J", "N", targets=f'["{ARN}thing/T"]'),) == _parse(JOB_TOPIC, {"targets": [f"{ARN}thing/T"]})
     assert (_job("J", "N", targets="[]"),) == _parse(JOB_TOPIC, {"targets": []})
 
 
 @pytest.mark.parametrize(("name", "tied"), [(None, None), ("c", "c"), ("a", "a")])
 def test_every_group_among_the_targets_is_named(name: str | None, tied: str | None) -> None:
-    """A group's id goes with the group that is called by name, and with none of several."""
+    """A group id is tied to the reported name, and never to one of several targets."""
     targets = [f"{ARN}thinggroup/b:1", f"{ARN}thing/T", f"{ARN}thinggroup/a", f"{ARN}thinggroup/a"]
     job, *groups = _parse(JOB_TOPIC, {"targets": targets, "thingGroupId": "i", "thingGroupName": name})
     members: dict[str, Any] = {} if name is None else {"thing_group_name": name}
@@ -1240,7 +1240,7 @@ def test_every_group_among_the_targets_is_named(name: str | None, tied: str | No
 
 @pytest.mark.parametrize("topic", [COMPLETED, JOB_TOPIC])
 def test_more_than_a_hundred_targets_are_dropped_and_counted(topic: str) -> None:
-    """Repetitions do not count; of too many targets neither the list nor a group is reported."""
+    """Duplicates do not count; if there are too many targets, their groups are not reported either."""
     noted: list[str] = []
     parser = Parser(note=noted.append)
     targets = [f"{ARN}thinggroup/g{number:03}" for number in range(100)]
@@ -1254,7 +1254,7 @@ def test_more_than_a_hundred_targets_are_dropped_and_counted(topic: str) -> None
 
 
 def test_a_member_that_is_dropped_from_a_rejected_message_is_not_counted() -> None:
-    """Nothing of a rejected message counts."""
+    """No member of a rejected message counts."""
     noted: list[str] = []
     execution = {"status": "QUEUED", "statusDetails": []}
     for wrong in ({"queuedAt": "x"}, {"queuedAt": (NOW + DAY) // 1000}):
@@ -1304,7 +1304,7 @@ CONFIGURATION = "arn:aws:greengrass:us-east-1:123456789012:configuration:"
     ids=range(13),
 )
 def test_a_greengrass_deployment_names_the_group_of_its_job(document: Any, group: str | None) -> None:
-    """The configuration's ARN names a thing group; any other document is the customer's own and says nothing."""
+    """The configuration's ARN contains a thing group; any other document is the customer's own."""
     arn = document.get("configurationArn") if isinstance(document, dict) else None
     members: dict[str, Any] = {"configuration_arn": arn} if isinstance(arn, str) else {}
     if group is not None:
@@ -1321,7 +1321,7 @@ def _document_members(document: object, parser: Parser = PARSER) -> dict[str, Me
 
 
 def test_a_deployment_is_reported_by_its_texts() -> None:
-    """The id, name and configuration of a deployment, each if it is a text of at most 2,048 characters."""
+    """The id, name and configuration are reported if they are texts of at most 2,048 characters."""
     texts = {"deploymentId": "i" * 2048, "deploymentName": "n", "configurationArn": "a"}
     expected = {"deployment_id": "i" * 2048, "deployment_name": "n", "configuration_arn": "a"}
     assert expected == _document_members(texts)
@@ -1348,13 +1348,13 @@ KEEPS = Parser(keeps_documents=True)
     ids=range(8),
 )
 def test_a_document_is_kept_only_if_asked_for(document: object, expected: str | None) -> None:
-    """A document, an object or its text, is kept as compact JSON of at most 32 KiB: it may hold presigned URLs."""
+    """A document is stored as compact JSON of at most 32 KiB if enabled: it may contain presigned URLs."""
     assert ({} if expected is None else {"document": expected}) == _document_members(document, KEEPS)
     assert {} == _document_members(document)
 
 
 def test_a_kept_document_does_not_replace_the_deployment() -> None:
-    """The members of a deployment are reported beside its document, and after one that is too long."""
+    """A deployment's members are reported even if the document is stored, or too long."""
     small, large = {"deploymentId": "d"}, {"deploymentId": "d", "components": "x" * 33000}
     assert {"deployment_id": "d", "document": '{"deploymentId":"d"}'} == _document_members(small, KEEPS)
     assert {"deployment_id": "d"} == _document_members(large, KEEPS)
@@ -1362,7 +1362,7 @@ def test_a_kept_document_does_not_replace_the_deployment() -> None:
 
 @pytest.mark.parametrize("depth", [200, 300, 1000])
 def test_a_document_that_is_nested_deep_costs_nothing_but_itself(depth: int) -> None:
-    """A document may be deeper than JSON can be written: the message counts all the same."""
+    """A document may be too deep to be written as JSON; its message still counts."""
     payload = b'{"execution": {"jobDocument": {"a": ' + b"[" * depth + b"]" * depth + b"}}}"
     (job,) = KEEPS.parse_message(GET, payload, NOW)
     assert isinstance(job, JobReport)
@@ -1390,35 +1390,35 @@ FUTURE: list[tuple[str, Callable[[int], dict[str, Any]]]] = [
 def test_a_message_of_the_future_is_rejected_until_its_time(
     topic: str, payload: Callable[[int], dict[str, Any]]
 ) -> None:
-    """Any time more than 24 hours ahead rejects the message, which is due 24 hours before its greatest time."""
+    """A message with a time more than 24 hours ahead is due 24 hours before its greatest time."""
     ahead = FAR_NOW + DAY
     _parse(topic, payload(ahead), now=FAR_NOW)
     message = json.dumps(payload(ahead + 1)).encode()
     time = "2026-11-29T12:00:00.001+00:00"
     reason = f"the greatest time: '{time}' is not at most 24 hours ahead: it is in the future"
-    rejected = PARSER.told_by(topic, message, FAR_NOW)
+    rejected = PARSER.parse(topic, message, FAR_NOW)
     assert RejectedMessage(topic, message, reason, due_at=FAR_NOW + 1) == rejected
-    assert not isinstance(PARSER.told_by(topic, message, FAR_NOW + 1), RejectedMessage)
+    assert not isinstance(PARSER.parse(topic, message, FAR_NOW + 1), RejectedMessage)
 
 
 def test_a_message_of_the_future_is_due_by_its_greatest_time() -> None:
-    """Of several times ahead the greatest decides; a message that can never be understood is never due."""
+    """The greatest of several times decides; a malformed message is never due."""
     times = {"timestamp": FAR_NOW + 3 * DAY, "createdAt": FAR_NOW + 5 * DAY, "lastUpdatedAt": FAR_NOW + 2 * DAY}
-    rejected = PARSER.told_by(COMPLETED, json.dumps(times).encode(), FAR_NOW)
+    rejected = PARSER.parse(COMPLETED, json.dumps(times).encode(), FAR_NOW)
     assert isinstance(rejected, RejectedMessage)
     assert FAR_NOW + 4 * DAY == rejected.due_at
-    never = PARSER.told_by(COMPLETED, json.dumps({**times, "isConcurrent": 5}).encode(), FAR_NOW)
+    never = PARSER.parse(COMPLETED, json.dumps({**times, "isConcurrent": 5}).encode(), FAR_NOW)
     assert isinstance(never, RejectedMessage)
     assert (None, "isConcurrent: 5 is not true or false") == (never.due_at, never.reason)
 
 
 def test_a_message_is_told_with_its_reports_or_its_rejection() -> None:
-    """`told_by` keeps a message that cannot be understood, with its whole topic and the reason."""
+    """`parse` returns a malformed message as rejected, with its whole topic and the reason."""
     parser = Parser(topic_prefix="site1/")
-    assert (_job("J", "N"),) == parser.told_by(f"site1/{JOB_TOPIC}", b"", NOW)
-    assert () == parser.told_by(JOB_TOPIC, b"{", NOW)
-    assert () == parser.told_by(f"site2/{JOB_TOPIC}", b"{", NOW)
-    rejected = parser.told_by(f"site1/{JOB_TOPIC}", b"[]", NOW)
+    assert (_job("J", "N"),) == parser.parse(f"site1/{JOB_TOPIC}", b"", NOW)
+    assert () == parser.parse(JOB_TOPIC, b"{", NOW)
+    assert () == parser.parse(f"site2/{JOB_TOPIC}", b"{", NOW)
+    rejected = parser.parse(f"site1/{JOB_TOPIC}", b"[]", NOW)
     assert RejectedMessage(f"site1/{JOB_TOPIC}", b"[]", "payload: [] is not a JSON object") == rejected
 
 
@@ -1426,7 +1426,7 @@ def test_a_message_is_told_with_its_reports_or_its_rejection() -> None:
     "time", ["1604436653741", "2020-11-03T22:50:53.741000+02:00", 1604436653.741, "1604436653.741"], ids=repr
 )
 def test_times_are_understood_in_any_form(time: object) -> None:
-    """Case 13: times as the AWS CLI prints them, and digits in quotes, in any message."""
+    """Any message may contain times in the AWS CLI's format or as quoted digits (case 13)."""
     at = 1604436653741
     assert (_job("J", None, at, published_at=1604436653, status="COMPLETED", created_at=at),) == _parse(
         COMPLETED, {"timestamp": time, "createdAt": time}
@@ -1438,7 +1438,7 @@ def test_times_are_understood_in_any_form(time: object) -> None:
 
 
 def test_a_thing_group_event_ties_name_and_id() -> None:
-    """A group's event names it, and ties its id where it stands."""
+    """An event reports the name of its group, and ties its id if there is one."""
     assert (ThingGroupReport(thing_group_name="G", thing_group_id="i"),) == _parse(
         GROUP_CREATED, {"thingGroupId": "i", "thingGroupName": "G", "timestamp": 1234567890123}
     )
@@ -1551,7 +1551,7 @@ PAYLOADS = _mostly(_mostly(SHAPED, ANY_JSON).map(lambda value: json.dumps(value)
 @settings(max_examples=5 * settings().max_examples)
 @given(topic=_mostly(TOPICS, st.text(max_size=20)), payload=PAYLOADS)
 def test_any_message_is_understood_or_rejected(topic: str, payload: bytes) -> None:
-    """Whatever comes under the filters, no other error than MessageError leaves the parser."""
+    """The parser raises no other error than MessageError."""
     with suppress(MessageError):
         assert PARSER.parse_message(topic, payload, NOW) == PARSER.parse_message(topic, payload, NOW)
 
@@ -1571,7 +1571,7 @@ def test_any_message_is_understood_or_rejected(topic: str, payload: bytes) -> No
     payload=SHAPED,
 )
 def test_no_payload_tells_of_another_job_than_its_topic(topic: str, payload: dict[str, Any]) -> None:
-    """Where the topic names a job, thing and namespace, no report names others."""
+    """No report names another job, thing or namespace than the topic."""
     with suppress(MessageError):
         for report in _parse(topic, payload):
             if isinstance(report, JobReport):

@@ -65,7 +65,7 @@ def _payload_error(payload: bytes) -> str:
     ],
 )
 def test_a_payload_that_is_no_json_in_utf_8_is_refused(payload: bytes) -> None:
-    """What RFC 8259 does not allow is no payload."""
+    """A payload must be JSON as RFC 8259 defines it."""
     assert _payload_error(payload).startswith(f"payload: {payload!r} is not JSON in UTF-8 (")
 
 
@@ -81,24 +81,24 @@ def test_a_payload_that_is_no_json_in_utf_8_is_refused(payload: bytes) -> None:
     ],
 )
 def test_a_payload_that_is_no_object_is_refused(payload: bytes, shown: str) -> None:
-    """JSON of another kind than an object is no payload."""
+    """A payload must be a JSON object."""
     assert f"payload: {shown} is not a JSON object" == _payload_error(payload)
 
 
 def test_a_payload_of_128_kib_is_read_and_a_byte_more_is_refused() -> None:
-    """The greatest payload is 128 KiB; beyond it nothing is looked at."""
+    """A longer payload is refused without being parsed."""
     value = "x" * 131063
     payload = b'{"a": "' + value.encode() + b'"}'
     assert len(payload) == MAX_PAYLOAD_BYTES
     assert {"a": value} == parse_payload(payload)
     for size in (131073, 204800):
-        assert f"payload: {size} is not a number of bytes up to 131072" == _payload_error(payload.ljust(size))
+        assert f"payload: {size} is not at most 131072 bytes" == _payload_error(payload.ljust(size))
 
 
 @pytest.mark.parametrize("depth", [100, 900, 990, 1000, 1020, 1023, 1024, 1025, 2000, 65000])
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
 def test_a_payload_nested_deep_is_refused_and_stops_nothing(opening: bytes, closing: bytes, depth: int) -> None:
-    """However deep a payload is nested, it is read or refused."""
+    """A payload of any depth is parsed or refused."""
     nested = opening * depth + b"1" + closing * depth
     message = b'{"status": ' + nested + b"}"
     for payload in (nested, message):
@@ -107,7 +107,7 @@ def test_a_payload_nested_deep_is_refused_and_stops_nothing(opening: bytes, clos
 
 
 def test_null_is_absent() -> None:
-    """A member that is null reads as one that is not present, whatever it should be."""
+    """A null member counts as absent, for every kind of member."""
     members = parse_payload(b'{"a": null}')
     for name in ("a", "b"):
         nothing: list[object] = [None] * 9
@@ -270,7 +270,7 @@ def test_an_absurd_time_is_refused(value: object) -> None:
 
 @given(st.integers(min_value=0, max_value=4_102_444_800_000), st.integers(-23 * 60 - 59, 23 * 60 + 59))
 def test_every_millisecond_is_read_exactly_from_each_form(milliseconds: int, offset: int) -> None:
-    """Seconds with a fraction, digits in quotes and ISO 8601 text with any offset lose no millisecond."""
+    """Fractional seconds, quoted digits and ISO 8601 text with any offset lose no millisecond."""
     time = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)
     forms: list[object] = [
         milliseconds / 1000,
@@ -288,7 +288,7 @@ def test_every_millisecond_is_read_exactly_from_each_form(milliseconds: int, off
 
 @pytest.mark.parametrize("value", [0, 1, 2**53 + 1, 2**63 - 1])
 def test_a_number_is_an_integer_up_to_2_to_the_63(value: int) -> None:
-    """Every integer from 0 to 2^63-1 is read exactly."""
+    """Every integer from 0 to 2^63-1 is parsed exactly."""
     assert value == read_number(parse_payload(json.dumps({"a": value}).encode()), "a")
 
 
@@ -338,7 +338,7 @@ READS: list[tuple[Callable[[Members], object], str]] = [
         lambda members: check_same(members, "text", "J", "job.", JOB_ID),
         "job.text: 'x y' is not a match of [a-zA-Z0-9_-]{1,64}",
     ),
-    (lambda members: check_same(members, "id", "J", "job.", JOB_ID), "job.id: 'K' is not 'J', as the topic says"),
+    (lambda members: check_same(members, "id", "J", "job.", JOB_ID), "job.id: 'K' is not 'J' as in the topic"),
     (lambda members: read_flag(members, "a", "job."), "job.a: 5 is not true or false"),
     (
         lambda members: read_number(members, "id", "job."),
@@ -368,7 +368,7 @@ READS: list[tuple[Callable[[Members], object], str]] = [
 
 @pytest.mark.parametrize(("read", "reason"), READS, ids=range(len(READS)))
 def test_a_wrong_member_is_named(read: Callable[[Members], object], reason: str) -> None:
-    """The error of every kind of member names it by its path, with its value and the one expected."""
+    """An error contains the member's path, its value and the expected one."""
     members = {"a": 5, "id": "K", "list": [5], "text": "x y", "nul": "\0"}
     with pytest.raises(MessageError) as caught:
         read(members)

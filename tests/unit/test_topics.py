@@ -1,4 +1,4 @@
-"""MQTT topics: what each form means, what is ignored, and which names are refused."""
+"""MQTT topics: the meaning of each form, ignored topics, and refused names."""
 
 from typing import Literal
 
@@ -98,7 +98,7 @@ ALL_MEANINGS = [(f"$aws/things/T/jobs/{rest}", meaning) for rest, meaning in MEA
 
 
 def test_the_default_filters_hold_no_wildcard_inside_a_level() -> None:
-    """The service subscribes four filters, each wildcard a level of its own."""
+    """The service subscribes to four filters, in which each wildcard fills its level."""
     expected = (
         "$aws/things/+/jobs/#",
         "$aws/events/job/#",
@@ -130,13 +130,13 @@ def test_the_default_filters_hold_no_wildcard_inside_a_level() -> None:
     ],
 )
 def test_a_valid_filter_has_no_problem(topic_filter: str) -> None:
-    """A filter whose wildcards are levels of their own may be subscribed."""
+    """A filter is valid if its wildcards fill their levels."""
     assert filter_problem(topic_filter) is None
 
 
-INSIDE_A_LEVEL = "a '+' fills a whole level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
-SHARED = "a shared subscription gives each of its subscribers a part of the messages, and an index needs all"
-NOT_LAST = "a '#' fills the last level (MQTT-4.7.1-2)"
+INSIDE_A_LEVEL = "a '+' must fill its level (MQTT-4.7.1-3); subscribe to $aws/things/+/jobs/# and filter by namespaceId"
+SHARED = "a shared subscription delivers only part of the messages to each subscriber, but the index needs all"
+NOT_LAST = "a '#' must be the last level (MQTT-4.7.1-2)"
 NEVER_AWS = "a filter that starts with a wildcard never matches a topic that starts with '$' (MQTT-4.7.2-1)"
 
 
@@ -160,7 +160,7 @@ NEVER_AWS = "a filter that starts with a wildcard never matches a topic that sta
     ],
 )
 def test_a_filter_that_is_wrong_or_never_matches_is_explained(topic_filter: str, problem: str) -> None:
-    """A wildcard inside a level, or in place of `$aws`, is explained before a broker drops the connection for it."""
+    """A wrong filter is reported before a broker drops the connection because of it."""
     assert problem == filter_problem(topic_filter)
 
 
@@ -190,12 +190,12 @@ THE_TOPICS = f"{NO_TOPIC}; the topics are those of {', '.join(DEFAULT_FILTERS)}"
     ],
 )
 def test_a_filter_under_which_no_topic_is_understood_is_refused(topic_filter: str) -> None:
-    """A filter that only topics without a meaning match would start, and index nothing."""
+    """A filter that matches only topics without a meaning would index nothing."""
     assert THE_TOPICS == filter_problem(topic_filter)
 
 
 def test_a_bridges_prefix_is_a_setting_and_not_a_part_of_the_filters() -> None:
-    """Case 12: a filter with a prefix is refused with and without the setting, which the explanation names."""
+    """A filter with a prefix is refused with and without the setting, which the problem names (case 12)."""
     bridged = "site1/$aws/things/+/jobs/#"
     hint = "if a bridge puts 'site1/' before its topics, set it as the topic prefix"
     assert f"{NO_TOPIC}; {hint}" == filter_problem(bridged)
@@ -207,7 +207,7 @@ def test_a_bridges_prefix_is_a_setting_and_not_a_part_of_the_filters() -> None:
 
 
 def test_behind_a_prefix_a_filter_may_start_with_a_wildcard() -> None:
-    """Only at the start of a topic does `$` hide it from wildcards."""
+    """A `$` hides a topic from wildcards only at the start of the topic."""
     assert NEVER_AWS == filter_problem("+/things/+/jobs/#")
     assert filter_problem("+/things/+/jobs/#", "site1/") is None
     assert filter_problem("#", "site1/") is None
@@ -215,7 +215,7 @@ def test_behind_a_prefix_a_filter_may_start_with_a_wildcard() -> None:
 
 @pytest.mark.parametrize(("topic", "meaning"), ALL_MEANINGS)
 def test_a_prefix_is_taken_off_every_topic(topic: str, meaning: Topic) -> None:
-    """Behind its prefix a topic has its meaning; without it, or behind another one, it has none."""
+    """A topic has its meaning only behind the configured prefix."""
     parsed = parse_topic(f"site1/{topic}", "site1/")
     assert (type(meaning), meaning) == (type(parsed), parsed)
     for other in (topic, f"site2/{topic}", f"site1/site1/{topic}", f"/site1/{topic}"):
@@ -224,7 +224,7 @@ def test_a_prefix_is_taken_off_every_topic(topic: str, meaning: Topic) -> None:
 
 @given(topic=st.sampled_from([topic for topic, _ in ALL_MEANINGS]), data=st.data())
 def test_every_filter_that_matches_an_understood_topic_is_accepted(topic: str, data: st.DataObject) -> None:
-    """Wildcards in place of any levels but the first leave a filter under which that topic is understood."""
+    """Wildcards may replace any levels of an understood topic but the first."""
     levels = topic.split("/")
     wild = [data.draw(st.booleans()) if index else False for index in range(len(levels))]
     filtered = ["+" if is_wild else level for level, is_wild in zip(levels, wild, strict=True)]
@@ -235,7 +235,7 @@ def test_every_filter_that_matches_an_understood_topic_is_accepted(topic: str, d
 
 @pytest.mark.parametrize(("topic", "meaning"), ALL_MEANINGS)
 def test_a_topic_has_its_meaning_with_and_without_a_trailing_slash(topic: str, meaning: Topic) -> None:
-    """Every form is understood, also with one empty level behind it."""
+    """Every form may have an empty level at its end."""
     for written in (topic, f"{topic}/"):
         parsed = parse_topic(written)
         assert (type(meaning), meaning) == (type(parsed), parsed)
@@ -243,7 +243,7 @@ def test_a_topic_has_its_meaning_with_and_without_a_trailing_slash(topic: str, m
 
 @pytest.mark.parametrize(("topic", "_meaning"), ALL_MEANINGS)
 def test_only_one_empty_level_is_dropped(topic: str, _meaning: Topic) -> None:
-    """Two slashes at the end make another topic, which tells nothing; so does a level in front."""
+    """A topic with two slashes at the end, or with an empty level in front, has no meaning."""
     assert parse_topic(f"{topic}//") is None
     assert parse_topic(f"/{topic}") is None
 
@@ -300,13 +300,13 @@ def test_only_one_empty_level_is_dropped(topic: str, _meaning: Topic) -> None:
         "$aws/events/thingGroupMembership/thingGroup/G/thing/T/added",
         "things/T/jobs/notify",
         "aws/things/T/jobs/notify",
-        # What tells nothing is not looked at: its names may be anything.
+        # Names in ignored topics are not checked.
         "$aws/things/no thing/jobs/J/get",
         "$aws/events/job/no job/created",
     ],
 )
 def test_other_topics_mean_nothing(topic: str) -> None:
-    """Requests, rejections and whatever else comes under the filters are no errors."""
+    """Requests, rejections and other topics under the filters are not errors."""
     assert parse_topic(topic) is None
 
 
@@ -391,7 +391,7 @@ LONG_THING_NAME, LONG_JOB_ID, LONG_NAMESPACE_ID = "t" * 129, "j" * 65, "n" * 129
     ],
 )
 def test_a_name_outside_its_pattern_is_refused(topic: str, reason: str) -> None:
-    """A topic of a form that tells something is an error when a name in it is none that AWS allows."""
+    """A topic that has a meaning is an error if AWS does not allow a name in it."""
     with pytest.raises(MessageError) as caught:
         parse_topic(topic)
     assert reason == str(caught.value)
@@ -399,7 +399,7 @@ def test_a_name_outside_its_pattern_is_refused(topic: str, reason: str) -> None:
 
 @given(thing_name=THING_NAMES, job_id=JOB_IDS, namespace_id=NAMESPACE_IDS)
 def test_any_allowed_names_come_out_as_they_went_in(thing_name: str, job_id: str, namespace_id: str) -> None:
-    """Namespaces that begin like a topic level, or hold one, are never cut elsewhere."""
+    """A namespace that begins like a topic level, or contains one, is never cut."""
     jobs = f"$aws/things/{thing_name}/jobs"
     expected: list[Topic | None] = [
         JobNotification(thing_name=thing_name, job_id=job_id, namespace_id=namespace_id),

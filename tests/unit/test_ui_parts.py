@@ -1,4 +1,4 @@
-"""What the pages say: times, sentences, and pictures."""
+"""Parts of the pages: times, sentences and pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +35,7 @@ NOW = datetime(2026, 11, 24, 10, tzinfo=UTC)
     ],
 )
 def test_an_age_is_told_in_one_unit(seconds: float, expected: str) -> None:
-    """Cut, not rounded: what is 59 minutes old is not yet an hour old."""
+    """An age is rounded down: 59 minutes are not yet an hour."""
     assert expected == relative(NOW - timedelta(seconds=seconds), NOW)
 
 
@@ -53,14 +53,14 @@ def test_an_age_is_told_in_one_unit(seconds: float, expected: str) -> None:
     ],
 )
 def test_a_duration_is_read_and_written(text: str, expected: int) -> None:
-    """A number of seconds, or with a unit; what is written is read back."""
+    """A duration is a number of seconds, or has a unit; its written form can be read back."""
     duration = parse_limit("longerThan", text)
     assert timedelta(seconds=expected) == duration == parse_limit("longerThan", written(expected))
 
 
 @pytest.mark.parametrize("text", ["0", "0d", "-1", "0.4s", "1.5.5h", "1w", "", "3651d", "9999999999d", "h"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """With the parameter's name and what it may be."""
+    """The message contains the parameter's name and examples of durations."""
     with pytest.raises(InvalidRequestException, match=rf"Value '{text}' at 'longerThan' failed .* 90m, 6h or 2d"):
         parse_limit("longerThan", text)
 
@@ -74,7 +74,7 @@ def job(
     is_reported: bool = False,
     reported: Mapping[str, int] | None = None,
 ) -> JobDescription:
-    """Return a job of which little else is known."""
+    """Return a job with few known facts."""
     return JobDescription(
         job_id="job",
         job_arn="arn",
@@ -123,7 +123,7 @@ TWO = {ExecutionState.SUCCEEDED: 1, ExecutionState.ENDED: 1}
             job(ONE, status=JobStatus.COMPLETED, selection=TargetSelection.SNAPSHOT),
             (
                 "Inferred: no message reported a status; the only known execution has ended, "
-                "and the job is SNAPSHOT: it goes on to no further thing."
+                "and a SNAPSHOT job is not sent to other things."
             ),
         ),
         (
@@ -137,32 +137,32 @@ TWO = {ExecutionState.SUCCEEDED: 1, ExecutionState.ENDED: 1}
             job(TWO, selection=TargetSelection.CONTINUOUS),
             (
                 "Inferred: no message reported a status; all 2 known executions have ended, "
-                "but the job is CONTINUOUS: it goes on to things that join its targets later."
+                "but a CONTINUOUS job is also sent to things that join its targets later."
             ),
         ),
         (
             job(TWO, groups=["hall"]),
             (
                 "Inferred: no message reported a status; all 2 known executions have ended, "
-                "but the job has a thing group, whose rollout may go on."
+                "but the job has a thing group, whose rollout may continue."
             ),
         ),
         (
             job(TWO),
             (
                 "Inferred: no message reported a status; all 2 known executions have ended, "
-                "but job events have been received since then, and none reports its completion."
+                "but job events were already enabled then, and none reports the job's completion."
             ),
         ),
     ],
 )
 def test_a_status_is_explained(told: JobDescription, expected: str) -> None:
-    """Whether a message reported it, or what it is inferred from."""
+    """A status was reported by a message, or is inferred from known facts."""
     assert expected == status_reason(told)
 
 
 def test_a_completion_with_failures_has_its_own_colour_and_words() -> None:
-    """Of AWS's counts and those known the greater count; an inferred status says so."""
+    """The greater of AWS's count and the known count is shown; an inferred status has a hint."""
     failed = {ExecutionState.FAILED: 1, ExecutionState.REJECTED: 1, ExecutionState.SUCCEEDED: 3}
     assert [2, 5] == [job(failed, reported=counts).failures for counts in (None, {"numberOfFailedThings": 5})]
     drawn = job_badge(JobStatus.COMPLETED, 2, is_reported=True)
@@ -176,7 +176,7 @@ def test_a_completion_with_failures_has_its_own_colour_and_words() -> None:
 
 
 def test_details_are_cut() -> None:
-    """Long ones to what fits a row, many to the first; nothing of them is HTML."""
+    """Long details are cut to a row, many to the first, and all are escaped."""
     attempt = ExecutionAttempt(
         state=ExecutionState.FAILED,
         queued_at=None,
@@ -190,19 +190,19 @@ def test_details_are_cut() -> None:
     drawn = details(attempt)
     assert '<ul class="details"><li title="">a: &lt;b&gt;</li>' in drawn
     assert f'<li title="{"x" * 201}">b: {"x" * 200}…</li>' in drawn
-    assert '<li class="hint">and 3 more</li><li class="hint">others were too long to keep</li></ul>' in drawn
+    assert '<li class="hint">and 3 more</li><li class="hint">others were too long to store</li></ul>' in drawn
     assert "" == details(replace(attempt, status_details=None, is_status_details_cut=False))
 
 
 def test_words_and_numbers() -> None:
-    """Statuses read as words, numbers with their nouns."""
+    """Statuses are shown as words, and numbers with their nouns."""
     assert "Deletion in progress" == label(JobStatus.DELETION_IN_PROGRESS)
     assert ["1 job", "0 jobs", "1,000 jobs"] == [count(number, "job") for number in (1, 0, 1000)]
     assert "12 s" == lasting(12.9)
 
 
 def test_a_bar_parts_into_states() -> None:
-    """In one order, all of its width, and said in words."""
+    """States have a fixed order, fill the width of the bar, and are listed in its label."""
     drawn = bar({ExecutionState.QUEUED: 1, ExecutionState.SUCCEEDED: 3, ExecutionState.FAILED: 0})
     assert 'aria-label="Executions: 3 succeeded, 1 queued"' in drawn
     assert '<rect class="s-SUCCEEDED" x="0.0" width="75.0" height="4"/><rect class="s-QUEUED" x="75.0"' in drawn
@@ -210,15 +210,15 @@ def test_a_bar_parts_into_states() -> None:
 
 
 def test_activity_is_a_path() -> None:
-    """A pillar for each hour in which something happened, none below what can be seen."""
+    """Each hour with a change has a pillar of at least a visible height."""
     drawn = activity([0] * 22 + [1, 1000], "acme")
-    assert 'aria-label="acme: 1,001 changes in the last 24 hours, 1,000 in the last"' in drawn
+    assert 'aria-label="acme: 1,001 changes in 24 hours, 1,000 in the last hour"' in drawn
     assert 'd="M110 24v-2h4v2zM115 24v-24h4v24z"' in drawn
     assert 'd=""' in activity([0] * 24, "acme")
 
 
 def test_an_address_keeps_what_was_asked_but_not_the_page() -> None:
-    """A link changes one thing; positions belong to the list that they were made for."""
+    """A link changes one parameter; a position belongs to the list that it was made for."""
     question = Question(path="/ui/jobs", parameters=[("status", "A"), ("after", "x"), ("namespaceId", "a b")], now=NOW)
     assert "/ui/jobs?status=A&namespaceId=a+b&after=y" == question.address(after="y")
     assert "/ui/jobs?status=A&after=x&namespaceId=a+b" == question.whole_address()

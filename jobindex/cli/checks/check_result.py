@@ -1,36 +1,35 @@
-"""What `jobindex doctor` finds."""
+"""The results of `jobindex doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One thing that was looked at."""
+    """The result of a check."""
 
     part: str
-    """Of the set-up, such as `broker`."""
-    told: str
-    """What was found, in plain words."""
+    """Such as `broker`."""
+    text: str
     advice: str | None = None
-    """What to do about it; None where all is well."""
+    """The remedy; None without a problem."""
     is_unsure: bool = False
-    """Whether it could not be looked at: all may be well."""
+    """Whether the check could not be made."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the set-up that is looked at."""
+    """A part of the installation."""
 
     name: str
 
-    def well(self, told: str) -> CheckResult:
-        """Return a result with which all is well."""
-        return CheckResult(part=self.name, told=told)
+    def ok(self, text: str) -> CheckResult:
+        """Return a result without a problem."""
+        return CheckResult(part=self.name, text=text)
 
-    def bad(self, told: str, advice: str) -> CheckResult:
-        """Return a result about which something is to be done."""
-        return CheckResult(part=self.name, told=told, advice=advice)
+    def problem(self, text: str, advice: str) -> CheckResult:
+        """Return a problem."""
+        return CheckResult(part=self.name, text=text, advice=advice)
 
-    def unsure(self, told: str, advice: str) -> CheckResult:
-        """Return a result of what could not be looked at."""
-        return CheckResult(part=self.name, told=told, advice=advice, is_unsure=True)
+    def unsure(self, text: str, advice: str) -> CheckResult:
+        """Return the result of a check that could not be made."""
+        return CheckResult(part=self.name, text=text, advice=advice, is_unsure=True)

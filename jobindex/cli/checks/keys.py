@@ -1,4 +1,4 @@
-"""Who is let in, and who could read the keys."""
+"""The keys file: whether it has keys, and its permissions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,18 +6,21 @@ from pathlib import Path
 from jobindex.access.keys import Keys
 from jobindex.access.keys_file import is_open_to_others
 from jobindex.cli.checks.check_result import CheckResult, Part
+from jobindex.cli.output import counted
 
 _KEYS = Part("keys")
 
 
 def examine_keys(path: Path | None, keys: Keys | None) -> Iterator[CheckResult]:
-    """Yield what is found of the keys file; None where nobody is asked for a key."""
+    """Yield the results; None means that no key is required."""
     if path is None or keys is None:
-        yield _KEYS.well("none are asked for: whoever reaches the service reads all")
+        yield _KEYS.ok("no key is required: every client that reaches the service can read everything")
         return
     if keys.all:
-        yield _KEYS.well(f"{path} has {len(keys.all)}; the service goes by them once it is started, or gets SIGHUP")
+        yield _KEYS.ok(f"{path} has {counted(len(keys.all), 'key')}; the service reads it at its start and on SIGHUP")
     else:
-        yield _KEYS.bad(f"{path} has none, so nobody is let in", "Add one by `jobindex keys add NAME`.")
+        yield _KEYS.problem(f"{path} has no keys, so no client has access", "Add one with `jobindex keys add NAME`.")
     if is_open_to_others(path):
-        yield _KEYS.bad(f"{path} is open to every user of this machine", f"`chmod o= {path}`: it holds secrets.")
+        yield _KEYS.problem(
+            f"{path} is open to every user of this machine", f"Run `chmod o= {path}`: the file contains secrets."
+        )

@@ -1,4 +1,4 @@
-"""The database server: does one answer that takes writes, is the database ours, and who ingests?"""
+"""The database server: whether it accepts writes, the schema, and the replica that ingests."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ _DATABASE = Part("database")
 
 
 def examine_server(database: PostgresDatabase) -> Iterator[CheckResult]:
-    """Yield what is found of a database of PostgreSQL."""
+    """Yield the results."""
     try:
         found = asyncio.run(inspect_database(database))
     except DatabaseUnavailableError as error:
-        yield _DATABASE.bad(
+        yield _DATABASE.problem(
             str(error),
-            "Is a server running there that takes writes, and does its pg_hba.conf let this user in? Of several hosts "
-            "one must be the primary.",
+            "Check that a server runs there and accepts writes, and that its pg_hba.conf admits this user. One of "
+            "several hosts must be the primary.",
         )
         return
     except DatabaseRefusedError as error:
-        yield _DATABASE.bad(str(error), "Correct JOBINDEX_DATABASE_URL; nothing will touch the database.")
+        yield _DATABASE.problem(str(error), "Correct JOBINDEX_DATABASE_URL; jobindex will not touch the database.")
         return
     yield _schema(database, found)
     if found.migration:
@@ -32,22 +32,23 @@ def examine_server(database: PostgresDatabase) -> Iterator[CheckResult]:
 
 def _schema(database: PostgresDatabase, found: PostgresInspection) -> CheckResult:
     if not found.is_whole:
-        return _DATABASE.bad(
-            f"{database} is a copy that is not whole", "Call `jobindex copy` again as before: it goes on with it."
+        return _DATABASE.problem(
+            f"{database} is an unfinished copy",
+            "Run `jobindex copy` again with the same options: it continues the copy.",
         )
     if found.migration > found.newest_migration:
-        return _DATABASE.bad(
-            f"{database} was made by a newer jobindex: it is at migration {found.migration}, this one knows "
+        return _DATABASE.problem(
+            f"{database} was written by a newer jobindex: it is at migration {found.migration}, this version has "
             f"{found.newest_migration}",
             "Install that version again.",
         )
     if found.migration < found.newest_migration:
-        told = f"at migration {found.migration} of {found.newest_migration}" if found.migration else "empty"
-        return _DATABASE.well(f"{database} is {told}; `jobindex serve` brings it up to date")
-    return _DATABASE.well(f"{database} takes writes ({found.server}), at migration {found.migration}")
+        state = f"at migration {found.migration} of {found.newest_migration}" if found.migration else "empty"
+        return _DATABASE.ok(f"{database} is {state}; `jobindex serve` brings it up to date")
+    return _DATABASE.ok(f"{database} accepts writes ({found.server}), at migration {found.migration}")
 
 
 def _ingestion(found: PostgresInspection) -> CheckResult:
     if found.holder is None:
-        return _DATABASE.well("no replica ingests just now; the next that starts does")
-    return _DATABASE.well(f"{found.holder} ingests")
+        return _DATABASE.ok("no replica ingests now; the next one that starts will")
+    return _DATABASE.ok(f"{found.holder} ingests")

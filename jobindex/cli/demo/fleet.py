@@ -1,8 +1,7 @@
-"""A simulated Greengrass fleet: the messages that its cores and AWS IoT Jobs publish, with no I/O.
+"""A simulated Greengrass fleet: the messages of its cores and of AWS IoT Jobs, without I/O.
 
-Deployments to things and to thing groups are queued, run, succeed, fail, get canceled and deleted, in
-several namespaces; now and then a message is malformed. Who sends what is as in the developer guide:
-`notify` when a thing's pending executions change, `notify-next` when their head does, events for what ends.
+As in the developer guide, AWS IoT sends `notify` when a thing's pending executions change, `notify-next` when the first
+of them changes, and an event when an execution or a job ends. Some messages are malformed.
 """
 
 import json
@@ -32,7 +31,7 @@ class _Stage(Enum):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Deployment:
-    """A job with its executions that are still pending, oldest first."""
+    """A job, with the state of each pending execution by thing."""
 
     job_id: str
     namespace_id: str | None
@@ -44,7 +43,7 @@ class _Deployment:
 
 
 class Fleet:
-    """A fleet that moves on by one step at a time."""
+    """A fleet that advances step by step."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -52,7 +51,7 @@ class Fleet:
         self._deployments: list[_Deployment] = []
 
     def start(self, now: datetime) -> Iterator[Message]:
-        """Yield what makes the groups known, and a first handful of deployments of each namespace."""
+        """Yield the events of thing groups, and the first deployments."""
         for number, group in enumerate(GROUPS):
             event = {
                 "eventType": "THING_GROUP_EVENT",
@@ -66,7 +65,7 @@ class Fleet:
             yield from self._deploy(now, namespace_id)
 
     def step(self, now: datetime) -> Iterator[Message]:
-        """Yield the messages of what happens next."""
+        """Yield the messages of the next step."""
         running = [deployment for deployment in self._deployments if deployment.stage is _Stage.RUNNING]
         ended = [deployment for deployment in self._deployments if deployment.stage is not _Stage.RUNNING]
         chance = self._random.random()
@@ -94,12 +93,12 @@ class Fleet:
             versions=dict.fromkeys(things, 1),
         )
         self._deployments.append(deployment)
-        yield from self._told_created(deployment, things[0])
+        yield from self._announce(deployment, things[0])
         for thing_name in things:
             yield from self._notify(now, thing_name, namespace_id)
 
-    def _told_created(self, deployment: _Deployment, thing_name: str) -> Iterator[Message]:
-        """Yield the notification in the API reference's form, which a jobs service of one's own would send."""
+    def _announce(self, deployment: _Deployment, thing_name: str) -> Iterator[Message]:
+        """Yield the notification in the API reference's form, which a self-hosted jobs service would send."""
         if deployment.namespace_id is None:
             return
         created = {

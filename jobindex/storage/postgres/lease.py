@@ -1,15 +1,14 @@
-"""Who ingests: a lease in one row, by the clock of the database alone.
+"""The lease: one row decides which replica ingests, by the database's clock only.
 
-A holder is fenced off by its name and a generation, which counts holders: a write looks at the row in its own
-transaction, and the row cannot change hands before that transaction has ended. The name is looked at too: a database
-that fails over may forget a holder, and count the next one by the same number. Not chosen: advisory locks, which a pool
-of connections and a failover lose, and a proxy does not know; a holder that is asked whether it lives.
+A holder is fenced by its name and a generation, which counts holders: each write checks the row, which then cannot
+change hands before the transaction ends. After a failover that lost a holder, the next one may get the same generation,
+but not the same name. Not chosen: advisory locks, which a pool or a failover loses and a proxy may lack; asking
+the holder whether it is alive.
 
-`now()` is the time of a transaction's start, so that who waited for something has the lease no longer than asked for.
+`now()` is the start of the transaction, so waiting does not lengthen a lease.
 
-Who looks locks the row against whoever takes it, not against the holder who keeps it: a batch that takes its time does
-not cost the lease (FOR KEY SHARE; where a database knows only FOR SHARE, keeping waits for the batch). Who takes it
-waits for nobody (SKIP LOCKED): a transaction that was left open would hold up each in turn.
+A write locks the row against a new holder, not against a renewal (FOR KEY SHARE; with only FOR SHARE, a renewal waits
+for the batch). Taking the lease never waits (SKIP LOCKED): an open transaction would block all replicas.
 """
 
 import os
@@ -46,7 +45,7 @@ UPDATE lease
 SET generation = generation + 1,
     holder = %(holder)s,
     expires_at = now() + %(seconds)s * INTERVAL '1 second',
-    told = %(told)s
+    told = %(status)s
 WHERE the_one = 1
 RETURNING generation
 """
@@ -54,13 +53,13 @@ RETURNING generation
 _KEEP = """
 UPDATE lease
 SET expires_at = now() + %(seconds)s * INTERVAL '1 second',
-    told = %(told)s
+    told = %(status)s
 WHERE the_one = 1
 AND generation = %(generation)s
 AND holder = %(holder)s
 """
 
-# What it has told stays for who answers before the next holder does.
+# The published status stays until the next holder publishes its own.
 _RELEASE = """
 UPDATE lease
 SET holder = '',
@@ -81,52 +80,53 @@ FOR KEY SHARE
 
 
 def process_name() -> str:
-    """Return a name that no other process has, be it an earlier one of the same id on this machine."""
+    """Return a name that is unique even if the process id is not."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-def take(connection: Connection[Any], *, holder: str, seconds: float, told: str) -> int | None:
-    """Take the lease if it is over, and return its generation; None if another has it, or it is being written."""
+def take(connection: Connection[Any], *, holder: str, seconds: float, status: str) -> int | None:
+    """Take an expired lease and return its generation; None if another has it, or the row is locked."""
     if not read_lease(connection).is_over:
         return None
     with connection.transaction(), _cursor(connection) as cursor:
         if cursor.execute(_LOCK_WHERE_OVER).fetchone() is None:
             return None
-        row = cursor.execute(_TAKE, {"holder": holder, "seconds": float(seconds), "told": told}).fetchone()
+        row = cursor.execute(_TAKE, {"holder": holder, "seconds": float(seconds), "status": status}).fetchone()
         return None if row is None else int(row[0])
 
 
-def keep(connection: Connection[Any], *, holder: str, generation: int | None, seconds: float, told: str) -> bool:
-    """Keep the lease for so many seconds from now, even if it is over; False if another has taken it since."""
-    named = {"holder": holder, "generation": generation, "seconds": float(seconds), "told": told}
+def keep(connection: Connection[Any], *, holder: str, generation: int | None, seconds: float, status: str) -> bool:
+    """Renew the lease, even if it is over; False if another has taken it."""
+    named = {"holder": holder, "generation": generation, "seconds": float(seconds), "status": status}
     return connection.execute(_KEEP, named).rowcount == 1
 
 
 def release(connection: Connection[Any], *, holder: str, generation: int | None) -> None:
-    """Give the lease back, unless another has taken it since."""
+    """Release the lease, unless another has taken it."""
     connection.execute(_RELEASE, {"holder": holder, "generation": generation})
 
 
 def check_held(connection: Connection[Any], *, holder: str, generation: int | None) -> None:
-    """Return, in a transaction, when nobody else can take the lease before its end.
+    """Keep others from taking the lease before this transaction ends.
 
     Raises:
-        LeaseLostError: another has taken it, it was given back, or it was never taken.
+        LeaseLostError: this process does not have it.
     """
     if connection.execute(_LOCK_WHERE_HELD, {"holder": holder, "generation": generation}).fetchone() is None:
         raise LeaseLostError("another replica ingests now")
 
 
 def read_lease(connection: Connection[Any], *, holder: str = "", generation: int | None = None) -> Lease:
-    """Return who has the lease; it is mine if `holder` took it with `generation`."""
+    """Return the lease; `is_mine` if `holder` took it with `generation`."""
     with _cursor(connection) as cursor:
         row = cursor.execute(_READ).fetchone()
     if row is None:
-        raise DatabaseUnavailableError("The index cannot be read: its lease is gone")
-    held, held_by, seconds_left, told = row
-    return Lease(holder=held_by, is_mine=(held, held_by) == (generation, holder), seconds_left=seconds_left, told=told)
+        raise DatabaseUnavailableError("The index cannot be read: its lease row is missing")
+    held, held_by, seconds_left, status = row
+    return Lease(
+        holder=held_by, is_mine=(held, held_by) == (generation, holder), seconds_left=seconds_left, status=status
+    )
 
 
 def _cursor(connection: Connection[Any]) -> Cursor[TupleRow]:
-    """Return a cursor whose rows are tuples, whatever those of the connection are."""
     return connection.cursor(row_factory=tuple_row)

@@ -1,7 +1,6 @@
-"""Bringing a database up to date, whoever else does so at the same time.
+"""Migrates a database, even if several processes start at once.
 
-All of it is one transaction, which begins with a row that only one process can have written and not yet committed:
-the others wait for it, and find everything done.
+The transaction first writes one row: other processes wait for its commit, and then find everything done.
 """
 
 from contextlib import suppress
@@ -28,15 +27,15 @@ CREATE TABLE IF NOT EXISTS migrations (
     applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
 )
 """
-# Number 0 stands for all that are to come: who writes it first goes first.
+# Number 0 is the lock.
 _TAKE_TURN = """
 INSERT INTO migrations (number, name)
 VALUES (0, 'turn')
 ON CONFLICT (number) DO UPDATE SET applied_at = now()
 """
 _NEWEST = "SELECT max(number) FROM migrations"
-# Of these PostgreSQL would know how often each value occurs, and read all jobs in the order of time where it takes many
-# to pass: of a value that it saw yesterday, or of two that never occur together, it finds none. Without, it looks up.
+# With statistics on these columns PostgreSQL may read all jobs in the order of time, if a value is no longer frequent
+# or two never occur together.
 _UNKNOWN = (
     ("executions", "state"),
     ("job_summaries", "kind"),
@@ -48,15 +47,15 @@ _RECORD = "INSERT INTO migrations (number, name) VALUES (%(number)s, %(name)s)"
 
 
 def bring_up_to_date(transaction: Transaction) -> int:
-    """Apply the migrations that a database lacks; return how often its index was written.
+    """Apply the missing migrations; return the number of writes to the index.
 
     Raises:
-        DatabaseRefusedError: it is a database of something else, of a newer version, or a copy that is not whole.
+        DatabaseRefusedError: it is not a jobindex database, is newer than this version, or is a partial copy.
     """
     connection = transaction.connection
     tables_of(connection)
     migrations = load_migrations("postgres")
-    # Of two who make it at once, one is told that the other has.
+    # Of two processes at once, one gets an error.
     with suppress(errors.UniqueViolation, errors.DuplicateTable), connection.transaction():
         connection.execute(_CREATE_MIGRATIONS)
     connection.execute(_TAKE_TURN)
@@ -64,7 +63,7 @@ def bring_up_to_date(transaction: Transaction) -> int:
     applied = newest_migration(connection)
     if applied > migrations[-1].number:
         raise DatabaseRefusedError(
-            f"the database is at migration {applied}, made by a newer jobindex; this one knows {migrations[-1].number}"
+            f"the database is at migration {applied} of a newer jobindex; this version has {migrations[-1].number}"
         )
     for migration in migrations:
         if migration.number > applied:
@@ -76,25 +75,25 @@ def bring_up_to_date(transaction: Transaction) -> int:
 
 
 def _keep_no_statistics(connection: Connection[Any]) -> None:
-    # An engine that knows no such setting goes without it.
+    # An engine may lack this setting.
     with suppress(errors.FeatureNotSupported, errors.SyntaxError), connection.transaction():
         for table, column in _UNKNOWN:
             connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} SET STATISTICS 0".encode())
 
 
 def tables_of(connection: Connection[Any]) -> frozenset[str]:
-    """Return the names of the tables that are there.
+    """Return the names of the tables.
 
     Raises:
-        DatabaseRefusedError: they are of something else.
+        DatabaseRefusedError: they are not those of jobindex.
     """
     tables = frozenset(name for (name,) in connection.execute(_TABLES))
     if tables and "migrations" not in tables:
-        raise DatabaseRefusedError("the database holds tables of something other than jobindex")
+        raise DatabaseRefusedError("the database contains tables that do not belong to jobindex")
     return tables
 
 
 def newest_migration(connection: Connection[Any]) -> int:
-    """Return the number of the newest migration that was applied, 0 where there is none."""
+    """Return the number of the newest applied migration; 0 if there is none."""
     row = connection.execute(_NEWEST).fetchone()
     return int(row[0] or 0) if row else 0

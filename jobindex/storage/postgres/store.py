@@ -1,7 +1,7 @@
-"""The index in a database of PostgreSQL, which several processes may share."""
+"""The index in a PostgreSQL database, which several processes may share."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.model.store import Changed, Lease, RejectedLimits
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.postgres import changes, lease
-from jobindex.storage.postgres.connection import HOPELESS, Transaction
+from jobindex.storage.postgres.connection import HOPELESS
 from jobindex.storage.postgres.engine import PostgresEngine
 from jobindex.storage.postgres.migrating import bring_up_to_date
 from jobindex.storage.sql.rebuilding import rebuild
@@ -22,30 +22,34 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_store(
-    database: PostgresDatabase, limits: RejectedLimits | None = None, *, arn_prefix: str = ""
+    database: PostgresDatabase,
+    limits: RejectedLimits | None = None,
+    *,
+    arn_prefix: str = "",
+    writes_apart: bool = False,
 ) -> AsyncIterator["PostgresStore"]:
-    """Open the index in a database, made or migrated where needed.
-
-    `arn_prefix` begins the ARNs that no message reported.
-
-    Any number of processes may do so at once.
+    """Open the index in a database, even in several processes at once; see `opening.open_store`.
 
     Raises:
-        DatabaseRefusedError: it is no database of jobindex, newer than this version, or not to be worked with by
-            this user.
-        DatabaseUnavailableError: no server answers that takes writes; trying again may help.
+        DatabaseRefusedError: also if this user may not use it.
+        DatabaseUnavailableError: no server answers that accepts writes; a retry may help.
     """
-    engine = PostgresEngine(database.conninfo, name=lease.process_name(), arn_prefix=arn_prefix)
+    engine = PostgresEngine(
+        database.conninfo, name=lease.process_name(), arn_prefix=arn_prefix, writes_apart=writes_apart
+    )
     try:
-        version = await _first(engine, bring_up_to_date, database)
-        await rebuild(engine.write, engine.rows)
+        with _opening(database):
+            version = await engine.attend(bring_up_to_date, done="opened")
+            await rebuild(engine.write)
+            # A pooler in transaction mode is only noticed once the writer has connected, too.
+            await engine.attend(lambda transaction: _look(transaction.connection), done="opened")
         yield PostgresStore(engine, limits or RejectedLimits(), version)
     finally:
         await engine.close()
 
 
 class PostgresStore(SqlStore):
-    """A Store in a database of PostgreSQL; `open_store` makes it."""
+    """A Store in a PostgreSQL database; `open_store` makes it."""
 
     _engine: PostgresEngine
 
@@ -57,16 +61,16 @@ class PostgresStore(SqlStore):
     async def check(self) -> None:
         await self._attend(_look, done="read")
 
-    async def take_lease(self, told: str, *, seconds: float) -> bool:
+    async def take_lease(self, status: str, *, seconds: float) -> bool:
         engine = self._engine
 
         def take(connection: Connection[Any]) -> bool:
             generation = engine.generation
             if generation is None or not lease.keep(
-                connection, holder=engine.name, generation=generation, seconds=seconds, told=told
+                connection, holder=engine.name, generation=generation, seconds=seconds, status=status
             ):
-                # Known here at once, though nobody may wait for it any longer.
-                engine.generation = lease.take(connection, holder=engine.name, seconds=seconds, told=told)
+                # Set here, because the caller may have stopped waiting.
+                engine.generation = lease.take(connection, holder=engine.name, seconds=seconds, status=status)
             return engine.generation is not None
 
         return await self._attend(take, done="written")
@@ -89,10 +93,10 @@ class PostgresStore(SqlStore):
         return await self._engine.attend(lambda transaction: work(transaction.connection), done=done)
 
 
-async def _first(engine: PostgresEngine, work: Callable[[Transaction], int], database: PostgresDatabase) -> int:
-    """Do the first thing with a database, of which is not known whether it is one to work with."""
+@contextmanager
+def _opening(database: PostgresDatabase) -> Iterator[None]:
     try:
-        return await engine.attend(work, done="opened")
+        yield
     except DatabaseRefusedError as error:
         raise DatabaseRefusedError(f"{database}: {error}") from error
     except DatabaseUnavailableError as error:

@@ -1,10 +1,9 @@
-"""A database of PostgreSQL that a copy is made in: no replica ingests into it meanwhile, nor opens it.
+"""A PostgreSQL database to copy to: no replica opens it, or ingests into it, meanwhile.
 
-Who makes the copy has the lease, and asks for it with each page: of two that make one, or of one and a replica that
-waited for its turn, one is refused what it wanted to write.
+The copying process holds the lease and checks it with each page, so a second writer is refused.
 
-Rows go by COPY into the tables themselves: as no page is written twice, none has to ask whether it is there. Not
-chosen: INSERT with ON CONFLICT, which takes thrice as long; to make the indexes at the end, which knows no pages.
+COPY writes the rows: no page is written twice. Not chosen: INSERT with ON CONFLICT, which takes three times as long;
+creating the indexes at the end, because reading pages needs them.
 """
 
 import time
@@ -21,10 +20,13 @@ from jobindex.storage.postgres.source import naming, read_page
 from jobindex.storage.sql.copying import (
     TABLE,
     Copied,
+    RefusedRow,
     check_begun,
     create_copied,
+    drop_copied,
     end_copied,
     read_copied,
+    read_refused,
     write_copied,
 )
 from jobindex.storage.sql.tables import TABLES, Table, Values
@@ -33,18 +35,17 @@ _LEASE_SECONDS = 10
 _HELD_SECONDS = 3
 _LOOK_SECONDS = 0.5
 _COPYING = "copy-"
-"""How the names begin of those who make a copy."""
+"""The prefix of the names of copying processes."""
 
 
 @contextmanager
 def open_target(database: PostgresDatabase, *, is_anew: bool) -> Iterator["PostgresTarget"]:
-    """Open a database to make a copy in it, or to go on with one that is not whole, unless `is_anew`.
+    """Open a database to copy to; resume a partial copy unless `is_anew`.
 
-    Where a copy was interrupted the hard way, this waits until its lease is over.
+    If a copy was killed, this waits until its lease is over.
 
     Raises:
-        DatabaseRefusedError: it holds an index already, or is in use.
-        DatabaseUnavailableError: it cannot be read or written just now.
+        DatabaseRefusedError, DatabaseUnavailableError: see `open_copy`.
     """
     with closing(ReconnectingConnection(database.conninfo, writes=True)) as link:
         target = PostgresTarget(database, link)
@@ -56,7 +57,7 @@ def open_target(database: PostgresDatabase, *, is_anew: bool) -> Iterator["Postg
 
 
 class PostgresTarget:
-    """A Target in a database of PostgreSQL."""
+    """A Target in a PostgreSQL database."""
 
     def __init__(self, database: PostgresDatabase, link: ReconnectingConnection) -> None:
         self._database = database
@@ -67,7 +68,7 @@ class PostgresTarget:
         self.copied = Copied()
 
     def begin(self, *, is_anew: bool) -> None:
-        """Take the lease, and note that a copy is made here, where that is not noted yet."""
+        """Take the lease; mark the database as a copy in progress."""
         until = time.monotonic() + _LEASE_SECONDS + 2 * _LOOK_SECONDS
         with naming(self._database):
             while True:
@@ -89,16 +90,27 @@ class PostgresTarget:
         with naming(self._database):
             return self._link.run(lambda transaction: read_page(transaction, table, after), done="read")
 
-    def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
+    def refused(self) -> Sequence[RefusedRow]:
+        with naming(self._database):
+            return self._link.run(read_refused, done="read")
+
+    def write(
+        self,
+        copied: Copied,
+        rows: Sequence[Values] = (),
+        table: Table | None = None,
+        *,
+        refused: RefusedRow | None = None,
+    ) -> None:
         def write(transaction: Transaction) -> None:
             found = read_copied(transaction)
             if found == copied:
-                return  # the connection was lost once it was written, and before that was told
+                return  # written, but the connection was lost before the answer
             if found != self.copied:
-                raise DatabaseUnavailableError("it has lost rows that were written: call `jobindex copy` again")
+                raise DatabaseUnavailableError("it has lost rows that were written: run `jobindex copy` again")
             if table is not None:
                 _append(transaction, table, rows)
-            write_copied(transaction, copied)
+            write_copied(transaction, copied, refused)
 
         self._write(write)
         self.copied = copied
@@ -114,7 +126,7 @@ class PostgresTarget:
         self._write(end)
 
     def release(self) -> None:
-        """Give the lease back, so that a service can start at once; nothing where it is another's."""
+        """Release the lease, so that a service can start at once."""
         with suppress(DatabaseUnavailableError):
             self._link.run(
                 lambda transaction: lease.release(
@@ -130,9 +142,9 @@ class PostgresTarget:
                 holder=self._name,
                 generation=self._generation,
                 seconds=_LEASE_SECONDS,
-                told="{}",
+                status="{}",
             ):
-                raise DatabaseRefusedError("another has taken its lease meanwhile")
+                raise DatabaseRefusedError("another process has taken its lease")
             work(transaction)
 
         with naming(self._database):
@@ -144,13 +156,13 @@ class PostgresTarget:
         tables = tables_of(connection)
         if TABLE not in tables:
             bring_up_to_date(transaction)
-        generation = lease.take(connection, holder=self._name, seconds=_LEASE_SECONDS, told="{}")
+        generation = lease.take(connection, holder=self._name, seconds=_LEASE_SECONDS, status="{}")
         if generation is None:
             raise _LeaseHeldError(lease.read_lease(connection).holder)
         if TABLE in tables and is_anew:
             ours = {table.name for table in TABLES} & tables
             connection.execute(f"TRUNCATE {', '.join(sorted(ours))}".encode())
-            connection.execute(f"DROP TABLE {TABLE}".encode())
+            drop_copied(transaction)
             bring_up_to_date(transaction)
         if TABLE in tables and not is_anew:
             check_begun(newest_migration(connection), "postgres")

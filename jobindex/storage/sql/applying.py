@@ -1,80 +1,99 @@
-"""Reports and rejected messages, applied in an open transaction."""
+"""Applies reports and rejected messages in an open transaction."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import orjson
 
-from jobindex.model.reports import RejectedMessage, Report, Told
-from jobindex.model.store import Applied, RejectedLimits, Retried
+from jobindex.errors import DataRefusedError
+from jobindex.model.reports import RejectedMessage, Report
+from jobindex.model.store import Applied, Changed, RejectedLimits, Settled
+from jobindex.storage.sql import deferred
 from jobindex.storage.sql.batch import Batch
-from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.deferred import Piece, Work
+from jobindex.storage.sql.dependents import inferred_jobs
+from jobindex.storage.sql.engine import WriteTransaction
 from jobindex.storage.sql.rejected import (
+    DELETE_REJECTED,
     DISCARD_REJECTED,
-    FORGET_REJECTED,
     KEEP_REJECTED,
-    READ_REJECTED,
     REJECT_AGAIN,
-    kept_message,
     rejected_row,
 )
 from jobindex.storage.sql.retention import horizon_in_force
-from jobindex.storage.sql.row_access import Rows
-from jobindex.storage.sql.state_cache import StateCache
+from jobindex.storage.sql.source import MessageSource
+
+_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@contextmanager
+def _refusing_data() -> Iterator[None]:
+    """Turn our own defects into DataRefusedError, which rejects only one message."""
+    try:
+        yield
+    except _DEFECTS as error:
+        raise DataRefusedError(f"{type(error).__name__}: {error}") from error
 
 
 def apply(
-    writer: Connection,
+    writer: WriteTransaction,
     *,
     reports: Sequence[Report],
     rejected: Sequence[RejectedMessage],
     now: int,
     limits: RejectedLimits,
-    rows: Rows,
-    cache: StateCache | None = None,
 ) -> Applied:
-    """Merge reports and keep rejected messages; return what changed, and how many of these went for the limits."""
-    changed = Batch(writer, rows(writer), now, cache=cache).apply(reports, horizon_in_force(writer, now))
+    """Merge reports, store rejected messages, and evict the oldest over the limits."""
     discarded = 0
-    if rejected:
-        writer.executemany(KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
-        kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
-        discarded = writer.execute(DISCARD_REJECTED, kept).rowcount
-    return Applied(discarded=discarded, changed=changed)
+    with _refusing_data():
+        batch = Batch(writer, writer.access, now, cache=writer.cache)
+        changed = batch.apply(reports, horizon_in_force(writer, now))
+        if rejected:
+            writer.executemany(KEEP_REJECTED, [rejected_row(message, now) for message in rejected])
+            kept = {"max_messages": limits.max_messages, "max_bytes": limits.max_bytes}
+            discarded = writer.execute(DISCARD_REJECTED, kept).rowcount
+    return Applied(discarded=discarded, changed=changed, deferred=batch.deferred)
+
+
+def merge(writer: WriteTransaction, *, reports: Sequence[Report], now: int) -> Changed:
+    """Merge reports that are not from messages."""
+    with _refusing_data():
+        batch = Batch(writer, writer.access, now, cache=writer.cache)
+        return batch.apply(reports, horizon_in_force(writer, now))
+
+
+def settle(writer: WriteTransaction, *, piece: Piece, now: int) -> Settled:
+    """Run a step of deferred work."""
+    batch = Batch(writer, writer.access, now, cache=writer.cache)
+    with _refusing_data():
+        if piece.work is Work.INFERRED:
+            events_since = MessageSource.load(writer).events_since
+            job_ids = inferred_jobs(writer, events_since, deferred.STEP_ROWS)
+            changed = batch.view_again((), job_ids)
+            # Once derived again, a job is no longer inferred COMPLETED, so it is not found again.
+            is_over = len(job_ids) < deferred.STEP_ROWS or changed.job_ids == frozenset()
+            reached = None if is_over else job_ids[-1]
+        else:
+            keys = deferred.keys_of(writer, piece)
+            changed = batch.view_again(keys)
+            is_over = len(keys) < deferred.STEP_ROWS
+            reached = None if is_over else keys[-1][1 if piece.work is Work.JOB else 0]
+    deferred.go_on(writer, piece, reached)
+    return Settled(changed=changed, left=deferred.left(writer), set_aside=deferred.aside(writer))
 
 
 def retry(
-    writer: Connection,
+    writer: WriteTransaction,
     *,
-    ids: Collection[int],
-    parse: Callable[[str, bytes], Told],
+    applied: Collection[int],
+    reports: Sequence[Report],
+    rejected: Mapping[int, RejectedMessage],
     now: int,
-    rows: Rows,
-    cache: StateCache | None = None,
-) -> Retried:
-    """Parse rejected messages again, and merge what is understood now."""
-    reports: list[Report] = []
-    applied: list[int] = []
-    rejected: dict[int, RejectedMessage] = {}
-    for row in writer.execute(READ_REJECTED, {"ids": _json(ids)}).fetchall():
-        kept = kept_message(row)
-        told = parse(kept.message.topic, kept.message.payload)
-        if isinstance(told, RejectedMessage):
-            rejected[kept.id] = told
-        else:
-            reports += told
-            applied.append(kept.id)
-    changed = Batch(writer, rows(writer), now, cache=cache).apply(reports, horizon_in_force(writer, now))
-    writer.execute(FORGET_REJECTED, {"ids": _json(applied)})
+) -> Changed:
+    """Merge the reports of the `applied` messages; update those still rejected."""
+    changed = merge(writer, reports=reports, now=now)
+    writer.execute(DELETE_REJECTED, {"ids": orjson.dumps([*applied]).decode()})
     writer.executemany(
         REJECT_AGAIN, [{"id": id_, "reason": one.reason, "due_at": one.due_at} for id_, one in rejected.items()]
     )
-    return Retried(
-        applied=tuple(applied),
-        rejected={id_: one.reason for id_, one in rejected.items()},
-        missing=tuple(id_ for id_ in dict.fromkeys(ids) if id_ not in rejected and id_ not in applied),
-        changed=changed,
-    )
-
-
-def _json(ids: Collection[int]) -> str:
-    return orjson.dumps([*ids]).decode()
+    return changed

@@ -1,12 +1,11 @@
-"""A batch of reports in an open transaction: load, merge, view, and write the difference.
+"""Applies a batch of reports in an open transaction.
 
-1. The states that the reports name are loaded, and the reports merged into them (`model/`).
-2. What else depends on them is loaded: all executions of a job whose life or namespace has changed, and the pending
-   executions of a thing whose lists have changed.
-3. Every loaded execution, and then every job, is viewed; the difference between the views before and after gives the
-   rows to write, the counts, the history, and what has changed for subscribers.
+1. Load the states that the reports name, and merge the reports into them (`model/`).
+2. Load the states that depend on them, or defer those if they are many (`dependents.py`).
+3. Derive the view of every loaded execution, then of every job. The difference of the views gives the rows to write,
+   the counts, the history and the changes for subscribers.
 
-Statements go by keys and by many rows at once, so a batch of any size is some twenty of them.
+A batch of any size takes about twenty statements: each reads or writes many rows by key.
 """
 
 from collections import defaultdict
@@ -17,7 +16,7 @@ import orjson
 from jobindex.model import attempts, job_status
 from jobindex.model.job_status import JobView
 from jobindex.model.jobs import JobStatus
-from jobindex.model.lives import FIRST_LIFE, Life
+from jobindex.model.lives import Life
 from jobindex.model.reports import (
     UNTIMED,
     ExecutionReport,
@@ -32,11 +31,13 @@ from jobindex.model.views import PENDING, STATE_PLACES
 from jobindex.storage.sql import thing_groups
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.counts import Counts
+from jobindex.storage.sql.deferred import Work
+from jobindex.storage.sql.dependents import Dependents
 from jobindex.storage.sql.row_access import RowAccess, Writes
-from jobindex.storage.sql.rows import ENDED_PLACE, STATE_PLACE, execution_row, job_row, lists_row
+from jobindex.storage.sql.rows import ENDED_PLACE, STATE_PLACE, execution_row, executions_of, job_row, lists_row
 from jobindex.storage.sql.source import MessageSource
 from jobindex.storage.sql.state_cache import StateCache
-from jobindex.storage.sql.states import BatchStates, ExecutionKey, LoadedExecution, LoadedJob, Place
+from jobindex.storage.sql.states import BatchStates, ExecutionKey, ListsKey, LoadedExecution, LoadedJob
 from jobindex.storage.sql.summaries import group_rows, summary_row
 from jobindex.storage.sql.tables import (
     EXECUTIONS,
@@ -48,28 +49,16 @@ from jobindex.storage.sql.tables import (
 )
 
 UNTIMED_END = 1 << 62
-"""The inferred end of a job, an execution of which ended at an unknown time: later than any."""
-
-_BIRTHS = """
-SELECT thing_name, born_at
-FROM executions
-WHERE job_id = :job_id
-AND born_at IS NOT NULL
-ORDER BY born_at
-LIMIT :limit
-"""
+"""The inferred end of a job with an execution that ended at an unknown time: later than any other."""
 
 _LAST_ENDS = """
 SELECT asked.value, (SELECT max(ended_at) FROM executions WHERE executions.job_id = asked.value)
 FROM json_each(:job_ids) AS asked
 """
 
-# Jobs that were taken to be complete, but ended when AWS would have reported it.
-_INFERRED_SINCE = "SELECT job_id FROM jobs WHERE inferred_end_at >= :since"
-
 
 class Batch:
-    """What a batch has loaded, and what it changes."""
+    """The states that a batch has loaded, and its changes."""
 
     def __init__(
         self,
@@ -85,28 +74,46 @@ class Batch:
         self._now = now
         self._states = BatchStates(access) if cache is None else cache.batch(access)
         self._source = MessageSource.load(connection)
+        self._dependents = Dependents(connection, self._states, self._source)
         self._counts = Counts(now, keeps_history=keeps_history)
         self._changed_jobs: set[str] = set()
         self._changed_executions: set[ExecutionKey] = set()
         self._changed_namespaces: set[str | None] = set()
 
     def apply(self, reports: Sequence[Report], horizon: int) -> Changed:
-        """Merge reports, write what they change, and return it; what is stamped before `horizon` makes no new job."""
+        """Merge reports; those stamped before `horizon` create nothing new."""
         jobs, executions, lists, groups = self._load(reports, horizon)
-        changed_places = self._merge(jobs, executions, lists)
-        self._load_dependents(changed_places)
+        changed_lists = self._merge(jobs, executions, lists)
+        self._dependents.load(changed_lists)
         self._view_executions()
         tied = thing_groups.merge(self._connection, groups)
         self._write_executions()
         self._write_jobs()
         self._count_executions()
-        self._write_lists(changed_places)
+        self._write_lists(changed_lists)
         self._source.write(self._connection)
         self._counts.write(self._connection)
         return self._changed(tied)
 
+    @property
+    def deferred(self) -> frozenset[Work]:
+        """The kinds of work left to later transactions."""
+        return frozenset(self._dependents.deferred)
+
+    def view_again(self, keys: Collection[ExecutionKey], job_ids: Collection[str] = ()) -> Changed:
+        """Derive executions and jobs again, as a step of deferred work."""
+        self._states.load_jobs({*job_ids, *(job_id for job_id, _ in keys)})
+        self._states.load_executions([key for key in keys if key[0] in self._states.jobs])
+        self._dependents.note_lives()
+        self._view_executions()
+        self._write_executions()
+        self._write_jobs()
+        self._count_executions()
+        self._counts.write(self._connection)
+        return self._changed(())
+
     def rebuild(self, job_ids: Sequence[str]) -> Counts:
-        """Work out the derived columns of jobs and their executions again; return the counts, which are not written."""
+        """Recompute the derived columns of jobs and executions; return the unwritten counts."""
         self._states.load_jobs(job_ids)
         self._states.load_executions_of(job_ids)
         of_job: dict[str, list[LoadedExecution]] = defaultdict(list)
@@ -115,7 +122,7 @@ class Batch:
         for job_id, loaded in self._states.jobs.items():
             loaded.job.executions, loaded.job.untimed_ends = [0] * len(STATE_PLACES), 0
             births = [loaded.job.deletions.birth(one.execution) for one in of_job[job_id]]
-            _note_life(loaded, loaded.job.deletions.life(loaded.job.created_at(), births))
+            loaded.note_life(loaded.job.deletions.life(loaded.job.created_at(), births))
         self._view_executions()
         self._write_executions(counts_all=True)
         self._write_jobs()
@@ -127,13 +134,12 @@ class Batch:
     ) -> tuple[
         list[JobReport | JobDeletion],
         dict[ExecutionKey, list[ExecutionReport]],
-        dict[Place, list[PendingListReport]],
+        dict[ListsKey, list[PendingListReport]],
         set[ThingGroupReport],
     ]:
-        """Load the states that reports name, and return the reports by what they are about."""
         jobs: list[JobReport | JobDeletion] = []
         executions: dict[ExecutionKey, list[ExecutionReport]] = defaultdict(list)
-        lists: dict[Place, list[PendingListReport]] = defaultdict(list)
+        lists: dict[ListsKey, list[PendingListReport]] = defaultdict(list)
         groups: set[ThingGroupReport] = set()
         for report in reports:
             if type(report) is ExecutionReport:
@@ -156,18 +162,17 @@ class Batch:
         if horizon > UNTIMED:
             known = self._states.lists.keys()
             lists = {
-                place: [report for report in several if place in known or report.listed_at * 1000 >= horizon]
-                for place, several in lists.items()
+                lists_key: [report for report in several if lists_key in known or report.listed_at * 1000 >= horizon]
+                for lists_key, several in lists.items()
             }
-        return jobs, executions, {place: several for place, several in lists.items() if several}, groups
+        return jobs, executions, {lists_key: several for lists_key, several in lists.items() if several}, groups
 
     def _merge(
         self,
         jobs: Iterable[JobReport | JobDeletion],
         executions: Mapping[ExecutionKey, Iterable[ExecutionReport]],
-        lists: Mapping[Place, Iterable[PendingListReport]],
-    ) -> set[Place]:
-        """Merge reports; return the places whose lists have changed."""
+        lists: Mapping[ListsKey, Iterable[PendingListReport]],
+    ) -> set[ListsKey]:
         for report in jobs:
             job = self._states.job(report.job_id, self._now).job
             if isinstance(report, JobReport):
@@ -182,64 +187,28 @@ class Batch:
             for one in several:
                 execution.merge(one)
                 self._source.note_arn(one.thing_arn, one.time)
-        changed_places: set[Place] = set()
-        for place, listed in lists.items():
-            kept = self._states.lists_at(place)
+        changed_lists: set[ListsKey] = set()
+        for lists_key, listed in lists.items():
+            kept = self._states.lists_at(lists_key)
             former = kept.copy()
             for list_report in listed:
                 kept.merge(list_report)
             if kept != former:
-                changed_places.add(place)
-        return changed_places
-
-    def _load_dependents(self, changed_places: Iterable[Place]) -> None:
-        """Load what else depends on the merged states, and work out the lives of the jobs."""
-        things = {thing_name for thing_name, _ in changed_places}
-        self._states.load_pending(things)
-        if self._source.is_events_since_changed:
-            since = {"since": (self._source.events_since or 0) * 1000}
-            self._states.load_jobs([job_id for (job_id,) in self._connection.execute(_INFERRED_SINCE, since)])
-        self._states.load_jobs({job_id for job_id, _ in self._states.executions})
-        self._states.load_executions_of(
-            [job_id for job_id, loaded in self._states.jobs.items() if loaded.is_deletion_new]
-        )
-        of_deleted: dict[str, list[LoadedExecution]] = defaultdict(list)
-        for (job_id, _), execution in self._states.executions.items():
-            if self._states.jobs[job_id].job.deletions:
-                of_deleted[job_id].append(execution)
-        moved = []
-        for job_id, loaded in self._states.jobs.items():
-            life = self._life(loaded, of_deleted[job_id]) if loaded.job.deletions else FIRST_LIFE
-            _note_life(loaded, life)
-            if loaded.row is not None and (
-                loaded.namespace_id != loaded.former_namespace_id or life != loaded.former_life
-            ):
-                moved.append(job_id)
-        self._states.load_executions_of(moved)
-
-    def _life(self, loaded: LoadedJob, executions: Sequence[LoadedExecution]) -> Life | None:
-        deletions = loaded.job.deletions
-        births = [deletions.birth(one.execution) for one in executions]
-        if loaded.row is not None and not loaded.is_deletion_new:
-            touched = {one.execution.thing_name for one in executions}
-            asked = {"job_id": loaded.job.job_id, "limit": len(touched) + 1}
-            rows = self._connection.execute(_BIRTHS, asked).fetchall()
-            births += [born_at for thing_name, born_at in rows if thing_name not in touched]
-        return deletions.life(loaded.job.created_at(), births)
+                changed_lists.add(lists_key)
+        return changed_lists
 
     def _view_executions(self) -> None:
-        """View every loaded execution with the lists of its thing in the namespace of its job."""
         jobs, executions = self._states.jobs, self._states.executions
-        places = [(thing_name, jobs[job_id].namespace_id or "") for job_id, thing_name in executions]
-        self._states.load_lists({*places})
-        for (job_id, _), place, loaded in zip(executions, places, executions.values(), strict=True):
-            life, lists = jobs[job_id].life, self._states.lists.get(place)
+        lists_keys = [(thing_name, jobs[job_id].namespace_id or "") for job_id, thing_name in executions]
+        self._states.load_lists({*lists_keys})
+        for (job_id, _), lists_key, loaded in zip(executions, lists_keys, executions.values(), strict=True):
+            life, lists = jobs[job_id].life, self._states.lists.get(lists_key)
             loaded.view = (
                 None if life is None else attempts.view(loaded.execution, life, None if lists is None else lists.lists)
             )
 
     def _write_executions(self, *, counts_all: bool = False) -> None:
-        """Write the executions that have changed, and count them in their jobs; `counts_all` counts all from zero."""
+        """Write the changed executions and count them in their jobs, from zero if `counts_all`."""
         writes = Writes(EXECUTIONS)
         for key, loaded in self._states.executions.items():
             job = self._states.jobs[key[0]].job
@@ -260,7 +229,6 @@ class Batch:
         writes.write(self._access)
 
     def _write_jobs(self) -> None:
-        """Write the jobs that have changed with their places in the list, and count them."""
         last_ends = self._last_ends()
         own, summaries, keys = Writes(JOBS), Writes(SUMMARIES), Writes(GROUP_KEYS)
         for job_id, loaded in self._states.jobs.items():
@@ -292,7 +260,6 @@ class Batch:
             writes.write(self._access)
 
     def _last_ends(self) -> Mapping[str, int | None]:
-        """Return the greatest end of the executions of each job whose status may follow from it."""
         wanted = [
             job_id
             for job_id, loaded in self._states.jobs.items()
@@ -303,27 +270,25 @@ class Batch:
         return dict(self._connection.execute(_LAST_ENDS, {"job_ids": orjson.dumps(wanted).decode()}).fetchall())
 
     def _count_executions(self) -> None:
-        """Count the executions in the namespaces of their listed jobs."""
-        for (job_id, _), loaded in self._states.executions.items():
+        for loaded in self._states.jobs.values():
+            former, executions = executions_of(loaded.row), (*loaded.job.executions,)
+            if former != executions or loaded.is_moved:
+                self._counts.count_executions(loaded.summary, former, -1)
+                self._counts.count_executions(loaded.listed, executions, 1)
+        for job_id in {job_id for job_id, _ in self._changed_executions}:
             job = self._states.jobs[job_id]
-            state = None if loaded.new_row is None else loaded.new_row[STATE_PLACE]
-            former_state = None if loaded.row is None else loaded.row[STATE_PLACE]
-            if former_state == state and not job.is_moved:
-                continue
-            self._counts.count_execution(_place(job.summary, former_state), _place(job.listed, state))
-            if former_state != state:
-                self._changed_namespaces |= {one[3] for one in (job.summary, job.listed) if one is not None}
+            self._changed_namespaces |= {one[3] for one in (job.summary, job.listed) if one is not None}
 
-    def _write_lists(self, places: Iterable[Place]) -> None:
+    def _write_lists(self, lists_keys: Iterable[ListsKey]) -> None:
         lists = Writes(PENDING_LISTS)
-        for place in places:
-            loaded = self._states.lists[place]
+        for lists_key in lists_keys:
+            loaded = self._states.lists[lists_key]
             loaded.new_row = lists_row(loaded.lists)
             lists.add(loaded.row, loaded.new_row)
         lists.write(self._access)
 
     def _changed(self, tied: Collection[tuple[str, str]]) -> Changed:
-        """Name what has changed; a thing group that was tied to its id changed any of its jobs."""
+        """Return the changes; tying a group to an id may change any of its jobs."""
         job_ids = self._changed_jobs | {job_id for job_id, _ in self._changed_executions}
         things = {thing_name for _, thing_name in self._changed_executions}
         of_groups = thing_groups.namespaces_of(self._connection, tied)
@@ -335,34 +300,22 @@ class Batch:
         )
 
 
-def _note_life(loaded: LoadedJob, life: Life | None) -> None:
-    """Note the life that counts of a job, and its namespace in it."""
-    loaded.life = life
-    loaded.namespace_id = None if life is None else loaded.job.text("namespace_id", life)
-
-
 def _counts_at(report: JobReport | JobDeletion | ExecutionReport, horizon: int) -> bool:
-    """Return whether a report makes a job that is not there: not if it is stamped before the horizon."""
+    """Return whether a report may create a job."""
     heard_at = report.heard_at * 1000 if type(report) is ExecutionReport else UNTIMED
     return report.time == UNTIMED or max(report.time, heard_at) >= horizon
 
 
 def _has_same_keys(former: Values | None, row: Values | None) -> bool:
-    """Return whether the thing groups of a job find it by the same keys: `listed` and `changed_at` are not of them."""
+    """Compare the columns that group keys depend on: all but `listed` and `changed_at`."""
     return former is not None and row is not None and former[:4] == row[:4] and former[5] == row[5]
 
 
 def _move(summaries: Writes, former: Values | None, row: Values | None) -> None:
-    """Write a job's row in the list: in its place, or in another one."""
     if former is not None and row is not None and former[:2] != row[:2]:
         summaries.add(former, None)
         former = None
     summaries.add(former, row)
-
-
-def _place(summary: Values | None, state: object) -> tuple[str, str] | None:
-    """Return where an execution is counted: its job's namespace or "", and its state."""
-    return None if summary is None or state is None else (str(summary[3] or ""), str(state))
 
 
 def _born_at(life: Life | None) -> int | None:
@@ -370,7 +323,6 @@ def _born_at(life: Life | None) -> int | None:
 
 
 def _inferred_end_at(loaded: LoadedJob, view: JobView | None, last_end_at: int | None) -> int | None:
-    """Return the last end of a job that is taken to be complete; None for any other."""
     if view is None or view.is_status_reported or view.status != JobStatus.COMPLETED:
         return None
     return UNTIMED_END if loaded.job.untimed_ends or last_end_at is None else last_end_at

@@ -1,7 +1,7 @@
-"""How a job has changed, read on a connection in a transaction of its own.
+"""Reads the history of a job.
 
-A row tells where the job was once it had changed; where it was before, the row before tells. Of a job that was not
-always visible only so much is told as if there had been nothing before it came, and as if it were deleted when it went.
+The row before a change has the former state. To a restricted reader, a job that becomes visible appears as created,
+one that is no longer visible as deleted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,17 +25,16 @@ LIMIT :limit
 
 
 def read_changes(connection: Connection, *, job_id: str, limit: int, visible: Visible = None) -> Sequence[JobChange]:
-    """Return the last changes of a job as far as it was visible, newest first."""
+    """Return the last visible changes of a job, newest first."""
     limit = min(limit, CHANGES_MAXIMUM)
     read = limit if visible is None else CHANGES_KEPT
     rows = connection.execute(_CHANGES, {"job_id": job_id, "limit": read}).fetchall()
     if visible is None:
         return [_change(row) for row in rows]
-    return list(_seen_changes(reversed(rows), visible))[::-1][:limit]
+    return list(_visible_changes(reversed(rows), visible))[::-1][:limit]
 
 
-def _seen_changes(rows: Iterable[Row], visible: frozenset[str]) -> Iterator[JobChange]:
-    """Yield the changes that are visible, oldest first as the rows."""
+def _visible_changes(rows: Iterable[Row], visible: frozenset[str]) -> Iterator[JobChange]:
     former: str | None = None
     for row in rows:
         change = _change(row)

@@ -1,8 +1,8 @@
-"""The counts of namespaces, and the history of jobs, kept as the index changes.
+"""The counts of namespaces and the history of jobs, updated with the index.
 
-Counted by a batch's own differences, so that a namespace of a million jobs is counted without reading one of them;
-`check.py` counts all again and compares. The history of a job has its reported statuses: a status that is inferred
-may go to and fro, as a rollout goes on thing by thing.
+A batch counts its own differences, so a namespace of a million jobs is counted without reading any; `check.py` counts
+again and compares. The history has IN_PROGRESS for an unreported status, because an inferred one may change back and
+forth during a rollout.
 """
 
 from collections import Counter
@@ -13,13 +13,14 @@ import orjson
 from jobindex.model.job_status import JobView
 from jobindex.model.jobs import JobStatus
 from jobindex.model.reader import CHANGES_MAXIMUM
+from jobindex.model.views import ExecutionState
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.kinds import STATUS_KINDS
 from jobindex.storage.sql.states import LoadedJob
 from jobindex.storage.sql.tables import Values
 
 CHANGES_KEPT = CHANGES_MAXIMUM + 1
-"""Changes that are kept of each job: one more than are shown, as that says where the job was before the others."""
+"""Changes stored for each job: one more than are shown, for the state before them."""
 
 _HOUR = 3_600_000
 
@@ -54,8 +55,8 @@ ON CONFLICT (namespace_id, slot) DO UPDATE SET
     END,
     changed_at = excluded.changed_at
 """
-# Nothing is kept of a namespace without jobs.
-_FORGET_ACTIVITY = """
+# Deletes the activity of namespaces without jobs.
+_DELETE_ACTIVITY = """
 DELETE FROM namespace_activity
 WHERE namespace_id IN (SELECT value FROM json_each(:left))
 AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
@@ -86,8 +87,25 @@ AND changed_at <= (
 """
 
 
+COUNTED_JOBS = """
+SELECT coalesce(namespace_id, '') AS namespace_id, kind, count(*) AS jobs
+FROM job_summaries
+GROUP BY 1, 2
+"""
+"""Recounts the rows of `namespace_jobs`."""
+COUNTED_EXECUTIONS = """
+SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, executions.state, count(*) AS executions
+FROM executions
+CROSS JOIN jobs ON jobs.job_id = executions.job_id
+CROSS JOIN job_summaries ON (job_summaries.created_at, job_summaries.job_id) = (jobs.listed_created_at, jobs.job_id)
+WHERE executions.state IS NOT NULL
+GROUP BY 1, 2
+"""
+"""Recounts the rows of `namespace_executions`."""
+
+
 class Counts:
-    """What a batch adds to the counts and to the history; `now` is its arrival in milliseconds."""
+    """The changes of a batch to the counts and the history; `now` is its arrival in milliseconds."""
 
     def __init__(self, now: int, *, keeps_history: bool = True) -> None:
         self._now = now
@@ -99,7 +117,7 @@ class Counts:
         self._changes: list[Values] = []
 
     def count_job(self, loaded: LoadedJob, row: Values | None, view: JobView | None) -> None:
-        """Count a job whose row in the list is another than before, and keep the change of its status."""
+        """Count a job whose row in the list has changed, and record any change of status."""
         former = loaded.summary
         if former is not None and row is not None and former[2:4] == row[2:4] and self._is_same_status(loaded, view):
             self._activity[row[3] or ""] += 1
@@ -128,18 +146,17 @@ class Counts:
 
     @staticmethod
     def _is_same_status(loaded: LoadedJob, view: JobView | None) -> bool:
-        """Return whether a job of the same kind has the same status in the history."""
         return view is not None and view.is_status_reported == loaded.was_status_reported
 
-    def count_execution(self, former: tuple[str, str] | None, place: tuple[str, str] | None) -> None:
-        """Count an execution whose namespace or state has changed."""
-        if former is not None:
-            self._executions[former] -= 1
-        if place is not None:
-            self._executions[place] += 1
+    def count_executions(self, summary: Values | None, executions: Iterable[int], by: int) -> None:
+        """Add a job's execution counts to its namespace, `by` times."""
+        if summary is not None:
+            for state, count in zip(ExecutionState, executions, strict=True):
+                if count:
+                    self._executions[str(summary[3] or ""), state.value] += by * count
 
-    def forget_job(self, summary: Values, executions: Iterable[tuple[str, int]]) -> None:
-        """Count a job and its executions, by their states, no longer."""
+    def subtract_job(self, summary: Values, executions: Iterable[tuple[str, int]]) -> None:
+        """Subtract a job, and its executions by state."""
         namespace_id = str(summary[3] or "")
         self._jobs[namespace_id, summary[2]] -= 1
         self._left.add(namespace_id)
@@ -162,7 +179,7 @@ class Counts:
             activity = orjson.dumps([*self._activity.items()]).decode()
             connection.execute(_COUNT_ACTIVITY, {**parameters, "rows": activity})
         if self._left:
-            connection.execute(_FORGET_ACTIVITY, {"left": orjson.dumps([*self._left]).decode()})
+            connection.execute(_DELETE_ACTIVITY, {"left": orjson.dumps([*self._left]).decode()})
         if self._changes and self._keeps_history:
             changes = {**parameters, "rows": orjson.dumps(self._changes).decode()}
             connection.execute(_KEEP_CHANGES, changes)
@@ -170,7 +187,6 @@ class Counts:
 
 
 def _kept_status(status: JobStatus, *, is_reported: bool) -> int:
-    """Return the kind of the status that the history keeps: an inferred completion is not in it."""
     return STATUS_KINDS[status if is_reported else JobStatus.IN_PROGRESS]
 
 

@@ -1,4 +1,4 @@
-"""The contract of an engine: its transactions, and the statements that differ between engines."""
+"""The contract of an engine."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
@@ -13,32 +13,40 @@ from jobindex.storage.sql.state_cache import StateCache
 T = TypeVar("T")
 
 
-class Engine(Protocol):
-    """Opens transactions, each with a connection that is used in one thread.
-
-    Its methods raise DatabaseUnavailableError where it cannot just now.
-    """
+class WriteTransaction(Connection, Protocol):
+    """An open write transaction, used only by the writing thread."""
 
     @property
-    def arn_prefix(self) -> str:
-        """What stands before the ids of jobs that were told without an ARN."""
+    def access(self) -> RowAccess:
+        """The access to its rows."""
 
     @property
     def cache(self) -> StateCache:
         """The states of the last batches."""
+
+
+class Engine(Protocol):
+    """Opens transactions, each with a connection for one thread.
+
+    Methods raise DatabaseUnavailableError if the database cannot be used now.
+    """
+
+    @property
+    def arn_prefix(self) -> str:
+        """The prefix of ARNs that no message reported."""
 
     @property
     def version(self) -> int:
         """As in Reader."""
 
     def rows(self, connection: Connection, /) -> RowAccess:
-        """Return what reads and writes rows in an open transaction."""
+        """Return the access to rows in an open transaction."""
 
     def page_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str | None:
-        """Return the statement that reads a page and the job behind it; None if no job can pass the filters."""
+        """Return the statement that reads a page and the next job; None if no job can pass the filters."""
 
     def scoped_statement(self, query: ListJobsQuery, keys: Sequence[GroupKey] | None, /) -> str:
-        """Return the statement that reads the same of some namespaces, from their places."""
+        """Return the same for a restricted reader, by partitions."""
 
     def read(self, work: Callable[[Connection], T], /) -> Awaitable[T]:
         """Read from one snapshot."""
@@ -46,8 +54,10 @@ class Engine(Protocol):
     def read_page(self, query: ListJobsQuery, visible: Visible, /) -> Awaitable[JobPage]:
         """Read a page of ListJobs from one snapshot."""
 
-    def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> Awaitable[T]:
-        """Do some work in one durable transaction; canceled, it is done all the same.
+    def write(self, work: Callable[[WriteTransaction], T], /, *, by_owner: bool = False) -> Awaitable[T]:
+        """Run work in one durable transaction, which completes even if the wait is canceled.
 
-        `by_owner`: it is refused (LeaseLostError) where another process ingests.
+        Raises:
+            LeaseLostError: another process ingests, and the work is `by_owner`.
+            DataRefusedError: the database refuses the data.
         """

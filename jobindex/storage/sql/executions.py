@@ -1,11 +1,11 @@
-"""Executions, a page at a time: of a job, of a thing, and those that wait; read in a transaction of its own.
+"""Pages of executions: of a job, of a thing, or pending for long.
 
-A statement finds the keys of a page; the executions are then loaded as a batch loads them, and viewed by the same core.
-Positions of pages are opaque to their holders: the key of the last row in JSON.
+A statement finds the keys of a page; the executions are then loaded and derived as in a batch. Positions are opaque to
+clients: the key of the last row, in JSON.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,8 @@ from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
 from jobindex.storage.sql.states import BatchStates, ExecutionKey, LoadedExecution, LoadedJob
 from jobindex.storage.sql.things import check_heard_of
 
+_Found = list[tuple[Sequence[object], JobExecution]]
+"""Executions with their positions."""
 _Key = Callable[[Row], Sequence[object]]
 
 _EXECUTIONS = """
@@ -40,7 +42,11 @@ AND executions.state IS NOT NULL
 """
 
 LOOKED_AT_MAXIMUM = 5000
-"""Waiting executions that a page of one namespace looks at, however few are of it."""
+"""Pending executions that a page of one namespace reads, even if few are in the namespace."""
+
+PAGE_CHARACTERS = 4 * 1024 * 1024
+"""A page ends with the execution whose statusDetails exceed this; one execution may have 200 kB."""
+_LOADED_AT_ONCE = 50
 
 _WAITING = "(executions.waiting_since, executions.job_id, executions.thing_name)"
 
@@ -55,17 +61,15 @@ LIMIT 1 OFFSET :maximum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Page:
-    """The page that is asked for."""
-
     order: str
     key: _Key
-    """Returns the position of a row in this order."""
+    """Returns the position of a row."""
     limit: int
     state: ExecutionState | None = None
     position: Sequence[Any] = ()
-    """Of the last row of the page before."""
+    """The position of the last row of the previous page."""
     with_former: bool = False
-    """Whether each earlier attempt is an execution of its own, behind the current one."""
+    """Whether each earlier attempt is an execution of its own, after the current one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,28 @@ class _ExecutionFilter:
 
 
 class ExecutionReader:
-    """Reads executions on a connection, as far as they are visible."""
+    """Reads the visible executions on a connection."""
 
     def __init__(self, connection: Connection, rows: Rows, arn_prefix: str, visible: Visible) -> None:
         self._connection = connection
-        self._states = BatchStates(rows(connection))
+        self._access = rows(connection)
         self._arn_prefix = arn_prefix
         self._visible = visible
 
     def read(self, *, job_id: str, thing_name: str) -> JobExecution:
-        """Return an execution; ResourceNotFoundException without one, or if its job is not visible."""
+        """Return a visible execution, or raise ResourceNotFoundException."""
         given = {"job_id": job_id, "thing_name": thing_name}
         wanted = self._wanted("executions.job_id = :job_id AND executions.thing_name = :thing_name", **given)
         for row in self._rows(wanted, "executions.job_id", 1):
-            return self._executions([row])[0]
+            for execution in self._executions([row]):
+                if execution is not None:
+                    return execution
         raise ResourceNotFoundException(f"Job execution of {job_id} on {thing_name} cannot be found.")
 
     def of_job(
         self, *, job_id: str, state: ExecutionState | None, after: str | None, limit: int, with_former: bool = False
     ) -> ExecutionPage:
-        """Return executions of a job by the names of their things; ResourceNotFoundException if it is not listed."""
+        """Return executions of a job by thing name."""
         check_listed(self._connection, job_id, self._visible)
         wanted = self._wanted("executions.job_id = :job_id", job_id=job_id)
         position = [] if after is None else _decode(after, str, *(_ATTEMPT if with_former else ()))
@@ -126,7 +132,7 @@ class ExecutionReader:
         limit: int,
         with_former: bool = False,
     ) -> ExecutionPage:
-        """Return executions on a thing, those queued last first; ResourceNotFoundException for an unknown thing."""
+        """Return executions on a thing, last queued first."""
         check_heard_of(self._connection, thing_name, self._visible)
         wanted = self._wanted("executions.thing_name = :thing_name", thing_name=thing_name)
         if namespace_id is not None:
@@ -151,10 +157,9 @@ class ExecutionReader:
         return self._page(wanted, asked)
 
     def waiting(self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int) -> ExecutionPage:
-        """Return executions pending since before `since`, those that wait longest first.
+        """Return executions pending since before `since`, the longest pending first.
 
-        A restricted reader has a page looked for until it is full: a shorter one, and the position of its end, would
-        tell of the others.
+        For a restricted reader the search continues until the page is full: a short page would reveal other executions.
         """
         wanted = self._wanted("executions.waiting_since < :since", since=to_milliseconds(since))
         if after is not None:
@@ -187,7 +192,7 @@ class ExecutionReader:
         return page
 
     def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        """Return how many executions have been pending since before `since`, at most `maximum`."""
+        """Count executions pending since before `since`, up to `maximum`."""
         wanted = self._wanted("executions.waiting_since < :since", since=to_milliseconds(since))
         statement = _EXECUTIONS.format(conditions=" AND ".join(wanted.conditions)) + "LIMIT :maximum"
         parameters = {**wanted.parameters, "maximum": maximum}
@@ -208,50 +213,68 @@ class ExecutionReader:
 
     def _page(self, wanted: _ExecutionFilter, asked: _Page) -> ExecutionPage:
         if asked.state is not None:
-            # An earlier attempt can have the state while the current one has another.
+            # An earlier attempt may have the state, too.
             others = " OR executions.further IS NOT NULL" if asked.with_former else ""
             wanted.add(f"(executions.state = :state{others})", state=asked.state.value)
         if asked.with_former:
             found = self._attempts(wanted, asked)
-        else:
-            rows = self._rows(wanted, asked.order, asked.limit + 1)
-            found = [(asked.key(row), one) for row, one in zip(rows, self._executions(rows), strict=True)]
-        page = found[: asked.limit]
+            page = found[: asked.limit]
+            return ExecutionPage(
+                executions=[execution for _, execution in page],
+                next_position=json.dumps(page[-1][0]) if found[asked.limit :] else None,
+            )
+        rows = self._rows(wanted, asked.order, asked.limit + 1)
+        executions: list[JobExecution] = []
+        taken = characters = 0
+        for execution in self._executions(rows[: asked.limit]):
+            taken += 1
+            if execution is not None:
+                executions.append(execution)
+                characters += _length(execution)
+            if characters > PAGE_CHARACTERS:
+                break
         return ExecutionPage(
-            executions=[execution for _, execution in page],
-            next_position=json.dumps(page[-1][0]) if found[asked.limit :] else None,
+            executions=executions,
+            next_position=json.dumps(asked.key(rows[taken - 1])) if len(rows) > taken else None,
         )
 
-    def _attempts(self, wanted: _ExecutionFilter, asked: _Page) -> list[tuple[Sequence[object], JobExecution]]:
-        """Return attempts as executions, behind a position, one more than the limit if there are so many."""
-        found: list[tuple[Sequence[object], JobExecution]] = []
+    def _attempts(self, wanted: _ExecutionFilter, asked: _Page) -> _Found:
+        found: _Found = []
         looked_at = 0
         while len(found) <= asked.limit:
             rows = self._rows(wanted, asked.order, asked.limit + 1, offset=looked_at)
             looked_at += len(rows)
             for row, execution in zip(rows, self._executions(rows), strict=True):
+                if execution is None:
+                    continue
                 for number, attempt in enumerate((execution, *execution.former_attempts)):
-                    place = [*asked.key(row), number]
-                    is_of_last = place[:-1] == [*asked.position[:-1]]
+                    position = [*asked.key(row), number]
+                    is_of_last = position[:-1] == [*asked.position[:-1]]
                     if (not is_of_last or number > asked.position[-1]) and asked.state in {None, attempt.state}:
-                        found.append((place, _as_execution(execution, attempt)))
+                        found.append((position, _as_execution(execution, attempt)))
             if len(rows) <= asked.limit:
                 break
         return found
 
-    def _executions(self, rows: Sequence[Row]) -> list[JobExecution]:
-        """Return the executions of rows with their keys."""
-        keys: list[ExecutionKey] = [(row["job_id"], row["thing_name"]) for row in rows]
-        self._states.load_jobs(dict.fromkeys(job_id for job_id, _ in keys))
-        self._states.load_executions(keys)
-        return [self._execution(self._states.jobs[key[0]], self._states.executions[key]) for key in keys]
+    def _executions(self, rows: Sequence[Row]) -> Iterator[JobExecution | None]:
+        """Yield the execution of each row; None for a former life."""
+        for start in range(0, len(rows), _LOADED_AT_ONCE):
+            keys: list[ExecutionKey] = [
+                (row["job_id"], row["thing_name"]) for row in rows[start : start + _LOADED_AT_ONCE]
+            ]
+            states = BatchStates(self._access)
+            states.load_jobs(dict.fromkeys(job_id for job_id, _ in keys))
+            states.load_executions(keys)
+            for key in keys:
+                yield self._execution(states.jobs[key[0]], states.executions[key])
 
-    def _execution(self, job: LoadedJob, loaded: LoadedExecution) -> JobExecution:
+    def _execution(self, job: LoadedJob, loaded: LoadedExecution) -> JobExecution | None:
         execution = loaded.execution
         assert job.former_life is not None  # noqa: S101 (the job is listed)
         assert loaded.row is not None  # noqa: S101 (it was loaded)
         view = attempts.view(execution, job.former_life, DecidedLists(is_left_out=bool(loaded.row[LEFT_OUT_PLACE])))
-        assert view is not None  # noqa: S101 (its state is not null)
+        if view is None:
+            return None
         return JobExecution(
             **_members(view.current),
             job_id=execution.job_id,
@@ -264,8 +287,13 @@ class ExecutionReader:
         )
 
 
+def _length(execution: JobExecution) -> int:
+    details = [attempt.status_details or {} for attempt in (execution, *execution.former_attempts)]
+    return sum(len(name) + len(value) for one in details for name, value in one.items())
+
+
 _ATTEMPT = (int,)
-"""The type of what a position has behind the key of an execution: the place of the attempt, 0 for the current one."""
+"""The type of the attempt's index, with which a position of attempts ends; 0 is the current attempt."""
 
 
 def _members(view: AttemptView) -> dict[str, Any]:
@@ -283,7 +311,6 @@ def _members(view: AttemptView) -> dict[str, Any]:
 
 
 def _as_execution(execution: JobExecution, attempt: ExecutionAttempt) -> JobExecution:
-    """Return an attempt as an execution of its own."""
     if attempt is execution:
         return replace(execution, former_attempts=())
     members = {member.name: getattr(attempt, member.name) for member in fields(ExecutionAttempt)}

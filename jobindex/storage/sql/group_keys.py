@@ -1,4 +1,4 @@
-"""What the filters of ListJobs are in the tables: the keys of the jobs of thing groups, and the kinds of job."""
+"""The filters of ListJobs as columns: the keys of thing groups, and the kinds of job."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.kinds import SELECTION_KINDS, STATUS_KINDS
 from jobindex.storage.sql.scope import Visible, encoded
 
-# The ways in which jobs may have been told with a group known by name: by the name, by an id tied to it.
+# The name of a group, and the ids tied to it.
 _KEYS_OF_GROUP_NAME = """
 SELECT CASE WHEN thing_group_id = '' THEN 'name:' || thing_group_name ELSE 'id:' || thing_group_id END
 FROM thing_groups
@@ -19,7 +19,7 @@ WHERE thing_group_name = :value
 UNION SELECT 'name:' || thing_group_name FROM thing_groups WHERE thing_group_name = :value
 """
 
-# The same for a group known by id.
+# The id of a group, and the names tied to it.
 _KEYS_OF_GROUP_ID = """
 SELECT CASE WHEN thing_group_name = '' THEN 'id:' || thing_group_id ELSE 'name:' || thing_group_name END
 FROM thing_groups
@@ -27,8 +27,8 @@ WHERE thing_group_id = :value
 UNION SELECT 'id:' || thing_group_id FROM thing_groups WHERE thing_group_id = :value
 """
 
-# Whether a job that is visible was told with a thing group, in any of these ways.
-_IS_SEEN_IN_GROUP = """
+# Whether a visible job has one of the keys.
+_IS_VISIBLE_IN_GROUP = """
 SELECT EXISTS (
     SELECT 1
     FROM json_each(:keys) AS key
@@ -40,15 +40,15 @@ SELECT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
-    """A way in which jobs were told with the thing group, or groups, that are asked for."""
+    """A key of jobs that were reported with the requested thing groups."""
 
     thing_group: str
     other: str | None = None
-    """Another that the same jobs must have been told with."""
+    """A second key that the same jobs must have."""
 
 
 def kinds_of(filters: Filters) -> list[int]:
-    """Return the kinds of job that the filters leave open."""
+    """Return the kinds of job that pass the filters."""
     return [
         status_kind + selection_kind
         for status, status_kind in STATUS_KINDS.items()
@@ -58,10 +58,10 @@ def kinds_of(filters: Filters) -> list[int]:
 
 
 def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Sequence[GroupKey] | None:
-    """Return the keys of the jobs that the two group filters accept together, None without them.
+    """Return the keys of the jobs that pass both group filters; None without such filters.
 
     Raises:
-        ResourceNotFoundException: no message ever named one of the groups, or no job that is visible is in it.
+        ResourceNotFoundException: no message named one of the groups, or no visible job is in it.
     """
     accepted = []
     for statement, value in (
@@ -70,7 +70,7 @@ def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Seq
     ):
         if value is not None:
             keys = [key for (key,) in connection.execute(statement, {"value": value})]
-            if not keys or (visible is not None and not _is_seen_in_group(connection, keys, visible)):
+            if not keys or (visible is not None and not _is_visible_in_group(connection, keys, visible)):
                 raise ResourceNotFoundException(
                     f"Thing group {value} cannot be found: it is not known here yet, as no message has named it."
                 )
@@ -84,13 +84,13 @@ def read_keys(connection: Connection, filters: Filters, visible: Visible) -> Seq
             return list(dict.fromkeys(key for one, other in product(*accepted) for key in _together(one, other)))
 
 
-def _is_seen_in_group(connection: Connection, keys: Sequence[str], visible: frozenset[str]) -> bool:
+def _is_visible_in_group(connection: Connection, keys: Sequence[str], visible: frozenset[str]) -> bool:
     parameters = {"keys": json.dumps(keys), "visible": encoded(visible)}
-    return bool(connection.execute(_IS_SEEN_IN_GROUP, parameters).fetchone()[0])
+    return bool(connection.execute(_IS_VISIBLE_IN_GROUP, parameters).fetchone()[0])
 
 
 def _together(one: str, other: str) -> Iterator[GroupKey]:
-    """Yield the key of the jobs that were told with both groups: a job has many names of groups and one id."""
+    """Yield the keys of jobs with both groups: a job has many names and one id."""
     if one == other:
         yield GroupKey(one)
     elif one.startswith("name:") and other.startswith("name:"):

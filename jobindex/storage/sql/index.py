@@ -1,6 +1,7 @@
-"""What the index tells of a job and of a namespace, read on a connection in a transaction of its own."""
+"""Queries about jobs and namespaces."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -10,7 +11,16 @@ from jobindex.model.job import Job
 from jobindex.model.job_status import process_details
 from jobindex.model.jobs import JobStatus, TargetSelection, from_milliseconds, to_milliseconds
 from jobindex.model.reports import UNTIMED
-from jobindex.model.views import ACTIVITY_HOURS, ExecutionState, JobDescription, JobOutcome, Namespace, count_failures
+from jobindex.model.views import (
+    ACTIVITY_HOURS,
+    OTHER_NAMESPACES,
+    ExecutionState,
+    JobDescription,
+    JobOutcome,
+    Namespace,
+    NamespaceCounts,
+    count_failures,
+)
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.kinds import STATUSES
 from jobindex.storage.sql.row_access import Rows
@@ -18,11 +28,11 @@ from jobindex.storage.sql.scope import Visible, encoded, is_visible
 from jobindex.storage.sql.source import read_arn_prefix
 from jobindex.storage.sql.states import BatchStates
 
-_IDS_OF_NAME = """
-SELECT thing_group_id
-FROM thing_groups
-WHERE thing_group_name = :name
-AND thing_group_id > ''
+_IDS_OF_NAMES = """
+SELECT thing_groups.thing_group_id
+FROM json_each(:names) AS given
+CROSS JOIN thing_groups ON thing_groups.thing_group_name = given.value
+WHERE thing_groups.thing_group_id > ''
 """
 
 _COUNT_EXECUTIONS = """
@@ -59,7 +69,7 @@ LIMIT :limit
 """
 
 
-_SEEN_NAMESPACES = """
+_VISIBLE_NAMESPACES = """
 SELECT visible.value
 FROM json_each(:visible) AS visible
 WHERE {condition}
@@ -68,6 +78,30 @@ ORDER BY visible.value
 LIMIT :limit
 """
 
+
+# The counts of the namespaces with the most jobs and the sums of the rest, in two scans.
+_NAMESPACE_COUNTS = """
+WITH apart AS (
+    SELECT namespace_id
+    FROM namespace_jobs
+    WHERE namespace_id NOT IN ('', :other)
+    AND length(namespace_id) <= :name_maximum
+    GROUP BY namespace_id
+    ORDER BY sum(jobs) DESC, namespace_id
+    LIMIT :maximum
+)
+SELECT namespace_id, {state}, {counted}
+FROM {table}
+WHERE namespace_id = ''
+OR namespace_id IN (SELECT namespace_id FROM apart)
+UNION ALL
+SELECT :other, {state}, CAST(sum({counted}) AS INTEGER)
+FROM {table}
+WHERE namespace_id <> ''
+AND namespace_id NOT IN (SELECT namespace_id FROM apart)
+GROUP BY {state}
+"""
+_NAME_MAXIMUM = 128
 
 _IS_LISTED = """
 SELECT job_summaries.namespace_id
@@ -80,7 +114,7 @@ WHERE jobs.job_id = :job_id
 def read_job(
     connection: Connection, *, rows: Rows, job_id: str, arn_prefix: str, visible: Visible = None
 ) -> JobDescription:
-    """Return a job; ResourceNotFoundException if it is not listed, or not visible."""
+    """Return a job; raises like `check_listed`."""
     check_listed(connection, job_id, visible)
     states = BatchStates(rows(connection))
     states.load_jobs([job_id])
@@ -92,8 +126,7 @@ def read_job(
     groups = json.loads(f"[{summary[5] or ''}]")
     names = [group.removeprefix("name:") for group in groups if group.startswith("name:")]
     ids = {group.removeprefix("id:") for group in groups if group.startswith("id:")}
-    for name in names:
-        ids |= {id_ for (id_,) in connection.execute(_IDS_OF_NAME, {"name": name})}
+    ids |= {id_ for (id_,) in connection.execute(_IDS_OF_NAMES, {"names": json.dumps(names)})}
     listed = json.loads(str(summary[4]).encode() % _Placeholders())
     targets = json.loads(job.text("targets", life) or "[]")
     selection, is_concurrent = job.text("target_selection", life), job.number("is_concurrent", life)
@@ -115,7 +148,7 @@ def read_job(
         executions=_executions(job),
         reported_process_details=process_details(job, life),
         description=job.text("description", life),
-        # Of a group whose ARN an older version did not keep, the name is known.
+        # Older versions stored only the names of some groups.
         targets=[arn for arn in targets if arn.startswith("arn:")] or None,
         comment=job.text("comment", life),
         reason_code=job.text("reason_code", life),
@@ -126,7 +159,7 @@ def read_job(
 
 
 def read_job_document(connection: Connection, *, rows: Rows, job_id: str, visible: Visible = None) -> str | None:
-    """Return the document of a job; None without one, ResourceNotFoundException if it is not listed, or not visible."""
+    """Return a job's document, or None; raises like `check_listed`."""
     check_listed(connection, job_id, visible)
     states = BatchStates(rows(connection))
     states.load_jobs([job_id])
@@ -135,7 +168,7 @@ def read_job_document(connection: Connection, *, rows: Rows, job_id: str, visibl
 
 
 def check_listed(connection: Connection, job_id: str, visible: Visible) -> None:
-    """Raise ResourceNotFoundException if a job is not listed, or not visible."""
+    """Raise ResourceNotFoundException if a job is not listed or not visible."""
     row = connection.execute(_IS_LISTED, {"job_id": job_id}).fetchone()
     if row is None or not is_visible(row[0], visible):
         raise not_found("Job", job_id)
@@ -144,7 +177,7 @@ def check_listed(connection: Connection, job_id: str, visible: Visible) -> None:
 def read_job_namespaces(
     connection: Connection, *, job_ids: Iterable[str], visible: Visible = None
 ) -> Mapping[str, str]:
-    """Return the namespaces of those of these jobs that are visible."""
+    """Return the namespaces of the visible jobs among these."""
     rows = connection.execute(_NAMESPACES_OF_JOBS, {"job_ids": json.dumps(list(job_ids))})
     return {job_id: namespace_id for job_id, namespace_id in rows if is_visible(namespace_id, visible)}
 
@@ -152,7 +185,7 @@ def read_job_namespaces(
 def read_job_outcomes(
     connection: Connection, *, rows: Rows, job_ids: Iterable[str], visible: Visible = None
 ) -> Mapping[str, JobOutcome]:
-    """Return the outcomes of those of these jobs that are listed and visible."""
+    """Return the outcomes of the visible jobs among these."""
     states = BatchStates(rows(connection))
     states.load_jobs(job_ids)
     outcomes: dict[str, JobOutcome] = {}
@@ -170,15 +203,29 @@ def read_job_outcomes(
 def read_namespaces(
     connection: Connection, *, after: str | None, limit: int, now: datetime, visible: Visible = None
 ) -> Sequence[Namespace]:
-    """Return the namespaces that are visible, in their order."""
+    """Return the visible namespaces in order."""
     parameters = {"after": after, "limit": limit}
     if visible is None:
         statement = _NAMESPACES.format(condition="true" if after is None else "namespace_id > :after")
     else:
-        statement = _SEEN_NAMESPACES.format(condition="true" if after is None else "visible.value > :after")
+        statement = _VISIBLE_NAMESPACES.format(condition="true" if after is None else "visible.value > :after")
         parameters["visible"] = encoded(visible)
     rows = connection.execute(statement, parameters).fetchall()
     return [_namespace(connection, namespace_id, now) for (namespace_id,) in rows]
+
+
+def read_namespace_counts(connection: Connection, *, maximum: int) -> NamespaceCounts:
+    """Return the counts of the `maximum` largest namespaces, of no namespace, and of the rest."""
+    parameters = {"maximum": maximum, "other": OTHER_NAMESPACES, "name_maximum": _NAME_MAXIMUM}
+    jobs: dict[str, Counter[JobStatus]] = defaultdict(Counter)
+    statement = _NAMESPACE_COUNTS.format(table="namespace_jobs", state="kind", counted="jobs")
+    for namespace_id, kind, count in connection.execute(statement, parameters):
+        jobs[namespace_id][STATUSES[kind]] += count
+    executions: dict[str, Counter[ExecutionState]] = defaultdict(Counter)
+    statement = _NAMESPACE_COUNTS.format(table="namespace_executions", state="state", counted="executions")
+    for namespace_id, state, count in connection.execute(statement, parameters):
+        executions[namespace_id][ExecutionState(state)] += count
+    return NamespaceCounts(jobs=jobs, executions=executions)
 
 
 def _namespace(connection: Connection, namespace_id: str, now: datetime) -> Namespace:
@@ -206,8 +253,6 @@ def _namespace(connection: Connection, namespace_id: str, now: datetime) -> Name
 
 
 class _Placeholders(dict[bytes, bytes]):
-    """Replaces every placeholder in job_summaries.listed by nothing."""
-
     def __missing__(self, name: bytes) -> bytes:
         return b""
 
@@ -215,26 +260,25 @@ class _Placeholders(dict[bytes, bytes]):
 def counts(
     connection: Connection, joined: str, conditions: str, parameters: Mapping[str, object]
 ) -> Mapping[ExecutionState, int]:
-    """Return how many executions, joined with what the conditions are about, are in each state."""
+    """Count executions by state, after a join and conditions."""
     rows = connection.execute(_COUNT_EXECUTIONS.format(joined=joined, conditions=conditions), parameters)
     return in_order(dict(rows.fetchall()))
 
 
 def _executions(job: Job) -> Mapping[ExecutionState, int]:
-    """Return how many executions of a job are in each state, without those that are 0."""
     return in_order(dict(zip(ExecutionState, job.executions, strict=True)))
 
 
 def in_order(counts: Mapping[str, int]) -> Mapping[ExecutionState, int]:
-    """Return counts by state in the order of the states, without those that are 0."""
+    """Return counts in the order of states, without zeros."""
     return {state: counts[state] for state in ExecutionState if counts.get(state)}
 
 
 def time_of(milliseconds: int | None) -> datetime | None:
-    """Return a time as it is stored; None where it is not known."""
+    """Return a stored time, or None if unknown."""
     return None if milliseconds is None or milliseconds in {NEVER, UNTIMED} else from_milliseconds(milliseconds)
 
 
-def not_found(what: str, name: str) -> ResourceNotFoundException:
-    """Return the error that tells of what is unknown."""
-    return ResourceNotFoundException(f"{what} {name} cannot be found.")
+def not_found(kind: str, name: str) -> ResourceNotFoundException:
+    """Return the error for an unknown resource."""
+    return ResourceNotFoundException(f"{kind} {name} cannot be found.")

@@ -1,15 +1,13 @@
-"""The pages of ListJobs in SQL: what is read for a page is bounded by the page, whatever the filters and the index.
+"""The pages of ListJobs in SQL: each reads a bounded number of rows, whatever the filters and the size of the index.
 
-A page is merged from streams, each of which SQLite reads in the order of an index, and no further than needed:
-a stream for each kind of job (`readings.py`) that the filters leave open, and for each way
-in which jobs were told with the thing group asked for. Each combination of filters is a statement of its own:
-`(:status IS NULL OR status = :status)` would make SQLite read every job. Jobs come as JSON, made when they were
-written, in one string, whose marks are filled in by one `%`: to make 250 rows objects of Python costs three times
-what reading them does, and to find the marks by splitting half of it.
+A page merges streams, each read in index order and no further than needed: one for each kind of job (`kinds.py`) and
+each key of the requested thing group. Each combination of filters has its own statement, because SQLite would read
+every job for `(:status IS NULL OR status = :status)`. Jobs are stored as JSON and read as one string, whose
+placeholders one `%` fills in: converting 250 rows to Python objects costs three times as much as reading them,
+splitting the string at the placeholders half as much.
 
-One question is not bounded by the page: by the name of one thing group and the id of another, where the second was
-told by name. Then the jobs of the first group that have more than eight groups are all read: their pairs would be
-more rows than the rest of the index.
+One query is unbounded: the name of one thing group with the id of another that was reported by name. It reads all jobs
+of the first group that have more than eight groups: their pairs would take more rows than the rest of the index.
 """
 
 import json
@@ -26,7 +24,7 @@ from jobindex.storage.sql.scoped_pages import read_partitions, scoped_parameters
 from jobindex.storage.sql.source import read_arn_prefix
 
 STREAMS_MAXIMUM = 400
-"""Streams that are merged at once (SQLite takes 500); more are merged in several steps."""
+"""Streams merged at once (SQLite takes 500); more are merged in steps."""
 
 _MERGED = "{streams} ORDER BY created_at {order}, job_id {order} LIMIT :limit"
 
@@ -49,7 +47,7 @@ _ALSO_IN = (
     " AND other.created_at = member.created_at AND other.job_id = member.job_id)"
 )
 
-# The id of each group that has one.
+# The id tied to each group name.
 _TIED_IDS = """
 SELECT name.value, (
     SELECT min(thing_group_id)
@@ -60,20 +58,17 @@ SELECT name.value, (
 FROM json_each(:names) AS name
 """
 
-# How each job begins, where in the last one its position stands, and the name in a mark.
+# A job's start, its position, and the name in a placeholder.
 _OPENING = b',{"jobArn":'
 _POSITION = re.compile(rb'"jobId":"([^"]*)".*"createdAt":([^,]+)')
-_GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may hold a "%(", and be followed by a mark
+_GROUP_NAME = re.compile(rb"%\(([a-zA-Z0-9:_-]+)\)b")  # an ARN may contain "%(", and precede a placeholder
 
 Known = dict[bytes, bytes]
-"""The values of the placeholders in job_summaries.listed, as far as they are known."""
+"""The known values of the placeholders in job_summaries.listed."""
 
 
 def read_placeholders(connection: Connection, listed: bytes, known: Known, default_arn_prefix: str) -> bytes:
-    """Return jobs with their placeholders filled in, and add the values that `known` lacked.
-
-    The beginning of ARNs is the one that messages reported, else the default.
-    """
+    """Return jobs with placeholders filled in; extend `known` if needed."""
     try:
         return listed % known
     except KeyError:
@@ -91,9 +86,9 @@ def _position(listed: bytes) -> Position:
 
 
 def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str | None:
-    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
+    """Return the statement of `Engine.page_statement`."""
     streams = list(streams_of(query, keys))
-    # A job may have been told with a group in several ways.
+    # A job may have several of the keys.
     union = " UNION ALL " if keys is None or len(keys) == 1 else " UNION "
     order = "ASC" if query.is_backwards else "DESC"
     while len(streams) > STREAMS_MAXIMUM:
@@ -108,7 +103,7 @@ def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str
 
 
 def page_parameters(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> dict[str, object]:
-    """Return the parameters of such a statement."""
+    """Return the parameters of `page_statement`."""
     parameters: dict[str, object] = {"limit": query.max_results + 1, "namespace_id": query.filters.namespace_id}
     for number, key in enumerate(keys or ()):
         parameters |= {f"group_{number}": key.thing_group, f"other_{number}": key.other}
@@ -118,13 +113,13 @@ def page_parameters(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> di
 
 
 def streams_of(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> Iterator[str]:
-    """Yield the streams that a page is merged from, each to be read in the order of the list."""
+    """Yield the streams of a page."""
     conditions = []
     if query.filters.namespace_id is not None:
         conditions.append("namespace_id = :namespace_id")
     if query.after is not None:
         conditions.append(f"(created_at, job_id) {'>' if query.is_backwards else '<'} (:created_at, :job_id)")
-    # The list without any filter serves as it is.
+    # Without filters one stream is enough.
     kinds = [f"kind = {kind}" for kind in kinds_of(query.filters)] if query.filters != Filters() else ["true"]
     if keys is None:
         for kind in kinds:
@@ -141,18 +136,17 @@ def streams_of(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> Iterato
 def read_page(
     connection: Connection, *, engine: Engine, query: ListJobsQuery, known: Known, visible: Visible = None
 ) -> JobPage:
-    """Return a page from one snapshot; `known` holds ids read earlier in this snapshot, and is extended.
+    """Return a page; `known` has values from this snapshot, and is extended.
 
     Raises:
-        ResourceNotFoundException: no message ever named a thing group that a filter names, or no job that is visible is
-            in it.
+        ResourceNotFoundException: as for `read_keys`.
     """
     keys = read_keys(connection, query.filters, visible)
     if visible is None:
         statement, parameters = engine.page_statement(query, keys), page_parameters(query, keys)
     else:
-        places = read_partitions(connection, query.filters, keys, visible)
-        statement, parameters = engine.scoped_statement(query, keys), scoped_parameters(query, places)
+        partitions = read_partitions(connection, query.filters, keys, visible)
+        statement, parameters = engine.scoped_statement(query, keys), scoped_parameters(query, partitions)
     if statement is None:
         return JobPage(jobs=b"", next_position=None)
     listed, count = connection.execute(statement, parameters).fetchone()

@@ -1,18 +1,16 @@
-"""Working out derived columns again, after a migration has made rows without them.
+"""Recomputes derived columns after a migration has created rows without them.
 
-Each step is one transaction that also notes how far it has come, so a rebuild that was interrupted goes on; processes
-that share a database take steps in turn. Nothing is answered before it is done.
+Each step is one transaction with its progress, so an interrupted rebuild resumes, and processes that share a database
+take turns. No query is answered before the end.
 """
 
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Protocol, TypeVar
 
 from jobindex.storage.sql.batch import Batch
-from jobindex.storage.sql.connection import Connection
-from jobindex.storage.sql.row_access import Rows
+from jobindex.storage.sql.engine import WriteTransaction
 
 T = TypeVar("T")
 
@@ -34,30 +32,27 @@ _log = logging.getLogger(__name__)
 
 
 class _Write(Protocol):
-    """Does some work in one durable transaction."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]: ...
+    def __call__(self, work: Callable[[WriteTransaction], T], /) -> Awaitable[T]: ...
 
 
-async def rebuild(write: _Write, rows: Rows) -> None:
-    """Work out derived columns until all are, with progress in the log.
+async def rebuild(write: _Write) -> None:
+    """Recompute all derived columns.
 
     Raises:
-        DatabaseUnavailableError: it cannot be written just now; calling this again goes on.
+        DatabaseUnavailableError: another call resumes.
     """
     jobs = 0
-    told_at = time.monotonic()
-    while step := await write(partial(_step, rows=rows)):
+    logged_at = time.monotonic()
+    while step := await write(_step):
         jobs += step
-        if time.monotonic() - told_at > _PROGRESS_SECONDS:
-            told_at = time.monotonic()
-            _log.info("Migrating: %d jobs are done", jobs)
+        if time.monotonic() - logged_at > _PROGRESS_SECONDS:
+            logged_at = time.monotonic()
+            _log.info("Migrating: %d jobs done", jobs)
     if jobs:
         _log.info("Migrated %d jobs", jobs)
 
 
-def _step(writer: Connection, *, rows: Rows) -> int:
-    """Work out the columns of some jobs; return how many, 0 at the end."""
+def _step(writer: WriteTransaction) -> int:
     position = writer.execute(_READ_POSITION).fetchone()
     if position is None:
         return 0
@@ -66,6 +61,6 @@ def _step(writer: Connection, *, rows: Rows) -> int:
     if not job_ids:
         writer.execute(_END)
         return 0
-    Batch(writer, rows(writer), 0, keeps_history=False).rebuild(job_ids).write(writer)
+    Batch(writer, writer.access, 0, keeps_history=False).rebuild(job_ids).write(writer)
     writer.execute(_MOVE, {"job_id": job_ids[-1]})
     return len(job_ids)

@@ -1,10 +1,10 @@
-"""The messages that could not be understood, in SQL: kept, listed, read, and deleted."""
+"""The SQL of rejected messages."""
 
 from hashlib import sha256
 
 from jobindex.model.jobs import from_milliseconds
 from jobindex.model.reports import RejectedMessage
-from jobindex.model.store import KeptMessage, RejectedSummary
+from jobindex.model.store import RejectedSummary, StoredMessage
 from jobindex.storage.sql.connection import Row
 
 KEEP_REJECTED = """
@@ -13,7 +13,7 @@ SELECT coalesce(max(rejected_message_id), 0) + 1, :digest, :now, :topic, :payloa
 FROM rejected_messages
 """
 
-# The newest rejected messages are kept, up to a number and to a sum of bytes.
+# Deletes all but the newest messages, up to a number and a size in bytes.
 DISCARD_REJECTED = """
 DELETE FROM rejected_messages
 WHERE rejected_message_id IN (
@@ -31,7 +31,7 @@ WHERE rejected_message_id IN (
 )
 """
 
-# The messages whose times were too far ahead and no longer are.
+# The messages whose times are no longer too far ahead.
 DUE_REJECTED = """
 SELECT rejected_message_id
 FROM rejected_messages
@@ -40,12 +40,25 @@ ORDER BY due_at
 LIMIT :limit
 """
 
+# AWS's topics have at most 256 bytes, MQTT's 65,535: a list of a thousand stays bounded.
 LIST_REJECTED = """
-SELECT rejected_message_id, rejected_at, topic, reason, length(payload) AS payload_bytes, due_at
+SELECT
+    rejected_message_id,
+    rejected_at,
+    substr(topic, 1, 1024) AS topic,
+    reason,
+    length(payload) AS payload_bytes,
+    due_at
 FROM rejected_messages
 WHERE rejected_message_id > :after
 ORDER BY rejected_message_id
 LIMIT :limit
+"""
+
+MEASURE_REJECTED = """
+SELECT length(payload)
+FROM rejected_messages
+WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids))
 """
 
 READ_REJECTED = """
@@ -61,16 +74,16 @@ SET reason = :reason, due_at = :due_at
 WHERE rejected_message_id = :id
 """
 
-FORGET_REJECTED = """
+DELETE_REJECTED = """
 DELETE FROM rejected_messages
 WHERE rejected_message_id IN (SELECT CAST(value AS INTEGER) FROM json_each(:ids))
 """
 
-FORGET_ALL_REJECTED = "DELETE FROM rejected_messages"
+DELETE_ALL_REJECTED = "DELETE FROM rejected_messages"
 
 
 def rejected_row(message: RejectedMessage, now: int) -> dict[str, object]:
-    """Return the parameters of KEEP_REJECTED; a message that is kept already is known by its digest."""
+    """Return the parameters of KEEP_REJECTED; the digest detects a duplicate."""
     return {
         "digest": sha256(message.topic.encode() + b"\0" + message.payload).digest(),
         "now": now,
@@ -93,9 +106,9 @@ def rejected_summary(row: Row) -> RejectedSummary:
     )
 
 
-def kept_message(row: Row) -> KeptMessage:
+def kept_message(row: Row) -> StoredMessage:
     """Return the message in a row of READ_REJECTED."""
-    return KeptMessage(
+    return StoredMessage(
         id=row["rejected_message_id"],
         rejected_at=from_milliseconds(row["rejected_at"]),
         message=RejectedMessage(row["topic"], row["payload"], row["reason"], row["due_at"]),

@@ -1,29 +1,26 @@
-"""Retention: jobs that ended long ago are deleted, and stay deleted.
+"""Retention: deletes jobs that ended long ago, and keeps them deleted.
 
-At a horizon H (some days before now) these go, with their executions and all that is hidden:
+A horizon H lies some days before now. Retention deletes, with their executions and all hidden state:
 
-- a job whose status is COMPLETED, CANCELED or DELETION_IN_PROGRESS (its `deleted` event is then overdue)
-  and whose lastUpdatedAt is before H;
-- a job id that is gone, if its deletion and everything else reported of it are before H.
+- jobs that are COMPLETED, CANCELED or DELETION_IN_PROGRESS (their `deleted` event is then overdue) and whose
+  lastUpdatedAt is before H;
+- ids of deleted jobs, if the deletion and all other reports are before H.
 
-A job of which a message of H or later shows an execution stays: that message would bring it back. If no
-message bears a time, the arrival is used, as it is in lastUpdatedAt.
+A job stays if a message of H or later shows one of its executions: that message would bring the job back. If no message
+has a time, the arrival counts, as in lastUpdatedAt.
 
-Messages may come again: brokers repeat, and queues are long. So the greatest H so far is kept in the database, and a
-message stamped before it changes jobs that exist and makes no new one. The promises of order hold for messages
-stamped after it.
+Brokers redeliver, and queues are long. So the database stores the greatest H, and a message stamped before it creates
+no job. The promises of order hold for messages stamped after it. A message without any time creates a job, even with a
+deleted id.
 
-Clients may rely on: a job that has not ended stays, however old; a job is never deleted in part. They may
-not rely on a job whose messages are all stamped before H and arrive for the first time after: it is left out.
+Clients may rely on: a job that has not ended stays, however old; a job is never deleted in part. They may not rely on a
+job whose messages are all stamped before H and first arrive after H.
 
-- A message without any time has no stamp: it makes a job as before, also of an id that was deleted.
-- The lists of a thing go with its last execution; thing groups stay: there are no more of them than groups.
-- Fewer days, or none, later: H does not go back. Only an H that lies in the future (a clock was ahead) does
-  not count and yields to the next.
+A thing's lists are deleted with its last execution. Thing groups stay: they do not grow with the jobs. H never goes
+back, even if the setting becomes more days, or none; only a future H (a clock was ahead) is ignored and replaced.
 
-Not chosen: dropping whatever is stamped before H, also of known jobs (the end of a job that waited in a
-broker's queue would be lost, and the job would stay IN_PROGRESS for good); a mark for each deleted job
-(it grows without bound, which is what retention is to prevent).
+Not chosen: dropping all messages stamped before H, even of known jobs (a job whose end waited in a broker's queue would
+stay IN_PROGRESS for good); a record for each deleted job (it would grow without bound).
 """
 
 import json
@@ -37,19 +34,19 @@ from typing import Protocol, TypeVar
 from jobindex.model.execution import NEVER
 from jobindex.model.jobs import JobStatus, to_milliseconds
 from jobindex.model.reports import UNTIMED
-from jobindex.model.store import NAMED_MAXIMUM, Changed, Forgotten
+from jobindex.model.store import NAMED_MAXIMUM, Changed, RetentionStep
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import Counts
-from jobindex.storage.sql.engine import Engine
+from jobindex.storage.sql.engine import Engine, WriteTransaction
 from jobindex.storage.sql.kinds import SELECTION_KINDS, STATUS_KINDS
 from jobindex.storage.sql.states import BatchStates
 from jobindex.storage.sql.summaries import group_rows
 from jobindex.storage.sql.tables import GROUP_KEYS, SUMMARIES
 
 JOBS_MAXIMUM = 500
-"""Jobs forgotten in one transaction."""
+"""Jobs deleted in one transaction."""
 EXECUTIONS_MAXIMUM = 5000
-"""Executions forgotten in one transaction, unless a single job has more."""
+"""Executions deleted in one transaction, unless a single job has more."""
 
 T = TypeVar("T")
 
@@ -66,32 +63,30 @@ _HEARD_OF = "SELECT 1 FROM executions WHERE executions.job_id = old.job_id AND e
 
 
 class _Transaction(Protocol):
-    """Does some work in one transaction."""
-
-    def __call__(self, work: Callable[[Connection], T], /) -> Awaitable[T]: ...
+    def __call__(self, work: Callable[[WriteTransaction], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """A kind of thing that is forgotten: where it is found in the order of time, and when it is old enough."""
+    """Rows to delete, in order of time."""
 
     table: str
     found: str
-    """How one is found by the id of its job, `given.value`."""
+    """Joins such a row to the id of its job, `given.value`."""
     time: str
     where: str
     is_past: str
 
 
-# No lastUpdatedAt is before its createdAt, so the index by kind and createdAt leads to all.
+# lastUpdatedAt is never before createdAt, so the index by kind and createdAt finds all jobs.
 _KINDS = (
     *(
         _Kind(
             table="job_summaries",
             found="""
-                CROSS JOIN jobs AS told ON told.job_id = given.value
+                CROSS JOIN jobs AS own ON own.job_id = given.value
                 CROSS JOIN job_summaries AS old
-                    ON (old.created_at, old.job_id) = (told.listed_created_at, told.job_id)
+                    ON (old.created_at, old.job_id) = (own.listed_created_at, own.job_id)
             """,
             time="created_at",
             where=f"old.kind = {STATUS_KINDS[status] + selection_kind}",
@@ -115,7 +110,7 @@ _KINDS = (
     ),
 )
 
-# The next of a kind by key; `executions` is null where one is not old enough.
+# The next rows of a kind by key; `executions` is null if a row is not old enough.
 _PAGE = """
 SELECT
     old.{time} AS time,
@@ -132,7 +127,7 @@ ORDER BY old.{time}, old.job_id
 LIMIT :limit
 """
 
-# Those that are still old enough when they are to be forgotten.
+# The jobs that are still old enough at their deletion.
 _SELECT = """
 SELECT old.job_id
 FROM json_each(:job_ids) AS given
@@ -169,16 +164,16 @@ _DELETE = (
 
 
 def statements() -> Iterator[tuple[str, str]]:
-    """Yield for each kind the statement that reads a page of it and the one that selects what is forgotten."""
+    """Yield for each kind the statements of a page and of the jobs to delete."""
     for kind in _KINDS:
         fragments = {**asdict(kind), "heard_of": _HEARD_OF}
         yield _PAGE.format(**fragments), _SELECT.format(**fragments)
 
 
-async def retain(engine: Engine, write: _Transaction, age: timedelta, now: datetime) -> AsyncIterator[Forgotten]:
-    """Forget what is past the horizon, `age` before `now`; yield after each transaction what went.
+async def retain(engine: Engine, write: _Transaction, age: timedelta, now: datetime) -> AsyncIterator[RetentionStep]:
+    """Delete jobs from before the horizon, `age` before `now`; yield the outcome of each transaction.
 
-    Pages are read beside the writer, and what a page shows is looked at again when it is forgotten.
+    Pages are read outside the writer, which checks each job again.
     """
     horizon = to_milliseconds(now - age)
     await write(partial(_raise_horizon, horizon=horizon, now=now))
@@ -188,7 +183,7 @@ async def retain(engine: Engine, write: _Transaction, age: timedelta, now: datet
             parameters = {"horizon": horizon, "time": time, "job_id": job_id, "limit": JOBS_MAXIMUM}
             found = await engine.read(partial(_read, page=page, parameters=parameters))
             for job_ids in _batches(found):
-                yield await write(partial(_delete, engine=engine, select=select, horizon=horizon, job_ids=job_ids))
+                yield await write(partial(_delete, select=select, horizon=horizon, job_ids=job_ids))
             if len(found) < JOBS_MAXIMUM:
                 break
             time, job_id = found[-1]["time"], found[-1]["job_id"]
@@ -202,13 +197,11 @@ def _raise_horizon(writer: Connection, *, horizon: int, now: datetime) -> None:
     writer.execute(_RAISE_HORIZON, {"horizon": horizon, "now": to_milliseconds(now)})
 
 
-def _delete(writer: Connection, *, engine: Engine, select: str, horizon: int, job_ids: Sequence[str]) -> Forgotten:
-    """Delete those of these jobs that are still old enough."""
+def _delete(writer: WriteTransaction, *, select: str, horizon: int, job_ids: Sequence[str]) -> RetentionStep:
     found = writer.execute(select, {"horizon": horizon, "job_ids": json.dumps(job_ids)})
     given = {"job_ids": json.dumps([job_id for (job_id,) in found.fetchall()])}
-    engine.cache.clear()
-    access = engine.rows(writer)
-    states, counts = BatchStates(access), Counts(0)
+    writer.cache.clear()
+    states, counts = BatchStates(writer.access), Counts(0)
     states.load_jobs(json.loads(given["job_ids"]))
     by_state: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for job_id, state, count in writer.execute(_COUNT_EXECUTIONS, given):
@@ -216,16 +209,16 @@ def _delete(writer: Connection, *, engine: Engine, select: str, horizon: int, jo
     namespace_ids: set[str] = set()
     for job_id, loaded in states.jobs.items():
         if loaded.summary is not None:
-            counts.forget_job(loaded.summary, by_state[job_id])
+            counts.subtract_job(loaded.summary, by_state[job_id])
             namespace_ids |= {str(loaded.summary[3])} if loaded.summary[3] is not None else set()
     summaries = [loaded.summary for loaded in states.jobs.values() if loaded.summary is not None]
-    access.delete(SUMMARIES, [summary[:2] for summary in summaries])
-    access.delete(GROUP_KEYS, [key for summary in summaries for key in group_rows(summary)])
+    writer.access.delete(SUMMARIES, [summary[:2] for summary in summaries])
+    writer.access.delete(GROUP_KEYS, [key for summary in summaries for key in group_rows(summary)])
     things = [thing_name for (thing_name,) in writer.execute(_THINGS, given)]
     for statement in _DELETE:
         writer.execute(statement, {**given, "things": json.dumps(things)})
     counts.write(writer)
-    return Forgotten(
+    return RetentionStep(
         jobs=len(states.jobs),
         changed=Changed(
             job_ids=None if len(states.jobs) > NAMED_MAXIMUM else frozenset(states.jobs),
@@ -236,7 +229,6 @@ def _delete(writer: Connection, *, engine: Engine, select: str, horizon: int, jo
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
-    """Yield the ids of what is old enough, so many at a time as one short transaction forgets."""
     job_ids: list[str] = []
     executions = 0
     for row in rows:
@@ -252,5 +244,5 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[str]]:
 
 
 def horizon_in_force(writer: Connection, now: int) -> int:
-    """Return the horizon before which no stamp makes a job, UNTIMED if there is none; `now` in milliseconds."""
+    """Return the horizon before which no stamp creates a job, or UNTIMED; `now` is in milliseconds."""
     return next((int(horizon) for (horizon,) in writer.execute(_HORIZON, {"now": now})), UNTIMED)

@@ -1,11 +1,12 @@
-"""How the core's values are rows, and the other way round.
+"""Converts the values of the model to rows, and back.
 
-An execution is one row: the current attempt with the end that names it in columns, and what few executions have in
-`further`: earlier attempts, the reports that name no attempt, and deletions. These are read by their execution alone,
-so rows of their own would cost their keys, and be written and deleted one by one, for nothing.
+An execution is one row, with columns for its current attempt and the end that names this attempt. `further` holds the
+rest, which few executions have: earlier attempts, reports that name no attempt, and deletions. Separate rows would only
+cost keys and single writes and deletes.
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -19,12 +20,16 @@ from jobindex.model.reports import NO_NUMBER, UNTIMED, ListEntry
 from jobindex.storage.sql.tables import EXECUTIONS, JOBS, STATE_COLUMNS, Values
 
 _STAMPS, _TIMES = 1 + len(REGISTERS), JOBS.columns.index("earliest_at")
+_LONG_MEMBERS = itemgetter(
+    *map(JOBS.columns.index, ("targets", "job_arn", "description", "comment", "configuration_arn", "document")),
+    *map(JOBS.columns.index, ("deployment_id", "deployment_name")),
+)
 _COUNTS = JOBS.columns.index(next(iter(STATE_COLUMNS.values())))
 _UNTIMED_ENDS = _COUNTS + len(STATE_COLUMNS)
 _DELETIONS = slice(JOBS.columns.index("deleted_at"), _COUNTS)
 _PLACE = {column: place for place, column in enumerate(EXECUTIONS.columns)}
 _ATTEMPT, _END = slice(2, _PLACE["end_rank"]), slice(_PLACE["end_rank"], _PLACE["further"])
-_FURTHER, _ARN, _HEARD_AT = _PLACE["further"], _PLACE["thing_arn"], _PLACE["heard_at"]
+_DETAILS, _FURTHER, _ARN, _HEARD_AT = (_PLACE[name] for name in ("details", "further", "thing_arn", "heard_at"))
 STATE_PLACE, ENDED_PLACE, LEFT_OUT_PLACE = _PLACE["state"], _PLACE["ended_at"], _PLACE["is_left_out"]
 _NO_END: Values = (None,) * 6
 _NO_DETAILS: Values = (None,) * 5
@@ -52,6 +57,11 @@ def job_row(job: Job, *, born_at: int | None, inferred_end_at: int | None, liste
     )
 
 
+def executions_of(row: Values | None) -> tuple[int, ...]:
+    """Return a job's execution counts in the order of ExecutionState; zeros without a row."""
+    return (0,) * len(STATE_COLUMNS) if row is None else row[_COUNTS:_UNTIMED_ENDS]
+
+
 def job_of(row: Values) -> Job:
     """Return the job of a row."""
     earliest_at, latest_at, arrived_at = row[_TIMES : _DELETIONS.start]
@@ -68,13 +78,23 @@ def job_of(row: Values) -> Job:
     )
 
 
+def job_length(row: Values | None) -> int:
+    """Return the characters of the long members of a job."""
+    return 0 if row is None else sum(map(len, filter(None, _LONG_MEMBERS(row))))
+
+
+def execution_length(row: Values | None) -> int:
+    """Return the characters of an execution's details and `further`."""
+    return 0 if row is None else sum(map(len, filter(None, (row[_DETAILS], row[_FURTHER]))))
+
+
 def deletions_of(row: Values) -> Deletions:
     """Return the deletions of a job's row."""
     return Deletions(*row[_DELETIONS])
 
 
 def execution_row(execution: Execution, view: ExecutionView | None, born_at: int | None) -> Values:
-    """Return the row of an execution and of how it is shown; `born_at` is its birth in a later life of the job."""
+    """Return the row of an execution; `born_at` is its birth in a later life of the job."""
     attempts = execution.attempts
     current = max(attempts) if attempts else None
     return (
@@ -90,7 +110,7 @@ def execution_row(execution: Execution, view: ExecutionView | None, born_at: int
 
 
 def execution_of(row: Values) -> Execution:
-    """Return the execution of its row."""
+    """Return the execution of a row."""
     execution = Execution(row[0], row[1], thing_arn=row[_ARN], heard_at=row[_HEARD_AT])
     if row[2] > UNTIMED:
         _add_attempt(execution, row[_ATTEMPT], row[_END])
@@ -111,7 +131,6 @@ def execution_of(row: Values) -> Execution:
 
 
 def _further(execution: Execution, current: tuple[int, int] | None) -> str | None:
-    """Return what has no columns, in JSON; None if there is nothing."""
     attempts, reports = execution.attempts, [*execution.ends.values(), *execution.loose_pending()]
     if not reports and not execution.deletions and len(attempts) < 2:
         return None

@@ -1,14 +1,11 @@
-"""The pages of ListJobs in SQL for who sees the jobs of some namespaces alone.
+"""The pages of ListJobs in SQL for restricted readers.
 
-A page is merged from streams as in `pages.py`, one for each place: a namespace, a kind of job and a way in which jobs
-were told with the thing group asked for. There may be thousands, so they are not members of a statement: to merge so
-many takes SQLite longer than to read the page. Instead the next job of each place waits in a queue, that SQLite keeps
-in order (as it does for a recursive table with an order), and each job that is taken from it leads to the one behind
-it in its place. So a page costs as much as its jobs and the places, of which only those count where there is a job at
-all, whatever there is in other namespaces.
+A page merges streams as in `pages.py`, one for each partition: a namespace, a kind of job and a key of the requested
+thing group. SQLite would merge thousands of them more slowly than it reads the page. Instead a queue (a recursive table
+with ORDER BY) holds the next job of each partition; each job taken from it adds the next of its partition. So a page
+costs as much as its jobs and the visible partitions with jobs.
 
-(Behind a `+` a column of the queue is looked up together with the other one; without it, all jobs of the same time
-would be read.)
+With `+`, both columns of the queue are looked up together; without it, SQLite would read all jobs of one time.
 """
 
 import json
@@ -21,15 +18,15 @@ from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.group_keys import GroupKey, kinds_of
 from jobindex.storage.sql.scope import IN_VISIBLE, encoded
 
-# Where there are jobs that are visible.
-_PLACES = f"""
+# The partitions with visible jobs.
+_PARTITIONS = f"""
 SELECT namespace_id, kind, NULL
 FROM namespace_jobs
 WHERE namespace_id {IN_VISIBLE}
 """
 
-# The same of those that were told with a thing group.
-_PLACES_IN_GROUP = """
+# The partitions with visible jobs of thing groups.
+_PARTITIONS_IN_GROUP = """
 SELECT place.namespace_id, place.kind, key.value
 FROM json_each(:keys) AS key
 CROSS JOIN json_each(:visible) AS visible
@@ -68,12 +65,12 @@ FROM ({merged}) AS page
 CROSS JOIN job_summaries AS job USING (created_at, job_id)
 """
 
-# A job may have been told with a group in several ways.
+# A job may have several of the keys.
 _MERGED = "SELECT DISTINCT created_at, job_id FROM queue WHERE job_id IS NOT NULL LIMIT :limit"
 
 _NEWEST_FIRST = f"SELECT * FROM ({_MERGED}) ORDER BY created_at DESC, job_id DESC"
 
-# Of the first job behind a position.
+# A column of the first job after a position.
 _BEHIND = """(
             SELECT behind.{column}
             FROM {table} AS behind
@@ -98,25 +95,25 @@ _ALSO_IN = """AND ({place}.other IS NULL OR EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Where there are jobs that are visible."""
+    """A namespace, a kind and a group key."""
 
     namespace_id: str
     kind: int
     key: GroupKey | None
-    """What they were told with; None where no thing group is asked for."""
+    """None without a group filter."""
 
 
 def read_partitions(
     connection: Connection, filters: Filters, keys: Sequence[GroupKey] | None, visible: frozenset[str]
 ) -> Sequence[Partition]:
-    """Return the places that may hold visible jobs that pass the filters."""
+    """Return the partitions that may have visible jobs that pass the filters."""
     if filters.namespace_id is not None:
         visible &= {filters.namespace_id}
     if keys is None:
-        rows = connection.execute(_PLACES, {"visible": encoded(visible)}).fetchall()
+        rows = connection.execute(_PARTITIONS, {"visible": encoded(visible)}).fetchall()
     else:
         groups = json.dumps(sorted({key.thing_group for key in keys}))
-        rows = connection.execute(_PLACES_IN_GROUP, {"keys": groups, "visible": encoded(visible)}).fetchall()
+        rows = connection.execute(_PARTITIONS_IN_GROUP, {"keys": groups, "visible": encoded(visible)}).fetchall()
     kinds = kinds_of(filters)
     wanted: Sequence[GroupKey | None] = [None] if keys is None else keys
     return [
@@ -129,7 +126,7 @@ def read_partitions(
 
 
 def scoped_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str:
-    """Return the statement that reads a page from places, and one job more where there is one."""
+    """Return the statement of `Engine.scoped_statement`."""
     order, comparison = ("ASC", ">") if query.is_backwards else ("DESC", "<")
     of_page = "(:created_at, :job_id)"
     in_group = [] if keys is None else [_IN_GROUP, _ALSO_IN]
@@ -158,11 +155,10 @@ def scoped_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> s
     )
 
 
-def scoped_parameters(query: ListJobsQuery, places: Sequence[Partition]) -> dict[str, object]:
-    """Return the parameters of such a statement."""
+def scoped_parameters(query: ListJobsQuery, partitions: Sequence[Partition]) -> dict[str, object]:
+    """Return the parameters of `scoped_statement`."""
     rows = [
-        (place.namespace_id, place.kind, place.key and place.key.thing_group, place.key and place.key.other)
-        for place in places
+        (one.namespace_id, one.kind, one.key and one.key.thing_group, one.key and one.key.other) for one in partitions
     ]
     parameters: dict[str, object] = {"limit": query.max_results + 1, "places": json.dumps(rows)}
     if query.after is not None:

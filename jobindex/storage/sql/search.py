@@ -1,23 +1,23 @@
-"""Jobs by the beginning of their ids, in the order of ids.
+"""Jobs by a prefix of their ids, in the order of ids.
 
-Filters are held against each id in turn, and a page looks at a bounded number of ids: however few jobs pass, it costs
-the same, and says where to go on. Who sees some namespaces alone must not learn from a short page how many ids there
-are of others: where as many ids were looked at, the rest of the page is found among all jobs that are visible.
+A page checks a bounded number of ids against the filters, even if few jobs pass. For a restricted reader only ids in
+its namespaces are read, each namespace by an index, so neither a page nor its duration reveals other ids.
 """
+
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from jobindex.model.listing import Filters
 from jobindex.model.reader import JobsById
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.group_keys import kinds_of, read_keys
 from jobindex.storage.sql.pages import read_placeholders
-from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded
+from jobindex.storage.sql.scope import Visible
 
 LOOKED_AT_MAXIMUM = 5000
-"""Ids that a page looks at, up to twice as many."""
-LOOKED_AT_FIRST_MAXIMUM = 500
-"""The same of who sees some namespaces alone, before the rest of the page is found among all jobs that are visible."""
+"""Ids that a page reads, up to twice as many."""
 
-# No sign of a job id is behind '~'.
+# The next ids; no character of a job id sorts after '~'.
 _LOOK = """
 SELECT found.job_id, CASE WHEN {conditions} THEN job.listed END
 FROM (
@@ -33,13 +33,13 @@ LEFT JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.listed_c
 ORDER BY found.job_id
 """
 
-# The same among the jobs that are visible, in whatever order they are, of which the least ids are kept.
-_LOOK_AMONG_SEEN = """
-SELECT found.job_id, job.listed
+# The next ids in one namespace.
+_LOOK_IN_NAMESPACE = """
+SELECT found.job_id, CASE WHEN {conditions} THEN job.listed END
 FROM (
     SELECT job_id, created_at
-    FROM job_summaries AS job
-    WHERE {conditions}
+    FROM job_summaries
+    WHERE namespace_id = :visible_id
     AND job_id >= :first
     AND job_id < :prefix || '~'
     AND job_id <> :after
@@ -47,7 +47,6 @@ FROM (
     LIMIT :maximum
 ) AS found
 CROSS JOIN job_summaries AS job ON (job.created_at, job.job_id) = (found.created_at, found.job_id)
-ORDER BY found.job_id
 """
 
 _IN_GROUP = """EXISTS (
@@ -73,7 +72,7 @@ def read_jobs_by_id(
     """Return jobs whose ids begin with `prefix`.
 
     Raises:
-        ResourceNotFoundException: as `read_page` does.
+        ResourceNotFoundException: as for `read_keys`.
     """
     keys = read_keys(connection, filters, visible)
     conditions = [f"job.kind IN ({', '.join(map(str, kinds_of(filters)))})"]
@@ -81,9 +80,6 @@ def read_jobs_by_id(
     if filters.namespace_id is not None:
         conditions.append("job.namespace_id = :namespace_id")
         parameters["namespace_id"] = filters.namespace_id
-    if visible is not None:
-        conditions.append(f"job.namespace_id {IN_VISIBLE}")
-        parameters["visible"] = encoded(visible)
     if keys is not None:
         ways = []
         for number, key in enumerate(keys):
@@ -92,27 +88,33 @@ def read_jobs_by_id(
             parameters |= groups
         conditions.append(f"({' OR '.join(ways) or 'false'})")
     passes = " AND ".join(conditions)
-    look = _LOOK.format(conditions=passes)
+    if visible is not None and filters.namespace_id is not None:
+        visible &= {filters.namespace_id}
     found: list[tuple[str, str]] = []
     looked_at, is_more = 0, True
-    looked_at_maximum = LOOKED_AT_MAXIMUM if visible is None else LOOKED_AT_FIRST_MAXIMUM
-    while is_more and len(found) <= limit and looked_at < looked_at_maximum:
+    while is_more and len(found) <= limit and looked_at < LOOKED_AT_MAXIMUM:
         maximum = max(limit + 1, looked_at)  # twice as many each time
-        rows = connection.execute(look, {**parameters, **_behind(prefix, after), "maximum": maximum}).fetchall()
+        rows = _look(connection, passes, {**parameters, **_behind(prefix, after)}, maximum, visible)
         found += [(job_id, listed) for job_id, listed in rows if listed is not None]
         looked_at += maximum
         is_more = len(rows) == maximum
         after = rows[-1][0] if rows else after
-    if visible is not None and is_more and len(found) <= limit:
-        found += connection.execute(
-            _LOOK_AMONG_SEEN.format(conditions=passes),
-            {**parameters, **_behind(prefix, after), "maximum": limit + 1},
-        ).fetchall()
-        is_more = False
     if found[limit:]:
         after, is_more = found[limit - 1][0], True
     jobs = ",".join(listed for _, listed in found[:limit]).encode()
     return JobsById(jobs=read_placeholders(connection, jobs, {}, arn_prefix), next_position=after if is_more else None)
+
+
+def _look(
+    connection: Connection, passes: str, parameters: Mapping[str, object], maximum: int, visible: Visible
+) -> Sequence[tuple[str, str | None]]:
+    look = (_LOOK if visible is None else _LOOK_IN_NAMESPACE).format(conditions=passes)
+    found = [
+        (job_id, listed)
+        for namespace_id in ([None] if visible is None else visible)
+        for job_id, listed in connection.execute(look, {**parameters, "maximum": maximum, "visible_id": namespace_id})
+    ]
+    return found if visible is None else sorted(found, key=itemgetter(0))[:maximum]
 
 
 def _behind(prefix: str, after: str) -> dict[str, object]:

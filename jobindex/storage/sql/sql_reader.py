@@ -1,4 +1,4 @@
-"""Questions to the index in SQL, each answered from one snapshot of it."""
+"""The queries of the index in SQL, each answered from one snapshot."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -30,18 +30,18 @@ P = ParamSpec("P")
 
 
 class SqlReader:
-    """A Reader of an engine, or of the jobs of some namespaces in it."""
+    """A Reader on an engine, of all jobs or of those in some namespaces."""
 
     def __init__(self, engine: Engine, visible: Visible = None) -> None:
         self._engine = engine
-        self._seen = visible
+        self._visible = visible
 
     @property
     def version(self) -> int:
         return self._engine.version
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
-        return await self._engine.read_page(query, self._seen)
+        return await self._engine.read_page(query, self._visible)
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
         arn_prefix = self._engine.arn_prefix
@@ -129,11 +129,11 @@ class SqlReader:
 
         def read(connection: Connection) -> T:
             arn_prefix = read_arn_prefix(connection, engine.arn_prefix)
-            return ask(ExecutionReader(connection, engine.rows, arn_prefix, self._seen))
+            return ask(ExecutionReader(connection, engine.rows, arn_prefix, self._visible))
 
         return await engine.read(read)
 
     async def _read(self, read: Callable[Concatenate[Connection, P], T], *_: P.args, **parameters: P.kwargs) -> T:
-        """Read what is visible; `read` takes its parameters, and `visible`, by name alone."""
-        of_visible: Callable[..., T] = read  # which ParamSpec cannot say
-        return await self._engine.read(partial(of_visible, visible=self._seen, **parameters))
+        """Read the visible part; `read` takes all but the connection by name."""
+        of_visible: Callable[..., T] = read  # ParamSpec cannot express `visible`
+        return await self._engine.read(partial(of_visible, visible=self._visible, **parameters))

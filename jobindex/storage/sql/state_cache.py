@@ -1,63 +1,84 @@
-"""The states of the last batches, so that the next one need not read them again.
+"""Caches the states of the last batches for the next one.
 
-A fleet's messages come in bursts: nine of ten states that a batch touches were touched by one of the last. A state that
-is wrong here would be wrong in silence, so everything is dropped whenever it is not certain that the rows are as this
-process wrote them last: after a transaction that did not commit, after rows were deleted, and in a shared database
-after another process has written.
+Messages come in bursts: nine of ten states in a batch were in one of the last batches. A wrong state would be a silent
+error, so the cache is cleared whenever rows may have changed: after a transaction that did not commit, after rows were
+deleted, and after another process has written to a shared database.
 """
 
-from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from jobindex.storage.sql.row_access import RowAccess
 from jobindex.storage.sql.states import BatchStates, LoadedExecution, LoadedJob, LoadedLists, States
 
 STATES_MAXIMUM = 10_000
-"""States kept of each kind: jobs, executions, lists."""
+"""Cached states of each kind: jobs, executions, lists."""
+CHARACTERS_MAXIMUM = 2 * 1024 * 1024
+"""Characters in the long members of cached jobs, and of executions: one may have 600 kB of `statusDetails`.
+
+Earlier attempts and loose reports take about eight times as much memory as their text.
+"""
 
 _Key = TypeVar("_Key")
-_Loaded = TypeVar("_Loaded", LoadedJob, LoadedExecution, LoadedLists)
+_Loaded = TypeVar("_Loaded", bound=LoadedJob | LoadedExecution | LoadedLists)
 
 
 class StateCache:
-    """States as they are stored; used by the one thread that writes."""
+    """Caches states as stored; used only by the writing thread."""
 
     def __init__(self, maximum: int = STATES_MAXIMUM) -> None:
         self._maximum = maximum
-        self._states = States()
-        self._batch: BatchStates | None = None
         self._is_open = False
+        self._batch: BatchStates | None = None
+        self.clear()
 
     def begin(self) -> None:
-        """Begin a transaction; drop everything if the last one did not commit."""
+        """Begin a transaction."""
         if self._is_open:
             self.clear()
         self._is_open = True
 
     def batch(self, access: RowAccess) -> BatchStates:
-        """Return the states of a batch, which begins with those that are kept; `commit` keeps what it made."""
+        """Return the states of a new batch, which `commit` caches."""
         self._batch = BatchStates(access, self._states)
         return self._batch
 
     def commit(self) -> None:
-        """Keep the states of the batch, now that its transaction is committed."""
+        """Cache the states of the committed batch."""
         self._is_open = False
         if self._batch is not None:
             self._batch.settle()
-            _keep(self._states.jobs, self._batch.jobs, self._maximum)
-            _keep(self._states.executions, self._batch.executions, self._maximum)
-            _keep(self._states.lists, self._batch.lists, self._maximum)
+            self._jobs.keep(self._batch.jobs, self._maximum)
+            self._executions.keep(self._batch.executions, self._maximum)
+            self._lists.keep(self._batch.lists, self._maximum)
             self._batch = None
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Clear the cache."""
         self._states = States()
+        self._jobs = _Kept(self._states.jobs)
+        self._executions = _Kept(self._states.executions)
+        self._lists = _Kept(self._states.lists)
         self._batch = None
 
 
-def _keep(kept: dict[_Key, _Loaded], used: dict[_Key, _Loaded], maximum: int) -> None:
-    for key in used:
-        kept.pop(key, None)
-    kept.update(used)
-    for key in [*islice(kept, max(0, len(kept) - maximum))]:
-        del kept[key]
+class _Kept(Generic[_Key, _Loaded]):
+    """The cached states of a kind, oldest batches first."""
+
+    def __init__(self, states: dict[_Key, _Loaded]) -> None:
+        self._states = states
+        self._lengths: dict[_Key, int] = {}
+        self._characters = 0
+
+    def keep(self, used: dict[_Key, _Loaded], maximum: int) -> None:
+        for key, loaded in used.items():
+            self._states.pop(key, None)
+            self._states[key] = loaded
+            length = loaded.length()
+            self._characters += length - self._lengths.get(key, 0)
+            self._lengths[key] = length
+        if len(self._states) > maximum or self._characters > CHARACTERS_MAXIMUM:
+            for key in [*self._states]:
+                del self._states[key]
+                self._characters -= self._lengths.pop(key)
+                if len(self._states) <= maximum and self._characters <= CHARACTERS_MAXIMUM:
+                    break

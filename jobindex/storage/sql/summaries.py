@@ -1,8 +1,7 @@
-"""The row of a job in the list, which ListJobs reads, and the keys by which its thing groups find it.
+"""The row of a job in the list that ListJobs reads, and the keys by which its thing groups find it.
 
-`listed` is the job in JSON, ready but for what is only known when it is read: `%()b` stands for the beginning of the
-ARN of a job that was reported without one, `%(NAME)b` for the member thingGroupId if a message has tied an id to that
-name. So a tie rewrites no job.
+`listed` is the job in JSON, with placeholders for members known only on reading: `%()b` is the prefix of an unreported
+ARN, `%(NAME)b` is thingGroupId if a message has tied an id to that name. So a tie rewrites no job.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,17 +17,20 @@ from jobindex.storage.sql.tables import Values
 
 _ARN, _GROUP_ID, _IS_CONCURRENT = PLACES["job_arn"], PLACES["thing_group_id"], PLACES["is_concurrent"]
 
+# A job may have a hundred groups; most have one.
+_CACHED_GROUPS, _CACHED_CHARACTERS = 8, 1200
+
 
 def summary_row(job: Job, view: JobView, former: Values | None) -> Values:
-    """Return the row of a job in the list; `former` is the one that is stored.
+    """Return a job's row in the list; `former` is the stored one.
 
-    A job without any time has been updated when it last changed, so an unchanged one keeps its time.
+    The lastUpdatedAt of a job without any time is its last change: an unchanged job keeps it.
     """
     kind = STATUS_KINDS[view.status] + SELECTION_KINDS[view.target_selection]
     created_at, namespace_id, groups, opening = (
         view.created_at,
         view.namespace_id,
-        _encoded(view.groups),
+        (_encoded_cached if len(view.groups) <= _CACHED_GROUPS else _encoded)(view.groups),
         _listed(job, view),
     )
     if view.is_timed:
@@ -43,26 +45,31 @@ def summary_row(job: Job, view: JobView, former: Values | None) -> Values:
     return row
 
 
-@lru_cache(maxsize=4096)
 def _encoded(groups: Sequence[str]) -> str | None:
     return ",".join(orjson.dumps(group).decode() for group in groups) or None
 
 
+_encoded_cached = lru_cache(maxsize=4096)(_encoded)
+
+
 def group_rows(summary: Values | None) -> dict[Values, Values]:
-    """Return the rows by which the thing groups of a listed job find it: the key, and the other columns."""
+    """Return a job's rows of GROUP_KEYS: keys and other columns."""
     if summary is None or summary[5] is None:
         return {}
     created_at, job_id, kind, namespace_id, _, groups, _ = summary
-    return {(key, kind, created_at, job_id): (namespace_id or "",) for key in _keys(groups)}
+    keys = (_keys_cached if len(groups) <= _CACHED_CHARACTERS else _keys)(groups)
+    return {(key, kind, created_at, job_id): (namespace_id or "",) for key in keys}
 
 
-@lru_cache(maxsize=4096)
 def _keys(groups: str) -> Collection[str]:
     return (*group_keys(orjson.loads(f"[{groups}]")),)
 
 
+_keys_cached = lru_cache(maxsize=4096)(_keys)
+
+
 def _listed(job: Job, view: JobView) -> str:
-    """Return a job in JSON up to its last member."""
+    """Return a job in JSON without its last member."""
     job_id, values = job.job_id, view.values
     arn, group_id, is_concurrent = values[_ARN], values[_GROUP_ID], values[_IS_CONCURRENT]
     quoted = f'"%()b{job_id}"' if arn is None else _quoted(arn)
@@ -82,5 +89,4 @@ def _listed(job: Job, view: JobView) -> str:
 
 
 def _quoted(arn: str) -> str:
-    """Return an ARN in JSON, with placeholders' sign doubled."""
     return orjson.dumps(arn).decode().replace("%", "%%")

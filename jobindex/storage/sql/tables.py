@@ -1,4 +1,4 @@
-"""The tables of an index, the same in every engine: how rows are read, written and copied by their keys."""
+"""The tables of an index, the same in every engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,23 +8,22 @@ from jobindex.model.job import REGISTERS
 from jobindex.model.views import ExecutionState
 
 Values = tuple[Any, ...]
-"""The columns of a row, or of its key: texts, integers, bytes and nulls, as the database hands them over."""
+"""The columns of a row, or of its key: texts, integers, bytes and nulls, as the database returns them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table, of which rows are read in the order of its key, a page at a time."""
+    """A table, read in pages by key."""
 
     name: str
     key: tuple[str, ...]
     others: tuple[str, ...] = ()
-    """The columns that are not of the key."""
     defaults: Values = ()
-    """The defaults of all columns; of a column of the key it does not matter."""
+    """The defaults of all columns; those of the key do not matter."""
     indexed: frozenset[str] = frozenset()
-    """The columns of indexes: an update sets none of them that has not changed."""
+    """The columns of indexes: an update does not set those that are unchanged."""
     page_rows: int = 5000
-    """Rows that are read at once, and written in one short transaction."""
+    """Rows read at once, and written in one short transaction."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -33,12 +32,12 @@ class Table:
 
     @property
     def is_indexed(self) -> bytes:
-        """Whether each column is indexed, a byte for each."""
+        """Whether each column is indexed, as bytes."""
         return bytes(column in self.indexed for column in self.columns)
 
     @property
     def is_other(self) -> bytes:
-        """Whether each column is not of the key, a byte for each."""
+        """Whether each column is outside the key, as bytes."""
         return bytes(column not in self.key for column in self.columns)
 
     def key_of(self, row: Values) -> Values:
@@ -46,7 +45,7 @@ class Table:
         return row[: len(self.key)]
 
     def page(self, after: Values) -> tuple[str, Mapping[str, Any]]:
-        """Return the statement that reads a page behind a key, of the first for (), and its parameters."""
+        """Return the statement of the page after a key, the first for (), and its parameters."""
         key, given = ", ".join(self.key), ", ".join(f":key_{place}" for place in range(len(after)))
         where = f"WHERE ({key}) > ({given})" if after else ""
         statement = f"""
@@ -126,6 +125,9 @@ EXECUTIONS = Table(
     defaults=(None, None, -1, -1, *_ATTEMPT_DEFAULTS, *_NONE[:8], -1, *_NONE[:3], 0, None),
     indexed=frozenset({"queued_at", "state", "ended_at", "waiting_since", "is_left_out", "born_at"}),
 )
+IS_PENDING = "executions.state IN ('QUEUED', 'IN_PROGRESS')"
+IS_LEFT_OUT = "executions.is_left_out = 1"
+"""The conditions of the partial indexes of executions that a list can change, as in the migrations."""
 PENDING_LISTS = Table(
     name="pending_lists",
     key=("thing_name", "namespace_id"),
@@ -161,6 +163,7 @@ TABLES = (
     Table(name="session", key=("the_one",), others=("complete_since",)),
     Table(name="retention", key=("the_one",), others=("horizon",)),
     Table(name="source", key=("the_one",), others=("arn_prefix", "arn_reported_at", "events_since")),
+    Table(name="deferred_work", key=("work", "name"), others=("reached", "is_again", "reason")),
     SUMMARIES,
     GROUP_KEYS,
     Table(name="namespace_jobs", key=("namespace_id", "kind"), others=("jobs",)),
@@ -172,7 +175,7 @@ TABLES = (
         others=("status", "former_status", "namespace_id", "is_status_reported"),
     ),
 )
-"""All but what replicas have among themselves. What follows from other rows is copied, too: nothing is worked out."""
+"""All tables except those that only replicas share. Derived rows are copied, too, not recomputed."""
 
 TEXTS = frozenset(
     {
@@ -191,7 +194,10 @@ TEXTS = frozenset(
         "thing_arn",
         "entries",
         "cut_lists",
+        "work",
+        "name",
+        "reached",
         *(name for name in REGISTERS if name not in {"is_concurrent", "created_at", "completed_at"}),
     }
 )
-"""The columns that hold texts; all others hold integers, but for `digest` and `payload`, which hold bytes."""
+"""The columns with texts; the others hold integers, except `digest` and `payload` (bytes)."""

@@ -1,7 +1,6 @@
-"""What the index tells of things, read on a connection in a transaction of its own.
+"""Queries about things.
 
-Who sees some namespaces alone knows a thing by the executions of the jobs that are visible, and by the pending lists of
-these namespaces: whatever else was told of a thing is nothing to it.
+For a restricted reader, a thing has only its executions of visible jobs and its pending lists of visible namespaces.
 """
 
 from collections.abc import Sequence
@@ -11,13 +10,14 @@ from jobindex.model.views import Thing
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.index import counts, not_found, time_of
 from jobindex.storage.sql.scope import IN_VISIBLE, Visible, encoded, is_visible
+from jobindex.storage.sql.tables import IS_PENDING
 
-# From a table of jobs to their rows in the list.
+# Joins jobs to their rows in the list.
 _LISTED = """CROSS JOIN jobs USING (job_id)
         CROSS JOIN job_summaries
             ON (job_summaries.created_at, job_summaries.job_id) = (listed_created_at, jobs.job_id)"""
 
-# The next name is looked up from the one before it, not found among all executions. No sign of a name is behind '~'.
+# Each name is looked up from the one before it, not among all executions; no character of a name sorts after '~'.
 _NEXT_THING = """(
         SELECT min(thing_name)
         FROM (
@@ -52,7 +52,7 @@ SELECT EXISTS (SELECT 1 FROM executions WHERE thing_name = :thing_name)
 OR EXISTS (SELECT 1 FROM pending_lists WHERE thing_name = :thing_name)
 """
 
-_IS_SEEN = f"""(
+_IS_VISIBLE = f"""(
     EXISTS (
         SELECT 1
         FROM pending_lists
@@ -68,11 +68,11 @@ _IS_SEEN = f"""(
     )
 )"""
 
-# The same names, each with whether it is known to who sees some namespaces alone.
-_LOOK = _NAMES.format(columns=f"name, {_IS_SEEN.format(thing_name='names.name')}")
+# The same names, each with whether it is visible.
+_LOOK = _NAMES.format(columns=f"name, {_IS_VISIBLE.format(thing_name='names.name')}")
 
-# The names that are, found from the jobs.
-_LOOK_AMONG_SEEN = f"""
+# The visible names, found from the jobs.
+_LOOK_AMONG_VISIBLE = f"""
 SELECT thing_name
 FROM job_summaries
 CROSS JOIN executions USING (job_id)
@@ -92,7 +92,7 @@ LIMIT :limit
 """
 
 LOOKED_AT_MAXIMUM = 1000
-"""Names that are looked at, up to twice as many, before those that are visible are found from the jobs."""
+"""Names to read, up to twice as many, before the visible ones are found from the jobs."""
 
 
 def read_things(
@@ -114,12 +114,12 @@ def read_things(
         looked_at += maximum
         parameters["first"] = parameters["after"] = rows[-1][0]
     if len(found) < limit:
-        found += [name for (name,) in connection.execute(_LOOK_AMONG_SEEN, parameters)]
+        found += [name for (name,) in connection.execute(_LOOK_AMONG_VISIBLE, parameters)]
     return found[:limit]
 
 
 def read_thing(connection: Connection, *, thing_name: str, visible: Visible = None) -> Thing:
-    """Return a thing; ResourceNotFoundException where nothing was ever told of it."""
+    """Return a thing; raises like `check_heard_of`."""
     check_heard_of(connection, thing_name, visible)
     joined, of_thing = "", "executions.thing_name = :thing_name"
     parameters = {"thing_name": thing_name}
@@ -134,7 +134,7 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
         SELECT min(waiting_since)
         FROM executions INDEXED BY executions_pending {joined}
         WHERE {of_thing}
-        AND executions.state IN ('QUEUED', 'IN_PROGRESS')
+        AND {IS_PENDING}
         """,
         parameters,
     ).fetchone()
@@ -143,7 +143,7 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
         for row in lists
         if row["listed_at"] is not None and is_visible(row["namespace_id"], visible)
     }
-    (told_at,) = connection.execute(
+    (heard_at,) = connection.execute(
         f"SELECT max(executions.heard_at) FROM executions {joined} WHERE {of_thing}",
         parameters,
     ).fetchone()
@@ -151,17 +151,17 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
         thing_name=thing_name,
         executions=counts(connection, joined, of_thing, parameters),
         waiting_since=time_of(waiting_since),
-        last_heard_at=max((time for time in (time_of(told_at), *pending_lists.values()) if time), default=None),
+        last_heard_at=max((time for time in (time_of(heard_at), *pending_lists.values()) if time), default=None),
         pending_lists=pending_lists,
     )
 
 
 def check_heard_of(connection: Connection, thing_name: str, visible: Visible = None) -> None:
-    """Raise ResourceNotFoundException where nothing was ever told of a thing, or nothing that is visible."""
+    """Raise ResourceNotFoundException if no message named a thing, or it is not visible."""
     if visible is None:
         statement, parameters = _IS_HEARD_OF, {"thing_name": thing_name}
     else:
-        statement = f"SELECT {_IS_SEEN.format(thing_name=':thing_name')}"
+        statement = f"SELECT {_IS_VISIBLE.format(thing_name=':thing_name')}"
         parameters = {"thing_name": thing_name, "visible": encoded(visible)}
     (is_known,) = connection.execute(statement, parameters).fetchone()
     if not is_known:

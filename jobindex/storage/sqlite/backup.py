@@ -1,13 +1,10 @@
-"""Copies of the database: made while the service runs, and put back while it does not.
+"""Backups of the database, made while the service runs, and restored while it does not.
 
-A copy is made by `VACUUM INTO` on a read-only connection: one transaction, so it is the index at one
-moment, however much is written meanwhile. Not chosen: SQLite's backup API, which starts anew at every write
-of another process (or holds the same transaction when it takes all pages at once), and copies pages as they
-are, torn ones and deleted contents too; `VACUUM` reads every row and builds the indexes again. Nor copying
-the file, which without its -wal is an older index, or none. While a copy is made the WAL cannot be emptied.
+A backup is a `VACUUM INTO`: one read transaction, so the index at one moment; the WAL cannot be emptied meanwhile. Not
+chosen: SQLite's backup API, which restarts at each write of another process (or holds one transaction), and copies torn
+pages and deleted contents; copying the file, which without its -wal is an older index or none.
 
-A copy takes its name only when it is whole and on disk. What is put back takes the place of the database
-by one rename, and the database that was there stays beside it.
+A backup gets its name when it is whole and on disk. A restore is one rename, and keeps the former database.
 """
 
 import os
@@ -24,18 +21,16 @@ from jobindex.storage.sqlite.check import check
 from jobindex.storage.sqlite.file import locked, uri
 
 Advance = Callable[[int, int], None]
-"""Takes how many bytes are written, and of about how many."""
+"""Takes the number of bytes written, and roughly the total."""
 
 _STEPS = 500_000
-"""Of SQLite's machine, between two calls that tell how far a copy has come: some hundredths of a second."""
+"""Instructions of SQLite's virtual machine between two progress reports: some hundredths of a second."""
 _BESIDE = ("-wal", "-journal")
-"""What SQLite keeps beside a file and would play back into another one of its name."""
+"""Files that SQLite would replay into another database of the same name."""
 
 
 def back_up(database: Path, target: Path, advance: Advance | None = None) -> int:
-    """Copy the index as it is at one moment to a new file; return the bytes that it has.
-
-    The database is only read; a service may run on it. `advance` is told how far it has come.
+    """Copy the index to a new file; return its size in bytes.
 
     Raises:
         BackupError: `target` exists, the database cannot be read, or the copy cannot be written.
@@ -44,18 +39,17 @@ def back_up(database: Path, target: Path, advance: Advance | None = None) -> int
         _check_absent(target)
         with _new_file(target) as copy:
             _copy(database, copy, advance)
-            shutil.copymode(database, copy)
             _check_absent(target)
             return _put(copy, target)
 
 
 def restore(source: Path, database: Path, *, now: datetime, advance: Advance | None = None) -> Path | None:
-    """Put a copy in place of the database; return where the database now is that was there, None without one.
+    """Replace the database with a backup; return the new path of the former one, if any.
 
-    The index then begins anew to be complete: the broker does not repeat what came after the copy was made.
+    "Complete since" starts again: the broker does not redeliver newer messages.
 
     Raises:
-        BackupError: the copy does not pass `check`, or cannot be put in place.
+        BackupError: the backup does not pass `check`, or cannot be put in place.
         DatabaseRefusedError: a service runs on the database.
         DatabaseUnavailableError: another process reads the database.
     """
@@ -64,9 +58,8 @@ def restore(source: Path, database: Path, *, now: datetime, advance: Advance | N
             raise BackupError("\n".join((f"{source} does not pass `jobindex check`:", *problems)))
         with _new_file(database) as copy:
             _copy(source, copy, advance)
-            shutil.copymode(source, copy)
             with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-                # An index made by an older version has no such table, and is complete since no time.
+                # An index of an older version lacks this table.
                 if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'session'").fetchone():
                     connection.execute("UPDATE session SET complete_since = NULL")
             former = _set_aside(database, copy, f".before-{now:%Y%m%dT%H%M%SZ}")
@@ -76,7 +69,7 @@ def restore(source: Path, database: Path, *, now: datetime, advance: Advance | N
 
 def _check_absent(target: Path) -> None:
     if target.exists():
-        raise BackupError(f"{target}: exists already")
+        raise BackupError(f"{target}: already exists")
 
 
 def _copy(source: Path, target: Path, advance: Advance | None) -> None:
@@ -92,9 +85,9 @@ def _copy(source: Path, target: Path, advance: Advance | None) -> None:
 
 @contextmanager
 def _new_file(target: Path) -> Iterator[Path]:
-    """Make an empty file beside `target` that only its owner can read, and is gone at the end unless renamed."""
+    """Make an empty file beside `target` (mode 0600); delete it unless it was renamed."""
     if not target.parent.is_dir():
-        raise BackupError(f"{target.parent}: is no folder")
+        raise BackupError(f"{target.parent}: is not a folder")
     descriptor, name = mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     os.close(descriptor)
     try:
@@ -105,9 +98,8 @@ def _new_file(target: Path) -> Iterator[Path]:
 
 
 def _put(copy: Path, target: Path) -> int:
-    """Give a file its name once it is on disk; return its size."""
     size = copy.stat().st_size
-    _sync(copy)  # VACUUM INTO does not
+    _sync(copy)  # VACUUM INTO does not sync
     copy.replace(target)
     _sync(target.parent)
     return size
@@ -122,11 +114,7 @@ def _sync(path: Path) -> None:
 
 
 def _set_aside(database: Path, copy: Path, suffix: str) -> Path | None:
-    """Give the database a second name, which stays, and clear what stands beside its first.
-
-    What the WAL holds is brought into the file first: were this process killed after the WAL has gone, the
-    database under its first name would else lack what was in it.
-    """
+    """Empty the WAL, then link the database under a second name: this process may be killed in between."""
     former = Path(f"{database}{suffix}")
     if database.exists():
         _settle(database)
@@ -143,8 +131,7 @@ def _set_aside(database: Path, copy: Path, suffix: str) -> Path | None:
 
 
 def _settle(database: Path) -> None:
-    """Bring what the WAL holds into the file; a database that cannot be read is left as it is."""
-    # A connection that may write deletes the WAL of a file that it cannot read.
+    # A writable connection deletes the WAL of a file that it cannot read.
     for mode, statement in (("ro", "SELECT count(*) FROM sqlite_schema"), ("rw", "PRAGMA journal_mode = DELETE")):
         try:
             with closing(sqlite3.connect(uri(database, mode), uri=True, isolation_level=None, timeout=1)) as connection:

@@ -1,8 +1,7 @@
-"""Checks of a database file without the service: is it whole, and does it say what follows from its states?
+"""Checks a database file without the service: is it whole, and do its rows follow from the states?
 
-Everything is read in one transaction on a read-only connection, so a service may run meanwhile. The rules are not
-written down a second time here: the batch that works out derived columns again runs over all jobs, and what it would
-write is what is stored wrong.
+One read-only transaction reads everything, so a service may run meanwhile. No rule is written twice: the batch that
+derives columns runs over all jobs, and each row that it would write is wrong.
 """
 
 import sqlite3
@@ -19,6 +18,7 @@ from jobindex.model.listing import Filters, ListJobsQuery, Position
 from jobindex.storage.findings import SHOWN, Finding
 from jobindex.storage.migrations import load_migrations
 from jobindex.storage.sql.batch import Batch
+from jobindex.storage.sql.counts import COUNTED_EXECUTIONS, COUNTED_JOBS
 from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import page_parameters, page_statement
 from jobindex.storage.sql.summaries import group_rows
@@ -30,9 +30,9 @@ _KEYS = [GroupKey("name:g"), GroupKey("both:g/h"), GroupKey("name:g", "name:h")]
 _POSITION = Position(created_at=datetime(2030, 1, 1, tzinfo=UTC), job_id="job")
 
 _DERIVED = (JOBS, EXECUTIONS, SUMMARIES)
-"""The tables with rows that follow from the states."""
+"""The tables with derived columns."""
 _JOBS = 1000
-"""Jobs that are worked out at once."""
+"""Jobs in a batch."""
 
 _CREATE_KEYS = """
 CREATE TEMP TABLE expected_keys (
@@ -50,46 +50,30 @@ _COUNTS = {
         UNION
         SELECT * FROM (SELECT * FROM expected_keys EXCEPT SELECT * FROM job_thing_groups)
     """,
-    "namespace_jobs": """
-        SELECT namespace_id, kind FROM (
-            SELECT namespace_id, kind, jobs FROM namespace_jobs
-            EXCEPT SELECT coalesce(namespace_id, ''), kind, count(*) FROM job_summaries GROUP BY 1, 2
-        )
+    "namespace_jobs": f"""
+        WITH counted AS ({COUNTED_JOBS})
+        SELECT namespace_id, kind FROM (SELECT * FROM counted EXCEPT SELECT * FROM namespace_jobs)
         UNION
-        SELECT namespace_id, kind FROM (
-            SELECT coalesce(namespace_id, '') AS namespace_id, kind, count(*) FROM job_summaries GROUP BY 1, 2
-            EXCEPT SELECT namespace_id, kind, jobs FROM namespace_jobs
-        )
+        SELECT namespace_id, kind FROM (SELECT * FROM namespace_jobs EXCEPT SELECT * FROM counted)
     """,
-    "namespace_executions": """
-        WITH counted AS (
-            SELECT coalesce(job_summaries.namespace_id, '') AS namespace_id, state, count(*) AS executions
-            FROM executions
-            JOIN jobs USING (job_id)
-            JOIN job_summaries ON job_summaries.created_at = listed_created_at AND job_summaries.job_id = jobs.job_id
-            WHERE state IS NOT NULL
-            GROUP BY 1, 2
-        )
+    "namespace_executions": f"""
+        WITH counted AS ({COUNTED_EXECUTIONS})
         SELECT namespace_id, state FROM (SELECT * FROM counted EXCEPT SELECT * FROM namespace_executions)
         UNION
         SELECT namespace_id, state FROM (SELECT * FROM namespace_executions EXCEPT SELECT * FROM counted)
     """,
 }
-"""The rows that are stored and should not be, or the other way round, in each table that is counted from others."""
+"""For each table that is counted from others: its missing and its wrong rows."""
 
 _Connection = sqlite3.Connection
 
 
 class _WrongError(Exception):
-    """A check has found something; the message says what."""
+    """The problem that a check has found."""
 
 
 def check(path: Path) -> Iterator[Finding]:
-    """Check a database file; yield what each check has found, in their order.
-
-    A file that an older version made is whole when its schema is that version's; what this version reads
-    of it is checked only after it is migrated.
-    """
+    """Yield the finding of each check; for a file of an older version, only integrity and schema are checked."""
     try:
         with closing(sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None)) as connection:
             connection.execute("BEGIN")
@@ -101,16 +85,21 @@ def check(path: Path) -> Iterator[Finding]:
             if whole.problem or schema.problem:
                 return
             if newest_migration(connection) < load_migrations("sqlite")[-1].number:
-                yield Finding(name="plans, states", detail="not checked before `jobindex migrate`")
+                yield Finding(name="plans, states", detail="not checked until `jobindex migrate` has run")
                 return
             yield _find("plans", _check_plans, connection)
+            (left,) = connection.execute("SELECT count(*) FROM deferred_work").fetchone()
+            if left:
+                detail = f"not checked: {left} pieces of deferred work are left, which the service does while it runs"
+                yield Finding(name="states", detail=detail)
+                return
             try:
                 wrong = _rebuild(connection)
             except (sqlite3.Error, ValueError) as error:
                 yield Finding(name="states", problem=str(error))
                 return
             for table in _DERIVED:
-                yield _find(table.name, partial(_tell, wrong=wrong[table.name], table=table.name), connection)
+                yield _find(table.name, partial(_result, wrong=wrong[table.name], table=table.name), connection)
             for name, statement in _COUNTS.items():
                 yield _find(f"{name}, counted", partial(_compare, name=name, statement=statement), connection)
     except sqlite3.Error as error:
@@ -134,13 +123,11 @@ def _check_integrity(connection: _Connection) -> str:
 
 def _check_schema(connection: _Connection) -> str:
     if "migrations" not in tables_of(connection):
-        raise _WrongError("this is no database of jobindex")
+        raise _WrongError("this is not a jobindex database")
     migrations = load_migrations("sqlite")
     applied = newest_migration(connection)
     if applied > migrations[-1].number:
-        raise _WrongError(
-            f"is at migration {applied}, made by a newer jobindex; this one knows {migrations[-1].number}"
-        )
+        raise _WrongError(f"is at migration {applied} of a newer jobindex; this version has {migrations[-1].number}")
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
         fresh.executescript(CREATE_MIGRATIONS)
         for migration in migrations:
@@ -148,7 +135,7 @@ def _check_schema(connection: _Connection) -> str:
                 fresh.executescript(migration_script(migration))
         expected, found = _schema(fresh), _schema(connection)
     problems = [f"{name} is missing" for name in sorted(expected.keys() - found.keys())]
-    problems += [f"{name} is none of ours" for name in sorted(found.keys() - expected.keys())]
+    problems += [f"{name} is not part of the schema" for name in sorted(found.keys() - expected.keys())]
     problems += [f"{name} differs" for name in sorted(expected.keys() & found.keys()) if expected[name] != found[name]]
     if problems:
         raise _WrongError(_shown(problems))
@@ -157,7 +144,7 @@ def _check_schema(connection: _Connection) -> str:
 
 
 def _schema(connection: _Connection) -> dict[str, str | None]:
-    # What ANALYZE leaves changes no answer; what it does to plans is checked.
+    # The tables of ANALYZE change no answer, and the plans are checked.
     rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat*'")
     schema = {f"{kind} {name}": sql for kind, name, sql in rows}
     for number, name in connection.execute("SELECT number, name FROM migrations"):
@@ -188,15 +175,15 @@ def _check_plans(connection: _Connection) -> str:
 
 
 def _is_cheap(step: str, *, is_filtered: bool) -> bool:
-    """Tell whether a step of a query plan costs the same at any size of the index."""
+    """Return whether a step's cost does not grow with the index."""
     if step.startswith("SCAN"):
-        # What is merged is scanned; the list without any filter begins at the newest, in the order of the table.
+        # Merged streams are scanned, and so is the list without filters, in the order of the table.
         return step.startswith(("SCAN (subquery", "SCAN page")) or (step == "SCAN job" and not is_filtered)
     return "B-TREE" not in step and "AUTOMATIC" not in step
 
 
 class _Recorder(SqliteRows):
-    """A RowAccess that reads, and notes what a batch would write: what is stored wrong."""
+    """Records the writes of a batch, and writes nothing."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
@@ -213,7 +200,7 @@ class _Recorder(SqliteRows):
 
 
 def _rebuild(connection: _Connection) -> Mapping[str, list[Values]]:
-    """Work out all derived columns again; return the keys of rows that are stored wrong, by their tables."""
+    """Return the keys of wrong rows, by table."""
     connection.execute(_CREATE_KEYS)
     recorder = _Recorder(connection)
     after = ""
@@ -230,16 +217,16 @@ def _rebuild(connection: _Connection) -> Mapping[str, list[Values]]:
         connection.executemany("INSERT INTO expected_keys VALUES (?, ?, ?, ?, ?)", keys)
 
 
-def _tell(connection: _Connection, *, wrong: Sequence[Values], table: str) -> str:
+def _result(connection: _Connection, *, wrong: Sequence[Values], table: str) -> str:
     if wrong:
         rows = _shown("/".join(map(str, row)) for row in wrong)
-        raise _WrongError(f"{len(wrong)} rows are not what the states say: {rows}")
+        raise _WrongError(f"{len(wrong)} rows are not consistent with the states: {rows}")
     (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return f"{count} rows, as the states say"
+    return f"{count} rows, consistent with the states"
 
 
 def _compare(connection: _Connection, *, name: str, statement: str) -> str:
-    return _tell(connection, wrong=connection.execute(statement).fetchall(), table=name)
+    return _result(connection, wrong=connection.execute(statement).fetchall(), table=name)
 
 
 def _shown(problems: Sequence[str] | Iterator[str] | dict[str, None]) -> str:

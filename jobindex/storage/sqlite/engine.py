@@ -1,39 +1,35 @@
-"""The connections to a SQLite file: one writes, and it alone checkpoints; the others read, each from a snapshot."""
+"""The connections to a SQLite file: one writes, and each of the others reads from a snapshot."""
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import TypeVar, cast
 
 import aiosqlite
 
-from jobindex.errors import DatabaseUnavailableError
 from jobindex.model.listing import JobPage, ListJobsQuery
 from jobindex.storage.sql import pages, scoped_pages
 from jobindex.storage.sql.connection import Connection
+from jobindex.storage.sql.engine import WriteTransaction
 from jobindex.storage.sql.scope import Visible
-from jobindex.storage.sql.state_cache import StateCache
 from jobindex.storage.sqlite.quick import QuickReader
 from jobindex.storage.sqlite.rows import SqliteRows
-from jobindex.storage.sqlite.wal import WalLimit, wal_bytes
+from jobindex.storage.sqlite.writer import SqliteWriter, code, unavailable
+from jobindex.storage.writers import Workplace, done_anyway
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_MS = 1000
-
-# What a reader that may take its time gets through.
+# A read in a thread may succeed after these errors, because it can wait.
 _WORTH_WAITING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT}
 
 
 class SqliteEngine:
-    """An Engine on one SQLite file; `arn_prefix` begins the ARNs that no message reported."""
+    """An Engine on one SQLite file."""
 
     @staticmethod
     def rows(connection: Connection, /) -> SqliteRows:
-        """Return what reads and writes rows in a transaction of this engine."""
         assert isinstance(connection, sqlite3.Connection)  # noqa: S101 (this engine made it)
         return SqliteRows(connection)
 
@@ -42,23 +38,18 @@ class SqliteEngine:
 
     def __init__(
         self,
-        path: Path,
-        writer: aiosqlite.Connection,
+        writer: Workplace[SqliteWriter],
         idle_readers: "asyncio.Queue[aiosqlite.Connection]",
         quick: QuickReader,
         *,
         arn_prefix: str,
     ) -> None:
-        self._path = path
-        self._wal_limit = WalLimit()
         self._writer = writer
         self._idle_readers = idle_readers
         self._quick = quick
         self.arn_prefix = arn_prefix
-        self.cache = StateCache()
-        self._data_version: int | None = None
         self.version = 0
-        """As in Reader. The writer's thread counts it, at once behind a commit, or what was to become one."""
+        """Increased after each write, also after a failed one."""
 
     async def read(self, work: Callable[[Connection], T], /) -> T:
         async with self._reading() as reader:
@@ -73,46 +64,15 @@ class SqliteEngine:
                     raise
         return await self.read(partial(pages.read_page, engine=self, query=query, known={}, visible=visible))
 
-    async def write(self, work: Callable[[Connection], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
-        """See Engine; who has the file's lock owns it."""
+    async def write(self, work: Callable[[WriteTransaction], T], /, *, by_owner: bool = False) -> T:  # noqa: ARG002
+        # The process with the lock of the file is the owner.
+        return await done_anyway(self._write(work))
 
-        def write(writer: sqlite3.Connection) -> T:
-            self.cache.begin()
-            writer.execute("BEGIN IMMEDIATE")
-            try:
-                self._check_alone(writer)
-                done = work(writer)
-                writer.execute("COMMIT")
-                self.cache.commit()
-                return done
-            finally:
-                writer.rollback()
-                self.version += 1
-
-        with unavailable("written"):
-            done = await _in_its_thread(self._writer, write)
-        await self._shorten_wal()
-        return done
-
-    def _check_alone(self, writer: sqlite3.Connection) -> None:
-        """Drop the cached states if another connection has written, which none should."""
-        [(version,)] = writer.execute("PRAGMA data_version").fetchall()
-        if version != self._data_version:
-            self.cache.clear()
-            self._data_version = version
-
-    async def _shorten_wal(self) -> None:
-        """Empty the write-ahead log where it is too long; what was committed stays so, whatever comes of it."""
-        patience_ms = self._wal_limit.patience_ms(wal_bytes(self._path))
-        if patience_ms is None:
-            return
-        reset = f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS};"
+    async def _write(self, work: Callable[[WriteTransaction], T]) -> T:
         try:
-            await self._writer.executescript(
-                f"PRAGMA busy_timeout = {patience_ms}; PRAGMA wal_checkpoint(TRUNCATE); {reset}"
-            )
-        except sqlite3.Error:
-            await self._writer.executescript(reset)
+            return await self._writer.run(partial(SqliteWriter.write, work=work))
+        finally:
+            self.version += 1
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -122,6 +82,9 @@ class SqliteEngine:
                 try:
                     await reader.execute("BEGIN")
                     yield reader
+                except asyncio.CancelledError:
+                    await reader.interrupt()  # else the rollback waits for the whole statement
+                    raise
                 finally:
                     await asyncio.shield(reader.rollback())
         finally:
@@ -129,19 +92,5 @@ class SqliteEngine:
 
 
 async def _in_its_thread(connection: aiosqlite.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    """Run many statements in the connection's thread; one at a time, each waits for the event loop on its way back."""
+    """Run all statements in the connection's thread: between awaited ones, the event loop may be busy."""
     return cast("T", await connection._execute(work, connection._conn))  # noqa: SLF001
-
-
-@contextmanager
-def unavailable(done: str) -> Iterator[None]:
-    """Raise as DatabaseUnavailableError what SQLite raises, as the index cannot be `done`: read, or written."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise DatabaseUnavailableError(f"The index cannot be {done}: {error}") from error
-
-
-def code(error: sqlite3.Error) -> int:
-    """Return the primary result code, which is the low byte of the extended one."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF

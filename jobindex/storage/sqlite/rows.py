@@ -1,11 +1,14 @@
-"""Rows of SQLite: a JSON array is the one parameter of a statement."""
+"""Row access for SQLite: each statement has one parameter, a JSON array."""
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 
 import orjson
 
 from jobindex.storage.sql.tables import Table, Values
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # but not an escaped backslash before "u0000"
 
 
 class SqliteRows:
@@ -19,7 +22,7 @@ class SqliteRows:
     def select(
         self, table: Table, by: Sequence[str], keys: Collection[Values], *, where: str = "true"
     ) -> Iterable[Values]:
-        """Return rows by their columns, as RowAccess says."""
+        """Return rows by their columns."""
         if not keys:
             return ()
         found = " AND ".join(f"{table.name}.{column} = {_value(place)}" for place, column in enumerate(by))
@@ -47,7 +50,7 @@ class SqliteRows:
         names = [f"key_{place}" for place in range(len(table.key))] + [f"new_{column}" for column in columns]
         values = ", ".join(f"{_value(place)} AS {name}" for place, name in enumerate(names))
         found = " AND ".join(f"{table.name}.{column} = key_{place}" for place, column in enumerate(table.key))
-        # With a LIMIT each value is taken out of the row once, not wherever it is named.
+        # With a LIMIT each value is extracted once, not at each use.
         statement = f"""
             UPDATE {table.name}
             SET {", ".join(f"{column} = new_{column}" for column in columns)}
@@ -58,7 +61,7 @@ class SqliteRows:
 
     def delete(self, table: Table, keys: Collection[Values]) -> None:
         """Delete rows by their keys."""
-        # SQLite looks a list of several columns up by the first of them only, so each row is a statement; they are few.
+        # SQLite looks up a list of row values by the first column only, and rows to delete are few.
         found = " AND ".join(f"{column} = ?" for column in table.key)
         self._connection.executemany(f"DELETE FROM {table.name} WHERE {found}", keys)
 
@@ -68,4 +71,7 @@ def _value(place: int) -> str:
 
 
 def _json(rows: Collection[Values]) -> str:
-    return orjson.dumps([*rows]).decode()
+    text = orjson.dumps([*rows]).decode()
+    if "\\u0000" in text and _NUL.search(text):
+        raise ValueError("a text contains NUL, and SQLite would cut it there")
+    return text

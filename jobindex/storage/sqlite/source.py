@@ -1,4 +1,4 @@
-"""A SQLite file that a copy is made of: it is only read, in one snapshot, also while a service writes it."""
+"""A SQLite file to copy from, read in one snapshot, even while a service writes it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,13 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 @contextmanager
 def open_source(path: Path) -> Iterator["SqliteSource"]:
-    """Open a file that a copy is to be made of.
+    """Open a file to copy from.
 
     Raises:
-        DatabaseRefusedError: it is no whole index of this version.
-        DatabaseUnavailableError: it is not there, or cannot be read.
+        DatabaseRefusedError, DatabaseUnavailableError: see `open_copy`.
     """
     if not path.exists():
-        raise DatabaseUnavailableError(f"{path}: is not there")
+        raise DatabaseUnavailableError(f"{path}: does not exist")
     with naming(path):
         connection = sqlite3.connect(uri(path, "ro"), uri=True, isolation_level=None)
     with closing(connection):
@@ -55,7 +54,7 @@ class SqliteSource:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raise what goes wrong with a file as an error that names it."""
+    """Convert errors of a file to errors that name it."""
     try:
         yield
     except DatabaseRefusedError as error:
@@ -65,11 +64,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def read_page(connection: sqlite3.Connection, table: Table, after: Values) -> Sequence[Values]:
-    """Return a page of rows, the same as another engine returns them."""
+    """Return a page of rows, the same from every engine."""
     rows: list[Values] = connection.execute(*table.page(after)).fetchall()
     if table.name != "rejected_messages":
         return rows
-    # Anybody may have sent them, and PostgreSQL can hold no NUL in a text.
+    # Any publisher may have sent them, and PostgreSQL cannot store NUL in a text.
     return [
         tuple(value.replace("\0", _REPLACEMENT) if isinstance(value, str) else value for value in row) for row in rows
     ]

@@ -1,16 +1,17 @@
 """The index in a SQLite file.
 
-One connection writes, and it alone checkpoints; readers open the file read-only, and no second process
-writes it: SQLite up to 3.51.2 can corrupt a WAL that two connections reset, so a lock beside the file
-keeps a second service out. `synchronous=FULL` makes a commit survive a loss of power, which is what an
-acknowledgement to the broker promises. Not chosen: readers that share the writer's connection (a page
-would wait for the batch being written).
+One connection writes, in a separate process if answers must not wait for it; readers open the file read-only. A lock
+file keeps a second service out, because SQLite up to 3.51.2 can corrupt a WAL that two connections reset. With
+`synchronous=FULL` a commit survives a power loss, as PUBACK promises. Not chosen: readers that share the writer's
+connection (a page would wait for the running batch).
 """
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -22,51 +23,60 @@ from jobindex.storage.migrations import Migration, load_migrations
 from jobindex.storage.sql.copying import check_whole
 from jobindex.storage.sql.rebuilding import rebuild
 from jobindex.storage.sql.sql_store import SqlStore
-from jobindex.storage.sqlite.engine import BUSY_TIMEOUT_MS, SqliteEngine, code, unavailable
-from jobindex.storage.sqlite.file import APPLICATION_ID, CREATE_MIGRATIONS, locked, migration_script, uri
+from jobindex.storage.sqlite.engine import SqliteEngine
+from jobindex.storage.sqlite.file import (
+    APPLICATION_ID,
+    CREATE_MIGRATIONS,
+    locked,
+    make_private,
+    migration_script,
+    uri,
+)
 from jobindex.storage.sqlite.quick import QuickReader
-from jobindex.storage.sqlite.wal import CHECKPOINT_PAGES, KEPT_BYTES
+from jobindex.storage.sqlite.writer import BUSY_TIMEOUT_MS, SqliteWriter, code, unavailable
+from jobindex.storage.writers import workplace
 
 READERS = 2
-_WRITER_CACHE_KIB = 16_000
+_LOCK_SECONDS = 3
+"""Wait for the lock: the writing process of a killed service ends shortly after it."""
 
-# What another process or the disk may mend while the service waits; anything else refuses the start.
+# Errors that may pass; after any other the service does not start.
 _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 @asynccontextmanager
 async def open_store(
-    path: Path, limits: RejectedLimits | None = None, *, arn_prefix: str = ""
+    path: Path, limits: RejectedLimits | None = None, *, arn_prefix: str = "", writes_apart: bool = False
 ) -> AsyncIterator["SqliteStore"]:
-    """Open the index at `path`, made or migrated where needed, for this process alone.
-
-    `arn_prefix` begins the ARNs that no message reported.
+    """Open the index at `path`, for this service only; see `opening.open_store`.
 
     Raises:
-        DatabaseRefusedError: it is no database of jobindex, newer than this version, in use by another
-            jobindex, or cannot be written.
-        DatabaseUnavailableError: another process has locked it; trying again may help.
+        DatabaseRefusedError: also if another jobindex uses it, or it cannot be written.
+        DatabaseUnavailableError: another process has locked it; a retry may help.
     """
     async with AsyncExitStack() as stack:
         with _opening(path):
-            stack.enter_context(locked(path))
-            writer = await stack.enter_async_context(_connect(path, "rwc"))
-            await _migrate(writer, path, load_migrations("sqlite"))
+            lock = await _enter_lock(stack, path)
+            make_private(path)
+            async with _connect(path, "rwc") as connection:
+                await _migrate(connection, path, load_migrations("sqlite"))
+            writer = workplace(partial(SqliteWriter, path), writes_apart=writes_apart, kept=[lock])
+            stack.push_async_callback(writer.close)
             idle_readers: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
             for _ in range(READERS):
                 idle_readers.put_nowait(await stack.enter_async_context(_connect(path, "ro")))
             prober = await stack.enter_async_context(_connect(path, "ro"))
             quick = stack.enter_context(closing(QuickReader(path)))
-            engine = SqliteEngine(path, writer, idle_readers, quick, arn_prefix=arn_prefix)
-        await rebuild(engine.write, engine.rows)
+            engine = SqliteEngine(writer, idle_readers, quick, arn_prefix=arn_prefix)
+        await rebuild(engine.write)
         yield SqliteStore(engine, prober, limits or RejectedLimits())
 
 
 async def migrate(path: Path) -> None:
-    """Bring the database at `path` to this version's schema.
+    """Migrate a database to this version's schema.
 
     Raises:
-        DatabaseRefusedError, DatabaseUnavailableError: as `open_store` does.
+        DatabaseRefusedError, DatabaseUnavailableError: see `open_store`.
     """
     async with open_store(path):
         pass
@@ -81,24 +91,35 @@ class SqliteStore(SqlStore):
         super().__init__(engine, limits)
         self._prober = prober
         self.is_shared = False
-        """See Store: the lock beside the file is the lease."""
+        """The lock file is the lease."""
 
-    async def take_lease(self, told: str, *, seconds: float) -> bool:  # noqa: ARG002
+    async def take_lease(self, status: str, *, seconds: float) -> bool:  # noqa: ARG002
         return True
 
     async def release_lease(self) -> None:
         pass
 
     async def lease(self) -> Lease:
-        return Lease(holder="", is_mine=True, seconds_left=inf, told="{}")
+        return Lease(holder="", is_mine=True, seconds_left=inf, status="{}")
 
     async def changed_by_others(self) -> Sequence[Changed]:
         return ()
 
     async def check(self) -> None:
-        # A connection of its own: it does not wait behind the pages that others ask for.
+        # A separate connection does not wait for the pages of clients.
         with unavailable("read"):
             await self._prober.execute_fetchall("SELECT job_id FROM job_summaries LIMIT 1")
+
+
+async def _enter_lock(stack: AsyncExitStack, path: Path) -> int:
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            return stack.enter_context(locked(path))
+        except DatabaseRefusedError:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -109,10 +130,6 @@ async def _connect(path: Path, mode: str) -> AsyncIterator[aiosqlite.Connection]
         if mode != "ro":
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = FULL")
-            await connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            await connection.execute(f"PRAGMA journal_size_limit = {KEPT_BYTES}")
-            await connection.execute("PRAGMA temp_store = MEMORY")
-            await connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         yield connection
 
 
@@ -122,12 +139,12 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
         rows = await connection.execute_fetchall("SELECT name FROM sqlite_schema WHERE type = 'table'")
         tables = frozenset(row["name"] for row in rows)
         if tables and "migrations" not in tables:
-            raise DatabaseRefusedError(f"{path}: is a database of something other than jobindex")
+            raise DatabaseRefusedError(f"{path}: is not a jobindex database")
         try:
             check_whole(tables)
         except DatabaseRefusedError as error:
             raise DatabaseRefusedError(f"{path}: {error}") from error
-        # BEGIN IMMEDIATE passes on a file that can only be read; this does not.
+        # BEGIN IMMEDIATE succeeds on a read-only file; this fails.
         await connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         await connection.execute(CREATE_MIGRATIONS)
         rows = await connection.execute_fetchall("SELECT max(number) AS newest FROM migrations")
@@ -137,11 +154,11 @@ async def _migrate(connection: aiosqlite.Connection, path: Path, migrations: Seq
         await connection.rollback()
     if applied > migrations[-1].number:
         raise DatabaseRefusedError(
-            f"{path}: is at migration {applied}, made by a newer jobindex; this one knows {migrations[-1].number}"
+            f"{path}: is at migration {applied} of a newer jobindex; this version has {migrations[-1].number}"
         )
     for migration in migrations:
         if migration.number > applied:
-            # executescript commits first, so the transaction stands in the script.
+            # executescript commits first, so the transaction is in the script.
             await connection.executescript(f"BEGIN IMMEDIATE; {migration_script(migration)} COMMIT;")
 
 

@@ -1,4 +1,4 @@
-"""A SQLite file that a copy is made in: nobody else opens it meanwhile, nor later, unless the copy is whole."""
+"""A SQLite file to copy to: no service opens it meanwhile, nor later unless the copy is whole."""
 
 import asyncio
 import sqlite3
@@ -9,25 +9,28 @@ from pathlib import Path
 from jobindex.storage.sql.copying import (
     TABLE,
     Copied,
+    RefusedRow,
     check_begun,
     create_copied,
+    drop_copied,
     end_copied,
     read_copied,
+    read_refused,
     write_copied,
 )
 from jobindex.storage.sql.tables import TABLES, Table, Values
 from jobindex.storage.sqlite.file import locked, newest_migration, tables_of, uri
 from jobindex.storage.sqlite.source import naming, read_page
 from jobindex.storage.sqlite.store import migrate
+from jobindex.storage.sqlite.writer import data_refused
 
 
 @contextmanager
 def open_target(path: Path, *, is_anew: bool) -> Iterator["SqliteTarget"]:
-    """Open a file to make a copy in it, or to go on with one that is not whole, unless `is_anew`.
+    """Open a file to copy to; resume a partial copy unless `is_anew`.
 
     Raises:
-        DatabaseRefusedError: it holds an index already, is in use, or cannot be written.
-        DatabaseUnavailableError: it cannot be read or written just now.
+        DatabaseRefusedError, DatabaseUnavailableError: see `open_copy`.
     """
     if is_anew:
         _clear(path)
@@ -48,7 +51,6 @@ class SqliteTarget:
         self.copied = Copied()
 
     def begin(self) -> None:
-        """Note that a copy is made here, where that is not noted yet."""
         with _writing(self._path, self._connection) as connection:
             if TABLE in tables_of(connection):
                 check_begun(newest_migration(connection), "sqlite")
@@ -57,22 +59,33 @@ class SqliteTarget:
             self.copied = read_copied(connection)
 
     def hold(self) -> None:
-        """See Target: the file's lock is held."""
+        """Do nothing: the lock of the file is held."""
 
     def page(self, table: Table, after: Values) -> Sequence[Values]:
         with naming(self._path):
             return read_page(self._connection, table, after)
 
-    def write(self, copied: Copied, rows: Sequence[Values] = (), table: Table | None = None) -> None:
+    def refused(self) -> Sequence[RefusedRow]:
+        with naming(self._path):
+            return read_refused(self._connection)
+
+    def write(
+        self,
+        copied: Copied,
+        rows: Sequence[Values] = (),
+        table: Table | None = None,
+        *,
+        refused: RefusedRow | None = None,
+    ) -> None:
         with _writing(self._path, self._connection) as connection:
             if table is not None:
-                columns, marks = ", ".join(table.columns), ", ".join("?" * len(table.columns))
-                connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", rows)
-            write_copied(connection, copied)
+                columns, placeholders = ", ".join(table.columns), ", ".join("?" * len(table.columns))
+                connection.executemany(f"INSERT INTO {table.name} ({columns}) VALUES ({placeholders})", rows)
+            write_copied(connection, copied, refused)
         self.copied = copied
 
     def end(self, *, is_complete: bool) -> None:
-        """See Target. Without statistics: they would lead SQLite to other plans than those that are tested."""
+        # Without ANALYZE: with statistics SQLite would choose other plans than the tested ones.
         with _writing(self._path, self._connection) as connection:
             end_copied(connection, is_complete=is_complete)
 
@@ -85,13 +98,13 @@ def _tables(path: Path) -> frozenset[str]:
 
 
 def _clear(path: Path) -> None:
-    """Remove what a copy that is not whole has left in a file."""
+    """Delete a partial copy."""
     if TABLE not in _tables(path):
         return
     with locked(path), closing(_connect(path)) as connection, _writing(path, connection):
-        for table in {table.name for table in TABLES} & tables_of(connection) | {TABLE}:
+        for table in {table.name for table in TABLES} & tables_of(connection):
             connection.execute(f"DELETE FROM {table}")
-        connection.execute(f"DROP TABLE {TABLE}")
+        drop_copied(connection)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -104,7 +117,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _writing(path: Path, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    with naming(path):
+    with naming(path), data_refused():
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection

@@ -1,6 +1,6 @@
-"""The HTTP side: AWS's reading operations on jobs, and beside AWS's path space our own.
+"""The HTTP application: AWS's read operations on jobs, and our own outside AWS's path space.
 
-AWS IoT speaks rest-json: an error is `{"message": …}` under the header `x-amzn-ErrorType`, and every answer has
+AWS IoT uses rest-json: an error is `{"message": …}` with the header `x-amzn-ErrorType`, and every response has
 `x-amzn-RequestId`.
 """
 
@@ -56,10 +56,10 @@ def create_app(
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
     admission: Admission | None = None,
 ) -> Gateway:
-    """Return the ASGI app that answers from the store in `state`, and that `pages` belong to.
+    """Return the ASGI application on the store in `state`, with the routes of `pages`.
 
-    `parser` parses rejected messages again; `stuck_after` is how long an execution may be pending
-    before it is told as one that waits; `admission` says who is let in: without it anyone who knows the address.
+    `parser` parses rejected messages again. An execution pending longer than `stuck_after` is stuck. Without
+    `admission` every client has access.
     """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(STATUS, _answer_error),
@@ -111,15 +111,16 @@ async def _answer_error(request: Request, error: Exception) -> Response:  # noqa
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     error = cast("HTTPException", error)
-    what = f"{request.method} {request.url.path}"
+    method, path = request.method, request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        response = error_answer(error.status_code, "UnknownOperationException", f"There is no operation at {what}")
+        response = error_answer(error.status_code, "UnknownOperationException", f"Unknown operation: {method} {path}")
     else:
-        response = error_answer(error.status_code, "MethodNotAllowedException", f"There is no operation {what}")
+        message = f"The method {method} is not allowed for {path}"
+        response = error_answer(error.status_code, "MethodNotAllowedException", message)
     response.headers.update(error.headers or {})
     return response
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    # starlette raises the error again behind this answer, so that the server logs it.
+    # starlette raises the error again after this response, for the server to log.
     return failure()

@@ -1,10 +1,10 @@
-"""The jobs data plane, AWS's service `iot-jobs-data`, by which devices read their own executions.
+"""The jobs data plane, AWS's service `iot-jobs-data`, with which devices read their own executions.
 
-Its paths are those of `iot`, with other shapes: times are whole seconds, `statusDetails` a flat map. AWS tells the two
-apart by their hosts; here a client has one endpoint for all services, so the gateway puts PREFIX before the path of a
-request that is signed for `iot-jobs-data`. PREFIX can also be part of an endpoint URL, for clients that do not sign.
+Its paths are those of `iot`, with other shapes: times are whole seconds, `statusDetails` is a flat map. AWS
+distinguishes the two by host. Here one endpoint serves all: the gateway adds PREFIX to the path of a request that is
+signed for `iot-jobs-data`, and clients that do not sign can have PREFIX in their endpoint URL.
 
-Its writes would change executions, of which the index only keeps a copy, so each is refused by its name.
+Its writes would change executions, of which the index only has a copy, so each is refused by name.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ _SUMMARIES = an_array(an_object(jobId=JOB_ID.schema(), **_NUMBERS))
 
 GET_PENDING_JOB_EXECUTIONS = Operation(
     name="GetPendingJobExecutions",
-    summary="The pending executions of a thing without a namespace, or of a namespace, the first to run first",
+    summary="The pending executions of a thing, without a namespace or in `namespaceId`, in the order of execution",
     path=f"{PREFIX}/things/{{thingName}}/jobs",
     parameters={"thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
     answer=an_object(inProgressJobs=_SUMMARIES, queuedJobs=_SUMMARIES),
 )
 DESCRIBE_JOB_EXECUTION = Operation(
     name="DescribeJobExecutionOfDataPlane",
-    summary="DescribeJobExecution of the data plane; for `$next` the pending execution that is the first to run",
+    summary="DescribeJobExecution of the data plane; `$next` is the pending execution that runs next",
     path=f"{PREFIX}/things/{{thingName}}/jobs/{{jobId}}",
     parameters={
         "thingName": THING_NAME,
@@ -71,7 +71,7 @@ DESCRIBE_JOB_EXECUTION = Operation(
 def _write(name: str, method: str, job_id: Text) -> tuple[Operation, Answer]:
     operation = Operation(
         name=name,
-        summary=f"Refused: {name} changes an execution, and jobindex only reads",
+        summary=f"Refused: {name} changes an execution, and jobindex is read-only",
         method=method,
         path=DESCRIBE_JOB_EXECUTION.path,
         parameters={"thingName": THING_NAME, "jobId": job_id},
@@ -80,7 +80,7 @@ def _write(name: str, method: str, job_id: Text) -> tuple[Operation, Answer]:
 
     async def refuse(reader: Reader, values: Values) -> NoReturn:  # noqa: ARG001 (an Answer)
         raise AccessDeniedException(
-            f"{name} is refused: it changes a job execution, and jobindex only reads. Send it to AWS IoT's endpoint."
+            f"{name} changes a job execution, and jobindex is read-only. Send it to AWS IoT's endpoint."
         )
 
     return operation, refuse
@@ -131,8 +131,7 @@ async def _describe(reader: Reader, values: Values) -> object:
 async def _pending(
     reader: Reader, thing_name: str, namespace_id: str | None
 ) -> tuple[Sequence[JobExecution], Sequence[JobExecution]]:
-    """Return the executions IN_PROGRESS, and those QUEUED: of a namespace or of none, those queued first first."""
-    # In this order, so that none is missed that starts between the two reads.
+    # In this order, so that an execution that starts between the reads is not missed.
     queued = await _in_state(reader, thing_name, namespace_id, ExecutionState.QUEUED)
     in_progress = await _in_state(reader, thing_name, namespace_id, ExecutionState.IN_PROGRESS)
     started = {execution.job_id for execution in in_progress}
@@ -151,7 +150,7 @@ async def _in_state(
         found += [execution for execution in page.executions if execution.namespace_id == namespace_id]
         after = page.next_position
         if after is None:
-            return found[::-1]  # pages have those queued last first
+            return found[::-1]  # pages have the last queued first
 
 
 def _numbers(attempt: ExecutionAttempt) -> dict[str, object]:

@@ -1,9 +1,9 @@
-"""What AWS's operations return of one job: DescribeJob, GetJobDocument, and ListTagsForResource.
+"""AWS's operations on one job: DescribeJob, GetJobDocument and ListTagsForResource.
 
-DescribeJob's `jobProcessDetails` are AWS's own counts if a job event reported those of the end, as the index can have
-missed executions; otherwise the known executions are counted, a thing once. After a plain cancellation the executions
-IN_PROGRESS go on, and no later event counts their ends: of a job that did not complete, each count is the greater of
-the two. `/index/jobs/{jobId}` has both.
+DescribeJob's `jobProcessDetails` are AWS's own final counts if a job event reported them, because the index can have
+missed executions; otherwise the known executions, each thing once. After a plain cancellation, executions IN_PROGRESS
+continue and no later event counts their ends, so for a job that did not complete each count is the greater of the two.
+`/index/jobs/{jobId}` has both.
 """
 
 from collections.abc import Mapping
@@ -28,12 +28,12 @@ from jobindex.web.api.schemas import (
     seconds,
 )
 
-# The documents that messages carry have their parameters substituted.
+# Documents in messages already have their parameters substituted.
 _OF_JOB: Constraints = {"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))}
 
 DESCRIBE_JOB = Operation(
     name="DescribeJob",
-    summary="What is known of a job, in AWS's form",
+    summary="A job in AWS's form",
     path="/jobs/{jobId}",
     parameters=_OF_JOB,
     answer=an_object(
@@ -57,14 +57,14 @@ DESCRIBE_JOB = Operation(
 )
 GET_JOB_DOCUMENT = Operation(
     name="GetJobDocument",
-    summary="The document of a job, if JOBINDEX_JOB_DOCUMENTS=keep and a message had it",
+    summary="The document of a job, if a message contained it and JOBINDEX_JOB_DOCUMENTS=keep",
     path="/jobs/{jobId}/job-document",
     parameters=_OF_JOB,
     answer=an_object(document=TEXT),
 )
 LIST_TAGS_FOR_RESOURCE = Operation(
     name="ListTagsForResource",
-    summary="An empty answer: no message reports tags",
+    summary="An empty response: messages do not report tags",
     path="/tags",
     parameters={"resourceArn": Text(is_required=True), "nextToken": Text()},
     answer={"type": "object", "properties": {}},
@@ -109,7 +109,7 @@ async def _get_job_document(reader: Reader, values: Values) -> object:
     document = await reader.job_document(job_id)
     if document is None:
         raise ResourceNotFoundException(
-            f"No document of job {job_id} is kept: JOBINDEX_JOB_DOCUMENTS=keep keeps those of later messages."
+            f"No document of job {job_id} is stored. JOBINDEX_JOB_DOCUMENTS=keep stores those of later messages."
         )
     return {"document": document}
 

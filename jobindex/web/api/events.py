@@ -1,8 +1,6 @@
-"""What changes in the index, as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+"""Changes of the index as server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-    GET /index/events?jobId=&thingName=&namespaceId=
-
-`event: change` for each tick of `changes.py`; `event: end` when the service stops or the reader was too slow.
+`event: change` for each tick of `changes.py`; `event: end` when the service stops or the client was too slow.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +19,7 @@ from jobindex.web.changes import ChangeFeed, Interest
 
 WATCH = Operation(
     name="WatchChanges",
-    summary="What changes, as server-sent events",
+    summary="Changes of the index, as server-sent events",
     path="/index/events",
     parameters={"jobId": JOB_ID, "thingName": THING_NAME, "namespaceId": NAMESPACE_ID},
     answer=TEXT,
@@ -29,43 +27,43 @@ WATCH = Operation(
     errors=(InvalidRequestException, ThrottlingException, ServiceUnavailableException),
 )
 RETRY_MS = 2000
-"""After which time a browser that has lost the line comes back."""
+"""The delay after which a disconnected browser reconnects."""
 
 _HEADERS = {
     "cache-control": "no-store",
-    "x-accel-buffering": "no",  # nginx would hold events back
+    "x-accel-buffering": "no",  # nginx would buffer events
 }
 
 
 def watch(feed: ChangeFeed, throttle: Throttle) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint that tells what `feed` tells."""
+    """Return the endpoint that streams the events of `feed`."""
 
     async def events(request: Request) -> Response:
         values = parse(WATCH, request)
         principal = principal_of(request.scope)
         interest = Interest(
-            seen=principal.namespace_ids,
+            visible=principal.namespace_ids,
             job_id=values.optional("jobId"),
             thing_name=values.optional("thingName"),
             namespace_id=values.optional("namespaceId"),
         )
         if feed.is_stopped:
-            # A line that ended at once would look like one that stood.
+            # A stream that ends at once would look like a successful connection.
             raise ServiceUnavailableException("The service is stopping.")
         holder = client_id_of(request.scope)
         if feed.is_full(holder):
             throttle.refuse()
         if request.method == "HEAD":
             return Response(media_type=WATCH.media_type, headers=_HEADERS)
-        return StreamingResponse(_encoded(feed, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
+        return StreamingResponse(_stream(feed, interest, holder), media_type=WATCH.media_type, headers=_HEADERS)
 
     return events
 
 
-async def _encoded(feed: ChangeFeed, interest: Interest, holder: str) -> AsyncIterator[bytes]:
-    with feed.watch(interest, holder) as told:
+async def _stream(feed: ChangeFeed, interest: Interest, holder: str) -> AsyncIterator[bytes]:
+    with feed.watch(interest, holder) as stream:
         yield b"retry: %d\n\n" % RETRY_MS
-        if told is not None:
-            async for change in told:
-                yield b"event: change\ndata: %s\n\n" % change
+        if stream is not None:
+            async for event in stream:
+                yield event
         yield b"event: end\ndata: {}\n\n"

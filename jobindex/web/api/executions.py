@@ -1,8 +1,8 @@
 """AWS's operations on job executions: ListJobExecutionsForJob, ListJobExecutionsForThing, DescribeJobExecution.
 
 At AWS a retry, or a thing that rejoins a group, is an execution of its own with the next `executionNumber`, so the
-lists have every kept attempt. `retryAttempt` is left out: the number alone does not tell a retry from a thing that
-came back. An execution that has ended with an unknown outcome has no `status`.
+lists have every stored attempt. `retryAttempt` is left out: the number does not distinguish the two. An execution that
+has ended with an unknown outcome has no `status`.
 """
 
 from jobindex.errors import ResourceNotFoundException
@@ -45,14 +45,14 @@ def _page(**members: Schema) -> Schema:
 
 LIST_JOB_EXECUTIONS_FOR_JOB = Operation(
     name="ListJobExecutionsForJob",
-    summary="The executions of a job in the order of the names of their things, the latest of a thing first",
+    summary="The executions of a job in the order of thing names, the latest of each thing first",
     path="/jobs/{jobId}/things",
     parameters={"jobId": JOB_ID, "maxResults": PAGE_SIZE, "nextToken": NEXT_TOKEN, "status": _STATUS},
     answer=_page(thingArn=TEXT),
 )
 LIST_JOB_EXECUTIONS_FOR_THING = Operation(
     name="ListJobExecutionsForThing",
-    summary="The executions on a thing, those queued last first",
+    summary="The executions on a thing, the last queued first",
     path="/things/{thingName}/jobs",
     parameters={
         "thingName": THING_NAME,
@@ -66,7 +66,7 @@ LIST_JOB_EXECUTIONS_FOR_THING = Operation(
 )
 DESCRIBE_JOB_EXECUTION = Operation(
     name="DescribeJobExecution",
-    summary="What is known of the execution of a job on a thing",
+    summary="The execution of a job on a thing",
     path="/things/{thingName}/jobs/{jobId}",
     parameters={"thingName": THING_NAME, "jobId": JOB_ID, "executionNumber": EXECUTION_NUMBER},
     answer=an_object(
@@ -138,10 +138,10 @@ async def _describe(reader: Reader, values: Values) -> object:
 
 
 def attempt_of(execution: JobExecution, number: str | None) -> ExecutionAttempt:
-    """Return the attempt with a number, the current one for None.
+    """Return the attempt with a number, or the current one for None.
 
     Raises:
-        ResourceNotFoundException: no such attempt is known.
+        ResourceNotFoundException: there is no such attempt.
     """
     for attempt in (execution, *execution.former_attempts):
         if number is None or attempt.execution_number == int(number):
@@ -170,4 +170,3 @@ SERVED: Served = (
     (LIST_JOB_EXECUTIONS_FOR_THING, _list_for_thing),
     (DESCRIBE_JOB_EXECUTION, _describe),
 )
-"""The operations."""

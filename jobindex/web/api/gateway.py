@@ -1,7 +1,6 @@
-"""What stands before the framework's routing: who asks, whether they may, and what every answer bears.
+"""The gateway in front of the framework's routing: authentication, rate limits, and the headers of every response.
 
-Nobody gets past it without a key but to what is public; so a route that is added is closed until it is said to be
-open.
+Without a key, only public paths can be reached: a new route is closed until it is declared public.
 """
 
 import logging
@@ -13,7 +12,7 @@ from typing import cast
 from urllib.parse import unquote
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -21,8 +20,9 @@ from jobindex.access.access import PRINCIPAL, Access
 from jobindex.access.principals import ANYONE, NOBODY, Principal
 from jobindex.access.rates import Rates
 from jobindex.access.signatures import DATA_PLANE, SignedRequest, signed_service
-from jobindex.errors import InvalidRequestException, JobindexError, UnknownClientError, shown
+from jobindex.errors import JobindexError, UnknownClientError, shown
 from jobindex.monitoring.metrics import Metrics
+from jobindex.web.api.bodies import read_body
 from jobindex.web.api.caller import client_id_of
 from jobindex.web.api.data_plane import PREFIX
 from jobindex.web.api.freshness import FreshnessHeader
@@ -33,33 +33,33 @@ from jobindex.web.api.responses import STATUS, failure, refusal, request_id
 from jobindex.web.api.throttle import Throttle
 
 Refuse = Callable[[Request, JobindexError], Response | None]
-"""Answers with a page who asks for one and is not let in; None where none is asked for."""
+"""Renders a refusal as HTML if the client asked for a page; otherwise returns None."""
 
-_TOLD_A_SECOND, _TOLD_AT_ONCE = 0.2, 20
-"""Requests of who is not known, of which a line is logged."""
+_LOGGED_A_SECOND, _LOGGED_AT_ONCE = 0.2, 20
+"""The logged requests of unknown clients."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """Who is let in, and how often."""
+    """The rules of access, and the rates."""
 
     access: Access = field(default_factory=Access)
     hosts: Hosts = field(default_factory=Hosts)
     rates: Rates | None = None
-    """None: each may ask as often as it likes."""
+    """None: unlimited."""
     public_paths: frozenset[str] = frozenset()
-    """Besides those of the health, paths that are answered to anyone."""
+    """Paths that need no key, in addition to the health checks."""
     free: tuple[str, ...] = ()
-    """Beginnings of paths that are answered to anyone, however often."""
+    """Prefixes of paths that need no key and have no rate limit."""
     refuse: Refuse = lambda request, error: None  # noqa: ARG005
 
 
 class Gateway:
-    """Lets requests in, to ListJobs past the routing, which takes as long as it takes to read a page.
+    """Admits requests; ListJobs bypasses the routing, which takes as long as reading a page.
 
-    Every answer gets an id of its own, where SDKs look for it, and tells how fresh it is.
+    Every response gets its own id, in the header that SDKs read, and the index's freshness.
     """
 
     def __init__(
@@ -73,14 +73,13 @@ class Gateway:
         admission: Admission,
     ) -> None:
         self.routes = app.routes
-        """Of the app behind it."""
         self._app = app
         self._list_jobs = list_jobs
         self._freshness = freshness
         self._throttle = throttle
         self._metrics = metrics
         self._admission = admission
-        self._told = Rates(_TOLD_A_SECOND, _TOLD_AT_ONCE)
+        self._logged = Rates(_LOGGED_A_SECOND, _LOGGED_AT_ONCE)
         self._base_path = admission.access.base_path.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,9 +104,9 @@ class Gateway:
             else:
                 body = b""
                 if _is_signed_with_body(scope):
-                    body = await _body(Request(scope, receive))
+                    body = await read_body(Request(scope, receive))
                     receive = _again(body, receive)
-                principal = self._who(scope, _signed(as_sent, body))
+                principal = self._authenticate(scope, _signed(as_sent, body))
             scope[PRINCIPAL] = principal
             self._charge(scope)
             scope = _by_service(scope)
@@ -115,7 +114,7 @@ class Gateway:
                 await self._list_jobs(scope, receive, send_with_headers)
                 return
         except tuple(STATUS) as error:
-            self._tell(as_sent, error)
+            self._log_unknown(as_sent, error)
             response = self._admission.refuse(Request(scope), cast("JobindexError", error)) or refusal(error)
             await response(scope, receive, send_with_headers)
             return
@@ -124,10 +123,9 @@ class Gateway:
             raise  # for the server to log
         await self._app(scope, receive, send_with_headers)
 
-    def _who(self, scope: Scope, request: SignedRequest) -> Principal:
-        """Return who asks; what is public is answered whoever that is."""
+    def _authenticate(self, scope: Scope, request: SignedRequest) -> Principal:
         try:
-            return self._admission.access.who(request)
+            return self._admission.access.authenticate(request)
         except UnknownClientError:
             if self._is_free(scope) or scope["path"] in self._admission.public_paths:
                 return NOBODY
@@ -138,13 +136,13 @@ class Gateway:
     def _is_free(self, scope: Scope) -> bool:
         return scope["path"] in PUBLIC or scope["path"].startswith(self._admission.free)
 
-    def _tell(self, scope: Scope, error: Exception) -> None:
-        """Log who was not known, and what was asked for as it came: a proxy may have changed it. Not every time."""
-        if isinstance(error, UnknownClientError) and self._told.take("", time.monotonic()):
+    def _log_unknown(self, scope: Scope, error: Exception) -> None:
+        # As it arrived: a proxy may have changed the request.
+        if isinstance(error, UnknownClientError) and self._logged.take("", time.monotonic()):
             host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
             asked = f"{scope['method']} {shown(host)} {shown(scope['path'])}"
-            client = scope["client"][0] if scope.get("client") else "somebody"
-            _log.info("%s of %s: %s: %s", asked, client, type(error).__name__, error)
+            client = scope["client"][0] if scope.get("client") else "an unknown address"
+            _log.info("%s from %s: %s: %s", asked, client, type(error).__name__, error)
 
     def _charge(self, scope: Scope) -> None:
         if self._admission.rates is None or self._is_free(scope):
@@ -162,7 +160,6 @@ class Gateway:
 
 
 def _by_service(scope: Scope) -> Scope:
-    """Return a scope whose path has PREFIX if the request is signed for the data plane."""
     path: str = scope["path"]
     if not path.startswith("/things/") or signed_service(scope["headers"]) != DATA_PLANE:
         return scope
@@ -185,7 +182,6 @@ def _is_signed_with_body(scope: Scope) -> bool:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return what receives a body that was read already, and then what still comes."""
     left = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -194,16 +190,8 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _body(request: Request) -> bytes:
-    # Neither long nor slow ones come here: web/protocol.py ends them.
-    try:
-        return await request.body()
-    except ClientDisconnect as error:
-        raise InvalidRequestException("The body ends before its end.") from error
-
-
 def _with_slashes_kept(scope: Scope) -> Scope:
-    """Return a scope whose path keeps an encoded slash as it was sent; no name has one, so it is refused."""
+    # No name contains a slash, so the path is invalid.
     sent = scope.get("raw_path") or b""
     if b"%2f" not in sent.lower():
         return scope

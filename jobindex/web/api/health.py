@@ -1,4 +1,4 @@
-"""How the service fares: /healthz, /readyz and /metrics."""
+"""The health of the service: /healthz, /readyz and /metrics."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -16,13 +16,13 @@ from jobindex.monitoring.state import Ingestion, ServiceState, described
 from jobindex.web.api.metrics import metrics_endpoint
 from jobindex.web.api.operations import Audience, Operation, admit
 from jobindex.web.api.responses import json_answer
-from jobindex.web.api.schemas import FLAG, TEXT, an_object, if_known, known, one_of
+from jobindex.web.api.schemas import FLAG, TEXT, an_array, an_object, if_known, known, one_of
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
 HEALTHZ = Operation(
     name="GetHealth",
-    summary="The process lives",
+    summary="Whether the process is alive",
     path="/healthz",
     audience=Audience.ANYONE,
     answer=an_object(alive=FLAG),
@@ -30,7 +30,7 @@ HEALTHZ = Operation(
 )
 READYZ = Operation(
     name="GetReadiness",
-    summary="Whether the index answers, and how ingestion fares",
+    summary="Whether the index can be read, and the ingestion status",
     path="/readyz",
     audience=Audience.ANYONE,
     answer=an_object(
@@ -45,13 +45,18 @@ READYZ = Operation(
         completeSince=if_known(_MOMENT),
         lastMessage=if_known(_MOMENT),
         oldestUnwritten=if_known(_MOMENT),
+        sessionLost=if_known(_MOMENT),
+        settling=if_known(an_array(TEXT)),
+        setAside=if_known(an_array(TEXT)),
+        unwritable=if_known(TEXT),
+        nothingEverArrived=if_known(FLAG),
     ),
     statuses=(HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE),
     errors=(),
 )
 METRICS = Operation(
     name="GetMetrics",
-    summary="Figures for Prometheus",
+    summary="Metrics for Prometheus",
     audience=Audience.UNLIMITED,
     path="/metrics",
     media_type="text/plain",
@@ -60,11 +65,11 @@ METRICS = Operation(
 )
 OPERATIONS = (HEALTHZ, READYZ, METRICS)
 PUBLIC = frozenset(operation.path for operation in OPERATIONS if operation.audience is Audience.ANYONE)
-"""What asks whether a process lives has no key."""
+"""Health checks have no key."""
 
 
 def health_routes(state: ServiceState, metrics: Metrics, *, stuck_after: timedelta) -> Sequence[Route]:
-    """Return the routes of the operations; an execution pending for `stuck_after` is stuck."""
+    """Return the routes."""
 
     async def healthz(request: Request) -> Response:  # noqa: ARG001
         return json_answer({"alive": True})
@@ -77,8 +82,9 @@ def health_routes(state: ServiceState, metrics: Metrics, *, stuck_after: timedel
                 await state.opened_store().check()
         except DatabaseUnavailableError as error:
             reason = str(error)
-        told = _told(state, sees_all=sees_all)
-        answer = {"ready": reason is None, **({} if reason is None else {"reason": reason}), **told}
+        status = _status(state, sees_all=sees_all)
+        shown = reason if sees_all else None  # it may name the database and its user
+        answer = {"ready": reason is None, **known(reason=shown), **status}
         return json_answer(answer, HTTPStatus.OK if reason is None else HTTPStatus.SERVICE_UNAVAILABLE)
 
     read_metrics = metrics_endpoint(state, metrics, stuck_after=stuck_after)
@@ -90,14 +96,13 @@ def health_routes(state: ServiceState, metrics: Metrics, *, stuck_after: timedel
     return (Route(HEALTHZ.path, healthz), Route(READYZ.path, readyz), Route(METRICS.path, serve_metrics))
 
 
-def _told(state: ServiceState, *, sees_all: bool) -> dict[str, object]:
-    """Return how ingestion fares; of a replica that stands by, how it does where it is done, too."""
-    told = described(state.ingestion_status(), sees_all=sees_all)
+def _status(state: ServiceState, *, sees_all: bool) -> dict[str, object]:
+    status = described(state.ingestion_status(), sees_all=sees_all)
     if state.holder is None:
-        return told
+        return status
     there = known(
         replica=(state.holder.name or None) if sees_all else None,
-        ingestion=told.pop("ingestion"),
-        ingestionReason=told.pop("ingestionReason", None),
+        ingestion=status.pop("ingestion"),
+        ingestionReason=status.pop("ingestionReason", None),
     )
-    return {"ingestion": Ingestion.STANDBY, "ingestionBy": there, **told}
+    return {"ingestion": Ingestion.STANDBY, "ingestionBy": there, **status}

@@ -1,7 +1,7 @@
-"""The names by which clients may call this service: a page whose own name was made to lead here is refused.
+"""The host names of this service: requests for others are refused, as a defence against DNS rebinding.
 
-That a browser is led to an address of somebody's else by a name (DNS rebinding) takes a name, so addresses are always
-known, and `localhost`, which nobody can make lead elsewhere.
+The attack needs a name that the attacker can point at this service. So addresses and `localhost`, which nobody can
+redirect, are always accepted.
 """
 
 import re
@@ -14,17 +14,17 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:\[\]]+)(:[0-9]*)?")
 
 
 class Hosts:
-    """Knows `localhost`, every address, and some names in whichever case."""
+    """Accepts `localhost`, every address, and some names in any case."""
 
     def __init__(self, names: Collection[str] = ()) -> None:
         self._names = {"localhost", *(name.lower() for name in names)}
         self._known: set[bytes] = set()
 
     def check(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Return where each Host header is one that is known; who sends none (HTTP/1.0) calls no name.
+        """Check each Host header; a request without one (HTTP/1.0) names no host.
 
         Raises:
-            AccessDeniedException: one is not.
+            AccessDeniedException: a host is unknown.
         """
         for name, value in headers:
             if name == b"host" and value not in self._known:
@@ -35,9 +35,9 @@ class Hosts:
         host = found[1].strip("[]").removesuffix(".") if found else ""
         if host not in self._names and not _is_address(host):
             raise AccessDeniedException(
-                f"The host {shown(value.decode('latin-1'))} is none of this service's: JOBINDEX_HTTP_HOSTS names them"
+                f"Unknown host {shown(value.decode('latin-1'))}: it is not in JOBINDEX_HTTP_HOSTS"
             )
-        if len(self._known) < 100:  # checked once; each request has one
+        if len(self._known) < 100:  # checked once: every request has one
             self._known.add(value)
 
 

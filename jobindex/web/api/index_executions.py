@@ -1,6 +1,6 @@
-"""Executions beside AWS's operations: those of a job in any state, and those that wait too long.
+"""Executions outside AWS's operations: those of a job in any state, and those that are pending too long.
 
-An execution is shown as its current attempt, with the earlier ones in `formerAttempts`.
+Each is shown as its current attempt, with the earlier ones in `formerAttempts`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from jobindex.web.api.schemas import (
 )
 
 LONGEST_SECONDS = 999_999_999
-"""The longest that can be asked for: more than thirty years."""
+"""The greatest `longerThan`, more than thirty years."""
 
 _ATTEMPT: dict[str, Schema] = {
     "state": one_of(ExecutionState),
@@ -56,7 +56,7 @@ _PAGE = an_object(
 
 LIST_EXECUTIONS_OF_JOB = Operation(
     name="ListExecutionsOfJob",
-    summary="The executions of a job in any state, in the order of the names of their things",
+    summary="The executions of a job in any state, in the order of thing names",
     path="/index/jobs/{jobId}/executions",
     parameters={"jobId": JOB_ID, "state": Choice(ExecutionState), "limit": page_limit(), "after": AFTER},
     answer=_PAGE,
@@ -64,11 +64,11 @@ LIST_EXECUTIONS_OF_JOB = Operation(
 
 
 def list_waiting_executions(stuck_after: timedelta) -> Operation:
-    """Return the operation; `stuck_after` is how long those have waited that are told unless asked otherwise."""
+    """Return the operation; `stuck_after` is the default of `longerThan`."""
     longer_than = Integer(least=0, greatest=LONGEST_SECONDS, default=int(stuck_after.total_seconds()))
     return Operation(
         name="ListWaitingExecutions",
-        summary="The executions that have been pending for longer than some seconds, those that wait longest first",
+        summary="The executions that have been pending for more than `longerThan` seconds, the longest first",
         path="/index/executions/waiting",
         parameters={"longerThan": longer_than, "namespaceId": NAMESPACE_ID, "limit": page_limit(), "after": AFTER},
         answer=_PAGE,
@@ -130,5 +130,5 @@ def _attempt(attempt: ExecutionAttempt) -> dict[str, object]:
 
 
 def served(stuck_after: timedelta) -> Served:
-    """Return the operations; see `list_waiting_executions`."""
+    """Return the operations."""
     return ((LIST_EXECUTIONS_OF_JOB, _list_of_job), (list_waiting_executions(stuck_after), _list_waiting))

@@ -1,4 +1,4 @@
-"""Jobs beside AWS's operations: in the order of their ids, all that is known of one, and how it changed."""
+"""Jobs outside AWS's operations: the search by id, every known member of a job, and its changes."""
 
 import orjson
 
@@ -31,14 +31,14 @@ _PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
 
 SEARCH_JOBS = Operation(
     name="SearchJobs",
-    summary="Jobs whose ids begin with a prefix, in the order of their ids; a page may be short and go on nevertheless",
+    summary="Jobs whose ids begin with a prefix, in the order of ids; a short page is not necessarily the last",
     path="/index/jobs",
     parameters={"prefix": _PART_OF_ID, "limit": page_limit(), "after": _PART_OF_ID, **FILTERS},
     answer=an_object(jobs=an_array(JOB_SUMMARY), next=or_null(JOB_ID.schema())),
 )
 GET_JOB = Operation(
     name="GetJob",
-    summary="All that is known of a job",
+    summary="Every known member of a job",
     path="/index/jobs/{jobId}",
     parameters={"jobId": JOB_ID},
     answer=an_object(
@@ -65,14 +65,17 @@ GET_JOB = Operation(
         configurationArn=if_known(TEXT),
         revision=if_known(TEXT),
         executions=counts_of(ExecutionState),
-        failures={**NUMBER, "description": "Executions that are FAILED, TIMED_OUT or REJECTED, known or reported."},
+        failures={
+            **NUMBER,
+            "description": "The number of FAILED, TIMED_OUT and REJECTED executions, known or reported.",
+        },
         knownProcessDetails=process_details_schema(),
         reportedProcessDetails=if_known(process_details_schema()),
     ),
 )
 LIST_JOB_CHANGES = Operation(
     name="ListJobChanges",
-    summary="The last changes of the reported status of a job, newest first; also of a job that was deleted",
+    summary="The last changes of a job's reported status, newest first, also of a deleted job",
     path="/index/jobs/{jobId}/changes",
     parameters={"jobId": JOB_ID, "limit": page_limit(50, CHANGES_MAXIMUM)},
     answer=an_object(

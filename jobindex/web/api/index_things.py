@@ -1,4 +1,4 @@
-"""The fleet: its namespaces, with their jobs and executions counted, and its things."""
+"""The fleet: namespaces with counts of jobs and executions, and things."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ _BEHIND_NONE = "!"
 
 LIST_NAMESPACES = Operation(
     name="ListNamespaces",
-    summary="Namespaces in their order, first the jobs without one, with their jobs and executions counted",
+    summary="Namespaces in order, the jobs without one first, with counts of jobs and executions",
     path="/index/namespaces",
     parameters={"limit": page_limit(), "after": Text(pattern=f"({_BEHIND_NONE}|[a-zA-Z0-9_-]*)")},
     answer=an_object(
@@ -46,7 +46,7 @@ LIST_NAMESPACES = Operation(
 )
 LIST_THINGS = Operation(
     name="ListThings",
-    summary="The names of things that begin with a prefix, in their order",
+    summary="The names of things that begin with a prefix, in order",
     path="/index/things",
     parameters={"prefix": _PART_OF_NAME, "limit": page_limit(), "after": _PART_OF_NAME},
     answer=an_object(things=an_array(THING_NAME.schema()), next=or_null(THING_NAME.schema())),
@@ -54,7 +54,7 @@ LIST_THINGS = Operation(
 )
 GET_THING = Operation(
     name="GetThing",
-    summary="What is known of a thing",
+    summary="A thing with its execution counts and the times of its last message and pending lists",
     path="/index/things/{thingName}",
     parameters={"thingName": THING_NAME},
     answer=an_object(

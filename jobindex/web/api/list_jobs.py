@@ -1,7 +1,7 @@
 """ListJobs over HTTP, in AWS's form.
 
-An answer is cached until the index changes: the same question then needs no reading. Besides its bytes, a page of 250
-jobs then costs a look into the cache and the plain ASGI application.
+A response is cached until the index changes. A page of 250 jobs then costs a cache lookup and its bytes in the plain
+ASGI application.
 """
 
 import logging
@@ -41,7 +41,9 @@ LIST_JOBS = Operation(
     answer=an_object(jobs=an_array(JOB_SUMMARY), nextToken=or_null(TEXT)),
 )
 _CACHED_MAXIMUM = 32
-"""Answers, of up to 100 kB each."""
+"""Responses, of some 100 kB each."""
+_CACHED_BYTES = 8 * 1024 * 1024
+"""Of all of them: with the longest ARNs a response has a megabyte."""
 
 _Question = tuple[frozenset[str] | None, bytes]
 """The visible namespaces, and the query string."""
@@ -55,10 +57,10 @@ class ListJobs:
     def __init__(self, state: ServiceState, throttle: Throttle) -> None:
         self._state = state
         self._throttle = throttle
-        self._answers: Cache[bytes] = Cache(_CACHED_MAXIMUM)
+        self._answers: Cache[bytes] = Cache(_CACHED_MAXIMUM, maximum_bytes=_CACHED_BYTES, size=len)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
-        """Answer a request; errors are raised, for the caller to answer."""
+        """Answer a request; the caller answers errors."""
         principal = principal_of(scope)
         question = principal.namespace_ids, scope["query_string"]
         store = self._state.store
@@ -70,7 +72,6 @@ class ListJobs:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, principal: Principal, question: _Question) -> bytes:
-        """Return an answer from the store; cache it unless the store changed meanwhile."""
         query = parse_list_jobs(parse_qsl(question[1].decode("latin-1"), keep_blank_values=True))
         principal.check_namespace(query.filters.namespace_id, LIST_JOBS.name)
         with self._throttle:

@@ -1,4 +1,4 @@
-"""/openapi.json: the description of every operation, made from what their routes check and answer."""
+"""/openapi.json: a description of every operation, from the same definitions as the routes."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -16,7 +16,7 @@ GET_OPENAPI = Operation(
 )
 
 _SECURITY: dict[str, Schema] = {
-    "token": {"type": "http", "scheme": "bearer", "description": "A token of `jobindex keys add --token`."},
+    "token": {"type": "http", "scheme": "bearer", "description": "A token from `jobindex keys add --token`."},
     "signature": {
         "type": "apiKey",
         "in": "header",
@@ -26,9 +26,9 @@ _SECURITY: dict[str, Schema] = {
 }
 
 _HEADERS: Schema = {
-    "x-amzn-RequestId": {"description": "The id of this answer.", "required": True, "schema": TEXT},
+    "x-amzn-RequestId": {"description": "The id of this response.", "required": True, "schema": TEXT},
     FRESHNESS: {
-        "description": "How fresh the index is, as structured fields (RFC 9651).",
+        "description": "The freshness of the index, as structured fields (RFC 9651).",
         "required": True,
         "schema": TEXT,
     },
@@ -45,7 +45,7 @@ def describe(operations: Iterable[Operation]) -> Schema:
         "info": {
             "title": "jobindex",
             "version": version("jobindex"),
-            "summary": "AWS IoT's reading operations on jobs, and under /index/ what it has none for",
+            "summary": "AWS IoT's read operations on jobs, and further ones under /index/",
         },
         "paths": paths,
         "components": {"schemas": {"Error": an_object(message=TEXT)}, "securitySchemes": _SECURITY},
@@ -61,7 +61,7 @@ def _operation(operation: Operation) -> Schema:
             *([_CHANGE] if operation.audience is Audience.OPERATORS else []),
         ],
         "responses": {**_answers(operation), **_errors(operation)},
-        # The last one: where no keys are asked for.
+        # The last alternative is for a service without keys.
         "security": [{}] if operation.audience is Audience.ANYONE else [*({name: []} for name in _SECURITY), {}],
     }
 
@@ -80,7 +80,7 @@ _CHANGE: Schema = {
     "name": CHANGE_HEADER,
     "in": "header",
     "required": True,
-    "description": "What a web page from elsewhere cannot send.",
+    "description": "A header that a web page of another origin cannot send.",
     "schema": {"type": "string", "enum": ["1"]},
 }
 

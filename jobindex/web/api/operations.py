@@ -1,8 +1,8 @@
-"""Operations on the index over HTTP: what each takes and answers, told once for its route and for /openapi.json.
+"""Operations on the index over HTTP: parameters and responses, defined once for the route and for /openapi.json.
 
-What changes something needs the header `x-jobindex: 1`. A web page of another origin cannot send it: its
-browser would ask first (CORS), and nothing here grants that. A page whose name was made to lead here (DNS
-rebinding) can, but its browser says that a page asks, which is refused too.
+An operation that changes something needs the header `x-jobindex: 1`. A web page of another origin cannot send it: its
+browser would ask the service first (CORS), which never grants it. After DNS rebinding it can, but its browser marks the
+request as a page's, and it is refused.
 """
 
 import logging
@@ -39,37 +39,37 @@ from jobindex.web.api.throttle import Throttle
 
 CHANGE_HEADER = "x-jobindex"
 OWN_PATHS = "/index/"
-"""The beginning of the paths that AWS does not have: an unknown parameter is refused there."""
+"""The prefix of the paths that AWS does not have: unknown parameters are refused there."""
 LIMIT_MAXIMUM = 1000
 
 _log = logging.getLogger(__name__)
 
 
 class Audience(Enum):
-    """Who may ask for an operation."""
+    """The principals with access to an operation."""
 
     ANYONE = auto()
-    """Also without a key."""
+    """Every client, with or without a key."""
     ANY_KEY = auto()
-    """Any key; what is answered is what it may see."""
+    """Every key; the response is limited to its visible namespaces."""
     UNLIMITED = auto()
-    """A key that is not limited to some namespaces: what is answered is of all, or of none."""
+    """Keys that are not limited to namespaces: the response covers all namespaces, or none."""
     OPERATORS = auto()
-    """An unlimited key of the role `operate`, by a header that a web page from elsewhere cannot send."""
+    """Unlimited keys of the role `operate`, with CHANGE_HEADER."""
 
 
 COMMON_ERRORS = (InvalidRequestException, ThrottlingException, ServiceUnavailableException)
-"""The errors of an operation that does not look for one thing, job or message."""
+"""The errors of an operation that does not look up one thing, job or message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """What an operation takes and answers."""
+    """The definition of an operation."""
 
     name: str
     summary: str
     path: str
-    """Parameters stand in it in braces, under their names in `parameters`."""
+    """With names from `parameters` in braces."""
     answer: Schema
     method: str = "GET"
     parameters: Constraints = field(default_factory=dict)
@@ -81,31 +81,31 @@ class Operation:
         ServiceUnavailableException,
     )
     statuses: tuple[int, ...] = (HTTPStatus.OK,)
-    """Those of `answer`."""
+    """The status codes of `answer`."""
     media_type: str = "application/json"
 
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 Answer = Callable[[Reader, Values], Awaitable[object]]
-"""Answers what was asked by parameters: a value to encode as JSON, or bytes that are JSON."""
+"""Returns the response to parameters: a value to encode as JSON, or bytes that are JSON."""
 
 StoreAnswer = Callable[[Store, Values], Awaitable[object]]
-"""The same for an operation that works on all of the store."""
+"""The same for an operation on the whole store."""
 
 Served = Sequence[tuple[Operation, Answer]]
 StoreServed = Sequence[tuple[Operation, StoreAnswer]]
 
 
 def page_limit(default: int = 100, greatest: int = LIMIT_MAXIMUM) -> Integer:
-    """Return the constraint of `limit`, the length of a page of ours."""
+    """Return the constraint of `limit`, the page size under /index/."""
     return Integer(least=1, greatest=greatest, default=default)
 
 
 def operation_routes(
     served: Served, store_served: StoreServed, state: ServiceState, throttle: Throttle
 ) -> Sequence[Route]:
-    """Return the routes that answer operations from the store in `state`, one for each path."""
+    """Return a route for each path, which answers from the store in `state`."""
     answers: list[tuple[Operation, _Ask]] = [(operation, _reading(answer)) for operation, answer in served]
     answers += [(operation, _on_all(answer)) for operation, answer in store_served]
     endpoints: dict[str, dict[str, Endpoint]] = {}
@@ -139,16 +139,16 @@ def _endpoint(operation: Operation, ask: _Ask, state: ServiceState, throttle: Th
 
 
 def admit(operation: Operation, principal: Principal) -> None:
-    """Return where a principal may ask for an operation.
+    """Check that a principal has access to an operation.
 
     Raises:
-        AccessDeniedException: it may not.
+        AccessDeniedException: it has not.
     """
     match operation.audience:
         case Audience.ANYONE | Audience.ANY_KEY:
             pass
         case Audience.UNLIMITED:
-            principal.check_all_seen(operation.name)
+            principal.check_all_visible(operation.name)
         case Audience.OPERATORS:
             principal.check_operates(operation.name)
         case _:
@@ -157,16 +157,16 @@ def admit(operation: Operation, principal: Principal) -> None:
 
 def _check_change(request: Request) -> None:
     if request.headers.get(CHANGE_HEADER) != "1":
-        raise AccessDeniedException(f"A request that changes something needs the header {CHANGE_HEADER}: 1")
+        raise AccessDeniedException(f"An operation that changes something needs the header {CHANGE_HEADER}: 1")
     if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
-        raise AccessDeniedException("A request that changes something is not taken from a web page")
+        raise AccessDeniedException("An operation that changes something is not available to web pages")
 
 
 class _Resource:
-    """Answers every method at a path.
+    """Answers all methods of a path.
 
-    The framework's routes of one method each would tell only the first one's in Allow, and lead GET of a path that has
-    none to another whose parameter matches it.
+    With a route for each, the framework would list only the first in Allow, and pass a GET for a path without one to
+    another route whose parameter matches it.
     """
 
     def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
@@ -193,17 +193,17 @@ def _reaching(operation: Operation) -> Iterator[None]:
 
 
 def parse(operation: Operation, request: Request) -> Values:
-    """Return what a request gives for an operation's parameters.
+    """Return the values of an operation's parameters in a request.
 
     Raises:
         InvalidRequestException: parameters outside their constraints, all of them in one message.
-        AccessDeniedException: it asks for a namespace that who asks may not see.
+        AccessDeniedException: the namespace is not visible to the principal.
     """
     in_path = request.path_params
     query = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    # SDKs may add parameters to AWS's operations; a misspelt one of ours would answer for the whole fleet.
+    # SDKs may add parameters to AWS's operations. Ignoring a misspelt one of ours would make the response too wide.
     refuses_unknown = operation.path.startswith(OWN_PATHS)
-    # The name of one in the path is an unknown one in the query.
+    # In the query, the name of a path parameter is unknown.
     in_query = [(name, value) for name, value in query if refuses_unknown or name not in in_path]
     values = parse_parameters(operation.parameters, [*in_path.items(), *in_query], refuses_unknown=refuses_unknown)
     principal_of(request.scope).check_namespace(values.optional("namespaceId"), operation.name)

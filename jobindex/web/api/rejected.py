@@ -1,4 +1,4 @@
-"""The rejected messages over HTTP: listed, shown, tried again and purged, by the one process that writes the index."""
+"""The rejected messages over HTTP: list, show, retry and purge, in the one process that writes the index."""
 
 import logging
 from base64 import b64encode
@@ -11,12 +11,12 @@ from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
 from jobindex.model.reports import Report
-from jobindex.model.store import Changed, KeptMessage, RejectedSummary, Store
+from jobindex.model.store import Changed, RejectedSummary, Store, StoredMessage
 from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, StoreServed, page_limit
 from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, or_null, seconds
 
 AT_ONCE = 100
-"""Messages at most in a request to retry or purge."""
+"""The greatest number of messages in a request to retry or purge."""
 
 _ID = Integer(least=0, greatest=10**18 - 1)
 _IDS = Several(of=_ID, least=1, greatest=AT_ONCE)
@@ -27,12 +27,12 @@ _MESSAGE: dict[str, Schema] = {
     "topic": TEXT,
     "reason": TEXT,
     "payloadBytes": NUMBER,
-    "dueAt": if_known({**TIME, "description": "When it will be applied by itself, in seconds since the epoch."}),
+    "dueAt": if_known({**TIME, "description": "The time of the automatic retry, in seconds since the epoch."}),
 }
 
 LIST_REJECTED_MESSAGES = Operation(
     name="ListRejectedMessages",
-    summary="Messages that could not be understood, in the order of their ids, without their payloads",
+    summary="The rejected messages in the order of ids, without their payloads",
     path="/rejected",
     audience=Audience.UNLIMITED,
     parameters={"limit": page_limit(), "after": Integer(least=0, greatest=_ID.greatest, default=0)},
@@ -41,7 +41,7 @@ LIST_REJECTED_MESSAGES = Operation(
 )
 GET_REJECTED_MESSAGE = Operation(
     name="GetRejectedMessage",
-    summary="A rejected message with its payload in base64, and as text where it is UTF-8",
+    summary="A rejected message with its payload in base64, and as text if it is UTF-8",
     path="/rejected/{id}",
     audience=Audience.UNLIMITED,
     parameters={"id": _ID},
@@ -49,7 +49,7 @@ GET_REJECTED_MESSAGE = Operation(
 )
 RETRY_REJECTED_MESSAGES = Operation(
     name="RetryRejectedMessages",
-    summary="Parse rejected messages again and apply what is understood now",
+    summary="Parse rejected messages again and apply those that are valid now",
     method="POST",
     path="/rejected/retry",
     parameters={"id": _IDS},
@@ -61,7 +61,7 @@ RETRY_REJECTED_MESSAGES = Operation(
 )
 PURGE_REJECTED_MESSAGES = Operation(
     name="PurgeRejectedMessages",
-    summary="Delete rejected messages for good: some by their ids, or all of them",
+    summary="Delete rejected messages permanently: some by id, or all of them",
     method="DELETE",
     path="/rejected",
     parameters={"id": _IDS_OR_NONE, "all": Choice(("true", "false"))},
@@ -88,7 +88,7 @@ async def _get(store: Store, values: Values) -> object:
 
 async def _retry(note: Note, parser: Parser, store: Store, values: Values) -> object:
     now = datetime.now(UTC)
-    parse = partial(parser.told_by, now=to_milliseconds(now))
+    parse = partial(parser.parse, now=to_milliseconds(now))
     retried = await store.retry_rejected(values.integers("id"), parse, now=now)
     note((), retried.changed)
     _log.info("Applied %d rejected messages; %d are still rejected", len(retried.applied), len(retried.rejected))
@@ -121,7 +121,7 @@ def _encode(summary: RejectedSummary) -> dict[str, object]:
     }
 
 
-def _encode_whole(kept: KeptMessage) -> dict[str, object]:
+def _encode_whole(kept: StoredMessage) -> dict[str, object]:
     message = kept.message
     whole: dict[str, object] = {
         "id": kept.id,
@@ -139,7 +139,7 @@ def _encode_whole(kept: KeptMessage) -> dict[str, object]:
 
 
 def served(note: Note, parser: Parser) -> StoreServed:
-    """Return the operations; `note` is called with what they have changed."""
+    """Return the operations; they pass their changes to `note`."""
     return (
         (LIST_REJECTED_MESSAGES, _list),
         (PURGE_REJECTED_MESSAGES, _purge),

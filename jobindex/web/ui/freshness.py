@@ -1,4 +1,4 @@
-"""How fresh the index is, in words that stand on every page."""
+"""The freshness of the index, in the words of every page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,40 +8,60 @@ from jobindex.monitoring.state import Ingestion, ServiceState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness:
-    """What the strip over each page says."""
+    """The content of the strip above each page."""
 
     is_connected: bool
+    has_never_received: bool
+    """Connected, but no message has ever arrived."""
+    light: str
+    """`on` if all is ok, `off` if there is a problem, empty if that is unknown."""
     status: str
-    """How the service stands with the broker, in a word or two."""
+    """The ingestion status in a few words."""
     reason: str | None
-    """Why it is not connected, as the broker or the way to it said."""
+    """The reason if not connected, from the broker or the network."""
     connected_since: datetime | None
     complete_since: datetime | None
     last_message_at: datetime | None
     seconds_behind: int
-    """How old the oldest message is that has arrived and is not yet written."""
+    """The age of the oldest message that has arrived and is not yet written."""
+    is_settling: bool
+    """Whether deferred work is left."""
+    set_aside: int
+    """The number of known pieces of deferred work that the database refuses."""
+    is_unwritable: bool
+    unwritable: str | None
+    """The reason, if the index cannot be written and the reason is known."""
 
 
-_STANDING = {
+_STATUS = {
     Ingestion.CONNECTING: "Not connected",
     Ingestion.CONNECTED: "Connected",
     Ingestion.REFUSED: "Not connected: refused",
     Ingestion.STOPPED: "Not connected: stopped",
-    Ingestion.STANDBY: "Not connected: standing by",
+    Ingestion.STANDBY: "Not connected: standby",
 }
+_NEVER_RECEIVED = "Connected and subscribed, but no message has ever arrived"
 
 
 def read_freshness(state: ServiceState, now: datetime, *, sees_all: bool) -> Freshness:
-    """Return how fresh the index is; when messages came, and from where, only to who sees all of them."""
-    told = state.ingestion_status()
-    oldest = told.oldest_unwritten_at() if sees_all else None
-    is_connected = told.ingestion is Ingestion.CONNECTED
+    """Return the freshness; message times and the broker's reasons only if all namespaces are visible."""
+    status = state.ingestion_status()
+    oldest = status.oldest_unwritten_at() if sees_all else None
+    is_connected = status.ingestion is Ingestion.CONNECTED
+    is_unwritable = status.unwritable is not None
+    has_never_received = sees_all and status.has_never_received()
     return Freshness(
         is_connected=is_connected,
-        status=_STANDING[told.ingestion],
-        reason=None if is_connected or not sees_all else told.ingestion_reason or state.reason,
-        connected_since=told.connected_since,
-        complete_since=told.complete_since,
-        last_message_at=told.last_message_at if sees_all else None,
+        has_never_received=has_never_received,
+        light="off" if not is_connected or is_unwritable else "" if has_never_received else "on",
+        status=_NEVER_RECEIVED if has_never_received else _STATUS[status.ingestion],
+        reason=None if is_connected or not sees_all else status.ingestion_reason or state.reason,
+        connected_since=status.connected_since,
+        complete_since=status.complete_since,
+        last_message_at=status.last_message_at if sees_all else None,
         seconds_behind=0 if oldest is None else max(0, int((now - oldest).total_seconds())),
+        is_settling=bool(status.settling),
+        set_aside=len(status.set_aside) if sees_all else 0,
+        is_unwritable=is_unwritable,
+        unwritable=status.unwritable if sees_all else None,
     )

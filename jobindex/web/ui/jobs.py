@@ -1,4 +1,4 @@
-"""The page of the jobs: ListJobs with its filters and a search by id, paged both ways."""
+"""The page of the jobs: ListJobs with its filters and a search by id, paged in both directions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class JobRow:
     last_updated_at: datetime
     is_status_reported: bool
     failures: int
-    """How many of its executions went wrong."""
+    """The number of its FAILED, TIMED_OUT and REJECTED executions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class _Listed:
 
 
 async def jobs_page(reader: Reader, question: Question) -> Page:
-    """Return the jobs that pass the filters; what is wrong with these stands in the page, beside the form."""
+    """Return the jobs that match the filters; problems of the filters are shown below the form."""
     listed, error, status = _Listed(), None, 200
     try:
         listed = await _listed(reader, question)
@@ -57,7 +57,7 @@ async def jobs_page(reader: Reader, question: Question) -> Page:
         "statuses": tuple(JobStatus),
         "selections": tuple(TargetSelection),
         "error": error,
-        "error_title": "Nothing is known of this" if status == 404 else "This cannot be asked",
+        "error_title": "Not found" if status == 404 else "Invalid request",
         "rows": listed.rows,
         "pager": listed.pager,
     }
@@ -76,7 +76,7 @@ async def _listed(reader: Reader, question: Question) -> _Listed:
             filters=filters, max_results=PAGE_SIZE, after=decode_token(before, filters), is_backwards=True
         )
         page = await reader.list_jobs(query)
-        # With nothing newer before it the page is the first, whole and without a gap to its left.
+        # Without newer jobs, this is the first page, which is read from the start to be full.
         if page.next_position is not None:
             rows = await _rows(reader, page.jobs)
             return _Listed(rows=rows, pager=_pager(question, filters, rows, has_next=True))
@@ -134,5 +134,5 @@ def _row(summary: Mapping[str, object], namespaces: Mapping[str, str], outcomes:
 
 
 def _time(seconds: object) -> datetime:
-    # Right to the millisecond, as a position in the list has to be.
+    # Exact to the millisecond: it is a position in the list.
     return datetime.fromtimestamp(round(float(str(seconds)) * 1000) / 1000, UTC)

@@ -1,6 +1,6 @@
-"""The small pieces of HTML whose numbers are worked out: times, badges, bars and pictures.
+"""Computed fragments of HTML: times, badges, bars and charts.
 
-Pictures are SVG with attributes alone: the pages allow no inline style. Each says in words what it shows.
+Charts are SVG with attributes only, because the pages allow no inline style. Each has a text alternative.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ from jobindex.web.ui.words import count, counted, explained, label, outcome
 
 _UNKNOWN = Markup('<span class="unknown">unknown</span>')
 NOTHING = Markup(
-    '<span class="unknown" title="not known"><span aria-hidden="true">&ndash;</span>'
+    '<span class="unknown" title="unknown"><span aria-hidden="true">&ndash;</span>'
     '<span class="unseen">unknown</span></span>'
 )
-"""In a table, where much may be unknown."""
+"""For a table, which may have many unknown values."""
 _DETAILS_SHOWN, _DETAIL_SHOWN = 6, 200
 """The members of `statusDetails` in a row, and the characters of each."""
 _HEIGHT = 24
@@ -30,7 +30,7 @@ _STEP = 5
 
 @pass_context
 def when(context: Context, time: datetime | None) -> Markup:
-    """Return how long ago a time was; the exact time shows on pointing."""
+    """Return a time's age, with the exact time as a tooltip."""
     if time is None:
         return NOTHING
     return Markup('<time datetime="{}" title="{}" data-relative>{}</time>').format(
@@ -40,7 +40,7 @@ def when(context: Context, time: datetime | None) -> Markup:
 
 @pass_context
 def moment(context: Context, time: datetime | None) -> Markup:
-    """Return a time both ways: how long ago, and exactly."""
+    """Return a time's age and the exact time."""
     if time is None:
         return _UNKNOWN
     return when(context, time) + Markup(' <span class="exact">{}</span>').format(exact(time))
@@ -48,7 +48,7 @@ def moment(context: Context, time: datetime | None) -> Markup:
 
 @pass_context
 def dated(context: Context, time: datetime) -> Markup:
-    """Return a time to the minute, with its date unless that is today's: it stays true while it is looked at."""
+    """Return a time to the minute, with its date unless it is today's; unlike an age it never needs an update."""
     is_today = time.date() == context["now"].date()
     return Markup('<time datetime="{}" title="{}">{} UTC</time>').format(
         time.isoformat(timespec="milliseconds"), exact(time), time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M")
@@ -56,7 +56,7 @@ def dated(context: Context, time: datetime) -> Markup:
 
 
 def badge(status: StrEnum | None) -> Markup:
-    """Return a status in its colour and in words."""
+    """Return a status as coloured text."""
     if status is None:
         return _UNKNOWN
     title = explained(status) if isinstance(status, ExecutionState) else label(status)
@@ -64,14 +64,14 @@ def badge(status: StrEnum | None) -> Markup:
 
 
 def job_badge(status: JobStatus, failures: int, *, is_reported: bool) -> Markup:
-    """Return a job's status in its colour and in words; a job that is complete with failures has its own."""
+    """Return a job's status as coloured text; completion with failures has its own colour."""
     name = "COMPLETED_WITH_FAILURES" if status is JobStatus.COMPLETED and failures else status.value
     drawn = Markup('<span class="badge s-{}">{}</span>').format(name, outcome(status, failures))
     return drawn if is_reported else drawn + Markup(' <span class="hint">inferred</span>')
 
 
 def details(attempt: ExecutionAttempt) -> Markup:
-    """Return the statusDetails of an attempt, a line each; long ones are cut, and show whole on pointing."""
+    """Return an attempt's statusDetails, a line each; a long one is cut, with its full text as a tooltip."""
     found = attempt.status_details or {}
     lines = [
         Markup('<li title="{}">{}: {}</li>').format(value if len(value) > _DETAIL_SHOWN else "", name, _cut(value))
@@ -80,7 +80,7 @@ def details(attempt: ExecutionAttempt) -> Markup:
     if len(found) > _DETAILS_SHOWN:
         lines.append(Markup('<li class="hint">and {} more</li>').format(len(found) - _DETAILS_SHOWN))
     if attempt.is_status_details_cut:
-        lines.append(Markup('<li class="hint">others were too long to keep</li>'))
+        lines.append(Markup('<li class="hint">others were too long to store</li>'))
     return Markup('<ul class="details">{}</ul>').format(Markup("").join(lines)) if lines else Markup("")
 
 
@@ -89,7 +89,7 @@ def _cut(text: str) -> str:
 
 
 def bar(executions: Mapping[ExecutionState, int]) -> Markup:
-    """Return how the known executions part into states, as a bar."""
+    """Return the known executions by state, as a bar."""
     total = sum(executions.values())
     start = 0.0
     pieces = []
@@ -108,7 +108,7 @@ def bar(executions: Mapping[ExecutionState, int]) -> Markup:
 
 
 def tally(numbers: Mapping[ExecutionState, int] | Mapping[JobStatus, int]) -> Markup:
-    """Return how many there are of each status, in its colour and in words."""
+    """Return the count of each status, with its colour."""
     if not numbers:
         return Markup('<span class="unknown">none</span>')
     return Markup('<ul class="tally">{}</ul>').format(
@@ -121,19 +121,19 @@ def tally(numbers: Mapping[ExecutionState, int] | Mapping[JobStatus, int]) -> Ma
     )
 
 
-def activity(hours: Sequence[int], what: str) -> Markup:
-    """Return a picture of how much happened in each hour, oldest first, of one path: many stand on a page."""
+def activity(hours: Sequence[int], name: str) -> Markup:
+    """Return a chart of the changes per hour, oldest first; it has one path, because a page has many charts."""
     greatest = max(hours, default=0)
-    # What happened at all is seen: no pillar is lower than two of the picture's units.
+    # A single change is visible: no bar is lower than two units.
     heights = [max(2, round(number / greatest * _HEIGHT)) if number else 0 for number in hours]
     path = "".join(
         f"M{index * _STEP} {_HEIGHT}v-{height}h{_STEP - 1}v{height}z" for index, height in enumerate(heights) if height
     )
-    told = f"{count(sum(hours), 'change')} in the last {len(hours)} hours, {hours[-1] if hours else 0:,} in the last"
+    text = f"{count(sum(hours), 'change')} in {len(hours)} hours, {hours[-1] if hours else 0:,} in the last hour"
     return Markup(
         '<svg class="activity" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">'
         '<path class="ground" d="M0 {}h{}"/><path d="{}"/></svg>'
-    ).format(len(hours) * _STEP - 1, _HEIGHT + 1, what, told, f"{_HEIGHT}.5", len(hours) * _STEP - 1, path)
+    ).format(len(hours) * _STEP - 1, _HEIGHT + 1, name, text, f"{_HEIGHT}.5", len(hours) * _STEP - 1, path)
 
 
 def _ordered(executions: Mapping[ExecutionState, int]) -> Sequence[ExecutionState]:
@@ -156,4 +156,4 @@ _BAR = (
     ExecutionState.IN_PROGRESS,
     ExecutionState.QUEUED,
 )
-"""What went well first, what is still to come last."""
+"""Successes first, pending executions last."""

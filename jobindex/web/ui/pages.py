@@ -1,4 +1,4 @@
-"""Answers to requests for pages: the page, sections of it, or the page of an error."""
+"""Responses to page requests: a page, sections of it, or an error page."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -42,6 +42,8 @@ _FRAGMENT = "fragment"
 _RETRY_SECONDS = "5"
 _CACHED_MAXIMUM = 64
 """Pages, of some 100 kB each."""
+_CACHED_BYTES = 16 * 1024 * 1024
+"""Of all of them: with the longest `statusDetails` a page has five megabytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,11 +66,13 @@ class Pages:
         self._throttle = throttle
         self._stuck_after = stuck_after
         self._base_path = base_path
-        self._rendered: Cache[Rendered] = Cache(_CACHED_MAXIMUM)
+        self._rendered: Cache[Rendered] = Cache(
+            _CACHED_MAXIMUM, maximum_bytes=_CACHED_BYTES, size=lambda rendered: rendered.size()
+        )
         self._stuck: Cache[int] = Cache(_CACHED_MAXIMUM)
 
     def endpoint(self, kind: Kind) -> Endpoint:
-        """Return the endpoint of the pages of a kind."""
+        """Return the endpoint of a kind of pages."""
 
         async def answer(request: Request) -> Response:
             sections = request.query_params.get(_FRAGMENT)
@@ -87,31 +91,30 @@ class Pages:
         return answer
 
     async def missing(self, request: Request) -> Response:
-        """Return a page that says that there is none."""
-        error = ResourceNotFoundException(f"There is no page at {request.url.path}")
+        """Return the error page for an unknown address."""
+        error = ResourceNotFoundException(f"Unknown page: {request.url.path}")
         return self._refusal(error, principal_of(request.scope))
 
     def refused(self, request: Request, error: JobindexError) -> Response | None:
-        """Return a page that says why a request for one is not taken; None for who asks for anything else."""
+        """Return the error page for a refused request; None if the client did not ask for a page."""
         if type(error) not in _ERRORS or not request.url.path.startswith("/ui/"):
             return None
         headers = {"retry-after": _RETRY_SECONDS} if isinstance(error, ThrottlingException) else {}
         return self._refusal(error, principal_of(request.scope), headers)
 
     def not_allowed(self, request: Request) -> Response:
-        """Return a page that says that pages are only read."""
-        error = f"A page is only read: there is no {request.method} {request.url.path}"
+        """Return the error page for a method that pages do not have."""
+        error = f"Pages are read-only: the method {request.method} is not allowed for {request.url.path}"
         now = datetime.now(UTC)
-        rendered = _error_page("This cannot be asked", HTTPStatus.METHOD_NOT_ALLOWED, error, now)
+        rendered = _error_page("Invalid request", HTTPStatus.METHOD_NOT_ALLOWED, error, now)
         headers = {**HEADERS, "allow": ", ".join(METHODS)}
         return self._shown(rendered, self._frame(now, principal_of(request.scope)), headers)
 
     async def _answer(
         self, kind: Kind, question: Question, principal: Principal, sections: Sequence[str] | None
     ) -> Response:
-        """Answer with a page, or with the sections of it that are asked for; without any, how fresh the index is."""
         try:
-            # Before the cache, which is shared by all principals with the same visible namespaces.
+            # Before the cache, which principals with the same visible namespaces share.
             _check(principal, kind, question)
             with self._throttle:
                 stuck = await self._count_stuck(question.now, principal)
@@ -134,7 +137,6 @@ class Pages:
         headers: Mapping[str, str] | None = None,
         sections: Sequence[str] | None = None,
     ) -> Response:
-        """Return the page of an error that has nothing to do with what the index holds."""
         now = datetime.now(UTC)
         return self._shown(_page_of(error, now), self._frame(now, principal), {**HEADERS, **(headers or {})}, sections)
 
@@ -146,7 +148,7 @@ class Pages:
             content = self._renderer.whole(rendered, frame)
         else:
             content = self._renderer.sections(rendered, sections, frame)
-            # The sections are there, whatever the page says; a browser would complain of the others on its console.
+            # The sections exist, even of an error; the browser would log other status codes.
             status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
         return Response(content, status, headers, media_type="text/html")
 
@@ -179,15 +181,14 @@ class Pages:
 
 
 def _check(principal: Principal, kind: Kind, question: Question) -> None:
-    """Raise AccessDeniedException where a principal may not see what is asked."""
     if kind.of_all is not None:
-        principal.check_all_seen(kind.of_all)
+        principal.check_all_visible(kind.of_all)
     for name, value in question.parameters:
         principal.check_namespace(value if name == "namespaceId" else None, "ListJobs")
 
 
 def _age_maximum(principal: Principal) -> float:
-    """Return how long an answer is cached: to a restricted reader it must not show whether other namespaces change."""
+    """Return how long to cache: an age must not show a restricted reader whether other namespaces change."""
     return AGE_MAXIMUM if principal.namespace_ids is None else OVERTAKEN_MAXIMUM
 
 
@@ -201,9 +202,9 @@ def _error_page(title: str, status: int, error: str, now: datetime) -> Rendered:
 
 
 _ERRORS: dict[type[JobindexError], tuple[str, int]] = {
-    AccessDeniedException: ("This is not yours to see", 403),
-    InvalidRequestException: ("This cannot be asked", 400),
-    ResourceNotFoundException: ("Nothing is known of this", 404),
-    DatabaseUnavailableError: ("The index cannot be read just now", 503),
-    ThrottlingException: ("Too much is asked at once", 503),
+    AccessDeniedException: ("No access", 403),
+    InvalidRequestException: ("Invalid request", 400),
+    ResourceNotFoundException: ("Not found", 404),
+    DatabaseUnavailableError: ("The index is not available", 503),
+    ThrottlingException: ("Too many requests", 503),
 }

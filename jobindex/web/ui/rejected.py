@@ -1,4 +1,4 @@
-"""The pages of the messages that could not be understood."""
+"""The pages of the rejected messages."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from jobindex.web.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pa
 
 PARAMETERS: Constraints = {"after": POSITION}
 SHOWN_BYTES = 16 * 1024
-"""Of a payload that is no text; of text, so many characters."""
+"""Of a payload that is not text; of text, the number of characters."""
 
 _ID = Integer(least=0, greatest=10**18 - 1)
 _LINE_BYTES = 16
 
 
 async def rejected_page(store: Store, question: Question) -> Page:
-    """Return the rejected messages in the order in which they came.
+    """Return the rejected messages in order of arrival.
 
     Raises:
-        InvalidRequestException: `after` leads nowhere.
+        InvalidRequestException: `after` is invalid.
     """
     after = parse_parameters({"after": _ID}, [("after", question.position() or "0")]).integer("after")
     found = await store.rejected_messages(after=after, limit=PAGE_SIZE + 1)
@@ -33,11 +33,11 @@ async def rejected_message_page(store: Store, question: Question) -> Page:
     """Return a rejected message with its payload.
 
     Raises:
-        ResourceNotFoundException: none is kept under this id.
+        ResourceNotFoundException: no rejected message has this id.
     """
     id_ = question.subject
     if any(_ID.problems(id_)):
-        raise ResourceNotFoundException(f"No rejected message is kept under {id_}")
+        raise ResourceNotFoundException(f"Rejected message {id_} cannot be found.")
     kept = await store.rejected_message(int(id_))
     payload = kept.message.payload
     text = _text(payload)
@@ -65,5 +65,5 @@ def _text(payload: bytes) -> str | None:
 def _hex(payload: bytes) -> Iterator[str]:
     for start in range(0, len(payload), _LINE_BYTES):
         line = payload[start : start + _LINE_BYTES]
-        told = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)
-        yield f"{start:06x}  {line.hex(' '):<{3 * _LINE_BYTES - 1}}  {told}"
+        text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)
+        yield f"{start:06x}  {line.hex(' '):<{3 * _LINE_BYTES - 1}}  {text}"

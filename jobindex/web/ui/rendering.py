@@ -1,10 +1,10 @@
-"""Pages as HTML: the whole of one, or those of its sections that a viewer asks for again.
+"""Pages as HTML: a whole page, or the sections that a browser asks for again.
 
-A section of a page that changes while it is looked at is a block of its template of the same name as its id. A page's
-values, and what was rendered of them, are kept together; the frame around them (how fresh the index is, how many
-executions are stuck) is rendered for each answer.
+A section that changes while a page is open is a block of its template, named by the section's id. A page's values and
+rendered parts are cached; the frame (freshness, number of stuck executions) is rendered for each response.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,10 +29,10 @@ STATUS = "status"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """What stands around each page."""
+    """The frame around each page."""
 
     freshness: Freshness | None = None
-    """None if the page shows nothing of the index: neither this strip, nor a script that follows events."""
+    """None if the page shows nothing of the index: it then has neither the strip nor the script that follows events."""
     stuck: int = 0
     """At most COUNT_MAXIMUM."""
     now: datetime
@@ -41,16 +41,20 @@ class Frame:
 
 @dataclass(slots=True, kw_only=True)
 class Rendered:
-    """A page with what was rendered of it so far."""
+    """A page with the parts rendered so far."""
 
     page: Page
     now: datetime
-    """The time that its times are told from."""
+    """The time from which its relative times count."""
     parts: dict[str, str] = field(default_factory=dict)
+
+    def size(self) -> int:
+        """Return the bytes of the rendered parts."""
+        return sum(map(sys.getsizeof, self.parts.values()))
 
 
 class Renderer:
-    """Renders pages; `assets` are the addresses of the static files by their names, `base_path` precedes every path."""
+    """Renders pages; `assets` has the static files' addresses by name, `base_path` precedes every path."""
 
     def __init__(self, assets: Mapping[str, str], base_path: str = "") -> None:
         self._templates = Environment(
@@ -92,11 +96,11 @@ class Renderer:
         )
 
     def status(self, frame: Frame) -> str:
-        """Return how fresh the index is, alone."""
+        """Return only the freshness of the index."""
         return self._render("status.html", frame)
 
     def sections(self, rendered: Rendered, names: Sequence[str], frame: Frame) -> str:
-        """Return sections of a page, and how fresh it is; where it has one of them no more, all of it."""
+        """Return sections of a page with the freshness; the whole page if it no longer has all of them."""
         blocks = self._templates.get_template(rendered.page.template).blocks
         wanted = names if all(name in blocks for name in names) else (MAIN,)
         return "\n".join((self.status(frame), *(self._part(rendered, name) for name in dict.fromkeys(wanted))))
@@ -124,7 +128,7 @@ class Renderer:
             is_open=frame.principal is ANYONE,
             name=frame.principal.name,
             sees_all=frame.principal.namespace_ids is None,
-            seen=sorted(frame.principal.namespace_ids or ()),
+            visible=sorted(frame.principal.namespace_ids or ()),
             **values,
         )
 

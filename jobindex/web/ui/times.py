@@ -1,4 +1,4 @@
-"""Times in the words of the pages, which `static/ui.js` says too as they age, and limits that a form gives."""
+"""Times in the words of the pages, which `static/ui.js` updates in the same words; durations in forms."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ DURATION_MAXIMUM = timedelta(days=3650)
 
 
 def relative(time: datetime, now: datetime) -> str:
-    """Return how long ago a time was, or in how long it will be."""
+    """Return the age of a time, or the time until it."""
     seconds = (now - time).total_seconds()
     if abs(seconds) < 2:
         return "just now"
@@ -25,13 +25,13 @@ def parse_limit(name: str, value: str) -> timedelta:
     """Return the duration in a parameter.
 
     Raises:
-        InvalidRequestException: it is none, of no length, or longer than DURATION_MAXIMUM.
+        InvalidRequestException: it is not a duration, not positive, or longer than DURATION_MAXIMUM.
     """
     try:
         duration = timedelta(seconds=parse_duration(value))
     except (ValueError, OverflowError):
         duration = timedelta()
     if not timedelta() < duration <= DURATION_MAXIMUM:
-        constraint = f"Member must be a number of seconds, or such as 90m, 6h or 2d, up to {DURATION_MAXIMUM.days}d"
+        constraint = f"Member must be seconds, or a duration such as 90m, 6h or 2d, up to {DURATION_MAXIMUM.days}d"
         raise invalid(problem(name, value, constraint))
     return duration

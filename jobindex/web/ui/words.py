@@ -1,4 +1,4 @@
-"""What the index says of a job's status, and why, in whole sentences."""
+"""The texts of statuses, and the reason for a job's status in a sentence."""
 
 import re
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def label(status: StrEnum) -> str:
-    """Return a status of AWS's as a reader's word: `In progress` for IN_PROGRESS."""
+    """Return the text of a status: `In progress` for IN_PROGRESS."""
     return status.capitalize().replace("_", " ")
 
 
 def explained(state: ExecutionState) -> str:
-    """Return a state of an execution with what it means where its name does not say it."""
+    """Return the text of an execution's state, explained if the name is not clear."""
     return _EXPLAINED.get(state, label(state))
 
 
@@ -28,19 +28,19 @@ def count(number: int, noun: str) -> str:
 
 
 def counted(executions: Mapping[ExecutionState, int]) -> str:
-    """Return how many executions are in each state, in a line for who cannot see the picture."""
+    """Return the executions in each state, as the text alternative of a chart."""
     return ", ".join(f"{number:,} {label(state).lower()}" for state, number in executions.items()) or "none known"
 
 
 def outcome(status: JobStatus, failures: int) -> str:
-    """Return a job's status, and how many of its executions failed if it is complete."""
+    """Return the text of a job's status, with the number of failures if it completed."""
     if status is JobStatus.COMPLETED and failures:
         return f"{label(status)} with {count(failures, 'failure')}"
     return label(status)
 
 
 def status_reason(job: JobDescription) -> str:
-    """Return in words how the index came by a job's status."""
+    """Return the origin of a job's status in a sentence."""
     if job.is_status_reported:
         return "A message reported this status."
     known = sum(job.executions.values())
@@ -54,27 +54,27 @@ def status_reason(job: JobDescription) -> str:
     ended = "the only known execution has ended" if known == 1 else f"all {known:,} known executions have ended"
     if job.status is JobStatus.COMPLETED:
         why = (
-            "the job is SNAPSHOT: it goes on to no further thing"
+            "a SNAPSHOT job is not sent to other things"
             if job.target_selection is TargetSelection.SNAPSHOT
             else "neither its target selection nor a thing group is known"
         )
         return f"{inferred}; {ended}, and {why}."
     if job.target_selection is TargetSelection.CONTINUOUS:
-        why = "the job is CONTINUOUS: it goes on to things that join its targets later"
+        why = "a CONTINUOUS job is also sent to things that join its targets later"
     elif job.target_selection is None and (job.thing_group_names or job.thing_group_ids):
-        why = "the job has a thing group, whose rollout may go on"
+        why = "the job has a thing group, whose rollout may continue"
     else:
-        why = "job events have been received since then, and none reports its completion"
+        why = "job events were already enabled then, and none reports the job's completion"
     return f"{inferred}; {ended}, but {why}."
 
 
 def created_reason(job: JobDescription) -> str:
-    """Return in words where a job's createdAt comes from."""
-    return "reported" if job.is_created_at_reported else "not reported: the earliest time of any message of the job"
+    """Return the origin of a job's createdAt."""
+    return "reported" if job.is_created_at_reported else "not reported: the earliest time in the job's messages"
 
 
 def reported_counts(job: JobDescription) -> str | None:
-    """Return the counts that AWS reported of a job, in words; None if it reported none."""
+    """Return the counts that AWS reported for a job, as text; None if there are none."""
     if job.reported_process_details is None:
         return None
     named = (

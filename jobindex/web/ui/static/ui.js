@@ -1,18 +1,18 @@
-// What the pages do beyond links and forms: the theme, ages that grow, and sections that follow the index.
+// The theme, relative times, and sections that follow the index. Without this script the pages are links and forms.
 //
-// /index/events tells that something changed, not what it now is. The sections of this page that it concerns are
-// asked for again, from the page's own address with ?fragment=ID,…, and put in place of the old ones. A change makes
-// one such question, and several make one together. At most one is under way, the next one a second later at the
-// earliest, and ever later while they fail; nothing is asked while nobody looks. With each connection all sections are
-// asked for: what changed between the making of the page and the connection is told by nobody.
+// /index/events reports changes without the new contents. The script requests the sections of this page that a change
+// concerns from the page's own address with ?fragment=ID,…, and replaces the old ones. Changes in quick succession
+// share a request. At most one request is in flight; the next one follows after at least a second, or later while
+// requests fail, and none is sent while the page is hidden. After each connection all sections are requested, because
+// no event reports the changes between the rendering of the page and the connection.
 "use strict";
 
 (() => {
-  const GAP = 1000; // milliseconds from the start of one question to that of the next
-  const DELAY = 500; // so long the service may give an answer that the index has overtaken (kept.py)
-  const JITTER = 1 / 4; // of the gap: viewers told of the same change do not all ask at once
+  const GAP = 1000; // milliseconds between the starts of two requests
+  const DELAY = 500; // the age up to which the service may return a page that is older than the index (cache.py)
+  const JITTER = 1 / 4; // of the gap: browsers that got the same event do not all send a request at once
   const ANSWER_WITHIN = 10000;
-  const STATUS_EVERY = 10000; // how fresh the index is may change though nothing in it does
+  const STATUS_EVERY = 10000; // the freshness may change without the index
   const AGES_EVERY = 5000;
   const ANNOUNCE_EVERY = 15000;
   const STALE_AFTER = 3000;
@@ -24,14 +24,14 @@
   const find = (id) => document.getElementById(id);
   const random = (most) => Math.random() * most;
 
-  // --- The theme: this runs before the page is painted -------------------------------------------------------------
+  // --- The theme: runs before the page is painted --------------------------------------------------------------------
 
   const storage = {
     get(name) {
-      try { return localStorage.getItem(name); } catch { return null; } // refused: nothing is remembered
+      try { return localStorage.getItem(name); } catch { return null; } // refused: no setting is stored
     },
     set(name, value) {
-      try { localStorage.setItem(name, value); } catch { /* as above */ }
+      try { localStorage.setItem(name, value); } catch { /* as in get */ }
     },
   };
 
@@ -61,7 +61,7 @@
     window.addEventListener("storage", () => showTheme(readTheme()));
   }
 
-  // --- Ages, in the words of times.py, by the service's clock ------------------------------------------------------
+  // --- Relative times, as in times.py, by the service's clock --------------------------------------------------------
 
   let skew = 0;
 
@@ -82,20 +82,20 @@
     return seconds > 0 ? `${lasting(seconds)} ago` : `in ${lasting(-seconds)}`;
   }
 
-  function tellAges() {
+  function updateAges() {
     for (const element of document.querySelectorAll("time[data-relative]")) {
       const text = relative(Date.parse(element.dateTime));
       if (element.textContent !== text) element.textContent = text;
     }
   }
 
-  // --- Sections put in place of the old ones -----------------------------------------------------------------------
+  // --- The replacement of sections -----------------------------------------------------------------------------------
 
   function marks(section) {
     return new Map([...section.querySelectorAll("[data-key]")].map((row) => [row.dataset.key, row.dataset.mark]));
   }
 
-  // Return whether anything in it is new; the focus stays where it was.
+  // Return whether a row of it is new or changed; the focus stays on its element.
   function replace(fresh) {
     const old = find(fresh.id);
     if (!old) return false;
@@ -117,7 +117,7 @@
     return changed || before.size > 0;
   }
 
-  // Someone who has marked text in a section wants to copy it.
+  // A section with selected text is not replaced: the user may want to copy it.
   function isMarked(section) {
     const selection = document.getSelection();
     return selection !== null && !selection.isCollapsed && section.contains(selection.anchorNode);
@@ -132,13 +132,13 @@
     find("announcement").textContent = `Updated at ${new Date().toLocaleTimeString()}`;
   }
 
-  // --- Liveness ----------------------------------------------------------------------------------------------------
+  // --- Live updates---------------------------------------------------------------------------------------------------
 
-  // The service, or who stands before it, answers that it cannot just now.
+  // The service, or a proxy, answered with an error.
   class Refusal extends Error {}
 
-  // Say above the page that it is old, or, with null, that it is not.
-  function tell(text) {
+  // Show a notice above the page, or remove it with null.
+  function showStale(text) {
     find("stale").textContent = text ?? "";
     find("stale").hidden = text === null;
     root.classList.toggle("is-stale", text !== null);
@@ -146,10 +146,10 @@
 
   class Live {
     #source = null;
-    #wanted = new Map(); // by the ids of sections that are out of date: when they were first and last told to be
+    #wanted = new Map(); // outdated sections by id: the times of the first and the last event that concerned them
     #isAsking = false;
     #askedAt = -Infinity;
-    #gap = GAP; // it grows while questions fail
+    #gap = GAP; // it grows while requests fail
     #jitter = random(JITTER);
     #timer = null;
     #retryTimer = null;
@@ -180,7 +180,7 @@
       this.#follow();
     }
 
-    // Begin to watch, or end it.
+    // Subscribe or unsubscribe, depending on whether the page is watched.
     #follow() {
       if (!this.#isWatching()) {
         this.#close();
@@ -226,24 +226,24 @@
       const button = find("live");
       button.querySelector(".light").classList.toggle("on", isLive);
       find("live-state").textContent = this.#isPaused ? "Paused" : isLive ? "Live" : "Not live";
-      const what = this.#isPaused ? "Paused: press to follow the index" : "press to pause";
-      button.title = this.#isPaused ? what : isLive ? `Follows the index: ${what}` : `Not connected to the service: ${what}`;
+      const hint = this.#isPaused ? "Paused: press to resume" : "press to pause";
+      button.title = this.#isPaused ? hint : isLive ? `Updates automatically: ${hint}` : `Not connected to the service: ${hint}`;
       button.setAttribute("aria-pressed", String(!this.#isPaused));
-      this.#tellStale(isLive);
+      this.#updateStale(isLive);
     }
 
-    // What is shown grows old: it says so at once where it was asked for, and else once no line comes up again soon.
-    #tellStale(isLive) {
+    // The page is getting old: say so at once if the user paused it, or else unless the connection is back soon.
+    #updateStale(isLive) {
       clearTimeout(this.#staleTimer);
       if (isLive) {
         this.#liveUntil = null;
-        tell(null);
+        showStale(null);
       } else {
         this.#liveUntil ??= new Date();
         const time = this.#liveUntil.toLocaleTimeString();
         const reason = this.#isPaused ? "Paused" : "The service does not answer";
         const rest = this.#isPaused ? 0 : this.#liveUntil.getTime() + STALE_AFTER - Date.now();
-        this.#staleTimer = setTimeout(() => tell(`${reason}: this page is as of ${time}.`), Math.max(0, rest));
+        this.#staleTimer = setTimeout(() => showStale(`${reason}: this page shows the index as of ${time}.`), Math.max(0, rest));
       }
     }
 
@@ -253,7 +253,7 @@
       this.#schedule();
     }
 
-    // Ask once the answer is sure to tell of the last change, but for the first one without waiting for ever.
+    // Wait until the response is sure to contain the last change, but no longer than a limit after the first one.
     #schedule() {
       clearTimeout(this.#timer);
       for (const id of this.#wanted.keys()) if (!find(id)) this.#wanted.delete(id);
@@ -273,7 +273,7 @@
       for (const [id, time] of this.#wanted) {
         if (time.first + DELAY > this.#askedAt || !find(id) || isMarked(find(id))) continue;
         asked.set(id, time);
-        // What changed just now may not be in the answer yet: it has a question of its own.
+        // A very recent change may not be in the response yet, so it gets a request of its own.
         if (time.last + DELAY > this.#askedAt) this.#wanted.set(id, { first: time.last, last: time.last });
         else this.#wanted.delete(id);
       }
@@ -286,7 +286,7 @@
           this.#wanted.set(id, { first, last: this.#wanted.get(id)?.last ?? first });
         }
         this.#gap = Math.min(this.#gap * 2, RETRY_GREATEST);
-        // The service is away; what is shown stays.
+        // The service is not reachable; the page keeps its contents.
         if (this.#source && !(problem instanceof Refusal)) this.#dropped();
       } finally {
         this.#isAsking = false;
@@ -301,7 +301,7 @@
       const signal = AbortSignal.timeout(ANSWER_WITHIN);
       const answer = await fetch(address, { cache: "no-store", headers: { accept: "text/html" }, signal });
       const html = await answer.text();
-      if (answer.status === 403) location.reload(); // the session has ended: this leads to where one begins
+      if (answer.status === 403) location.reload(); // the session has ended: this redirects to the sign-in
       if (!answer.ok) throw new Refusal(answer.statusText);
       if (this.#isWatching()) this.#put(html);
     }
@@ -310,12 +310,12 @@
       const parts = new DOMParser().parseFromString(html, "text/html").body.children;
       const changes = [...parts].map((part) => replace(document.adoptNode(part)));
       readClock();
-      tellAges();
+      updateAges();
       if (changes.some(Boolean)) announce();
     }
   }
 
-  // Return the sections that a change concerns; null in it are too many to name.
+  // Return the sections that a change concerns; null in a change means too many names.
   function concerned(change) {
     const kinds = ["jobs", "things", "namespaces"].filter((kind) => change[kind] === null || change[kind]?.length > 0);
     const sections = [...document.querySelectorAll("[data-live]")];
@@ -328,7 +328,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     offerThemes();
     readClock();
-    setInterval(() => { if (document.visibilityState === "visible") tellAges(); }, AGES_EVERY);
+    setInterval(() => { if (document.visibilityState === "visible") updateAges(); }, AGES_EVERY);
     new Live().start();
   });
 })();
