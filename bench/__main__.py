@@ -19,26 +19,27 @@ from bench.site import Site
 
 _PARTS = {part.PART: part.run for part in (ingest, freshness, pages, load, footprint, watch, postgres)}
 _HERE = Path(__file__).parent
+_CHART = _HERE.parent / "docs" / "images" / "results.svg"
 
 
 def main() -> int:
-    """Measure, print the table and write the file; 1 where something failed, without a file."""
+    """Measure, print the table and write the file; after an error, write nothing and return 1."""
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure jobindex beside its limits and beside what one would use instead, all on loopback.",
+        description="Measure jobindex, its limits and its alternatives, all on loopback.",
     )
-    parser.add_argument("--quick", action="store_true", help="a look at everything in less than two minutes")
-    parser.add_argument("--only", choices=_PARTS, help="one part alone")
-    parser.add_argument("--output", type=Path, help="the file of results; of a whole run also its chart")
+    parser.add_argument("--quick", action="store_true", help="measure with less data, in less than two minutes")
+    parser.add_argument("--only", choices=_PARTS, help="measure only one part")
+    parser.add_argument("--output", type=Path, help="the results file; a full run also draws its chart")
     parser.add_argument(
-        "--data", type=Path, default=Path(tempfile.gettempdir()) / "jobindex-bench", help="keeps indexes (%(default)s)"
+        "--data", type=Path, default=Path(tempfile.gettempdir()) / "jobindex-bench", help="generated data (%(default)s)"
     )
     parser.add_argument("--references", default=sys.executable, help="a Python with moto and datasette (%(default)s)")
     arguments = parser.parse_args()
     is_whole = not arguments.quick and not arguments.only
     output = arguments.output or _HERE / ("results.json" if is_whole else "results-part.json")
     arguments.data.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # as Ctrl-C does, it leaves every context
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # like Ctrl-C, this leaves every context
     site = Site(
         plan=QUICK if arguments.quick else FULL,
         results=Results(),
@@ -52,13 +53,14 @@ def main() -> int:
             _PARTS[name](site)
             _tell(f"{name}: measured in {time.monotonic() - started:.0f} s")
     except (BenchError, KeyboardInterrupt) as error:
-        _tell(f"The bench did not end: {error!r}; no file is written")
+        _tell(f"The benchmark did not finish: {error!r}; no results are written")
         return 1
     finally:
         print(table(site.results))
     write(site.results, facts, output, is_quick=arguments.quick)
     if is_whole:
-        output.with_suffix(".svg").write_text(draw(json.loads(output.read_text())))
+        chart = output.with_suffix(".svg") if arguments.output else _CHART
+        chart.write_text(draw(json.loads(output.read_text())))
     return 0
 
 

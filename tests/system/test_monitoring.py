@@ -155,7 +155,7 @@ def test_the_alerts_fire_when_they_must_and_not_otherwise() -> None:
 def test_every_alert_says_what_is_wrong_and_how_bad_it_is() -> None:
     """Each alert has a severity, a summary, a description, and a row in the documentation."""
     rules = (PROMETHEUS / "alerts.yml").read_text().split("- alert: ")[1:]
-    assert re.findall(r"^\| `(Jobindex\w+)`", (ROOT / "README.md").read_text(), re.MULTILINE) == ALERTS
+    assert re.findall(r"^\| `(Jobindex\w+)`", (ROOT / "docs" / "monitor.md").read_text(), re.MULTILINE) == ALERTS
     wanted = [r"severity: (critical|warning)\n", r"summary: \S", r"description: >-\n +\S"]
     assert not [(rule.split()[0], pattern) for rule in rules for pattern in wanted if not re.search(pattern, rule)]
 
