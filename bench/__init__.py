@@ -1,1 +1,1 @@
-"""`python -m bench`: how fast jobindex is, beside the limit and beside what one would use instead."""
+"""`python -m bench`: the speed of jobindex, its limits and its alternatives."""

@@ -1,4 +1,4 @@
-"""mosquitto with room in its queues."""
+"""mosquitto with unlimited queues."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ class Broker:
         self._log = log
 
     def wait_subscribed(self, client_id: str) -> None:
-        """Wait until a client holds every subscription."""
+        """Wait until a client has all of its subscriptions."""
         subscribed = re.compile(rf"^(?:\d+: )?{re.escape(client_id)} 1 \$aws/", re.MULTILINE)
         wait_until(
             lambda: len(subscribed.findall(self._log.read_text())) >= len(DEFAULT_FILTERS),
@@ -59,7 +59,7 @@ def mosquitto(directory: Path) -> Iterator[Broker]:
 
 
 def program(name: str) -> str:
-    """Return where a program is, which Debian may keep out of a user's path.
+    """Return the path of a program, which Debian may install outside a user's PATH.
 
     Raises:
         BenchError: it is not installed.

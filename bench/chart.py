@@ -1,6 +1,6 @@
 """The results as a bar chart in SVG: `python -m bench.chart RESULTS.json CHART.svg`.
 
-Drawn from the file alone. The colours follow the reader's scheme, light or dark.
+The file is the only input. The colours follow the reader's scheme, light or dark.
 """
 
 import argparse
@@ -15,12 +15,12 @@ from xml.sax.saxutils import escape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Panel:
-    """Bars that are measured alike."""
+    """Bars on one scale."""
 
     title: str
     part: str
     figures: Mapping[str, str]
-    """The label of each bar, by the name of its figure; what was not measured has none."""
+    """The label of each bar, by the name of its figure. A figure without a measurement has no bar."""
 
 
 _WIDTH = 760
@@ -45,7 +45,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328; }
 
 
 def draw(results: Mapping[str, Any]) -> str:
-    """Return the chart of results as `bench/report.py` writes them."""
+    """Return the chart of results in the format of `bench/report.py`."""
     figures = {(figure["part"], figure["name"]): figure for figure in results["figures"]}
     rows: list[str] = []
     height = _MARGIN

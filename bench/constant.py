@@ -1,4 +1,4 @@
-"""A reference: the same bytes as a page of the product, as a constant answer of the same HTTP server.
+"""A reference: a page of the product, as a constant response of the same HTTP server.
 
 `python -m bench.constant PORT BODY` answers every request with the content of the file BODY.
 """
@@ -13,7 +13,7 @@ from bench.server import headers_of, serve
 
 
 def constant(body: bytes) -> ASGIApp:
-    """Return an application that always answers the same."""
+    """Return an application that always sends the same response."""
     headers = headers_of(body)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's three)

@@ -1,5 +1,5 @@
-"""What ends a run of the bench."""
+"""The error that ends a run of the benchmark."""
 
 
 class BenchError(Exception):
-    """Something did not start, or did not come within its time."""
+    """A process did not start, or a timeout expired."""

@@ -1,4 +1,4 @@
-"""Footprint: memory, disk, and the time to start, with a small and with a large index."""
+"""Footprint: memory, disk and start-up time, with a small and with a large index."""
 
 import time
 from itertools import islice
@@ -21,7 +21,7 @@ _START_SECONDS = 60
 
 
 def run(site: Site) -> None:
-    """Measure the least and the greatest index in turn."""
+    """Measure the smallest and the largest index in turn."""
     least, *_, greatest = site.plan.sizes
     with site.directory() as directory, mosquitto(directory) as broker:
         databases = {size: copy_index(site.data, size, directory) for size in (least, greatest)}
@@ -40,7 +40,7 @@ def run(site: Site) -> None:
 
 
 def _requests(size: int) -> list[str]:
-    """Return requests for pages from all over the list, with and without a filter."""
+    """Return requests for pages from the whole list, with and without a filter."""
     positions = (
         Position(created_at=job.created_at, job_id=job.job_id) for job in islice(jobs(size), 0, None, size // _PAGES)
     )

@@ -1,7 +1,7 @@
-"""Freshness: the time from the publish of a notification until ListJobs shows it.
+"""Freshness: the time from the publication of a notification until ListJobs shows it.
 
-Probes are new jobs of a namespace of their own, beside the notifications of the rate; one connection asks
-for the newest of them again and again.
+The probes are new jobs in a namespace of their own, published in addition to the rate. One connection polls for the
+newest of them.
 """
 
 import json
@@ -42,7 +42,7 @@ def run(site: Site) -> None:
 
 
 def _probe(site: Site, rate: float) -> list[float]:
-    """Return the milliseconds of each probe, while a service takes in `rate` notifications a second."""
+    """Return the milliseconds of each probe while a service ingests `rate` notifications per second."""
     random = Random(1)
     with (
         site.directory() as directory,

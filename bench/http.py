@@ -1,4 +1,4 @@
-"""A bare HTTP client on one connection that stays open: it costs little beside what it measures."""
+"""A minimal HTTP client on one persistent connection; its own cost is small."""
 
 import re
 import socket
@@ -11,7 +11,7 @@ from bench.errors import BenchError
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
-_IDLE_SECONDS = 3  # uvicorn waits for five
+_IDLE_SECONDS = 3  # uvicorn closes after five
 
 
 class Connection:
@@ -38,16 +38,16 @@ class Connection:
         self._used_at = time.monotonic()
 
     def refresh(self) -> None:
-        """Connect again where the server may be about to close a connection on which nothing came for long."""
+        """Reconnect if the connection was idle for so long that the server may close it."""
         if time.monotonic() - self._used_at > _IDLE_SECONDS:
             self._socket.close()
             self._connect()
 
     def get(self, path: str) -> bytes:
-        """Return the body of an answer.
+        """Return the body of a response.
 
         Raises:
-            BenchError: the answer is none of status 200 with a length.
+            BenchError: the status is not 200, or the response has no length.
         """
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
         head, end, body = b"", -1, b""
@@ -66,7 +66,7 @@ class Connection:
         return b"".join(parts)
 
     def milliseconds(self, path: str) -> float:
-        """Return how long an answer takes."""
+        """Return the time of a response."""
         self.refresh()
         started = time.perf_counter()
         self.get(path)

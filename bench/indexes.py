@@ -1,4 +1,4 @@
-"""The indexes that are asked, made through the product's own store once and used again while nothing changes."""
+"""The measured indexes, written through the product's own store and reused until their generator changes."""
 
 import asyncio
 import shutil
@@ -14,13 +14,13 @@ _BATCH = 20_000
 
 
 def index_file(data: Path, size: int) -> Path:
-    """Return the database of an index of `size` jobs; nobody may write to it."""
+    """Return the database of an index of `size` jobs; it is read-only."""
     root = Path(__file__).parent.parent
     makers = (root / "bench/jobs.py", *sorted((root / "migrations/sqlite").glob("*.sql")))
     path = data / f"index-{size}-{digest(makers)}.db"
     if not path.exists():
         written = path.with_suffix(".part")
-        _remove(written)  # a run that was ended
+        _remove(written)  # left by an interrupted run
         asyncio.run(_make(written, size))
         written.rename(path)
         _remove(written)
@@ -28,12 +28,12 @@ def index_file(data: Path, size: int) -> Path:
 
 
 def copy_index(data: Path, size: int, directory: Path) -> Path:
-    """Return a copy of an index to work with."""
+    """Return a writable copy of an index."""
     return Path(shutil.copyfile(index_file(data, size), directory / f"index-{size}.db"))
 
 
 def _remove(database: Path) -> None:
-    """Remove a database, and what stands beside it."""
+    """Delete a database and the files beside it."""
     for file in database.parent.glob(f"{database.name}*"):
         file.unlink()
 

@@ -1,4 +1,4 @@
-"""Ingest: how many notifications a second become durable, beside the broker's own client and a short script."""
+"""Ingest: durable notifications per second, compared with the broker's own client and a short script."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def run(site: Site) -> None:
 
 
 def greatest_rate(site: Site) -> float:
-    """Return the median rate of the product in this run; where it was not measured, it is now."""
+    """Return the median rate of the product in this run; measure it if the run has not."""
     if site.results.median(PART, PRODUCT) is None:
         site.results.record(PART, PRODUCT, product_rate(site), "messages/s")
     return site.results.median(PART, PRODUCT) or 0
@@ -44,9 +44,9 @@ def greatest_rate(site: Site) -> float:
 def product_rate(
     site: Site, beside: Callable[[str], AbstractContextManager[object]] = nullcontext, *, database: str | None = None
 ) -> float:
-    """Return the messages a second of a service with an empty index, from the first sent to the last durable.
+    """Return a service's messages per second on an empty index, from the first publication to the last commit.
 
-    `beside` is what goes on meanwhile, given the service's URL; `database` the URL of one that is no file.
+    `beside` runs meanwhile and gets the service's URL. `database` is the URL of a database that is not a file.
     """
     count = site.plan.messages
     with (

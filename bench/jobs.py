@@ -1,10 +1,9 @@
-"""The jobs of the indexes that are asked for pages: fixed, seeded, and made to be hard on indexes.
+"""The jobs of the measured indexes: fixed, seeded, and hard on database indexes.
 
-Most jobs are on one of two sides, and the sides share no value: each value of a side holds for about three
-jobs in ten, two values of different sides for none, or for the five oldest jobs there are. The rest, four in
-ten, are the crossed: any two of namespace, status and selection go together often, of all three only half
-the combinations exist. And five jobs have values that no other has. Half the jobs of a group were told with
-its name, half with its id.
+Three in ten jobs are on the left side, three in ten on the right. The sides share no value: values of different sides
+match no job together, or five of the oldest jobs. The other four in ten are the crossed: any two of namespace, status
+and selection often go together, but of all three only half of the combinations exist. Five jobs have values that no
+other job has. Half of the jobs of a group report its name, the others its id.
 """
 
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from jobindex.model.jobs import JobExecutionStatus, JobStatus, TargetSelection, 
 from jobindex.model.reports import ExecutionReport, JobReport, MemberValue, Report, ThingGroupReport
 
 RARE = 5
-"""How many jobs have a value or a combination that is rare, at every size."""
+"""The number of jobs with a rare value or combination, at every size."""
 
 _THINGS = 50_000
 _FIRST_MS = 1_700_000_000_000
@@ -27,7 +26,7 @@ _GROUPS = ("left", "right", "quay-1", "quay-2", "rare")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a job is filtered by."""
+    """The filterable values of a job."""
 
     namespace_id: str
     status: JobStatus
@@ -72,7 +71,7 @@ def jobs(size: int, seed: int = 1) -> Iterator[Job]:
         oldest = number // RARE
         yield Job(
             job_id=str(UUID(int=random.getrandbits(128), version=4)),
-            created_at=from_milliseconds(_FIRST_MS + number // 2 * _STEP_MS),  # two at a time
+            created_at=from_milliseconds(_FIRST_MS + number // 2 * _STEP_MS),  # two jobs share a time
             told=_OLDEST[oldest] if oldest < len(_OLDEST) else _ordinary(random),
         )
 
@@ -92,7 +91,7 @@ def _ordinary(random: Random) -> Told:
 
 
 def reports(size: int) -> Iterator[Report]:
-    """Yield what makes the index of `size` jobs, each with one execution."""
+    """Yield the reports that make up an index of `size` jobs, each with one execution."""
     for group in _GROUPS:
         yield ThingGroupReport(thing_group_name=group, thing_group_id=group_id(group))
     for number, job in enumerate(jobs(size)):

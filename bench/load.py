@@ -1,8 +1,7 @@
-"""Load: pages of 250 jobs a second on many connections, quiet and while notifications come in.
+"""Load: pages of 250 jobs per second on many connections, with and without ingestion.
 
-All ask for the same page, or no two requests for the same. Beside it: the same bytes as a constant answer of
-the same server (the limit), the pages as SQLite alone reads them (the limit of what reads each page), moto's server
-and datasette.
+All requests are for the same page, or no two are. The references are the same bytes as a constant response of the same
+server (the limit), the pages as SQLite alone reads them (the limit if every page is read), moto's server and datasette.
 """
 
 import sys
@@ -51,7 +50,7 @@ _DRAIN_SECONDS = 300
 
 @dataclass(slots=True, kw_only=True)
 class _Target:
-    """Something that is asked, and how far its paths are used up."""
+    """A server under load, with the number of its paths that are used up."""
 
     url: str
     paths: Path
@@ -59,7 +58,7 @@ class _Target:
     asked: int = 0
 
     def load(self, site: Site, connections: int) -> Load:
-        """Ask on some connections; go on where the last time ended."""
+        """Put load on some connections, from the path after the last one used."""
         done = load(
             self.url,
             self.paths,
@@ -73,7 +72,7 @@ class _Target:
 
 
 def run(site: Site) -> None:
-    """Measure the product on the largest index, its references, and the product while it ingests, in turn."""
+    """Measure the product on the largest index, its references, and the product during ingestion."""
     with site.directory() as directory, ExitStack() as stack:
         size = max(site.plan.sizes)
         database = copy_index(site.data, size, directory)
@@ -105,7 +104,7 @@ def _quiet(site: Site, targets: dict[str, _Target]) -> None:
 
 
 def _while_ingesting(site: Site, broker: Broker, product: Product, targets: dict[str, _Target]) -> None:
-    """Take the quiet times and those under notifications in turn, new ones each time."""
+    """Measure without and with ingestion in turn, with new notifications each time."""
     rate = greatest_rate(site) / 2
     stream = stream_file(site.data, site.plan.messages)
     told = 0
@@ -120,7 +119,7 @@ def _while_ingesting(site: Site, broker: Broker, product: Product, targets: dict
                 ingested = (product.messages_done() - told) / (time.monotonic() - started)
                 site.results.record(PART, f"ingested beside {name}", ingested, "messages/s")
                 told += source.finish()
-            # What is left would make the next quiet times none.
+            # A backlog would disturb the next measurement without ingestion.
             product.wait_until_done(told, _DRAIN_SECONDS)
 
 
@@ -153,7 +152,7 @@ def _references(site: Site, stack: ExitStack, url: str, database: Path, director
 
 @contextmanager
 def _server(module: str, content: Path, directory: Path) -> Iterator[str]:
-    """Run a module of the bench that serves a file on a port."""
+    """Run a module of the benchmark that serves a file on a port."""
     port = free_port()
     with running([sys.executable, "-m", f"bench.{module}", port, content], directory / f"{module}.log"):
         wait_until(lambda: listens(port), f"bench.{module}", 30)
@@ -161,7 +160,7 @@ def _server(module: str, content: Path, directory: Path) -> Iterator[str]:
 
 
 def _positions(size: int) -> list[Position]:
-    """Return positions with a full page behind each, in no order."""
+    """Return positions that are followed by a full page, in random order."""
     positions = [
         Position(created_at=job.created_at, job_id=job.job_id) for job in islice(jobs(size), MAX_RESULTS, None)
     ]

@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine of the measurements."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 
 def machine() -> dict[str, str | int]:
-    """Return the facts of this machine that figures depend on."""
+    """Return the facts of this machine that affect the figures."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpus": os.cpu_count() or 0,

@@ -1,7 +1,7 @@
 """The notifications of a fleet: a fixed, seeded stream in which the lives of many jobs overlap.
 
-Each thing works on one job after the other. Ten messages tell a job's life, and the next job of the thing
-is queued before it ends, so that a pending list has one entry or two, and all of a thing's.
+Each thing runs one job after the other. A job's life has ten messages, and the thing's next job is queued before it
+ends. So a pending list has one or two entries, and always all of the thing's.
 """
 
 import json
@@ -35,7 +35,7 @@ class _Execution:
 
 
 def messages(things: int, seed: int = 1) -> Iterator[Message]:
-    """Yield `JOBS_PER_THING` times `MESSAGES_PER_JOB` notifications for each thing, of 250 to 400 bytes with topic."""
+    """Yield `JOBS_PER_THING * MESSAGES_PER_JOB` notifications for each thing, of 250 to 400 bytes with topic."""
     random = Random(seed)
     clock = _Clock()
     lives = [_Thing(f"greengrass-core-eu-west1-{number:06d}", random, clock).life() for number in range(things)]
@@ -51,7 +51,7 @@ def messages(things: int, seed: int = 1) -> Iterator[Message]:
 
 
 class _Clock:
-    """The time that the messages bear; it moves on with each."""
+    """The time of the messages; each one advances it."""
 
     def __init__(self) -> None:
         self.ticks = 0
@@ -61,7 +61,7 @@ class _Clock:
 
 
 class _Thing:
-    """A Greengrass core that works on its jobs in their order."""
+    """A Greengrass core that runs its jobs in order."""
 
     def __init__(self, name: str, random: Random, clock: _Clock) -> None:
         self._name = name
@@ -78,7 +78,7 @@ class _Thing:
             yield from self._run()
 
     def _run(self) -> Iterator[Message]:
-        """Yield the ten messages from one job's start until the next is at the head."""
+        """Yield the ten messages from a job's start until the next job is at the head."""
         execution = self._pending[0]
         yield self._created(execution)
         self._update(execution, "IN_PROGRESS")

@@ -1,4 +1,4 @@
-"""The few MQTT 3.1.1 packets that a publisher needs, as bytes."""
+"""The few MQTT 3.1.1 packets of a publisher, as bytes."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ def publish_packet(topic: str, payload: bytes, packet_id: int) -> bytes:
 
 
 def packet_ends(stream: bytes) -> Iterator[int]:
-    """Yield where each packet of a stream ends."""
+    """Yield the end of each packet of a stream."""
     start = 0
     while start < len(stream):
         length, shift, at = 0, 0, start + 1

@@ -1,4 +1,4 @@
--- Asks for one path after the other from a file, beginning at the place given; tells what came of it as JSON.
+-- Requests the paths of a file in order, from the given one on; prints the result as JSON.
 local requests, at = {}, 0
 
 function init(arguments)

@@ -1,7 +1,7 @@
-"""Pages: how long one request takes at each size of the index, for each combination of filters.
+"""Pages: the time of a request at each size of the index, for each combination of filters.
 
-No question is asked twice, or an answer that was kept would be measured: a first page is asked for behind a
-position of its own that is in front of all jobs.
+Every request differs, as a cached response would be fast: a request for the first page has a position of its own, in
+front of all jobs.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _ENOUGH_MS = 500
 
 
 def run(site: Site) -> None:
-    """Ask the same at each size in turn, first the store and then the service."""
+    """Measure the same requests at each size in turn, first in the store and then over HTTP."""
     with site.directory() as directory:
         databases = {size: copy_index(site.data, size, directory) for size in site.plan.sizes}
         hardest = asyncio.run(_ask_stores(site, databases))
@@ -44,7 +44,7 @@ def run(site: Site) -> None:
 
 
 async def _ask_stores(site: Site, databases: Mapping[int, Path]) -> Sequence[Filters]:
-    """Record the slowest combination in the store alone; return the slowest values of each at the greatest size."""
+    """Record the slowest combination in the store; return the slowest values of each at the largest size."""
     positions = in_front()
     async with AsyncExitStack() as stack:
         stores = {size: await stack.enter_async_context(open_store(path)) for size, path in databases.items()}
@@ -62,15 +62,15 @@ async def _ask_stores(site: Site, databases: Mapping[int, Path]) -> Sequence[Fil
 
 
 async def _hardest(store: Store, names: tuple[str, ...], positions: Iterator[Position]) -> Filters:
-    """Return the values of a combination that take longest."""
+    """Return the slowest values of a combination."""
     times = {}
     for filters in questions(names):
-        times[filters] = min(await _in_store(store, filters, positions))  # the first may find cold pages
+        times[filters] = min(await _in_store(store, filters, positions))  # the first may read cold pages
     return max(times, key=times.__getitem__)
 
 
 async def _in_store(store: Store, filters: Filters, positions: Iterator[Position]) -> Sequence[float]:
-    """Return how long some pages take, in ms: fewer where they are slow."""
+    """Return the times of some pages, in ms: of fewer pages if they are slow."""
     times: list[float] = []
     while len(times) < _FEWEST and sum(times) < _ENOUGH_MS:
         query = ListJobsQuery(filters=filters, after=next(positions))
@@ -100,7 +100,7 @@ def _ask_services(site: Site, connections: Mapping[int, Connection], hardest: Se
 
 
 def _median(site: Site, connection: Connection, filters: Filters, positions: Iterator[Position]) -> float:
-    """Return the median time of requests that all differ, in ms: fewer where they are slow."""
+    """Return the median time of different requests, in ms: of fewer requests if they are slow."""
     times: list[float] = []
     while len(times) < site.plan.requests and (len(times) < _FEWEST or sum(times) < _ENOUGH_MS):
         times.append(connection.milliseconds(path(filters, next(positions))))

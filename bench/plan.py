@@ -1,4 +1,4 @@
-"""How much is measured: the whole, and a quick look."""
+"""The amount of measurement: a full run, and a quick one."""
 
 from dataclasses import dataclass
 
@@ -8,24 +8,24 @@ class Plan:
     """The sizes of a run."""
 
     rounds: int
-    """How often each figure is taken, in turn with its reference."""
+    """The values of each figure, taken in turn with its reference."""
     messages: int
     """Notifications of an ingest run, ten to a job."""
     script_messages: int
-    """As many of them for the script that commits each, which is slow: its rate is what counts."""
+    """Notifications for the script that commits each: fewer, because it is slow and only its rate counts."""
     rates: tuple[int, ...]
-    """Notifications a second at which freshness is measured, beside half the greatest rate."""
+    """Notifications per second at which freshness is measured, in addition to half the greatest rate."""
     probes: int
     sizes: tuple[int, ...]
-    """Jobs in the indexes that are asked, least first."""
+    """Jobs in the measured indexes, smallest first."""
     engine_sizes: tuple[int, int]
-    """The same, of those that SQLite and PostgreSQL are both asked for."""
+    """Jobs in the indexes that compare SQLite with PostgreSQL."""
     requests: int
-    """Requests of which one figure of a page is the median."""
+    """Requests whose median is one value of a page's figure."""
     connections: tuple[int, ...]
     load_seconds: float
     viewers: int
-    """Live pages that are open."""
+    """Open live pages."""
 
 
 FULL = Plan(

@@ -1,8 +1,8 @@
-"""PostgreSQL beside SQLite: messages a second, the time of a page, and bytes on disk, each in turn with the other.
+"""PostgreSQL and SQLite in turn: messages per second, the time of a page, and bytes on disk.
 
-Both are asked through the service, for the same pages, of which each answers a round's before the other does. As in
-`pages.py` no question is asked twice. Not chosen: turns page by page, with which SQLite takes a quarter longer and
-PostgreSQL a twentieth; the other parts ask without a pause, too.
+Both run behind the service and return the same pages; in each round, one answers all of its requests before the other.
+As in `pages.py`, every request differs. Not chosen: alternating after each page: SQLite then takes a quarter longer and
+PostgreSQL a twentieth; the other parts send requests without a pause, too.
 """
 
 import statistics
@@ -25,11 +25,11 @@ from jobindex.model.parameters import MAX_RESULTS
 PART = "postgres"
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 ASKED = tuple(questions(names)[0] for names in ((), ("namespace_id",), ("status",), ("thing_group_name",)))
-"""Such filters as a quarter of all jobs pass, and more: every page is full."""
+"""Filters that match at least a quarter of all jobs, so that every page is full."""
 
 
 def run(site: Site) -> None:
-    """Measure both in turn; nothing where PostgreSQL is not installed."""
+    """Measure both in turn; skip the part if PostgreSQL is not installed."""
     if reason := postgresql.missing():
         site.results.skip(PART, reason)
         return
@@ -83,7 +83,7 @@ def _ask(site: Site, connections: Mapping[str, Connection], size: int) -> None:
 
 
 def _check(connections: Mapping[str, Connection], request: str) -> None:
-    """See that all answer the same, a full page.
+    """Check that all return the same full page.
 
     Raises:
         BenchError: they do not.

@@ -1,4 +1,4 @@
-"""PostgreSQL as a careful user has it: durable, with the settings that it comes with but for its memory."""
+"""PostgreSQL as a careful user runs it: durable, with the default settings except for memory."""
 
 import asyncio
 import importlib.util
@@ -23,7 +23,7 @@ from jobindex.storage.opening import migrate
 USER = "jobindex"
 
 _OWN = {"migrations", "session", "subscriptions"}
-"""What each database has of its own."""
+"""Tables that are not copied."""
 _COLUMNS = """
 SELECT column_name, data_type
 FROM information_schema.columns
@@ -54,7 +54,7 @@ class PostgreSQL:
 
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
-        """Make an empty database, yield its URL, and drop it: what is left is vacuumed while others are measured."""
+        """Create an empty database, yield its URL and drop it: a leftover is vacuumed during later measurements."""
         with _connected(self.url()) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         yield self.url(name)
@@ -68,14 +68,14 @@ class PostgreSQL:
             return str(version)
 
     def answers(self) -> bool:
-        """Tell whether it takes connections."""
+        """Return whether the server accepts connections."""
         command = [program("pg_isready"), "--quiet", "--timeout=1", "--host=127.0.0.1", f"--port={self.port}"]
         return subprocess.run(command, check=False).returncode == 0
 
 
 @contextmanager
 def postgresql(data: Path) -> Iterator[PostgreSQL]:
-    """Run an empty server, whose files are on the disk of `data`, while the context is open.
+    """Run an empty server with its files on the disk of `data` while the context is open.
 
     Raises:
         BenchError: it is not installed, or does not start.
@@ -95,7 +95,7 @@ def postgresql(data: Path) -> Iterator[PostgreSQL]:
 
 
 def fill(url: str, index: Path) -> None:
-    """Copy an index of SQLite into an empty database of PostgreSQL, whose tables have the same names and columns."""
+    """Copy a SQLite index into an empty PostgreSQL database, whose tables have the same names and columns."""
     asyncio.run(migrate(PostgresDatabase(conninfo=url, shown=url)))
     with _connected(url) as connection, closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as source:
         for (table,) in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
@@ -107,13 +107,13 @@ def fill(url: str, index: Path) -> None:
             with connection.cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in source.execute(f"SELECT {names} FROM {table}"):
                     copy.write_row([bool(v) if is_truth else v for v, is_truth in zip(row, are_truths, strict=True)])
-        # Else the server would do both on its own, some time while pages are measured.
+        # Otherwise the server would do both by itself at some time during the measurement.
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
 
 
 def size(url: str) -> int:
-    """Return the bytes on disk of the tables with their indexes; an empty database has 7 MB of its own beside them."""
+    """Return the bytes on disk of the tables and their indexes, without the 7 MB of an empty database."""
     with _connected(url) as connection:
         [(count,)] = connection.execute(_BYTES).fetchall()
         return int(count)
@@ -126,10 +126,10 @@ def _connected(url: str) -> Any:  # noqa: ANN401
 
 
 def create(files: Path) -> None:
-    """Make the files of an empty cluster, whose text sorts as that of most installations: not by its bytes.
+    """Create an empty cluster that sorts text by locale, like most installations, and not by bytes.
 
     Raises:
-        BenchError: it cannot be made.
+        BenchError: `initdb` failed.
     """
     options = ["--username", USER, "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
     command = [program("initdb"), "--no-sync", "--auth=trust", *options, "--pgdata", files]
@@ -140,7 +140,7 @@ def create(files: Path) -> None:
 
 
 def missing() -> str | None:
-    """Return why it cannot be measured, None where it can."""
+    """Return why PostgreSQL cannot be measured. None if it can."""
     if programs() is None:
         return "PostgreSQL is not installed"
     if importlib.util.find_spec("psycopg") is None:
@@ -149,7 +149,7 @@ def missing() -> str | None:
 
 
 def programs() -> Path | None:
-    """Return the directory of PostgreSQL's programs: Debian's newest, else that of the search path."""
+    """Return the directory of PostgreSQL's programs: the newest of Debian's, otherwise the one on PATH."""
     debian = Path("/usr/lib/postgresql").glob("*/bin/postgres")
     newest = max(debian, key=lambda path: int(re.sub(r"\D", "", path.parts[-3])), default=None)
     found = newest or shutil.which("postgres")
@@ -157,7 +157,7 @@ def programs() -> Path | None:
 
 
 def program(name: str) -> str:
-    """Return where one of PostgreSQL's programs is.
+    """Return the path of one of PostgreSQL's programs.
 
     Raises:
         BenchError: it is not installed.
@@ -169,5 +169,5 @@ def program(name: str) -> str:
 
 
 def user() -> str | None:
-    """Return who runs PostgreSQL, where that is another user: it refuses root."""
+    """Return the user that runs PostgreSQL if it is not the current one: PostgreSQL refuses root."""
     return "postgres" if os.geteuid() == 0 else None

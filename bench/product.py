@@ -1,4 +1,4 @@
-"""`jobindex serve` as its users run it, on loopback."""
+"""`jobindex serve` as users run it, on loopback."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class Product:
         self.url = url
 
     def is_ready(self) -> bool:
-        """Tell whether the service answers from its index."""
+        """Return whether the service answers from its index."""
         try:
             with Connection(self.url, seconds=5) as connection:
                 connection.get("/readyz")
@@ -37,15 +37,15 @@ class Product:
         return True
 
     def is_connected(self) -> bool:
-        """Tell whether the broker has granted every subscription."""
+        """Return whether the broker has granted every subscription."""
         with Connection(self.url) as connection:
             return bool(json.loads(connection.get("/readyz"))["ingestion"] == "connected")
 
     def messages_done(self) -> int:
-        """Return how many messages are in the index, or need not be.
+        """Return how many messages the service has processed.
 
         Raises:
-            BenchError: a message of the bench was rejected.
+            BenchError: the service rejected a message.
         """
         with Connection(self.url) as connection:
             metrics = connection.get("/metrics")
@@ -54,19 +54,19 @@ class Product:
         return int(sum(float(count) for count in _DONE.findall(metrics)))
 
     def wait_until_done(self, count: int, seconds: float) -> None:
-        """Wait until as many messages are done.
+        """Wait until `count` messages are processed.
 
         Raises:
-            BenchError: they are not within `seconds`.
+            BenchError: the timeout of `seconds` expired.
         """
         wait_until(lambda: self.messages_done() >= count, f"{count} messages", seconds, every=0.1)
 
 
 @contextmanager
 def starting(database: Path, broker_port: int, *, url: str | None = None) -> Iterator[Product]:
-    """Run a service while the context is open, without waiting for it.
+    """Run a service while the context is open, without waiting until it is ready.
 
-    `url` leads to a database that is no file; the file then only names the log.
+    `url` is that of a database that is not a file; `database` then only names the log.
     """
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JOBINDEX_")} | {
@@ -86,7 +86,7 @@ def serving(database: Path, broker_port: int, *, url: str | None = None) -> Iter
     """Run a service, as `starting` does, that is ready and subscribed.
 
     Raises:
-        BenchError: it is not within a minute.
+        BenchError: it takes more than a minute to be ready, or to subscribe.
     """
     with starting(database, broker_port, url=url) as product:
         log = database.with_suffix(".log")

@@ -1,6 +1,6 @@
-"""What the indexes are asked: every combination of the five filters, with the values that are hardest.
+"""The requests: every combination of the five filters, with the slowest values.
 
-A combination is asked with several sets of values; which of them is the slowest is measured, not presumed.
+Each combination has several sets of values; the slowest is measured, not assumed.
 """
 
 from collections.abc import Iterator
@@ -39,20 +39,20 @@ _SETS = (
     # Values that go together: pages are full.
     _filters(LEFT),
     _filters(_CROSSED),
-    # One value of the other side: no job, or the oldest five.
+    # One value of the other side: no job, or five of the oldest.
     _filters(replace(LEFT, namespace_id=RIGHT.namespace_id)),
     _filters(replace(LEFT, status=RIGHT.status)),
     _filters(replace(LEFT, target_selection=RIGHT.target_selection)),
     _filters(replace(LEFT, group=RIGHT.group)),
     _filters(LEFT, group_id(RIGHT.group)),
-    # Two of the other side.
+    # Two values of the other side.
     _filters(replace(LEFT, namespace_id=RIGHT.namespace_id, status=RIGHT.status)),
     _filters(replace(LEFT, namespace_id=RIGHT.namespace_id, target_selection=RIGHT.target_selection)),
     _filters(replace(LEFT, status=RIGHT.status, target_selection=RIGHT.target_selection)),
-    # Any two go together, all three never.
+    # Any two go together, all three never do.
     _filters(replace(_CROSSED, target_selection=TargetSelection.SNAPSHOT)),
     _filters(replace(_CROSSED, group="quay-2"), group_id("quay-1")),
-    # Five jobs have such a value, or none has.
+    # Five jobs have such a value, or none does.
     _filters(replace(LEFT, namespace_id="rare")),
     _filters(replace(RIGHT, namespace_id="nowhere")),
     _filters(replace(RIGHT, status=JobStatus.SCHEDULED)),
@@ -61,7 +61,7 @@ _SETS = (
 
 
 def questions(names: tuple[str, ...]) -> list[Filters]:
-    """Return the sets of values that a combination of filters is asked with."""
+    """Return the sets of values for a combination of filters."""
     left_out = {name: None for name in NAMES if name not in names}
     return list(dict.fromkeys(replace(filters, **left_out) for filters in _SETS))
 
@@ -80,11 +80,11 @@ def path(filters: Filters, after: Position | None = None) -> str:
 
 
 def in_front() -> Iterator[Position]:
-    """Yield positions in front of all jobs, none of them twice."""
+    """Yield different positions in front of all jobs."""
     return (Position(created_at=_IN_FRONT + timedelta(milliseconds=number), job_id="any") for number in count())
 
 
 def from_the_middle(size: int, asked: int) -> Iterator[Position]:
-    """Yield so many positions in the middle of an index, none of them twice."""
+    """Yield `asked` different positions from the middle of an index."""
     for job in islice(jobs(size), size // 2, size // 2 + asked):
         yield Position(created_at=job.created_at, job_id=job.job_id)

@@ -1,4 +1,4 @@
-"""What one would use instead: moto's server with a page of jobs, and datasette on the product's file."""
+"""The alternatives: moto's server with a page of jobs, and datasette on the product's file."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ _AUTHORIZATION = f"Authorization: AWS4-HMAC-SHA256 {_CREDENTIAL}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A running server, and what to ask it for a page."""
+    """A running server, and its request for a page."""
 
     url: str
     path: str
@@ -30,7 +30,7 @@ class Server:
 
 
 def missing(python: str, module: str) -> str | None:
-    """Return why a reference cannot run, None where it can."""
+    """Return why a reference cannot run. None if it can."""
     found = subprocess.run([python, "-c", f"import {module}"], check=False, capture_output=True)
     return f"{module} is not importable by {python}: pip install '.[bench]'" if found.returncode else None
 
@@ -52,7 +52,7 @@ def moto(python: str, directory: Path) -> Iterator[Server]:
 
 @contextmanager
 def datasette(python: str, database: Path, directory: Path) -> Iterator[Server]:
-    """Run datasette on an index; its page has the newest jobs, as JSON, without what it can leave out."""
+    """Run datasette on an index, with a JSON page of the newest jobs and without optional content."""
     port = free_port()
     command = [python, "-m", "datasette", "serve", database, "--host", "127.0.0.1", "--port", port]
     with running(command, directory / "datasette.log"):

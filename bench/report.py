@@ -1,4 +1,4 @@
-"""The results as a table for who waits, and as a file for what comes later."""
+"""The results as a table and as a file."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from bench.figures import Results
 
 
 def table(results: Results) -> str:
-    """Return the figures as text: what, unit, median, least, greatest, and its ratio to each of its references."""
+    """Return the figures as text: name, unit, median, least and greatest value, and the ratio to each reference."""
     rows: list[tuple[str, ...]] = [("", "unit", "median", "least", "greatest", "ratio")]
     part = ""
     for figure in results:
@@ -45,7 +45,7 @@ def write(results: Results, machine: dict[str, str | int], path: Path, *, is_qui
 
 
 def members(results: Results) -> list[dict[str, object]]:
-    """Return each figure as the file has it."""
+    """Return each figure in the format of the file."""
     return [
         {
             "part": figure.part,
@@ -62,7 +62,7 @@ def members(results: Results) -> list[dict[str, object]]:
 
 
 def _other(name: str, reference: str) -> str:
-    """Return how the name of a reference differs from that of the figure held against it."""
+    """Return the part of a reference's name that differs from the figure's."""
     (head, _, tail), (other_head, _, other_tail) = name.rpartition(", "), reference.rpartition(", ")
     if head and head == other_head:
         return other_tail

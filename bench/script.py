@@ -1,7 +1,7 @@
-"""A reference: the shortest honest script, which keeps jobs in SQLite and commits each message.
+"""A reference: the shortest honest script, which stores jobs in SQLite and commits each message.
 
-`python -m bench.script PORT DATABASE COUNT` ends after COUNT messages. Its acknowledgements go out before
-its commits, as aiomqtt does without more; it knows no late or repeated message.
+`python -m bench.script PORT DATABASE COUNT` ends after COUNT messages. It acknowledges before it commits, as aiomqtt
+does by default, and does not detect late or redelivered messages.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _Row = tuple[str, str | None, str | None, int | None]
 
 
 async def keep(port: int, database: str, count: int) -> None:
-    """Keep what `count` messages tell."""
+    """Store the content of `count` messages."""
     async with aiosqlite.connect(database) as index, aiomqtt.Client("127.0.0.1", port, identifier=CLIENT_ID) as client:
         await index.executescript(_CREATE)
         for topic_filter in DEFAULT_FILTERS:

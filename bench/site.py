@@ -1,4 +1,4 @@
-"""What the parts of a run share."""
+"""The state that the parts of a run share."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from bench.plan import Plan
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """Where and how much is measured, and what came of it."""
+    """The plan, the results and the environment of a run."""
 
     plan: Plan
     results: Results
     data: Path
-    """Where made data is kept for later runs."""
+    """The directory of generated data, which later runs reuse."""
     references: str
-    """The Python that has moto and datasette."""
+    """A Python that has moto and datasette."""
 
     @contextmanager
     def directory(self) -> Iterator[Path]:
-        """Yield an empty directory on the disk of the data, removed at the end."""
+        """Yield an empty directory on the disk of the data, and delete it at the end."""
         with tempfile.TemporaryDirectory(prefix="run-", dir=self.data) as path:
             yield Path(path)

@@ -1,7 +1,7 @@
-"""A reference: the pages of an index, read by SQLite and sent as they are.
+"""A reference: the pages of an index, read by SQLite and sent unchanged.
 
 `python -m bench.sqlite_alone PORT DATABASE` answers `/?CREATED_AT/JOB_ID` with the 250 jobs behind that position. It
-parses nothing, knows no filter and no group, and makes no token: what reading a page costs, and nothing else does.
+parses nothing, has no filters and no groups, and makes no token: the cost is that of reading a page, and nothing else.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def path(position: Position) -> str:
 
 
 def pages(connection: sqlite3.Connection) -> ASGIApp:
-    """Return an application that answers with the pages of an index."""
+    """Return an application that serves the pages of an index."""
 
     async def answer_page(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 (ASGI's three)
         created_at, job_id = scope["query_string"].decode().split("/")

@@ -1,4 +1,4 @@
-"""The stream of notifications as a file of MQTT packets, made once and used again while its makers are unchanged."""
+"""The stream of notifications as a file of MQTT packets, created once and reused until its generator changes."""
 
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from bench.packets import PACKET_IDS, publish_packet
 
 
 def stream_file(data: Path, count: int) -> Path:
-    """Return the file of the first `count` packets of a fleet that has as many to tell."""
+    """Return the file of the first `count` packets of a fleet that is large enough."""
     makers = ("messages.py", "packets.py", "streams.py")
     path = data / f"stream-{count}-{digest(Path(__file__).parent / name for name in makers)}.mqtt"
     if not path.exists():
@@ -22,7 +22,7 @@ def stream_file(data: Path, count: int) -> Path:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Return a short digest of what is in files."""
+    """Return a short digest of the content of files."""
     return blake2b(b"\0".join(file.read_bytes() for file in files), digest_size=5).hexdigest()
 
 

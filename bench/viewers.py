@@ -1,8 +1,8 @@
-"""Open live pages, as browsers hold them: `python -m bench.viewers URL COUNT`, until it is terminated.
+"""Open live pages, like browsers: `python -m bench.viewers URL COUNT`, until it is terminated.
 
-Each viewer holds a line to /index/events, and asks again, as the page's script does, for the sections of its page
-when it is told that something has changed. Half of them look at the namespaces, the others at lists of jobs, no two
-at the same. It parses nothing: what is measured is what viewers cost the service.
+Each viewer subscribes to /index/events. On a change it requests the sections of its page again, as the page's script
+does. Half of the viewers show the namespaces, the others different lists of jobs. They do not parse the new sections:
+the measurement is their cost to the service.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _SECTIONS = re.compile(rb'<\w+[^>]*\bid="([\w-]+)"[^>]*\bdata-live="')
 
 
 async def main(url: str, count: int) -> None:
-    """Hold the pages open."""
+    """Keep the pages open."""
     async with asyncio.TaskGroup() as viewers:
         for number in range(count):
             page = "/ui/" if number % 2 else f"/ui/jobs?namespaceId=viewer-{number}"

@@ -1,4 +1,4 @@
-"""Watching: the page of namespaces at any size of the index, and what open live pages cost ingestion."""
+"""Watching: the page of namespaces at any size of the index, and the cost of open live pages to ingestion."""
 
 import sys
 import time
@@ -23,7 +23,7 @@ _SECONDS = 60
 
 
 def run(site: Site) -> None:
-    """Measure the page on the least and on the greatest index, and ingestion without viewers and with them, in turn."""
+    """Measure the page on the smallest and the largest index, then ingestion without and with viewers in turn."""
     sizes = min(site.plan.sizes), max(site.plan.sizes)
     for size in sizes:
         _page(site, size)
@@ -34,7 +34,7 @@ def run(site: Site) -> None:
 
 
 def _page(site: Site, size: int) -> None:
-    """Ask for the page so seldom that no answer is one that was cached."""
+    """Request the page so rarely that no response is cached."""
     with (
         site.directory() as directory,
         mosquitto(directory) as broker,

@@ -1,4 +1,4 @@
-"""wrk: requests as fast as they are answered, on many connections."""
+"""wrk: as many requests as the server answers, on many connections."""
 
 import json
 import re
@@ -17,11 +17,11 @@ _SPARE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What came of a run of wrk."""
+    """The result of a run of wrk."""
 
     requests: int
     rate: float
-    """Answers a second."""
+    """Answers per second."""
     p50: float
     """Milliseconds."""
     p99: float
@@ -30,7 +30,7 @@ class Load:
 def load(
     url: str, paths: Path, *, connections: int, seconds: float, first: int = 0, headers: Sequence[str] = ()
 ) -> Load:
-    """Ask for the paths in a file, one after the other from the `first`, and from the beginning again.
+    """Request the paths of a file in order from `first`, and repeat the file.
 
     Raises:
         BenchError: a request failed, or wrk did.

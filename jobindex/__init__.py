@@ -1,1 +1,1 @@
-"""An index of AWS IoT jobs, kept from their MQTT notifications, that answers ListJobs."""
+"""An index of AWS IoT jobs, built from their MQTT notifications, that answers ListJobs."""

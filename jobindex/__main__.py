@@ -1,4 +1,4 @@
-"""Where the command line begins."""
+"""The entry point of the command line."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from jobindex.cli.app import run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: as `jobindex --help` tells them."""
+    """Run a command and return its exit status."""
     return run(arguments)
 
 

@@ -1,4 +1,4 @@
-"""Network addresses: how URLs write them, and which of them one client has."""
+"""Network addresses: their form in URLs, and the addresses of one client."""
 
 from ipaddress import IPv6Address, IPv6Network
 
@@ -11,19 +11,19 @@ def authority(host: str, port: int) -> str:
 
 
 def url(host: str, port: int, *, is_secure: bool) -> str:
-    """Return the URL of a service, by HTTPS where it `is_secure`."""
+    """Return the URL of a service."""
     return f"{'https' if is_secure else 'http'}://{authority(host, port)}"
 
 
 def local_url(host: str, port: int, *, is_secure: bool) -> str:
-    """Return where this machine reaches a service that listens on `host`."""
+    """Return the URL of a service that listens on `host`, for clients on this machine."""
     return url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, is_secure=is_secure)  # noqa: S104
 
 
 def network_of(address: str) -> str:
-    """Return what is counted as one client: an IPv4 address, or of IPv6 the network, of which a client has all.
+    """Return the text that identifies one client: an IPv4 address, or the /64 network of an IPv6 address.
 
-    What is no address, as a proxy may tell it, is counted by its beginning.
+    A proxy may report a text that is not an address: it is cut to 64 characters.
     """
     if ":" not in address:
         return address[:_NAME_CHARACTERS]
@@ -31,7 +31,7 @@ def network_of(address: str) -> str:
         parsed = IPv6Address(address.partition("%")[0])
     except ValueError:
         return address[:_NAME_CHARACTERS]
-    # So IPv4 comes to a socket that takes both.
+    # A dual-stack socket reports IPv4 clients like this.
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(IPv6Network((int(parsed), 64), strict=False))

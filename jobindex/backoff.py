@@ -4,10 +4,10 @@ import random
 
 
 class Backoff:
-    """Yields the seconds to wait before each further attempt; `reset` after a success.
+    """Returns the seconds to wait before each further attempt; `reset` it after a success.
 
-    Full jitter keeps clients that failed together from coming back together (AWS Architecture Blog,
-    "Exponential Backoff And Jitter").
+    Full jitter keeps clients that failed together from retrying together (AWS Architecture Blog, "Exponential Backoff
+    And Jitter").
     """
 
     def __init__(self, *, first: float, greatest: float) -> None:
@@ -16,7 +16,7 @@ class Backoff:
         self._attempts = 0
 
     def reset(self) -> None:
-        """Start again from the first waiting time."""
+        """Start again from `first`."""
         self._attempts = 0
 
     def next_seconds(self) -> float:

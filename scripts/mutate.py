@@ -1,11 +1,11 @@
 """Mutates `jobindex/model/` and checks that the pure tests notice it: `python scripts/mutate.py`.
 
 mutmut makes the mutants, each with one change of a function, and runs the tests that reach it; `[tool.mutmut]` of
-pyproject.toml names both. A mutant that survives is a gap, which needs a test, or its change cannot be observed: then
-it is listed with the reason in `tests/unit/surviving_mutants.toml`. The check fails if too few mutants are killed, if
-a survivor is not listed, and if a listed mutant was killed or does not exist.
+pyproject.toml names both. A surviving mutant is a gap, which needs a test, or its change cannot be observed: then it is
+listed with the reason in `tests/unit/surviving_mutants.toml`. The check fails if too few mutants are killed, if a
+survivor is not listed, and if a listed mutant was killed or does not exist.
 
-mutmut leaves alone what runs on import (constants, defaults of fields) and decorated functions (properties, caches).
+mutmut does not mutate module-level code (constants, defaults of fields) and decorated functions (properties, caches).
 """
 
 import argparse
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 KILLED_LEAST = 95
-"""Per cent of all mutants, the listed survivors among them."""
+"""Per cent of all mutants, including the listed survivors."""
 LISTED = Path("tests/unit/surviving_mutants.toml")
 MUTANTS = Path("mutants")
 KILLED = {"killed", "timeout"}
@@ -83,7 +83,7 @@ def listed_mutants() -> Mapping[Mutant, str]:
 
 
 def run(children: int) -> Mapping[str, str]:
-    """Test every mutant, each from the beginning, and return the status of each by its name in mutmut."""
+    """Test every mutant from a clean start; return the statuses by mutmut's names of the mutants."""
     shutil.rmtree(MUTANTS, ignore_errors=True)  # mutmut would not run a mutant again if only its tests changed
     subprocess.run(
         [_mutmut(), "run", "--max-children", str(children)],
@@ -96,7 +96,7 @@ def run(children: int) -> Mapping[str, str]:
 
 
 def mutant(name: str) -> Mutant:
-    """Return the mutant that has a name in mutmut."""
+    """Return the mutant with a name in mutmut."""
     changed = [line for line in _output("show", name).splitlines() if line[:3] not in {"---", "+++"}]
     original, mutated = (
         "\n".join(line[1:].strip() for line in changed if line.startswith(sign)) for sign in ("-", "+")

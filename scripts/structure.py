@@ -1,4 +1,4 @@
-"""Checks that the package can be read by its folder names: rooms, short files, and one class for each name."""
+"""Checks that folder names are enough to read the package: rooms, short files, and one class for each name."""
 
 import ast
 import subprocess

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Start PostgreSQL: make the database `jobindex` the first time, and give the user `jobindex` the password that the file says.
+# Start PostgreSQL: create the database `jobindex` the first time, and set the password of the user `jobindex` from the file.
 #
 #   start.sh PASSWORD_FILE [OPTION...]
 #
-# Not used instead: the image's own entry point. It makes a user with all rights, who may run programs in this container; it reads the
-# password at the first start alone; and what was killed in that start it takes for whole.
+# Not chosen: the image's own entry point. It creates a superuser that may run programs in this container; it reads the password only at
+# the first start; and after a kill during that start it accepts the incomplete database.
 set -eu
 
 password_file=$1
 shift
 
-# Run statements, a line each, where no server runs. Not in a pipe: after a kill the lock file names process 1, which PostgreSQL takes for
-# a server that runs unless it is its own parent.
+# Run statements, one on each line, without a server. Not in a pipe: after a kill the lock file names process 1, and PostgreSQL assumes that
+# this is a running server unless it is its own parent.
 alone() {
     postgres --single -D "$1" -c exit_on_error=true postgres >/dev/null
 }
@@ -19,8 +19,8 @@ alone() {
 if [ ! -d "$PGDATA" ]; then
     new=$PGDATA.new
     rm -rf "$new"
-    # The order of texts is that of their bytes in every image: an index does not break where a C library sorts otherwise.
-    # In this container the user `postgres` has all rights without a password; from outside only `jobindex` comes in.
+    # Texts are ordered by bytes in every image, so that an index does not depend on the sort order of a C library.
+    # In this container the user `postgres` has all permissions without a password; from outside only `jobindex` can connect.
     initdb --pgdata="$new" --username=postgres --auth-local=peer --auth-host=reject --encoding=UTF8 --locale=C --data-checksums
     echo "host jobindex jobindex all scram-sha-256" >>"$new/pg_hba.conf"
     alone "$new" <<END
@@ -30,7 +30,7 @@ END
     mv "$new" "$PGDATA"
 fi
 
-# A copy tells which password was set last: without a need, no server is started for it.
+# A copy has the last password that was set, so that a server is only started for a new one.
 if ! cmp -s "$password_file" "$PGDATA.password"; then
     alone "$PGDATA" <<END
 ALTER ROLE jobindex PASSWORD '$(cat "$password_file")'

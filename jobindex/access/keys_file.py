@@ -1,4 +1,4 @@
-"""The file that holds the keys: read by the service, changed by `jobindex keys`."""
+"""The keys file: the service reads it, `jobindex keys` changes it."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ def read_keys(path: Path) -> Keys:
     """Return the keys in a file.
 
     Raises:
-        KeysError: it cannot be read, or something in it cannot be.
+        KeysError: the file cannot be read, or its content is invalid.
     """
     try:
         return parse_keys(path.read_bytes())
@@ -26,20 +26,20 @@ def read_keys(path: Path) -> Keys:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Tell whether every user of this machine may read or write a keys file."""
+    """Return whether every user of this machine may read or write a file."""
     return bool(path.stat().st_mode & stat.S_IRWXO)
 
 
 def change_keys(path: Path, change: Callable[[Keys], Keys]) -> None:
-    """Put what `change` makes of the keys in a file in their place; without a file there are none.
+    """Replace the keys in a file with the result of `change`; a missing file has no keys.
 
-    Readers see the former keys or the new ones, whole; of two who change them at once one waits. A new file is
-    readable for its owner alone; one that was there keeps its owner and its rights.
+    This is atomic, and concurrent changes wait for each other. A new file is readable only for its owner; an existing
+    one keeps its owner and permissions.
 
     Raises:
-        KeysError: it cannot be read or written, or something in it cannot be; nothing was changed.
+        KeysError: the file cannot be read or written, or its content is invalid; nothing was changed.
     """
-    path = path.resolve()  # the name that symbolic links lead to
+    path = path.resolve()  # the target of symbolic links
     partial = path.with_name(f".{path.name}.{token_hex(4)}.partial")
     try:
         folder = os.open(path.parent, os.O_RDONLY)

@@ -1,13 +1,12 @@
-"""AWS Signature Version 4: who signed a request, and that it arrived as it was signed.
+"""AWS Signature Version 4: the key that signed a request, and the integrity of the request.
 
-What is compared is what the service reads: the query is parsed as operations parse it, and written anew from that. So
-who changes a parameter on its way breaks the signature, who only spells it in another way does not. A path counts as it
-came, which is what AWS signs, or else as SDKs spell the names in it. Not chosen: a reading of the query of our own,
-which `%2B` and `+` could part from that of operations; and botocore's signer, which is a client's whole library and
-takes the text of a query for encoded already.
+The query is parsed as by operations and encoded again, so the signature covers the values that the service reads: a
+changed parameter breaks it, another spelling of the same value does not. The path is used as it arrived, as at AWS, or
+spelled as by SDKs. Not chosen: a query parser of our own, which could treat `%2B` and `+` differently from operations;
+botocore's signer, which comes with a whole client and expects an encoded query.
 
-Clients may rely on this: who signs as AWS says is recognized, also through a proxy that has a host and a base path of
-its own. As at AWS, whoever reads a request on its way can send it again until SKEW has passed.
+A request signed by AWS's rules is accepted, also through a proxy with its own host and base path. As at AWS, an
+eavesdropper can replay a request until SKEW has passed.
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
 """
 
@@ -29,11 +28,10 @@ from jobindex.errors import (
 )
 
 SERVICE = "iot"
-"""The service that clients sign for."""
 DATA_PLANE = "iot-jobs-data"
-"""The service of the jobs data plane, whose paths are those of `iot`: only the signature's scope tells them apart."""
+"""The service of the jobs data plane, whose paths are those of `iot`: only the signature's scope differs."""
 SKEW = timedelta(minutes=5)
-"""How far a client's clock may be from ours, either way."""
+"""The greatest difference between a client's clock and ours, in either direction."""
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _SPACES = " \t"
@@ -54,23 +52,22 @@ class SignedRequest:
 
     method: str
     path: bytes
-    """As it was sent, with its percent-encoding, without the query."""
+    """As sent, with its percent-encoding, without the query."""
     query_string: bytes
     headers: Sequence[tuple[bytes, bytes]]
-    """The names are in lower case, and may repeat."""
+    """With names in lower case, which may repeat."""
     body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicUrl:
-    """Where clients ask, when a proxy stands before the service."""
+    """The URL that clients use, if there is a proxy."""
 
     host: str
-    """As clients write it into `Host`: in lower case, with the port, unless that is the scheme's own."""
+    """As in the header `Host`: in lower case, with the port unless it is the scheme's default."""
     is_secure: bool = False
-    """Whether by HTTPS."""
     base_path: str = ""
-    """What the proxy takes away from the front of the path, such as `/iot`, with its percent-encoding."""
+    """The prefix that the proxy removes from the path, such as `/iot`, with its percent-encoding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +81,7 @@ class _Claim:
     signature: str
     time: datetime
     timestamp: str
-    """The time as it is signed."""
+    """`time` as signed."""
 
 
 def verify(
@@ -98,14 +95,14 @@ def verify(
 ) -> str:
     """Return the access key id whose secret signed a request.
 
-    `secrets` holds the secrets by these ids; the signature can be for any of `services`; `now` is in UTC. With
-    `public`, the client may have signed its host in place of the one that arrived, and its base path too.
+    `secrets` are by access key id; the signature may be for any of `services`; `now` is in UTC. With `public`, the
+    client may have signed its host, with or without its base path.
 
     Raises:
-        MissingAuthenticationTokenException: nothing is signed.
+        MissingAuthenticationTokenException: the request is not signed.
         IncompleteSignatureException: a part of the signature is missing or malformed.
-        UnrecognizedClientException: the access key id is unknown, or a session token came with it: ours have none.
-        InvalidSignatureException: it is not right for this request, here and now.
+        UnrecognizedClientException: the access key id is unknown, or has a session token: our keys have none.
+        InvalidSignatureException: the signature does not match the request, the region, the service or the time.
     """
     headers = _joined(request.headers)
     claim = _parse_claim(headers, [value for name, value in request.headers if name == b"authorization"])
@@ -139,9 +136,9 @@ def verify(
 
 
 def signed_service(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
-    """Return the service in a signature's scope, whether or not the signature is right; None without one.
+    """Return the service in a signature's scope, valid or not; None without one.
 
-    SDKs always sign, also if no keys are asked for.
+    SDKs always sign, even if no keys are required.
     """
     authorization = [value for name, value in headers if name == b"authorization"]
     scope = _split(authorization)[1].get("Credential", "").split("/") if authorization else []
@@ -149,7 +146,7 @@ def signed_service(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
 
 
 def _joined(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers by their names, in canonical form; latin-1 is what clients write of the text that they sign."""
+    # Clients send the signed text as latin-1.
     values: dict[str, list[str]] = {}
     for name, value in headers:
         values.setdefault(name.decode("latin-1"), []).append(" ".join(value.decode("latin-1").split()))
@@ -162,7 +159,7 @@ def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> 
     algorithm, given = _split(authorization)
     if algorithm.startswith("AWS4-") and algorithm != _ALGORITHM:
         raise IncompleteSignatureException(f"Unsupported AWS 'algorithm': {shown(algorithm)}.")
-    # What was given is not told back: it may be a secret that stands in the wrong place.
+    # The error does not repeat the header: a secret may be in the wrong place.
     problems = [f"Authorization header requires '{name}' parameter." for name in _PARAMETERS if not given.get(name)]
     sent_at = headers.get("x-amz-date") or headers.get("date") or ""
     if not sent_at:
@@ -190,8 +187,7 @@ def _parse_claim(headers: Mapping[str, str], authorization: Sequence[bytes]) -> 
 
 
 def _split(authorization: Sequence[bytes]) -> tuple[str, Mapping[str, str]]:
-    """Return the algorithm of a header, and its parameters if it is ours."""
-    # Not by what else Unicode calls a space: whether a body is read goes by the scheme, and has to find the same one.
+    # Only ASCII spaces: `Access.authenticate` has to find the same scheme.
     algorithm, _, parameters = b",".join(authorization).decode("latin-1").strip(_SPACES).partition(" ")
     given: dict[str, str] = {}
     if algorithm == _ALGORITHM:
@@ -207,7 +203,7 @@ def _parse_time(text: str) -> datetime:
             return datetime.fromisoformat(text)
         if match := _HTTP_DATE.fullmatch(text):
             return datetime.strptime(match[1], "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
-    except ValueError:  # no such day, or no such time
+    except ValueError:  # an impossible day or time
         pass
     raise IncompleteSignatureException(f"Date must be in ISO-8601 'basic format'. Got {shown(text)}.")
 
@@ -248,7 +244,6 @@ def _check_headers(signed: Sequence[str], headers: Mapping[str, str]) -> None:
 
 
 def _addresses(host: str, public: PublicUrl | None) -> Iterator[tuple[str, str]]:
-    """Yield each host that the client may have asked, with what stood in front of the path there."""
     yield host, ""
     if public is not None:
         yield public.host, ""
@@ -256,14 +251,14 @@ def _addresses(host: str, public: PublicUrl | None) -> Iterator[tuple[str, str]]
 
 
 def _as_sdks_spell(path: bytes) -> bytes:
-    """Return a path as SDKs spell what the service reads in it; nginx decodes what it passes on, such as `%3A`."""
+    """Spell a path as SDKs do: nginx decodes parts of the path that it forwards, such as `%3A`."""
     segments = ((segment, unquote_to_bytes(segment)) for segment in path.split(b"/"))
-    # Dots that came encoded are a name, and none of the segments that are left out of what is signed.
+    # Encoded dots are a name, not a dot segment, which is left out of the signed path.
     return b"/".join(segment if name in {b".", b".."} else quote(name, safe="").encode() for segment, name in segments)
 
 
 def _canonical_path(path: bytes) -> str:
-    """Return a path without dot segments and empty ones, encoded once more, as every service but S3 has it."""
+    # No dot or empty segments, and encoded once more, as for every service but S3.
     segments: list[bytes] = []
     for segment in path.split(b"/"):
         if segment == b"..":
@@ -275,7 +270,7 @@ def _canonical_path(path: bytes) -> str:
 
 
 def _canonical_query(query_string: bytes) -> str:
-    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)  # as operations read it
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)  # as operations parse it
     encoded = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in pairs)
     return "&".join(f"{name}={value}" for name, value in encoded)
 
@@ -290,5 +285,5 @@ def _sign(canonical: str, claim: _Claim, secret: str) -> str:
 
 
 def _basic(time: datetime) -> str:
-    """Return a time in ISO 8601's basic format; `strftime` gives years of less than four digits."""
+    # Not strftime: it gives years with less than four digits.
     return f"{time.isoformat(timespec='seconds')[:19].replace('-', '').replace(':', '')}Z"

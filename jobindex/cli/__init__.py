@@ -1,6 +1,6 @@
-"""The command line: what each command takes, runs and returns.
+"""The command line: the options, the action and the output of each command.
 
-Every invocation imports all of this folder, to know the commands and their options; what a command runs is imported
-inside it. So `jobindex healthcheck`, which a container engine runs every few seconds, does not import the service, nor
-does the shell's completion, which runs at every press of the tabulator.
+Every invocation imports this whole folder, to know the commands. Each command imports the rest of its code in its
+function, so that neither `jobindex healthcheck`, which a container engine runs every few seconds, nor shell completion
+imports the service.
 """

@@ -1,4 +1,4 @@
-"""How help reads: what kind of value a flag or an argument takes is said by no more than its name."""
+"""Commands whose help does not repeat the types of flags and arguments."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
-    """A command whose help names types only where an option takes a value."""
+    """A command whose help shows types only for options with a value."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 (typer's own class is private)
-        """Return the parameters, flags and arguments without their types."""
+        """Return the parameters without types on flags and arguments."""
         return _without_types(super().get_params(ctx))
 
 
 class Group(TyperGroup):
-    """A group of commands whose help reads as theirs."""
+    """A group with the same help."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 (as of a command)
-        """Return the parameters, flags and arguments without their types."""
+        """Return the parameters, as a Command does."""
         return _without_types(super().get_params(ctx))
 
 

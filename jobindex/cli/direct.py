@@ -1,4 +1,4 @@
-"""HTTP by no proxy, whatever proxy the environment names."""
+"""HTTP without a proxy, even if the environment names one."""
 
 import ssl
 from http.client import HTTPException, HTTPResponse
@@ -6,21 +6,20 @@ from typing import cast
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 BROKEN = (OSError, HTTPException)
-"""What is raised where an answer breaks off."""
+"""The errors of an answer that breaks off."""
 UNANSWERED = (*BROKEN, UnicodeError)
-"""What is raised where no answer comes; UnicodeError where the host's name cannot be one."""
+"""The errors of a missing answer; UnicodeError if the host name is invalid."""
 
 
 def open_directly(request: str | Request, *, seconds: float, tls: ssl.SSLContext | None) -> HTTPResponse:
-    """Return an answer that is still to be read; `seconds` is how long to wait for each part of it.
+    """Return an answer to read; `seconds` is the timeout of each socket operation.
 
-    `tls` decides whom to trust with HTTPS; None trusts the system's authorities.
-
-    What leads elsewhere is an error too: a token is for nobody else.
+    Without `tls`, HTTPS trusts the system's authorities. A redirect is an error, because the token is for this server
+    only.
 
     Raises:
-        HTTPError: it is an error; it is an OSError, and an answer too.
-        OSError, HTTPException, UnicodeError: none comes, see UNANSWERED.
+        HTTPError: the answer is an error; an HTTPError is also an OSError and an answer.
+        OSError, HTTPException, UnicodeError: there is no answer, see UNANSWERED.
     """
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls), _NoRedirect())
     return cast("HTTPResponse", opener.open(request, timeout=seconds))
@@ -28,4 +27,4 @@ def open_directly(request: str | Request, *, seconds: float, tls: ssl.SSLContext
 
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(self, *_: object, **__: object) -> None:
-        """Lead nowhere."""
+        """Follow no redirect."""

@@ -1,4 +1,4 @@
-"""How far a command has come: a bar on standard error, on a terminal alone, once it takes longer than a second."""
+"""The progress of a command: a bar on standard error, only on a terminal and after one second."""
 
 import sys
 import threading
@@ -15,19 +15,19 @@ _SECONDS = 1
 
 
 class Working:
-    """What a command tells while it works; a bar shows it where there is one."""
+    """The progress of a command, for its bar."""
 
     def __init__(self, bar: "Progress | None" = None) -> None:
         self._bar = bar
         self._lock = threading.Lock()
 
     def advance(self, done: int, total: int | None) -> None:
-        """Tell how much is done, and of how much; None where that is not known."""
+        """Update the bar; `total` is None if unknown."""
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
     def say(self, line: str) -> None:
-        """Print a line; above the bar, where both are on the terminal."""
+        """Print a line, above the bar if both are on the terminal."""
         line = printable(line)
         with self._lock:
             if self._bar is not None and self._bar.live.is_started and sys.stdout.isatty():
@@ -36,7 +36,7 @@ class Working:
                 say(line)
 
     def show(self) -> None:
-        """Show the bar, between two lines."""
+        """Show the bar, while no line is being printed."""
         if self._bar is not None:
             with self._lock:
                 self._bar.start()
@@ -44,7 +44,7 @@ class Working:
 
 @contextmanager
 def progress(description: str, *, is_bytes: bool = False, is_wanted: bool = True) -> Iterator[Working]:
-    """Show how far the block has come, by what it tells what is yielded; unless that is not wanted."""
+    """Yield an object that takes progress reports; show a bar if it `is_wanted`."""
     if not is_wanted or not sys.stderr.isatty():
         yield Working()
         return
@@ -67,7 +67,7 @@ def progress(description: str, *, is_bytes: bool = False, is_wanted: bool = True
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=False,  # it may be a pipe
+        redirect_stdout=False,  # stdout may be a pipe
     )
     bar.add_task(description, total=None)
     working = Working(bar)

@@ -1,4 +1,4 @@
-"""A file that has its name only once it is whole and on disk."""
+"""A file that gets its name when it is complete and on disk."""
 
 import os
 import secrets
@@ -18,13 +18,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def opened(output: Path | None) -> Iterator[TextIO]:
-    """Yield what is written to `output`, where it is whole once the block has ended well; stdout for None.
+    """Yield a file that becomes `output` when the block ends without an error; stdout for None.
 
-    A file that was there is replaced, under the name that symbolic links lead to, and keeps its rights. What is no
-    regular file, such as a pipe, is written to directly.
+    An existing file is replaced and keeps its permissions; symbolic links are followed. A file that is not regular,
+    such as a pipe, is written directly.
 
     Raises:
-        BackupError: it cannot be written; a file that was there is as it was.
+        BackupError: the file cannot be written; an existing file is unchanged.
     """
     if output is None:
         yield sys.stdout
@@ -62,7 +62,7 @@ def _replacing(path: Path, mode: int | None) -> Iterator[TextIO]:
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Let signals that end a process leave the block by its `finally` clauses."""
+    """Run the block's `finally` clauses before a signal ends the process."""
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise SystemExit(128 + number)

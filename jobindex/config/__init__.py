@@ -1,4 +1,4 @@
-"""The settings: environment variables, every secret also as a file, all problems reported at once.
+"""The settings: environment variables, for secrets also files. All problems are reported at once.
 
-Not chosen: a settings library. The few types here would be its plugins, and the messages are the point.
+Not chosen: a settings library. The few types here would need plugins, and the error messages are the point.
 """

@@ -1,4 +1,4 @@
-"""Parsers that several settings share: each returns the value of a text, or raises ValueError."""
+"""Parsers that several settings share; each returns a value or raises ValueError."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 def matching(pattern: str, expected: str, convert: Callable[[str], _Value]) -> Callable[[str], _Value]:
-    """Return a parser that converts a text if the pattern matches all of it."""
+    """Return a parser that converts a text if all of it matches the pattern."""
 
     def parse(text: str) -> _Value:
         if re.fullmatch(pattern, text) is None:
@@ -31,7 +31,7 @@ def choice(choices: tuple[_Choice, ...]) -> Callable[[str], _Choice]:
 
 
 def comma_separated(problem_of: Callable[[str], str | None]) -> Callable[[str], tuple[str, ...]]:
-    """Return a parser of items with commas between them, each of which `problem_of` checks."""
+    """Return a parser of comma-separated items; `problem_of` checks each."""
 
     def parse(text: str) -> tuple[str, ...]:
         items = tuple(dict.fromkeys(item.strip() for item in text.split(",")))

@@ -1,4 +1,4 @@
-"""How to reach a broker, apart from what speaks to it: commands that only read the settings start at once."""
+"""A broker's address. It imports no MQTT client, so commands that only read settings start fast."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Protocol = Literal["5", "3.1.1"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broker:
-    """How to reach a broker, and as whom."""
+    """The address and the credentials of a broker."""
 
     host: str
     port: int

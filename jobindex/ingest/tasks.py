@@ -1,8 +1,7 @@
-"""Tasks that race: the first one ends the wait, and the others are cancelled.
+"""Races of tasks: the first result ends the wait, and the other tasks are cancelled.
 
-Not chosen: `asyncio.wait_for`, which Python 3.11 lets lose a cancellation that arrives together with the result
-(https://github.com/python/cpython/issues/86296), and `asyncio.TaskGroup`, which waits for every task instead of the
-first one, and wraps an error in a group.
+Not chosen: `asyncio.wait_for`, which on Python 3.11 may lose a cancellation
+(https://github.com/python/cpython/issues/86296); `asyncio.TaskGroup`, which waits for all.
 """
 
 import asyncio
@@ -13,11 +12,10 @@ from typing import Any
 
 @asynccontextmanager
 async def first_of(*tasks: asyncio.Task[Any]) -> AsyncIterator[None]:
-    """Wait until a task is done and enter the context; on leaving it, cancel the tasks and wait until all have ended.
+    """Enter the context when a task is done; on leaving it, cancel all tasks and wait for them.
 
-    No error of a task is raised here: the context calls `result()` on those that are done, and asyncio logs an error
-    that nobody retrieves. A cancellation during the first wait skips the context, but not the end of the tasks; during
-    the last wait it is raised at once, and the cancelled tasks end on their own.
+    The context calls `result()` to raise errors. A cancellation during the last wait is raised at once, and the tasks
+    end on their own.
     """
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

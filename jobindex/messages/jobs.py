@@ -1,4 +1,4 @@
-"""Jobs in messages: the object that describes one, in an event or on its own topic, with its targets and counts."""
+"""Jobs in messages, with their targets and counts."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import lru_cache, partial
@@ -42,12 +42,12 @@ JOB_STATUSES: dict[str, JobStatus] = {**JobStatus.__members__, "CANCELLATION_IN_
 
 _EVENT_STATUSES = dict.fromkeys([*JOB_STATUSES, "DELETED"])
 _TARGET_SELECTIONS = dict(TargetSelection.__members__)
-_MAX_TARGETS = 100  # of more, none is kept
-# AWS's limits of texts.
+_MAX_TARGETS = 100  # of more, none is stored
+# AWS's limits.
 _DESCRIPTION_CHARACTERS = 2028
 _COMMENT_CHARACTERS = 2028
 _REASON_CODE_CHARACTERS = 128
-# By their names in sorted order.
+# Sorted.
 _PROCESS_DETAILS = tuple(
     f"numberOf{outcome}Things"
     for outcome in ("Canceled", "Failed", "InProgress", "Queued", "Rejected", "Removed", "Succeeded", "TimedOut")
@@ -55,10 +55,9 @@ _PROCESS_DETAILS = tuple(
 
 
 def add_job(draft: Draft, job_id: str, job: Members, path: str = "", status: JobStatus | None = None) -> None:
-    """Add the reports of a job: of itself, and of the thing groups that it names.
+    """Add the reports of a job, and of the thing groups that it names.
 
-    `job` describes it, and the topic or the caller gives its `status`: at the top level of a payload, a status may be
-    an execution's.
+    The caller gives its `status`: at the top level of a payload it may be an execution's.
     """
     times = read_times(job, path)
     members, groups = _read_members(draft, job, path)
@@ -77,7 +76,7 @@ def add_job(draft: Draft, job_id: str, job: Members, path: str = "", status: Job
 
 
 def add_job_event(draft: Draft, job_id: str, event: Members, status: JobStatus | None) -> None:
-    """Add the reports of a job event. None for `status` is the deletion of the job."""
+    """Add the reports of a job event; for a deletion, `status` is None."""
     check_job(event, "", job_id)
     read_choice(event, "status", "", _EVENT_STATUSES)  # checked, but the operation wins
     if status is None:
@@ -97,7 +96,6 @@ def _add_deletion(draft: Draft, job_id: str, event: Members) -> None:
 
 
 def _read_members(draft: Draft, job: Members, path: str) -> tuple[dict[str, MemberValue], Sequence[ThingGroupReport]]:
-    """Return the members without status and times, and the thing groups."""
     members: dict[str, MemberValue] = {}
     for name in job:
         if name in _READERS:
@@ -124,7 +122,6 @@ def _read_flag(job: Members, name: str, path: str) -> int | None:
 
 
 def _read_targets(draft: Draft, job: Members, path: str) -> tuple[str | None, Set[str]]:
-    """Return the targets as JSON, and the names of the thing groups among them."""
     arns = read_arns(job, "targets", path)
     if arns is None:
         return None, frozenset()
@@ -140,7 +137,7 @@ def _read_targets(draft: Draft, job: Members, path: str) -> tuple[str | None, Se
 
 @lru_cache(maxsize=1024)  # the jobs of a deployment, and of a fleet, have few groups
 def _group_reports(name: str | None, id_: str | None, target_groups: Set[str]) -> Sequence[ThingGroupReport]:
-    """Return a report of each group. The id goes with the group that is called by name, else with the only target."""
+    """Return a report of each group; the id is tied to `thingGroupName`, otherwise to the only target."""
     names = target_groups if name is None else {*target_groups, name}
     tied_name = next(iter(names)) if len(names) == 1 else name
     tied = [] if tied_name is None and id_ is None else [ThingGroupReport(tied_name, id_)]
@@ -170,4 +167,4 @@ _READERS: Mapping[str, tuple[str, Callable[[Members, str, str], MemberValue | No
     "reasonCode": ("reason_code", partial(read_bounded_text, maximum=_REASON_CODE_CHARACTERS)),
     "jobProcessDetails": ("process_details", _read_process_details),
 }
-"""The register of each member, and what reads it; `targets` are read apart, as they name thing groups."""
+"""By member: its register and reader. `targets` are read separately, because they name thing groups."""

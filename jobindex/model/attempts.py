@@ -1,17 +1,8 @@
-"""Which attempt of an execution is current, and how each attempt ended.
+"""Attempts of an execution: the current one, and the outcome of each.
 
-Events and answers to `update` name no attempt. Ends are dealt out to the earlier attempts first, in their order; what
-is left belongs to the current one. The sections below are the numbered rules of an execution, in their order:
-
-1. and 2. attempts and sightings: `execution.py` keeps them;
-3. `_can_be_of`: the reports without `queuedAt` that can be of the current attempt;
-4. `_deal`: the ends of the earlier attempts;
-5. `_view_attempts`: the end of the current attempt, with `_grace`;
-6. `lists.py`: what a list leaves out;
-7. IN_PROGRESS or QUEUED; `_view_without_attempts`: an execution of which no attempt is known;
-8. `_is_deleted`: an execution's `deleted` event.
-
-Executions are compared by the whole second, as AWS's lists know nothing finer.
+Events and answers to `update` do not name an attempt. Ends go to earlier attempts first, in order; the rest belong to
+the current one. A pending list may leave it out (`lists.py`); a `deleted` event removes the execution, unless it was
+sighted or ended later. Times compare by the second, as in AWS's lists.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,19 +26,19 @@ from jobindex.model.reports import NO_NUMBER, UNTIMED
 from jobindex.model.views import PENDING, ExecutionState
 
 LATE_SECONDS = 5
-"""How much later than the change an event can be published."""
+"""AWS publishes an event at most this much later than its change."""
 _AGAIN = frozenset(
     EXECUTION_STATUS_RANK[status]
     for status in (JobExecutionStatus.FAILED, JobExecutionStatus.TIMED_OUT, JobExecutionStatus.REMOVED)
 )
-"""The ends after which AWS queues the next attempt at once."""
+"""After these ends AWS queues the next attempt at once."""
 
 
 class AttemptView(NamedTuple):
-    """An attempt as it is shown; times in milliseconds, None if unknown."""
+    """An attempt as clients see it; times in milliseconds, None if unknown."""
 
     key: AttemptKey | None
-    """None for an execution of which no attempt is known."""
+    """None if no attempt of the execution is known."""
     state: ExecutionState
     execution_number: int | None
     version_number: int | None
@@ -59,21 +50,21 @@ class AttemptView(NamedTuple):
 
 
 class ExecutionView(NamedTuple):
-    """An execution as it is shown."""
+    """An execution as clients see it."""
 
     current: AttemptView
     former: Sequence[AttemptView]
-    """The earlier attempts, the latest first."""
+    """The earlier attempts, latest first."""
     seen_at: int | None
     """The second of the last sighting of the current attempt."""
     waiting_since: int | None
-    """Milliseconds; None once it has ended, or if no time is known."""
+    """Milliseconds; None if it has ended, or if no time is known."""
     is_left_out: bool
-    """Whether only a list says that it has ended."""
+    """Whether only a pending list reports that it has ended."""
 
 
 _Dealt = dict[bool, dict[float, Loose]]
-"""The ends of earlier attempts by the place of the attempt: of events (True) and of answers."""
+"""The ends of earlier attempts by the index of the attempt, for events (True) and answers (False)."""
 
 
 _NOTHING_DEALT: _Dealt = {True: {}, False: {}}
@@ -81,29 +72,27 @@ _NOTHING_DEALT: _Dealt = {True: {}, False: {}}
 
 @dataclass(slots=True)
 class _Known:
-    """What counts of an execution in a life."""
+    """The reports that count in one life of the job."""
 
     job_id: str
     attempts: Sequence[Attempt]
-    """In their order."""
     ends: Sequence[Loose]
-    """The loose ends in their order."""
+    """Loose, in order."""
     pending: Sequence[Loose]
-    """Loose QUEUED and IN_PROGRESS."""
+    """Loose QUEUED and IN_PROGRESS reports."""
     deletions: Mapping[int, int]
     """The second of the last `deleted` event of each number."""
     published_at: int
     """The second of the deletion before this life; NEVER if there was none."""
 
     def deleted_at(self, number: int) -> int:
-        """Return the second of the last deletion that can be of the attempt with a number; NEVER without one."""
         return max((at for other, at in self.deletions.items() if other == NO_NUMBER or other >= number), default=NEVER)
 
 
 def view(execution: Execution, life: Life, lists: Lists | None) -> ExecutionView | None:
-    """Return how an execution is shown in a life of its job; None if it was deleted, or no report of it counts.
+    """Return an execution in a life of its job; None if it was deleted or no report counts.
 
-    `lists` are those of its thing in the namespace of its job.
+    `lists` are those of its thing in its job's namespace.
     """
     known = _known(execution, life)
     if known.attempts:
@@ -153,7 +142,7 @@ def _view_attempts(known: _Known, lists: Lists | None) -> ExecutionView | None:
     if is_left_out and own:
         end = own[-1]
     elif is_left_out and ends and ends[-1].second > current.second:
-        end = ends[-1]  # it was dealt to an earlier attempt, but is the only report of an end since this one was queued
+        end = ends[-1]  # assigned to an earlier attempt, but the only end since this attempt was queued
     if known.deletions:
         last_seconds = [one.second for one in (current.end, *own[-1:]) if one is not None]
         if _is_deleted(known, dealt, max([current.seen_at, *last_seconds])):
@@ -174,23 +163,21 @@ def _view_attempts(known: _Known, lists: Lists | None) -> ExecutionView | None:
 
 
 def _can_be_of(loose: Loose, current: Attempt) -> bool:
-    """Return whether a report without `queuedAt` can be of the current attempt."""
     return loose.second >= current.second and (loose.number == NO_NUMBER or loose.number >= current.number)
 
 
 def _deal_all(known: _Known) -> _Dealt:
-    """Deal out events and answers."""
     if len(known.attempts) == 1 and known.attempts[0].number <= 1:
-        return _NOTHING_DEALT  # there is no earlier attempt
+        return _NOTHING_DEALT  # no earlier attempt exists
     return {is_event: _deal(known, is_event=is_event) for is_event in (True, False)}
 
 
 def _deal(known: _Known, *, is_event: bool) -> dict[float, Loose]:
-    """Deal the ends without a number out to the earlier attempts, and return them by the place of the attempt.
+    """Assign ends without a number to earlier attempts.
 
-    Each attempt in turn takes the earliest end that is not before its `queuedAt`, and is before the next attempt's
-    `queuedAt` or so little later that it was only published late. A gap in the numbers is one attempt that no message
-    showed; it has the place of the attempt behind it, less a half. Events and answers are dealt out apart.
+    Each takes the earliest end not before its `queuedAt` but before the next attempt's or, for FAILED, TIMED_OUT and
+    REMOVED, at most LATE_SECONDS later (answers: 0 s). A gap in the numbers is one attempt that no message showed, with
+    the index of the next attempt less a half.
     """
     left = [end for end in known.ends if end.is_event == is_event and end.number == NO_NUMBER]
     if not left:
@@ -209,7 +196,7 @@ def _deal(known: _Known, *, is_event: bool) -> dict[float, Loose]:
 
 
 def _windows(attempts: Sequence[Attempt]) -> Iterator[tuple[float, int, int]]:
-    """Yield the place of each earlier attempt, and of each gap in the numbers, with its second and that of the next."""
+    """Yield the index of each earlier attempt or gap, its second, and that of the next attempt."""
     second, number = UNTIMED, 0
     for place, attempt in enumerate(attempts):
         if place:
@@ -220,10 +207,10 @@ def _windows(attempts: Sequence[Attempt]) -> Iterator[tuple[float, int, int]]:
 
 
 def _grace(known: _Known, dealt: Mapping[float, Loose], second: int) -> int:
-    """Return how many seconds later than an end, or a deletion, a sighting can be without reopening the attempt.
+    """Return by how many seconds a sighting may follow an end or a deletion without reopening the attempt.
 
-    A list can be written before an event that is published before it. That is believed if every earlier attempt has
-    an end of its own, so that this one is not theirs, and if it cannot be of an earlier life.
+    A list may have been written before the event that precedes it. This is assumed if every earlier attempt has its own
+    end, and the event cannot be of an earlier life.
     """
     *former, current = known.attempts
     ended = set(dealt) | {place for place, attempt in enumerate(former) if _named_end(attempt, known.ends) is not None}
@@ -232,20 +219,17 @@ def _grace(known: _Known, dealt: Mapping[float, Loose], second: int) -> int:
 
 
 def _is_deleted(known: _Known, dealt: _Dealt, last_second: int) -> bool:
-    """Return whether the execution was deleted, and neither sighted nor ended again later."""
     current = known.attempts[-1]
     deleted_at = known.deleted_at(current.number)
     return deleted_at >= current.second and deleted_at + _grace(known, dealt[True], deleted_at) >= last_second
 
 
 def _named_end(attempt: Attempt, ends: Sequence[Loose]) -> Loose | None:
-    """Return the end that names an attempt, by its `queuedAt` or by its number."""
     numbered = [end for end in ends if NO_NUMBER < end.number == attempt.number and end.second >= attempt.second]
     return attempt.end or (numbered[-1] if numbered else None)
 
 
 def _former_views(known: _Known, dealt: _Dealt) -> Sequence[AttemptView]:
-    """Return the earlier attempts, the latest first, with those that only an end reports."""
     *former, current = known.attempts
     views = [
         _former_view(attempt, known, [of_kind.get(place) for of_kind in dealt.values()])
@@ -254,7 +238,7 @@ def _former_views(known: _Known, dealt: _Dealt) -> Sequence[AttemptView]:
     unseen = _numbered_ends(known, current.number)
     for of_kind in dealt.values():
         for place, end in of_kind.items():
-            # A gap of one number is that attempt's.
+            # A gap of one number is the attempt of that number.
             number = known.attempts[int(place + 0.5)].number - 1
             if place % 1 and number not in unseen and number not in {attempt.number for attempt in known.attempts}:
                 unseen[number] = end._replace(number=number)
@@ -264,7 +248,6 @@ def _former_views(known: _Known, dealt: _Dealt) -> Sequence[AttemptView]:
 
 
 def _numbered_ends(known: _Known, current_number: int) -> dict[int, Loose]:
-    """Return the ends of the attempts that only the number of an end shows, by number."""
     numbers = {attempt.number for attempt in known.attempts}
     return {
         end.number: end for end in known.ends if NO_NUMBER < end.number < current_number and end.number not in numbers
@@ -272,7 +255,6 @@ def _numbered_ends(known: _Known, current_number: int) -> dict[int, Loose]:
 
 
 def _order(view: AttemptView) -> tuple[int, int]:
-    """Return what orders attempts: the time they were queued, or ended if that is unknown, and their numbers."""
     at = view.ended_at if view.queued_at is None else view.queued_at
     return (UNTIMED if at is None else at) // 1000, view.execution_number or NO_NUMBER
 
@@ -292,14 +274,13 @@ def _unseen_view(end: Loose) -> AttemptView:
 
 
 def _former_view(attempt: Attempt, known: _Known, dealt: Iterable[Loose | None]) -> AttemptView:
-    """Return how an earlier attempt ended: ENDED if no message reports how."""
     ends = [end for end in (_named_end(attempt, known.ends), *dealt) if end is not None]
     end = attempt.end or max(ends, default=None)
     return _attempt_view(attempt, _state_of(end) if end else ExecutionState.ENDED, end, [*_repetitions(end, ends)])
 
 
 def _repetitions(end: Loose | None, ends: Iterable[Loose]) -> Iterator[Loose]:
-    """Yield the other reports of an end: an answer has a version and details that the event after it may lack."""
+    """Yield other reports of an end: they may have a version or details that it lacks."""
     return (one for one in ends if end is not None and one is not end and one.rank == end.rank)
 
 
@@ -342,7 +323,6 @@ def _waiting_since(current: Attempt, state: ExecutionState) -> int | None:
 
 
 def _view_without_attempts(known: _Known, lists: Lists | None) -> ExecutionView | None:
-    """Return an execution of which no attempt is known: the greatest report counts, and a later list ends it."""
     last = max((*known.ends, *known.pending))
     seen_at = max((loose.second for loose in known.pending), default=UNTIMED)
     last_end_at = known.ends[-1].second if known.ends else UNTIMED
@@ -355,7 +335,7 @@ def _view_without_attempts(known: _Known, lists: Lists | None) -> ExecutionView 
         and lists.leave_out(known.job_id, UNTIMED, NO_NUMBER, seen_at=seen_at, is_started=last.rank == IN_PROGRESS_RANK)
     )
     state = ExecutionState.ENDED if is_left_out else _state_of(last)
-    # An answer and an event of the same end: either may lack the number, the version or the details.
+    # An answer and an event may report the same end; either may lack the number, version or details.
     same = [end for end in known.ends if (end.second, end.rank) == (last.second, last.rank)]
     counting = [last, *known.pending, *same]
     started_at, updated_at = (

@@ -1,11 +1,9 @@
-"""What is kept of an execution: its attempts, the reports that name no attempt, and its deletion.
+"""State of an execution: its attempts, the reports that name no attempt, and its deletions.
 
-An execution is a job on a thing. AWS queues it again after FAILED, TIMED_OUT or REMOVED, often within the same second,
-and its events carry no number; so nothing is decided when a report is merged. Merging takes maxima and unions, so that
-no order and no repetition shows; `attempts.py` decides, whenever the execution is read, which end is whose.
-
-Only elements with a fixed key are cut, never the result of a comparison: an element that is cut in one order is cut in
-every order.
+AWS queues an execution again after FAILED, TIMED_OUT or REMOVED, often within the same second, and its events have no
+number. So a merge only takes maxima and unions, which no order or repetition changes; `attempts.py` assigns ends to
+attempts on reading. Limits drop only elements with a fixed key, never the result of a comparison: otherwise the order
+of arrival would show.
 """
 
 from dataclasses import dataclass, field
@@ -15,15 +13,15 @@ from jobindex.model.jobs import EXECUTION_STATUS_RANK, JobExecutionStatus
 from jobindex.model.reports import NO_NUMBER, UNTIMED, ExecutionReport
 
 ATTEMPTS_MAXIMUM = 12
-"""Attempts kept of an execution, those with the greatest keys: AWS retries ten times."""
+"""Attempts stored for an execution, those with the greatest keys: AWS retries ten times."""
 ENDS_MAXIMUM = 24
-"""Loose ends kept of an execution, those with the greatest keys."""
+"""Loose ends stored for an execution, those with the greatest keys."""
 
 QUEUED_RANK = EXECUTION_STATUS_RANK[JobExecutionStatus.QUEUED]
 IN_PROGRESS_RANK = EXECUTION_STATUS_RANK[JobExecutionStatus.IN_PROGRESS]
 STATUS_OF_RANK = {rank: status for status, rank in EXECUTION_STATUS_RANK.items()}
 NEVER = -2
-"""The time of what was never reported: less than that of a message without any time."""
+"""The time of something that was never reported: less than UNTIMED."""
 NO_VERSION = -1
 """The version number of a report without one: less than every other."""
 
@@ -32,7 +30,7 @@ AttemptKey = tuple[int, int]
 
 
 class Details(NamedTuple):
-    """The `statusDetails` of a report, ordered by its place among the reports: the greatest is shown."""
+    """The `statusDetails` of a report; clients see the greatest."""
 
     second: int
     rank: int
@@ -42,7 +40,7 @@ class Details(NamedTuple):
 
 
 class Loose(NamedTuple):
-    """A report that names a status but no `queuedAt`; the first five are its key, in the order of ends."""
+    """A report with a status but no `queuedAt`; its first five fields are its key."""
 
     second: int
     rank: int
@@ -56,23 +54,23 @@ class Loose(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int, int, bool, int]:
-        """What tells one end from another."""
+        """The key."""
         return self[:5]
 
 
 @dataclass(slots=True)
 class Attempt:
-    """What was reported of one attempt: AWS calls it a job execution with an `executionNumber`."""
+    """One attempt, which AWS calls a job execution with an `executionNumber`."""
 
     second: int
-    """Of `queuedAt`, with the number its key."""
+    """The second of `queuedAt`; with the number, it is the key."""
     number: int
     queued_at: int
-    """Milliseconds, the greatest of that second."""
+    """Milliseconds, the greatest in that second."""
     seen_at: int = UNTIMED
-    """The second of its last sighting: of the last message that shows it QUEUED or IN_PROGRESS."""
+    """The second of the last sighting: of the last message that shows it QUEUED or IN_PROGRESS."""
     waited_at: int = UNTIMED
-    """The second of its last sighting as QUEUED."""
+    """The second of the last sighting as QUEUED."""
     is_started: bool = False
     """Whether a sighting shows it IN_PROGRESS."""
     started_at: int = UNTIMED
@@ -81,11 +79,11 @@ class Attempt:
     """Milliseconds: the greatest stamp."""
     details: Details | None = None
     end: Loose | None = None
-    """The greatest end that names the attempt by its `queuedAt`."""
+    """The greatest end with the `queuedAt` of this attempt."""
 
     @property
     def key(self) -> AttemptKey:
-        """What tells one attempt from another; the greatest is current."""
+        """The key; the greatest is current."""
         return self.second, self.number
 
     def merge(self, report: ExecutionReport, rank: int, details: Details | None) -> None:
@@ -110,7 +108,7 @@ class Attempt:
             self.is_started = True
 
     def joined(self, other: "Attempt") -> "Attempt":
-        """Return the attempt that both are: reports without a number are about this one, which has one."""
+        """Return this attempt merged with the one of its second without a number."""
         details = [details for details in (self.details, other.details) if details is not None]
         return Attempt(
             self.second,
@@ -129,26 +127,26 @@ class Attempt:
 
 @dataclass(slots=True)
 class Execution:
-    """All that is kept of an execution."""
+    """The stored state of an execution."""
 
     job_id: str
     thing_name: str
     attempts: dict[AttemptKey, Attempt] = field(default_factory=dict)
     ends: dict[tuple[int, int, int, bool, int], Loose] = field(default_factory=dict)
-    """Loose ends by their keys."""
+    """Loose, by key."""
     progress: dict[int, Loose] = field(default_factory=dict)
-    """The greatest loose IN_PROGRESS by its number."""
+    """The greatest loose IN_PROGRESS of each number."""
     waiting: Loose | None = None
     """The greatest loose QUEUED."""
     deletions: dict[int, int] = field(default_factory=dict)
-    """The second of the last `deleted` event, by its number or NO_NUMBER."""
+    """The second of the last `deleted` event of each number, or of NO_NUMBER."""
     thing_arn: str | None = None
-    """The ARN reported for the thing; of several the greatest."""
+    """The greatest ARN reported for the thing."""
     heard_at: int = UNTIMED
-    """The greatest time that a report bears, in milliseconds."""
+    """The greatest time in a report, in milliseconds."""
 
     def merge(self, report: ExecutionReport) -> None:
-        """Merge a report of this execution."""
+        """Merge a report."""
         self.heard_at = max(self.heard_at, report.time, report.heard_at * 1000)
         if report.thing_arn is not None and (self.thing_arn is None or report.thing_arn > self.thing_arn):
             self.thing_arn = report.thing_arn
@@ -186,16 +184,16 @@ class Execution:
                 del self.ends[min(self.ends)]
 
     def known_attempts(self) -> list[Attempt]:
-        """Return the attempts in their order; the last one is current.
+        """Return the attempts in order, the current one last.
 
-        Reports without a number are about the attempt of that second with the greatest number.
+        Reports without a number join the attempt of their second with the greatest number.
         """
         if len(self.attempts) == 1:
             return [*self.attempts.values()]
         known: list[Attempt] = []
         for key in sorted(self.attempts, reverse=True):
             attempt = self.attempts[key]
-            if attempt.number == NO_NUMBER:  # the least of its second, so the attempts of that second are known
+            if attempt.number == NO_NUMBER:  # the least key of its second, so `known` has the others
                 of_second = [place for place, other in enumerate(known) if other.second == attempt.second]
                 if of_second:
                     known[of_second[0]] = known[of_second[0]].joined(attempt)
@@ -204,24 +202,23 @@ class Execution:
         return known[::-1]
 
     def ordered_ends(self) -> list[Loose]:
-        """Return the loose ends in their order."""
+        """Return the loose ends in order."""
         return sorted(self.ends.values()) if len(self.ends) > 1 else [*self.ends.values()]
 
     def loose_pending(self) -> list[Loose]:
-        """Return the reports that show it QUEUED or IN_PROGRESS and name no attempt."""
+        """Return the loose QUEUED and IN_PROGRESS reports."""
         return [*self.progress.values()] if self.waiting is None else [*self.progress.values(), self.waiting]
 
 
 def _drop_least(by_number: dict[int, Any]) -> None:
-    """Keep no more numbers than attempts; what has none always stays."""
     if len(by_number) > ATTEMPTS_MAXIMUM + (NO_NUMBER in by_number):
         del by_number[min(number for number in by_number if number != NO_NUMBER)]
 
 
 def greater(one: Loose, other: Loose) -> Loose:
-    """Return the greater of two reports with the greatest times and details that either has.
+    """Return the greater report, with the greatest start and details of both.
 
-    An update without `statusDetails` leaves them unchanged at AWS.
+    AWS keeps `statusDetails` if an update has none.
     """
     first, second = (one, other) if one[:6] >= other[:6] else (other, one)
     details, started_at = first.details, first.started_at
@@ -242,7 +239,7 @@ def _details(report: ExecutionReport, rank: int) -> Details | None:
 
 def _loose(report: ExecutionReport, rank: int, details: Details | None) -> Loose:
     return Loose(
-        # A report of QUEUED or IN_PROGRESS says that it was so when it was heard, whenever it had come to be so.
+        # QUEUED and IN_PROGRESS are true at the time of the message, not only at that of the change.
         second=report.heard_at if rank <= IN_PROGRESS_RANK or report.time == UNTIMED else report.time // 1000,
         rank=rank,
         version=NO_VERSION if report.version_number is None else report.version_number,

@@ -1,8 +1,8 @@
-"""What is kept of a job: its members as registers, its deletions, and the counts of its executions.
+"""State of a job: its members as registers, its deletions, and the counts of its executions.
 
-A register is a value with the stamp of its message: (time, rank of the status). It yields only to a greater stamp, and
-at the same stamp to the greater value (of `createdAt` to the lesser). An absent member never erases a known one.
-Executions never change a register; `job_status.py` infers a status if none was reported.
+A register is a value with the stamp of its message: (time, rank of the status). The greater stamp wins, then the
+greater value (of `createdAt`, the lesser). An absent member never erases a known one. Executions never change the
+status; `job_status.py` infers one if none was reported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,20 +34,18 @@ REGISTERS = (
     "configuration_arn",
     "document",
 )
-"""The names of a job's registers."""
 PLACES = {name: place for place, name in enumerate(REGISTERS)}
-"""The place of each register."""
 _CREATED_AT = PLACES["created_at"]
 _RANKS = 8
-"""A stamp is `time * 8 + rank`, which orders as the pair does: there are six ranks, with none for no status."""
+"""A stamp is `time * 8 + rank`, which sorts like the pair: there are six ranks, with 0 for no status."""
 NEVER_STAMPED = -16
-"""The stamp of a register that was never reported: less than that of a message without any time."""
+"""The stamp of a register that was never reported: less than that of a message without a time."""
 _STATUSES = tuple(JobStatus)
 _STATUS_RANKS: Mapping[MemberValue, int] = {status.value: rank for status, rank in JOB_STATUS_RANK.items()}
 
 
 def stamp_of(report: JobReport) -> int:
-    """Return the stamp of a report, as one number."""
+    """Return the stamp of a report."""
     return report.time * _RANKS + _STATUS_RANKS.get(report.members.get("status", ""), 0)
 
 
@@ -57,34 +55,33 @@ def stamp_time(stamp: int) -> int:
 
 
 def stamp_status(stamp: int) -> JobStatus | None:
-    """Return the status that the message of a stamp reported."""
+    """Return the status reported with a stamp."""
     rank = stamp % _RANKS
     return _STATUSES[rank - 1] if rank else None
 
 
 @dataclass(slots=True)
 class Job:
-    """All that is kept of a job id."""
+    """The stored state of a job id."""
 
     job_id: str
     values: list[MemberValue | None] = field(default_factory=lambda: [None] * len(REGISTERS))
-    """The value of each register, in the order of REGISTERS."""
+    """Like `stamps`, in the order of REGISTERS."""
     stamps: list[int] = field(default_factory=lambda: [NEVER_STAMPED] * len(REGISTERS))
-    """Their stamps."""
     deletions: Deletions = field(default_factory=Deletions)
     earliest_at: int = UNTIMED
-    """The least time reported of the job and its executions, in milliseconds; UNTIMED if none was."""
+    """The least time reported of the job and its executions, in milliseconds; UNTIMED if there is none."""
     latest_at: int = UNTIMED
-    """The greatest."""
+    """The greatest of these times."""
     arrived_at: int = UNTIMED
-    """When its first message arrived."""
+    """The arrival of its first message."""
     executions: list[int] = field(default_factory=lambda: [0] * len(ExecutionState))
-    """How many of its executions are in each state, in the order of ExecutionState, as they are shown in its life."""
+    """The number of executions in each state, in the order of ExecutionState, in the current life."""
     untimed_ends: int = 0
-    """How many of them have ended at an unknown time."""
+    """The number of executions that ended at an unknown time."""
 
     def merge(self, report: JobReport) -> None:
-        """Merge a report of this job, or of one of its executions."""
+        """Merge a report of this job."""
         if report.members:
             stamp = stamp_of(report)
             values, stamps = self.values, self.stamps
@@ -98,12 +95,12 @@ class Job:
         self.latest_at = max(self.latest_at, report.latest_at)
 
     def created_at(self) -> int | None:
-        """Return the `createdAt` reported by the greatest stamp, whatever life it is of; None if none was."""
+        """Return the `createdAt` with the greatest stamp, of any life."""
         value = self.values[_CREATED_AT]
         return None if value is None else int(value)
 
     def values_in(self, life: Life) -> Sequence[MemberValue | None]:
-        """Return the values that count in a life, in the order of REGISTERS; None for those that do not."""
+        """Return the values in the order of REGISTERS; None for one that does not count in this life."""
         if life.born_at == UNTIMED:
             return self.values
         return [
@@ -112,21 +109,21 @@ class Job:
         ]
 
     def text(self, name: str, life: Life) -> str | None:
-        """Return the value of a register that holds a text and counts in a life, or None."""
+        """Return a text if it counts in this life."""
         value = self.values[place := PLACES[name]]
         return None if value is None or not _counts(self.stamps[place], life) else str(value)
 
     def number(self, name: str, life: Life) -> int | None:
-        """Return the value of a register that holds a number and counts in a life, or None."""
+        """Return a number if it counts in this life."""
         value = self.values[place := PLACES[name]]
         return None if value is None or not _counts(self.stamps[place], life) else int(value)
 
     def stamp(self, name: str) -> int:
-        """Return the stamp of a register; NEVER_STAMPED if it was never reported."""
+        """Return the stamp of a register."""
         return self.stamps[PLACES[name]]
 
     def count(self, state: ExecutionState, *, is_untimed: bool, by: int) -> None:
-        """Count an execution in a state; `by` is 1 or -1."""
+        """Add `by` (1 or -1) to the executions in a state."""
         self.executions[STATE_PLACES[state]] += by
         self.untimed_ends += by * is_untimed
 

@@ -1,7 +1,7 @@
-"""Which status a job has, how it is listed, and how many of its executions ended how.
+"""Status of a job, and how ListJobs shows the job.
 
-A reported status is the one of the greatest stamp; executions never change it. Only if none was reported, it is
-inferred from the executions, and said to be inferred wherever it is shown.
+The status with the greatest stamp counts. If none was reported, it is inferred from the executions; pages, CLI and
+`/index/` say so.
 """
 
 import json
@@ -24,7 +24,7 @@ _SELECTIONS: Mapping[Any, TargetSelection] = {selection.value: selection for sel
 
 
 class JobView(NamedTuple):
-    """How a job is listed; times in milliseconds, None if unknown."""
+    """A job as ListJobs shows it; times in milliseconds, None if unknown."""
 
     created_at: int
     status: JobStatus
@@ -34,22 +34,18 @@ class JobView(NamedTuple):
     completed_at: int | None
     last_updated_at: int
     is_timed: bool
-    """False if no message bears a time: `last_updated_at` is then the arrival of the last change."""
+    """False if no message has a time: `last_updated_at` is then the arrival of the last change."""
     groups: Sequence[str]
-    """The thing groups that it was reported with, as `groups.known_groups` returns them."""
+    """As `groups.known_groups` returns them."""
     values: Sequence[Any]
     """The values that count, in the order of REGISTERS."""
 
 
 def view(job: Job, life: Life | None, *, last_end_at: int | None, events_since: int | None, now: int) -> JobView | None:
-    """Return how a job is listed; None if it is gone.
+    """Return the job as ListJobs shows it; None without a `life`.
 
-    Args:
-        job: what is kept of it.
-        life: the life that counts, None if it is gone.
-        last_end_at: the greatest end of its executions, in milliseconds; None if none has a known time.
-        events_since: the second of the earliest job event known to have been published; None if none is known.
-        now: the arrival of the message that leads to this view.
+    `last_end_at` is the greatest end of its executions in milliseconds, `events_since` the second of the earliest job
+    event published (None if unknown), `now` the arrival of the message that causes this view.
     """
     if life is None:
         return None
@@ -76,18 +72,18 @@ def view(job: Job, life: Life | None, *, last_end_at: int | None, events_since: 
 
 
 def needs_last_end(job: Job, life: Life) -> bool:
-    """Return whether the status of a job depends on the greatest end of its executions."""
+    """Return whether the status depends on the last end of the executions."""
     return _have_all_ended(job) and job.text("status", life) is None
 
 
 def _is_inferred_completed(
     job: Job, selection: object, *, has_groups: bool, last_end_at: int | None, since: int | None
 ) -> bool:
-    """Return whether a job without a reported status is taken to be complete.
+    """Infer completion from the executions.
 
-    It is not while an execution is pending; if job events were published before its last end, as AWS would have
-    reported the completion; if it is CONTINUOUS; and if its selection is unknown and a thing group is known, as the
-    group's rollout may go on.
+    Not while one is pending; if job events were published before the last end, as AWS would have reported the
+    completion; if the job is CONTINUOUS; or if its selection is unknown and a thing group is known, as the rollout may
+    go on.
     """
     if not _have_all_ended(job) or selection == TargetSelection.CONTINUOUS or (selection is None and has_groups):
         return False
@@ -97,7 +93,6 @@ def _is_inferred_completed(
 
 
 def _have_all_ended(job: Job) -> bool:
-    """Return whether executions are known, and none is pending."""
     counts = job.executions
     return not (counts[_QUEUED] or counts[_IN_PROGRESS]) and any(counts)
 
@@ -111,10 +106,10 @@ def _created_at(job: Job, life: Life, reported: int | None) -> int:
 
 
 def process_details(job: Job, life: Life) -> Mapping[str, int] | None:
-    """Return the counts that AWS reported, in `jobProcessDetails`' names, or None if they do not count.
+    """Return AWS's `jobProcessDetails`, if they count.
 
-    Those of the latest job event that reported any count if its status was COMPLETED or CANCELED, and no later event
-    reports another status than DELETION_IN_PROGRESS.
+    They do if the latest job event with counts reported COMPLETED or CANCELED, and no later event reports another
+    status than DELETION_IN_PROGRESS.
     """
     reported = job.text("process_details", life)
     stamp = job.stamp("process_details")

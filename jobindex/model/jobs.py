@@ -1,4 +1,4 @@
-"""The names and statuses of jobs and job executions, in AWS's words."""
+"""Names and statuses, in AWS's words."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 THING_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 JOB_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-# AWS gives no bound; PostgreSQL refuses an index row of more than 2,704 bytes.
+# AWS sets no limit; PostgreSQL refuses an index row of more than 2,704 bytes.
 NAMESPACE_ID = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 THING_GROUP_NAME = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 THING_GROUP_ID = re.compile(r"[a-zA-Z0-9\-]{1,128}")
@@ -17,13 +17,13 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Name(StrEnum):
-    """A text of a fixed set."""
+    """A text of a closed set."""
 
-    __hash__ = str.__hash__  # Enum's own is not in C; names are looked up for every message
+    __hash__ = str.__hash__  # Enum's is not in C, and every message looks names up
 
 
 class JobStatus(Name):
-    """The status of a job, from the least to the most advanced (JobSummary's `status`)."""
+    """JobSummary's `status`, from the least to the most advanced."""
 
     SCHEDULED = "SCHEDULED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -33,10 +33,7 @@ class JobStatus(Name):
 
 
 class JobExecutionStatus(Name):
-    """The status of a job execution, from the least to the most advanced.
-
-    DELETED is told only by the event of that name.
-    """
+    """A job execution's status, from the least to the most advanced."""
 
     QUEUED = "QUEUED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -54,19 +51,19 @@ EXECUTION_STATUS_RANK = {status: rank for rank, status in enumerate(JobExecution
 
 
 class TargetSelection(Name):
-    """Whether a job goes on to things that join its targets later (JobSummary's `targetSelection`)."""
+    """CONTINUOUS jobs also run on things that join the targets later."""
 
     CONTINUOUS = "CONTINUOUS"
     SNAPSHOT = "SNAPSHOT"
 
 
-@lru_cache(maxsize=1024)  # what messages tell at one time bears few times
+@lru_cache(maxsize=1024)  # messages that arrive together share few times
 def to_milliseconds(time: datetime) -> int:
-    """Return `time` as whole milliseconds since the epoch."""
+    """Return whole milliseconds since the epoch."""
     return (time - _EPOCH) // _MILLISECOND
 
 
 @lru_cache(maxsize=1024)
 def from_milliseconds(milliseconds: int) -> datetime:
-    """Return the UTC time that is `milliseconds` after the epoch, without rounding."""
+    """Return the UTC time, without rounding."""
     return _EPOCH + timedelta(microseconds=1000 * milliseconds)

@@ -1,11 +1,9 @@
-"""ListJobs: its seven parameters, its order and its tokens.
+"""ListJobs: its parameters, its order and its tokens.
 
-Paging is by key, never by offset: jobs are listed newest first (`createdAt`, then `jobId`, both descending)
-and a `nextToken` names the last job of its page. Every job that exists during a whole scan, and whose
-`createdAt` is not corrected meanwhile, is seen exactly once, however much is written. Not chosen: a cursor
-kept by the service (it would have to survive restarts) and OFFSET (it skips and repeats under writes).
-
-A token (see page_tokens.py) is bound to the filters that it was made for, but not to `maxResults`.
+Jobs are listed newest first (`createdAt`, then `jobId`, both descending); `nextToken` names the last job of its page. A
+scan returns a job exactly once if it exists throughout and its `createdAt` is not corrected. Not chosen: a cursor in
+the service, which would have to survive restarts, and OFFSET, which skips and repeats jobs under writes. A token is
+bound to its filters, but not to `maxResults`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +36,7 @@ PARAMETERS: Constraints = {"maxResults": PAGE_SIZE, "nextToken": NEXT_TOKEN, **F
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """The filters of ListJobs; they combine with AND, None does not filter."""
+    """The filters of ListJobs, combined with AND."""
 
     namespace_id: str | None = None
     status: JobStatus | None = None
@@ -49,7 +47,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """The key of a job in the order of the list."""
+    """The key of a job in the list's order."""
 
     created_at: datetime
     job_id: str
@@ -57,30 +55,30 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListJobsQuery:
-    """A question to the index: at most `max_results` jobs, all of them after `after`."""
+    """A query for at most `max_results` jobs after `after`."""
 
     filters: Filters = Filters()
     max_results: int = MAX_RESULTS
     after: Position | None = None
     is_backwards: bool = False
-    """The jobs before `after` instead, those next to it; still newest first."""
+    """Whether to return the nearest jobs before `after` instead, still newest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPage:
-    """An answer: the jobs, and where the next page starts."""
+    """A page of jobs."""
 
     jobs: bytes
-    """The members of AWS's JobSummary that are known, a JSON object for each job, with commas between them."""
+    """Comma-separated JSON objects with the known members of AWS's JobSummary."""
     next_position: Position | None
-    """The last job of the page, or backwards the first; None where no more are behind it."""
+    """The last job of the page (backwards, the first); None if no more follow."""
 
 
 def parse_list_jobs(parameters: Sequence[tuple[str, str]]) -> ListJobsQuery:
-    """Return the question in the parameters of a query string; unknown ones are ignored.
+    """Return the query in the parameters of a query string.
 
     Raises:
-        InvalidRequestException: parameters outside AWS's constraints, all of them in one message.
+        InvalidRequestException: parameters violate AWS's constraints; it names all of them.
     """
     values = parse_parameters(PARAMETERS, parameters)
     filters = filters_of(values)
@@ -93,7 +91,7 @@ def parse_list_jobs(parameters: Sequence[tuple[str, str]]) -> ListJobsQuery:
 
 
 def filters_of(values: Values) -> Filters:
-    """Return the filters among what was given."""
+    """Return the filters among parsed parameters."""
     return Filters(
         namespace_id=values.optional("namespaceId"),
         status=values.choice("status", JobStatus),
@@ -104,7 +102,7 @@ def filters_of(values: Values) -> Filters:
 
 
 def parameters_of(filters: Filters) -> Mapping[str, str | None]:
-    """Return the filters by their names on the wire."""
+    """Return the filters by their parameter names."""
     return {
         "namespaceId": filters.namespace_id,
         "status": filters.status,
@@ -115,16 +113,16 @@ def parameters_of(filters: Filters) -> Mapping[str, str | None]:
 
 
 def encode_token(position: Position, filters: Filters) -> str:
-    """Return the token that goes on behind `position`, for the same filters alone."""
+    """Return the token of a position with these filters."""
     created_at = to_milliseconds(position.created_at).to_bytes(8, "big", signed=True)
     return seal(created_at + position.job_id.encode(), _bound(filters))
 
 
 def decode_token(token: str, filters: Filters) -> Position:
-    """Return the position in a token that `encode_token` made for these filters.
+    """Return the position in a token.
 
     Raises:
-        InvalidRequestException: the token is malformed, of another version, or made for other filters.
+        InvalidRequestException: as in `page_tokens.unseal`.
     """
     content = unseal(token, _bound(filters))
     try:

@@ -1,8 +1,8 @@
-"""What the pending lists of a thing leave out.
+"""Pending lists of a thing, and the attempts that they leave out.
 
-AWS lists the pending executions of a thing, in one namespace or without any: IN_PROGRESS first, then by `queuedAt`, at
-most ten (fifteen in a maintenance window). So a list with fewer entries is complete, and an attempt that is not in it
-has ended; a list with ten or more may be cut, and says so only of what would sort before its last entry.
+AWS lists the pending executions of a thing in one namespace or none: IN_PROGRESS first, then by `queuedAt`, at most ten
+(fifteen in a maintenance window). A list of fewer than ten is complete: an attempt that it leaves out has ended. A
+longer list may be cut: it leaves out only attempts that would sort before its last entry.
 """
 
 from dataclasses import dataclass, field
@@ -11,61 +11,60 @@ from typing import NamedTuple, Protocol
 from jobindex.model.reports import NO_NUMBER, UNTIMED, ListEntry, PendingListReport
 
 CUT_LISTS_MAXIMUM = 4
-"""Cut lists kept of a thing and namespace, the greatest."""
+"""Cut lists stored for a thing and namespace, the greatest."""
 
 
 class CutList(NamedTuple):
-    """A list of ten entries or more, in the order in which they are kept."""
+    """A list of ten entries or more; its fields define the order."""
 
     listed_at: int
     is_last_queued: bool
     last_queued_second: int
-    """UNTIMED if its last entry has no `queuedAt`."""
+    """UNTIMED if the last entry has no `queuedAt`."""
 
 
 class Lists(Protocol):
-    """Whatever knows whether the lists of a thing leave an attempt out."""
+    """Pending lists, or an earlier decision about them."""
 
     def leave_out(self, job_id: str, queued_second: int, number: int, *, seen_at: int, is_started: bool) -> bool:
-        """Return whether an attempt is no longer pending by one of the lists.
+        """Return whether a list shows that an attempt is no longer pending.
 
-        `queued_second` is UNTIMED for an execution of which no attempt is known; `seen_at` is the second of its last
-        sighting.
+        `queued_second` is UNTIMED if no attempt is known; `seen_at` is the second of its last sighting.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedLists:
-    """Lists that an execution was held against before, with the answer."""
+    """An earlier decision about an execution."""
 
     is_left_out: bool
 
     def leave_out(self, *_: object, **__: object) -> bool:
-        """Return the answer."""
+        """Return the decision."""
         return self.is_left_out
 
 
 @dataclass(slots=True)
 class PendingLists:
-    """The lists of a thing in a namespace, or without one."""
+    """The lists of a thing, in a namespace or in none."""
 
     thing_name: str
     namespace_id: str | None
     listed_at: int = UNTIMED
     """The second of the latest complete list; UNTIMED if there is none."""
     entries: frozenset[ListEntry] = frozenset()
-    """Its entries; of several lists in that second, those in all of them."""
+    """The entries of that list; of several lists in that second, those in all of them."""
     cut_lists: list[CutList] = field(default_factory=list)
-    """Later than the complete one, greatest first."""
+    """Those later than the complete list, greatest first."""
 
     def copy(self) -> "PendingLists":
-        """Return a copy that can be merged into without changing this one."""
+        """Return a copy."""
         return PendingLists(
             self.thing_name, self.namespace_id, self.listed_at, self.entries, cut_lists=self.cut_lists.copy()
         )
 
     def merge(self, report: PendingListReport) -> None:
-        """Merge a list; a complete one replaces what is not later."""
+        """Merge a list; a complete one replaces lists that are not later."""
         if report.last_entry is not None:
             cut = CutList(report.listed_at, *report.last_entry)
             if cut.listed_at > self.listed_at and cut not in self.cut_lists:
@@ -77,7 +76,7 @@ class PendingLists:
             self.entries &= report.entries
 
     def leave_out(self, job_id: str, queued_second: int, number: int, *, seen_at: int, is_started: bool) -> bool:
-        """Return whether an attempt is no longer pending, as Lists says."""
+        """Implement `Lists`."""
         return self._complete_leaves_out(job_id, queued_second, number, seen_at=seen_at) or any(
             cut.listed_at > seen_at and _sorts_before(queued_second, cut, is_started=is_started)
             for cut in self.cut_lists
@@ -97,7 +96,6 @@ class PendingLists:
 
 
 def _sorts_before(queued_second: int, cut: CutList, *, is_started: bool) -> bool:
-    """Return whether an attempt, if it were pending, would be listed before the last entry of a cut list."""
     is_queued_before = UNTIMED < queued_second < cut.last_queued_second
     if cut.is_last_queued:
         return is_started or is_queued_before

@@ -1,9 +1,7 @@
-"""Which life of a job id counts.
+"""Lives of a job id, which can be used again after its job was deleted.
 
-A job id can be used again after its job was deleted, and the first messages of the new job may come before the
-`deleted` event of the old one. So a deletion erases nothing: it hides what is older, and a later life of the id exists
-if something was born after it. Two times tell: the time inside the event, and the second of its publication, which is
-a little later.
+Messages of the new job may arrive before the `deleted` event of the old one. So a deletion only hides older reports,
+and a later life exists if something was born after it.
 """
 
 from collections.abc import Iterable
@@ -15,15 +13,14 @@ from jobindex.model.reports import UNTIMED, JobDeletion
 
 @dataclass(slots=True)
 class Deletions:
-    """The deletions of a job id; of each time the greatest counts."""
+    """The deletions of a job id; the greatest of each time counts."""
 
     deleted_at: int = NEVER
-    """The time inside, in milliseconds; NEVER if the id was not deleted."""
+    """The time inside the event, in milliseconds; NEVER if the id was not deleted."""
     published_at: int = NEVER
-    """The second of the publication."""
+    """The second of the publication, a little later."""
 
     def __bool__(self) -> bool:
-        """Return whether the id was ever deleted."""
         return self.deleted_at != NEVER
 
     def merge(self, deletion: JobDeletion) -> None:
@@ -32,10 +29,9 @@ class Deletions:
         self.published_at = max(self.published_at, deletion.published_at)
 
     def birth(self, execution: Execution) -> int | None:
-        """Return the least `queuedAt` of an execution's attempts that are of a later life, in milliseconds.
+        """Return the least `queuedAt`, in milliseconds, of the attempts of a later life.
 
-        An attempt is of a later life if it was queued after the publication, or if it was queued not before the time
-        inside and sighted after the publication.
+        They were queued after the publication, or not before the time inside and sighted after the publication.
         """
         if not self:
             return None
@@ -50,9 +46,9 @@ class Deletions:
         )
 
     def life(self, created_at: int | None, births: Iterable[int | None]) -> "Life | None":
-        """Return the life that counts, or None if the job is gone.
+        """Return the life that counts, or None if the job was deleted.
 
-        `created_at` is the `createdAt` reported by the greatest stamp, `births` the birth of each execution.
+        `created_at` has the greatest stamp; `births` are those of its executions.
         """
         if not self:
             return FIRST_LIFE
@@ -68,21 +64,21 @@ class Life:
 
     deletions: Deletions
     born_at: int = UNTIMED
-    """Its beginning in milliseconds; UNTIMED for the first life, which has none."""
+    """Its beginning in milliseconds; UNTIMED for the first life."""
 
     @property
     def since(self) -> int:
-        """The second from which on attempts and loose reports of executions count."""
+        """The second from which attempts and loose reports count."""
         return self.born_at // 1000
 
     def counts_deletion(self, deleted_at: int) -> bool:
-        """Return whether an execution's `deleted` event at a second is of this life."""
+        """Return whether an execution's deletion at a second is of this life."""
         return deleted_at > self.deletions.published_at
 
     def counts(self, time: int, *, is_of_execution: bool) -> bool:
-        """Return whether a member of the job stamped at a time, in milliseconds, is of this life.
+        """Return whether a member of the job, stamped at `time` in milliseconds, is of this life.
 
-        What an execution's report says of its job is stamped in whole seconds, so it is compared by the second.
+        Stamps of executions compare by the second, because they are whole seconds.
         """
         if self.born_at == UNTIMED:
             return True
@@ -92,5 +88,4 @@ class Life:
 
 
 NO_DELETIONS = Deletions()
-"""Those of an id that was never deleted."""
 FIRST_LIFE = Life(NO_DELETIONS)

@@ -1,8 +1,7 @@
-"""Tokens that go on behind a page: opaque, versioned, and bound to the question that they were made for.
+"""Page tokens: opaque, versioned, and bound to their query.
 
-Clients may rely on this of a token: it has at most MAX_LENGTH characters, none of which needs quoting in a URL, and is
-valid as long as the service's version of tokens. It is no secret: who makes one up starts somewhere else in the same
-answer. Not chosen: a cursor kept by the service, which would have to survive restarts.
+Clients may rely on this: a token has at most MAX_LENGTH characters, needs no quoting in a URL, and is valid until the
+token version changes. It is not a secret: a forged token only starts elsewhere in the same answer.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,45 +14,47 @@ from jobindex.model.parameters import Text
 MAX_LENGTH = 512
 NEXT_TOKEN = Text(least_length=1, greatest_length=MAX_LENGTH)
 AFTER = Text(greatest_length=MAX_LENGTH)
-"""Of operations of our own: the empty one stands for none."""
+"""A parameter of our own operations; the empty text is the first page."""
 
 _VERSION = b"\x01"
 _DIGEST_BYTES = 8
 
 
 def seal(content: bytes, bound: Sequence[str | None]) -> str:
-    """Return the token of a content, for who asks with the same `bound` alone; None and the empty text are the same."""
+    """Return a token for this `bound`, in which None equals the empty text."""
     body = _VERSION + content
     return _encoded(body + _digest(body, bound))
 
 
 def unseal(token: str, bound: Sequence[str | None], name: str = "nextToken") -> bytes:
-    """Return the content of a token that `seal` made for `bound`; `name` is the parameter's that it came in.
+    """Return the content of a token.
 
     Raises:
-        InvalidRequestException: the token is malformed, of another version, or made for something else.
+        InvalidRequestException: the token, from the parameter `name`, is malformed, of another version, or made for
+            another
+            `bound`.
     """
     try:
         sealed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
     except ValueError as error:
         raise invalid_token(token, name) from error
     body, digest = sealed[:-_DIGEST_BYTES], sealed[-_DIGEST_BYTES:]
-    # base64 lets some changed characters pass.
+    # base64 accepts some changed characters.
     if body[:1] != _VERSION or digest != _digest(body, bound) or _encoded(sealed) != token:
         raise invalid_token(token, name)
     return body[1:]
 
 
 def seal_text(position: str | None, bound: Sequence[str | None]) -> str | None:
-    """Return the token of a position of a store; None for None."""
+    """Return the token of a position."""
     return None if position is None else seal(position.encode(), bound)
 
 
 def unseal_text(token: str | None, bound: Sequence[str | None], name: str = "nextToken") -> str | None:
-    """Return the position in a token that `seal_text` made for `bound`; None for none.
+    """Return the position in a token; None without one.
 
     Raises:
-        InvalidRequestException: as `unseal` does.
+        InvalidRequestException: as in `unseal`.
     """
     if not token:
         return None
@@ -64,7 +65,7 @@ def unseal_text(token: str | None, bound: Sequence[str | None], name: str = "nex
 
 
 def invalid_token(token: str, name: str = "nextToken") -> InvalidRequestException:
-    """Return the error that tells of a token which leads nowhere."""
+    """Return the error for an invalid token."""
     return InvalidRequestException(
         f"Invalid {name}: '{token}' is malformed, of an unknown version, or made for other filters"
     )
@@ -75,6 +76,6 @@ def _encoded(content: bytes) -> str:
 
 
 def _digest(body: bytes, bound: Sequence[str | None]) -> bytes:
-    # Nothing that is bound holds a NUL or is empty.
+    # Values in `bound` contain no NUL, and none is empty.
     joined = "\0".join(value or "" for value in bound).encode()
     return blake2b(body, digest_size=_DIGEST_BYTES, key=blake2b(joined, digest_size=32).digest()).digest()

@@ -1,4 +1,4 @@
-"""What is read of an index, whatever engine it stands on."""
+"""Contract for reading an index, for every engine."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,78 +18,77 @@ from jobindex.model.views import (
 )
 
 CHANGES_MAXIMUM = 100
-"""Changes of how a job reads that are kept of each job."""
+"""The changes of its reported status that the index stores for each job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsById:
-    """Some jobs in the order of their ids."""
+    """Jobs in the order of their ids."""
 
     jobs: bytes
     """As in JobPage."""
     next_position: str | None
-    """The id to go on behind; None where no more follow."""
+    """The id after which the next page starts; None if no more follow."""
 
 
 class Reader(Protocol):
-    """Answers questions, each from one moment of the index.
+    """Answers queries, each from one moment of the index.
 
-    A job, an execution, a thing, a namespace that it does not have is the same to it as one that never was.
-
-    Every coroutine raises DatabaseUnavailableError if the index cannot be read just now.
+    Its answers are as if anything that it does not have had never existed. Every coroutine raises
+    DatabaseUnavailableError if the index cannot be read; those that return an ExecutionPage raise
+    InvalidRequestException if `after` is not a position of an earlier page.
     """
 
     @property
     def version(self) -> int:
-        """How often the index was, or may have been, written; while it is the same, so is the answer to a question."""
+        """Counts possible writes to the index; the same version gives the same answers."""
 
     async def list_jobs(self, query: ListJobsQuery) -> JobPage:
-        """Return the jobs that pass the filters, newest first, from one moment of the index.
+        """Return jobs that pass the filters, newest first.
 
-        A job told with a thing group's name is found by the id tied to it, and the other way round.
+        A group's name also finds jobs reported with the id tied to it, and vice versa.
 
         Raises:
-            ResourceNotFoundException: a thing group that no message ever named.
+            ResourceNotFoundException: no message ever named the thing group.
         """
 
     async def job(self, job_id: str) -> JobDescription:
-        """Return what is known of a job.
+        """Return a job.
 
         Raises:
-            ResourceNotFoundException: no such job is listed.
+            ResourceNotFoundException: the job is not listed.
         """
 
     async def job_document(self, job_id: str) -> str | None:
-        """Return the document of a job, JSON; None if it is not kept.
+        """Return a job's document as JSON; None if it is not stored.
 
         Raises:
-            ResourceNotFoundException: no such job is listed.
+            ResourceNotFoundException: the job is not listed.
         """
 
     async def job_changes(self, job_id: str, *, limit: int) -> Sequence[JobChange]:
-        """Return the last changes of a job's reported status, newest first; at most CHANGES_MAXIMUM are kept."""
+        """Return the last changes of a job's reported status, newest first."""
 
     async def job_namespaces(self, job_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the namespace of each of these jobs that is listed and has one."""
+        """Return the namespaces of the listed jobs among these that have one."""
 
     async def job_outcomes(self, job_ids: Collection[str]) -> Mapping[str, JobOutcome]:
-        """Return of each of these jobs that is listed whether its status was reported, and its failures."""
+        """Return the outcomes of the listed jobs among these."""
 
     async def jobs_by_id(self, prefix: str, filters: Filters, *, after: str, limit: int) -> JobsById:
-        """Return jobs whose ids begin with `prefix` and are greater than `after`, in the order of their ids.
+        """Return jobs with ids that start with `prefix` and are greater than `after`, ordered by id.
 
-        A bounded number of ids is looked at, however few pass the filters; a page may be short, even empty, and
-        go on nevertheless.
+        Each call reads a bounded number of ids: a page may be short or empty although more follow.
 
         Raises:
-            ResourceNotFoundException: a thing group that no message ever named.
+            ResourceNotFoundException: no message ever named the thing group.
         """
 
     async def job_execution(self, job_id: str, thing_name: str) -> JobExecution:
-        """Return what is known of an execution.
+        """Return an execution.
 
         Raises:
-            ResourceNotFoundException: no message told of it, or it was deleted.
+            ResourceNotFoundException: no message reported it, or it was deleted.
         """
 
     async def executions_of_job(
@@ -101,13 +100,12 @@ class Reader(Protocol):
         limit: int,
         with_former: bool = False,
     ) -> ExecutionPage:
-        """Return executions of a job, in the order of their things' names; `after` is a position of a page before.
+        """Return executions of a job by thing.
 
-        `with_former` returns each earlier attempt, too, as an execution of its own behind the later one.
+        `with_former` also returns earlier attempts, each after the later one.
 
         Raises:
-            ResourceNotFoundException: no such job is listed.
-            InvalidRequestException: `after` is no position.
+            ResourceNotFoundException: the job is not listed.
         """
 
     async def executions_of_thing(
@@ -121,43 +119,37 @@ class Reader(Protocol):
         limit: int,
         with_former: bool = False,
     ) -> ExecutionPage:
-        """Return executions on a thing, those queued last first; `after` is a position of a page before.
+        """Return executions on a thing, last queued first, then those without a known queuedAt.
 
-        `with_former` is as in `executions_of_job`.
-
-        None does not filter. Executions whose queuedAt is unknown come last.
+        `with_former` is as in `executions_of_job`; None does not filter.
 
         Raises:
-            ResourceNotFoundException: no message ever told of this thing.
-            InvalidRequestException: `after` is no position.
+            ResourceNotFoundException: no message reported the thing.
         """
 
     async def waiting_executions(
         self, *, since: datetime, namespace_id: str | None, after: str | None, limit: int
     ) -> ExecutionPage:
-        """Return executions that have been pending since before `since`, those that wait longest first.
+        """Return executions that have been pending since before `since`, the longest first.
 
-        `after` is a position of a page before. With `namespace_id` a page may be short and go on nevertheless.
-
-        Raises:
-            InvalidRequestException: `after` is no position.
+        With `namespace_id`, a page may be short although more follow.
         """
 
     async def count_waiting(self, *, since: datetime, maximum: int) -> int:
-        """Return how many executions have been pending since before `since`; it counts no further than `maximum`."""
+        """Return how many executions have been pending since before `since`, up to `maximum`."""
 
     async def things(self, *, prefix: str, after: str, limit: int) -> Sequence[str]:
-        """Return the names of things that begin with `prefix` and are greater than `after`, in their order."""
+        """Return names of things that start with `prefix`, greater than `after`."""
 
     async def thing(self, thing_name: str) -> Thing:
-        """Return what is known of a thing.
+        """Return a thing.
 
         Raises:
-            ResourceNotFoundException: no message ever told of it.
+            ResourceNotFoundException: no message reported it.
         """
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
-        """Return namespaces greater than `after`, in their order, the jobs without one first (for None).
+        """Return namespaces greater than `after`, in order; None starts with the jobs without one.
 
-        Counted when messages are applied, not when asked: it costs the same at any number of jobs.
+        The cost does not depend on the number of jobs.
         """

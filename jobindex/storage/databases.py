@@ -1,4 +1,4 @@
-"""Where an index is kept, apart from what opens it: commands that only read the settings start at once."""
+"""Locations of an index; no engine is imported here, so that commands start fast."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,12 @@ class SqliteDatabase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresDatabase:
-    """A database of PostgreSQL, or of what speaks its protocol, which several processes may share."""
+    """A PostgreSQL database, or one that speaks its protocol; several processes may share it."""
 
     conninfo: str = field(repr=False)
-    """As libpq takes it; it may hold a password."""
+    """In libpq's form; may contain a password."""
     shown: str
-    """The same without a user or a password."""
+    """The same without user and password."""
 
     def __str__(self) -> str:
         return self.shown

@@ -1,18 +1,18 @@
-"""What a check of a database finds."""
+"""The findings of a database check."""
 
 from dataclasses import dataclass
 
 SHOWN = 5
-"""How much of what is wrong a line tells."""
+"""The number of examples that a finding shows of a problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one check has found."""
+    """The result of one check."""
 
     name: str
     problem: str | None = None
-    """What is wrong; None where nothing is."""
+    """None if the check passed."""
     detail: str = ""
 
     def __str__(self) -> str:

@@ -1,7 +1,6 @@
-"""The numbered SQL files that make the database, read from where they are installed.
+"""The numbered SQL files that create and migrate the schema of each engine.
 
-The wheel carries them as `jobindex/_migrations`; a checkout has them at `migrations/`. Each engine has a
-folder. A file is never edited once released, and applies in one transaction with its record.
+A released file is never edited. Each is applied in one transaction with its record.
 """
 
 import re
@@ -14,7 +13,7 @@ _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One step from a schema to the next."""
+    """A step from one schema to the next."""
 
     number: int
     name: str
@@ -22,7 +21,7 @@ class Migration:
 
 
 def load_migrations(engine: str) -> tuple[Migration, ...]:
-    """Return the migrations of an engine in the order of their numbers."""
+    """Return the migrations of an engine in numerical order."""
     installed = files("jobindex") / "_migrations"
     folder = installed if installed.is_dir() else Path(__file__).parent.parent.parent / "migrations"
     return tuple(

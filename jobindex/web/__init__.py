@@ -1,1 +1,1 @@
-"""The web: what does the service answer over HTTP?"""
+"""The web: which requests does the service answer over HTTP, and how?"""

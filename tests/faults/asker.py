@@ -1,4 +1,4 @@
-"""The asker: a ListJobs request every 100 ms, timed, whatever happens meanwhile."""
+"""The asker: a timed ListJobs request every 100 ms, during any fault."""
 
 import threading
 import time
@@ -10,20 +10,20 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 SLOW_MS = 250
-"""What no answer may take longer than, on a machine that does nothing else."""
+"""The limit for every answer, on an otherwise idle machine."""
 
 _EVERY_SECONDS = 0.1
 
 
 @dataclass(slots=True, kw_only=True)
 class Answers:
-    """What came of the requests: how many answers of each status, and the time that the slowest took."""
+    """The number of answers of each status, and the time of the slowest."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     slowest_ms: float = 0
 
     def wrong(self, during: str, slow_ms: float) -> list[str]:
-        """Return what should not have been."""
+        """Return the violations."""
         wrong = [
             f"{count} answers {status} while {during}" for status, count in self.statuses.items() if status != "200"
         ]
@@ -40,7 +40,7 @@ class Answers:
 
 @contextmanager
 def asking(url: str) -> Iterator[Answers]:
-    """Ask for a page of jobs every 100 ms while the context is open."""
+    """Request a page of jobs every 100 ms while the context is open."""
     answers = Answers()
     ending = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The database of a site: a file, or a PostgreSQL server, either on a small disk."""
+"""The database of a site: a file or a PostgreSQL server, on a small disk."""
 
 import tempfile
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ Kind = Literal["sqlite", "postgresql"]
 DATABASE = "jobindex"
 
 _SERVER_DISK_BYTES = 256 * 1024 * 1024
-# What it keeps of its log would fill the disk by itself.
+# The default write-ahead log would fill the disk.
 _SERVER_SETTINGS = ("min_wal_size=32MB", "max_wal_size=64MB")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """Where the index is kept."""
+    """The database of the index."""
 
     where: Path | str
     """The file, or the URL."""
@@ -32,7 +32,7 @@ class Database:
 
 @contextmanager
 def open_database(directory: Path, kind: Kind) -> Iterator[Database]:
-    """Make a database; a file's disk is in the directory, a server's where its user may go."""
+    """Create a database; a file's disk is in the directory, a server's in a directory that its user can read."""
     if kind == "sqlite":
         with small_disk(directory / "disk") as disk:
             yield Database(where=disk.directory / "jobindex.db", disk=disk)

@@ -1,8 +1,8 @@
-"""The ledger: what was sent, what the broker acknowledged, what it had saved when it was killed.
+"""The ledger: the messages that were sent, acknowledged, and saved before the broker was killed.
 
-A message must be in the index when the broker acknowledged it and either saved it before it was next killed, or has
-not been killed since. What was acknowledged and not saved, and what was sent to a session that the broker was made to
-forget, may be there.
+An acknowledged message must be in the index if the broker saved it before it was next killed, or has not been killed
+since. A message may be there if it was acknowledged and not saved, or sent to a session that the broker was made to
+delete.
 """
 
 import threading
@@ -17,27 +17,27 @@ from jobindex.messages.parsing import Parser
 from jobindex.model.reports import JobDeletion
 
 NOW = 1_893_456_000_000
-"""An arrival in 2030, in milliseconds: no message of the bench is ahead of it."""
+"""A time of arrival in 2030, in milliseconds: no message of the bench is ahead of it."""
 
 Mark = Literal["acknowledged", "saved", "excused"]
 
 
 @dataclass(slots=True, kw_only=True)
 class Sent:
-    """A message with its number, and what has become of it."""
+    """A message, its number and its fate."""
 
     number: int
     job_id: str
     topic: str
     payload: bytes
     acknowledged: int | None = None
-    """On which of the publisher's connections it was acknowledged."""
+    """The number of the publisher's connection on which it was acknowledged."""
     saved: bool = False
     excused: bool = False
 
 
 class Ledger:
-    """All messages of a run, in memory and in a file; any thread may write."""
+    """All messages of a run, in memory and in a file; thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
@@ -46,19 +46,19 @@ class Ledger:
         self._first: dict[str, int] = {}
         self._deleted_at: dict[str, float] = {}
         self.connections = 0
-        """How many connections the broker has accepted from the publisher."""
+        """The number of the publisher's connections that the broker has accepted."""
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def connect(self) -> None:
-        """Note a new connection to the broker: it may be another broker process than before."""
+        """Record a new connection to the broker, which may have been restarted."""
         with self._lock:
             self.connections += 1
 
     def deleted_at(self) -> Mapping[str, float]:
-        """Return from when on a job is deleted, in seconds, for those of which this was sent."""
+        """Return the time of each sent deletion, in seconds, by job."""
         return self._deleted_at
 
     def send(self, job_id: str, message: Message) -> Sent:
@@ -77,41 +77,41 @@ class Ledger:
         return sent
 
     def acknowledge(self, sent: Sent) -> None:
-        """Note that the broker has acknowledged a message."""
+        """Record the acknowledgement of a message."""
         with self._lock:
             sent.acknowledged = self.connections
             self._write("acknowledged", sent.number)
 
     def acknowledged(self) -> list[Sent]:
-        """Return what is acknowledged and not saved."""
+        """Return the messages that are acknowledged and not saved."""
         with self._lock:
             return [sent for sent in self._messages if sent.acknowledged == self.connections and not sent.saved]
 
     def number(self, job_id: str) -> int | None:
-        """Return the number of the first message of a job, None where none is sent yet."""
+        """Return the number of a job's first message. None if none has been sent yet."""
         with self._lock:
             return self._first.get(job_id)
 
     def save(self, messages: Iterable[Sent]) -> None:
-        """Note that the broker has saved messages."""
+        """Record that the broker has saved messages."""
         with self._lock:
             for sent in messages:
                 sent.saved = True
                 self._write("saved", sent.number)
 
     def excuse(self, first: int, last: int) -> None:
-        """Note that the broker was told to forget the session, somewhere between two messages."""
+        """Record that the broker deleted the session somewhere between two messages."""
         with self._lock:
             for sent in self._messages[first : last + 1]:
                 sent.excused = True
                 self._write("excused", sent.number)
 
     def must_be_there(self, sent: Sent) -> bool:
-        """Tell whether the index has lost something when it lacks this message."""
+        """Return whether the index has lost something if it lacks this message."""
         return not sent.excused and (sent.saved or sent.acknowledged == self.connections)
 
     def by_job(self) -> dict[str, list[Sent]]:
-        """Return the messages of each job, in the order in which they were sent."""
+        """Return the messages of each job, in the order of sending."""
         jobs: dict[str, list[Sent]] = {}
         with self._lock:
             for sent in self._messages:

@@ -1,7 +1,7 @@
-"""The lives of jobs, as messages: each of a job, a thing and a group of its own, so that jobs can be judged apart.
+"""The lives of jobs, as messages: each job has a thing and a group of its own, so that it can be judged by itself.
 
-However the messages of a life are lost or come late, what the index says of its job only moves forward: the times and
-ranks that a life tells grow together. What has a lower rank is only ever inferred, or told earlier.
+Even if messages of a life are lost or late, the index's answer for its job only moves forward: the times and ranks of a
+life grow together. A lower rank is only inferred, or reported earlier.
 """
 
 import json
@@ -12,7 +12,7 @@ from random import Random
 Message = tuple[str, Mapping[str, object]]
 
 PROBES = "probe"
-"""The namespace of the jobs that only show how far the index has come."""
+"""The namespace of the jobs that only show the progress of the index."""
 
 _NAMESPACES = ("fleet", "next-fleet", None)
 _BASE_MS = 1_700_000_000_000
@@ -22,14 +22,14 @@ _ARN = "arn:aws:iot:us-east-1:123456789012"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A job's messages in their order."""
+    """A job's messages in order."""
 
     job_id: str
     messages: tuple[Message, ...]
 
 
 def lives(random: Random) -> Iterator[Life]:
-    """Yield life after life, without end."""
+    """Yield an endless stream of lives."""
     number = 0
     while True:
         number += 1
@@ -43,7 +43,7 @@ def probe(number: int) -> Life:
 
 
 def encode(content: Mapping[str, object], number: int) -> bytes:
-    """Return a message's payload; its number is a member that no reader knows, except one that looks for losses."""
+    """Return a message's payload, with its number in a member that only helps to trace losses."""
     return json.dumps({**content, "number": number}).encode()
 
 
@@ -69,7 +69,7 @@ def _life(random: Random, number: int) -> Life:
 
 
 def _executed(random: Random, job_id: str, number: int, tick: Callable[[], int]) -> Iterator[Message]:
-    """Yield what is told of a job by its only execution, from queued to the end, and at last by an event."""
+    """Yield the messages about a job's only execution, from queued to the end, and at last a job event."""
     namespace_id = random.choice(_NAMESPACES)
     jobs = f"$aws/things/thing-{number}/jobs"
     suffix = f"-namespace-{namespace_id}" if namespace_id else ""
@@ -85,7 +85,7 @@ def _executed(random: Random, job_id: str, number: int, tick: Callable[[], int])
     started = {**queued, "startedAt": started_at, "lastUpdatedAt": started_at, "versionNumber": 2}
     yield f"{jobs}/notify{suffix}", {"timestamp": tick(), "jobs": {"IN_PROGRESS": [started]}}
     operation = random.choice(["succeeded", "failed", "canceled"])
-    if random.random() < 0.7:  # else only the empty list tells that it has ended
+    if random.random() < 0.7:  # otherwise only the empty list shows that it has ended
         event = {"thingArn": f"{_ARN}:thing/thing-{number}", "timestamp": tick()}
         yield f"$aws/events/jobExecution/{job_id}/{operation}", event
     yield f"{jobs}/notify{suffix}", {"timestamp": tick(), "jobs": {}}
@@ -95,7 +95,7 @@ def _executed(random: Random, job_id: str, number: int, tick: Callable[[], int])
 
 
 def _told(random: Random, job_id: str, number: int, tick: Callable[[], int]) -> Iterator[Message]:
-    """Yield what a jobs service of one's own tells of a job for a thing group."""
+    """Yield a custom jobs service's messages about a job for a thing group."""
     topic = f"$aws/things/thing-{number}/jobs/{job_id}/notify-namespace-{random.choice(_NAMESPACES) or 'fleet'}"
     created_at = tick()
     members: dict[str, object] = {
@@ -117,7 +117,7 @@ def _told(random: Random, job_id: str, number: int, tick: Callable[[], int]) -> 
 
 
 def _deleted(random: Random, job_id: str, number: int, tick: Callable[[], int]) -> Iterator[Message]:
-    """Yield a job's deletion, and now and then a later job with the same id."""
+    """Yield a job's deletion, and sometimes a later job with the same id."""
     yield f"$aws/events/job/{job_id}/deletion_in_progress", {"timestamp": tick()}
     yield f"$aws/events/job/{job_id}/deleted", {"timestamp": tick()}
     if random.random() < 0.4:

@@ -1,6 +1,6 @@
-"""The pager: it reads all pages again and again, each from another replica, and looks for gaps and repeats.
+"""The pager: it scans all pages repeatedly, each from another replica, and looks for gaps and repeats.
 
-A job that exists during a whole scan, and whose `createdAt` is not corrected meanwhile, is to be seen exactly once.
+A job must be listed exactly once if it exists during a whole scan, and its `createdAt` is not corrected meanwhile.
 """
 
 import json
@@ -15,16 +15,16 @@ from faults.checker import Answer
 from faults.reader import FAILED
 
 Scan = Mapping[str, Sequence[float]]
-"""The jobs that were seen, and with which `createdAt`, each time."""
+"""The listed jobs, with the `createdAt` of each occurrence."""
 
 _MAX_RESULTS = 25
 _PAUSE_SECONDS = 0.1
 
 
 class Pager:
-    """Turns the pages of whichever replicas `urls` names, and keeps what was wrong.
+    """Scans the pages of the replicas that `urls` returns, and records problems.
 
-    A page that is not answered is asked for again, with the same token: no scan is given up.
+    It requests an unanswered page again, with the same token: no scan is abandoned.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Pager:
         self._missing: dict[str, frozenset[float]] = {}
 
     def run(self, stopping: threading.Event) -> None:
-        """Read until told to stop; the scan that is under way then does not count."""
+        """Scan until stopped; an unfinished scan does not count."""
         while not stopping.wait(_PAUSE_SECONDS):
             scan = self._scan(stopping)
             if scan is not None:
                 self.take(scan)
 
     def finish(self) -> frozenset[str]:
-        """Read all once more, when nothing changes any longer; return what is there."""
+        """Scan once more after the last change; return the listed jobs."""
         scan = self._scan(threading.Event())
         assert scan is not None
         self.take(scan)
@@ -57,7 +57,7 @@ class Pager:
         return frozenset(scan)
 
     def take(self, scan: Scan) -> None:
-        """Hold a scan against itself, and against where its jobs were before."""
+        """Compare a scan with itself and with the scans before it."""
         self.counts["scans"] += 1
         deleted = self._deleted_at()
         for job_id, created_at in scan.items():

@@ -1,9 +1,9 @@
-"""The fuzzers: valid inputs, broken in every way, and what must hold of whatever becomes of them."""
+"""The fuzzers: valid inputs, broken in every way, and the properties that must hold for them."""
 
 import sys
 from pathlib import Path
 
-# `python -m tests.fuzz` knows the checkout alone; the modules import one another as pytest finds them, beside tests/.
+# `python -m tests.fuzz` has only the checkout on its path, but the modules import each other relative to tests/.
 _TESTS = str(Path(__file__).parent.parent)
 if _TESTS not in sys.path:
     sys.path.insert(0, _TESTS)

@@ -16,7 +16,7 @@ ODD_VALUES: Sequence[Any] = (
     *("DELETED", "CANCELLATION_IN_PROGRESS", "QUEUED", "SUCCEEDED", "IN_PROGRESS", "completed", "\ud800", "a\0b"),
     *("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:59", "2026-11-24T12:00:00.5Z", "2026-W48-2T12+00"),
 )
-"""What may stand where something else should."""
+"""Values of unexpected types and sizes."""
 _MARKS = rb'" , : { } [ ] \u0000 \ud800 NaN 1e400 \ /**/ null'.split()
 _PLACES_MAXIMUM = 1000
 """A document with more members is not broken further: it would only grow."""
@@ -26,7 +26,7 @@ Place = tuple[Any, Any]
 
 
 def broken(source: Source, value: Any, names: Sequence[str], *, at_most: int = 4) -> Any:
-    """Return a copy of a document, broken in as many ways at most; `names` are those that its members may have."""
+    """Return a copy of a document, broken in up to `at_most` ways; `names` are possible names of its members."""
     whole = {"": json.loads(json.dumps(value))}
     for _ in range(source.below(at_most + 1)):
         places = list(_places(whole))
@@ -37,7 +37,7 @@ def broken(source: Source, value: Any, names: Sequence[str], *, at_most: int = 4
 
 
 def encoded(source: Source, value: Any, *, maximum: int = 0) -> bytes:
-    """Return a document as JSON, in whichever way it is written, now and then broken, or as long as `maximum`."""
+    """Return a document as JSON in a random style, sometimes broken, or about `maximum` long."""
     text = json.dumps(
         value,
         ensure_ascii=not source.happens(2),
@@ -52,7 +52,7 @@ def encoded(source: Source, value: Any, *, maximum: int = 0) -> bytes:
 
 
 def _lengthened(source: Source, written: bytes, maximum: int) -> bytes:
-    """Return an object with one more member, in which something repeats until the whole is nearly too long."""
+    """Return an object with one more member, which is a repetition that makes the whole nearly too long."""
     room = max(maximum + source.pick([-1, 0, 1]) - len(written) - 10, 0)
     units = (b"1e5", b"{}", b'"\\u00e9"', b'{"a":{}}', b'{"jobId":"j"}')
     filling = source.pick(
@@ -142,7 +142,7 @@ def _deepen(source: Source, container: Any, name: Any, _: Sequence[str]) -> None
 
 
 def _move(source: Source, container: Any, name: Any, names: Sequence[str]) -> None:
-    """Put a member of an object where the object's own members stand, or the other way round."""
+    """Copy the members of an inner object up into its parent, or down into a new object."""
     value = container[name]
     if isinstance(value, dict) and isinstance(container, dict) and name != "":
         container.update(value)

@@ -1,15 +1,15 @@
-"""What is logged of failures."""
+"""The log of failures."""
 
 import logging
 
 
 class Failures(logging.Handler):
-    """Keeps it."""
+    """Collects the logged errors."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.records: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message, with the traceback that it has."""
+        """Store a message with its traceback."""
         self.records.append(self.format(record))

@@ -1,4 +1,4 @@
-"""A small fleet in an index: two namespaces that a key may see, and what is hidden from it."""
+"""A small fleet in an index: two namespaces that a key may see, and one that is hidden from it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from jobindex.model.reports import RejectedMessage
 from jobindex.model.store import Store
 
 NAMESPACES = ("acme", "next-acme")
-"""Those that may be seen."""
+"""The visible namespaces."""
 JOBS = ("job-1", "job-2", "job-3")
 THINGS = ("pump-1", "pump-2")
 GROUPS = ("blue", "green")
 HIDDEN = "zeta9"
-"""Stands in every name that is of another namespace alone."""
+"""Part of every name that occurs only in the hidden namespace."""
 NEVER = "zeta8"
-"""Stands in names that nothing has."""
+"""Part of names that do not exist."""
 HIDDEN_NAMESPACE, HIDDEN_JOB, HIDDEN_THING, HIDDEN_GROUP = HIDDEN, f"{HIDDEN}-job", f"{HIDDEN}-pump", f"{HIDDEN}-group"
 
 _SECONDS = 1_790_000_000
@@ -50,7 +50,7 @@ REJECTED: Sequence[RejectedMessage] = [
 
 
 async def tell(store: Store) -> None:
-    """Tell an index of the fleet."""
+    """Apply the fleet's messages to an index."""
     now = datetime(2026, 11, 24, tzinfo=UTC)
     reports = [
         report

@@ -1,7 +1,7 @@
-"""Fuzzing that is led by what a case reaches: atheris keeps the bytes that came where none came before.
+"""Coverage-guided fuzzing: atheris keeps the bytes that reach new code.
 
-atheris takes over its process and ends it, so a run is a process of its own, which leaves in a folder the bytes of what
-does not hold, takes too long, or takes too much memory.
+atheris takes over its process and ends it. So a run is a process of its own, which writes to a folder the bytes of a
+case that fails, takes too long, or takes too much memory.
 """
 
 import re
@@ -20,7 +20,7 @@ _EXECUTED = re.compile(rb"number_of_executed_units: ([0-9]+)")
 
 
 def fuzz_guided(name: str, opened: Open, *, seconds: float, seed: int) -> Outcome:
-    """Fuzz a target for some time; what is found ends it."""
+    """Fuzz a target for some time; a finding ends the run."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="jobindex-fuzz-") as folder:
         printed = subprocess.run(
@@ -44,18 +44,18 @@ def fuzz_guided(name: str, opened: Open, *, seconds: float, seed: int) -> Outcom
 
 
 def _main() -> None:
-    """Fuzz a target in this process, which that ends."""
+    """Fuzz a target in this process, which atheris then ends."""
     import atheris  # noqa: PLC0415 (not everywhere installed)
 
     name, seconds, seed, folder = sys.argv[1:]
     with atheris.instrument_imports(include=["jobindex"]):
-        from fuzz.targets import TARGETS  # noqa: PLC0415 (what is imported here tells atheris what it reaches)
+        from fuzz.targets import TARGETS  # noqa: PLC0415 (atheris instruments this import)
 
     options = {
         "max_total_time": seconds,
         "seed": seed,
         "max_len": CASE_BYTES,
-        "len_control": 0,  # short ones are but simple cases
+        "len_control": 0,  # short cases are only simple ones
         "timeout": _CASE_SECONDS,
         "rss_limit_mb": _MEGABYTES,
         "artifact_prefix": f"{folder}/",

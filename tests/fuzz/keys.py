@@ -1,4 +1,4 @@
-"""Keys files: only KeysError, which tells no secret; what is understood is written and read again the same."""
+"""Keys files: parsing raises only KeysError, which reveals no secret; a written file is parsed the same."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def make(source: Source) -> bytes:
 
 
 def check(content: bytes) -> None:
-    """Check that content is understood, or refused without telling what is secret."""
+    """Check that content is parsed, or refused without revealing a secret."""
     try:
         keys = parse_keys(content)
     except KeysError as error:
@@ -55,6 +55,6 @@ def check(content: bytes) -> None:
 
 
 def _is_misplaced(content: bytes) -> bool:
-    """Tell whether the secret stands where a name does, which is told."""
+    """Return whether the secret is in the place of a name, which the error quotes."""
     keys = [key for key in json.loads(content)["keys"] if isinstance(key, dict)]
     return "s3cr3t" in repr([(*key, key.get("name"), key.get("namespaces")) for key in keys])

@@ -1,4 +1,4 @@
-"""Environments: settings, or all that is wrong with them, in which no secret stands."""
+"""Environments: they become settings, or a list of all problems, which reveals no secret."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "LOG_LEVEL": ("info",),
 }
 _WORDS = b"/ // : @ # ? [ ] % . , - mqtt:// mqtts:// user: :99999 \xe2\x84\x80 \xc2\xad \xef\xbc\x8f".split(b" ")
-"""Among them characters that are "/" and others once a host name is normalized."""
+"""Including characters that become "/" and others when a host name is normalized."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def make(source: Source) -> Mapping[str, str]:
 
 
 def check(environment: Mapping[str, str]) -> None:
-    """Check that an environment is understood, or refused without telling what is secret."""
+    """Check that an environment is parsed, or refused without revealing a secret."""
     try:
         settings = read_settings(environment, is_terminal=False)
     except SettingsError as error:

@@ -1,8 +1,8 @@
-"""Choices made from bytes, so that whatever makes bytes makes cases: a generator of random numbers, or atheris.
+"""Choices made from bytes, so that every generator of bytes generates cases: random numbers, or atheris.
 
-A byte of 0, and so the end of the bytes, chooses what is simplest: the first value, no change. So bytes that fail are
-made simpler without knowing what they mean. Not chosen: Hypothesis's strategies, which make a tenth as many cases in
-the same time, and are told nothing of what a case reaches.
+A byte of 0, like the end of the bytes, makes the simplest choice: the first value, no change. So failing bytes are
+simplified without knowing their meaning. Not chosen: Hypothesis's strategies, which make a tenth as many cases in the
+same time, and get no coverage of a case.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ ODD_WORDS: Sequence[bytes] = (
     *b".. // %00 %2f %2F %2e%2e % %zz %25 %0a %0D%0A %C3%A9 %ed%a0%80 0 -1 00 1e9 1_0 0x1 null None true {} []".split(),
     b"9" * 19,
     b"9" * 40,
-    "\u0663".encode(),  # a digit, but no ASCII
-    "\u00b2".encode(),  # one of those that are no number either
+    "\u0663".encode(),  # a digit, but not ASCII
+    "\u00b2".encode(),  # str.isdigit() is true, but int() refuses it
     "\u212a".encode(),  # a letter whose lower case is "k"
     "\u00e9".encode(),
     "\u2028".encode(),
@@ -31,11 +31,11 @@ ODD_WORDS: Sequence[bytes] = (
     b"A" * 64,
     b"a" * 600,
 )
-"""What parsers stumble over."""
+"""Words that confuse parsers."""
 
 
 class Source:
-    """Makes choices, each from the next bytes."""
+    """Makes each choice from the next bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -59,15 +59,15 @@ class Source:
         return number % limit
 
     def pick(self, values: Sequence[T]) -> T:
-        """Return one of some values."""
+        """Return one of the values."""
         return values[self.below(len(values))]
 
     def happens(self, one_in: int) -> bool:
-        """Tell whether something happens that does so once in some times, up to 256."""
+        """Return True once in `one_in` times, which is at most 256."""
         return self.byte() >= 256 - 256 // one_in
 
     def some(self, make: Callable[[], T], at_most: int) -> list[T]:
-        """Return none, some or the greatest number of what `make` makes."""
+        """Return up to `at_most` values of `make`."""
         return [make() for _ in range(self.below(at_most + 1))]
 
     def word(self, words: Sequence[bytes] = ()) -> bytes:
@@ -75,7 +75,7 @@ class Source:
         return self.pick(words) if words and self.byte() < 128 else self.pick(ODD_WORDS)
 
     def name(self, names: Sequence[str]) -> str:
-        """Return one of some names, now and then a longer or odder one that may not be one."""
+        """Return one of the names, sometimes longer or odder, and perhaps invalid."""
         name = self.pick(names)
         if not self.happens(8):
             return name
@@ -92,13 +92,13 @@ class Source:
                 return self.pick(["next-", "namespace-", "notify-", "$next", "accepted", "start-next"]) + name
 
     def broken(self, value: bytes, words: Sequence[bytes] = (), *, at_most: int = 3) -> bytes:
-        """Return a value, broken in as many ways at most."""
+        """Return a value, broken in up to `at_most` ways."""
         for _ in range(self.below(at_most + 1)):
             value = self.pick(_WAYS)(self, value, words)
         return value
 
     def span(self, length: int) -> tuple[int, int]:
-        """Return where a short part of something of some length begins and ends."""
+        """Return the start and the end of a short part of a value of some length."""
         start = self.below(length + 1)
         return start, min(length, start + 1 + self.below(8))
 

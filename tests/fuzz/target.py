@@ -1,4 +1,4 @@
-"""What is fuzzed: how a case is made of choices, and what must hold of it."""
+"""A target of the fuzzers: the way from choices to a case, and the properties that must hold for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ CaseT = TypeVar("CaseT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Generic[CaseT]):
-    """Something that takes what others send."""
+    """A part of the product that accepts input from outside."""
 
     make: Callable[[Source], CaseT]
-    """Makes a case; the same of the same bytes."""
+    """Makes a case; the same bytes make the same case."""
     check: Callable[[CaseT], None]
-    """Returns where all holds of a case; raises whatever else where something does not."""
+    """Returns if all properties hold for a case; otherwise raises any exception."""
 
 
 def expect(*, that: bool, of: object = "") -> None:
-    """Go on where something holds; what it does not hold of is told."""
+    """Raise an error about `of` if a property does not hold."""
     if not that:
         raise AssertionError(of)

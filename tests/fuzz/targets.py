@@ -1,4 +1,4 @@
-"""The targets by their names."""
+"""The targets by name."""
 
 from collections.abc import Mapping
 

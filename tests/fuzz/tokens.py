@@ -1,4 +1,4 @@
-"""Tokens that go on behind a page: changed, cut, made for something else, or made up by who knows how they are made."""
+"""Page tokens: changed, cut, made for another request, or forged with knowledge of the format."""
 
 import asyncio
 import json
@@ -51,15 +51,15 @@ _ODD_MEMBERS: Sequence[object] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A token, and the questions that it was made for and comes with."""
+    """A token, and two sets of filters."""
 
     token: str
     filters: Filters
-    """Those that it comes with."""
+    """The filters of the request."""
     is_for: Filters
-    """Those that it was made for."""
+    """The filters that the token was made for."""
     is_whole: bool
-    """Whether it is just as it was made."""
+    """Whether the token is unchanged."""
 
 
 def make(source: Source) -> Case:
@@ -105,7 +105,7 @@ def _position_bytes(source: Source) -> bytes:
 
 
 def _written(source: Source) -> bytes:
-    """Return a position of executions, as a store writes it, or nearly so."""
+    """Return a position in a list of executions, as a store writes it, or nearly so."""
     members = [*source.pick(_POSITIONS)]
     if source.happens(4):
         members[source.below(len(members))] = source.pick(_ODD_MEMBERS)
@@ -114,7 +114,7 @@ def _written(source: Source) -> bytes:
 
 @contextmanager
 def opened() -> Iterator[Target[Case]]:
-    """Open the target, with an index of a fleet, some of which is hidden from some."""
+    """Open the target with an index of a fleet, part of which is hidden."""
     with tempfile.TemporaryDirectory(prefix="jobindex-fuzz-") as folder, asyncio.Runner() as runner:
         stack = AsyncExitStack()
         store = runner.run(stack.enter_async_context(open_store(Path(folder) / "jobindex.db")))
@@ -126,7 +126,7 @@ def opened() -> Iterator[Target[Case]]:
 
 
 async def check(case: Case, store: Store) -> None:
-    """Check that a token is taken for what it was made for alone, and shows nobody what is hidden from them."""
+    """Check that a token is accepted only for its own filters, and reveals nothing hidden."""
     questions: list[Callable[[Reader], Awaitable[object]]] = []
     filters = case.filters
     try:

@@ -1,4 +1,4 @@
-"""The HTTP API, as a real AWS client and a plain one see it."""
+"""The HTTP API, called by a real AWS client and by a plain one."""
 
 import threading
 from collections.abc import Iterator
@@ -30,9 +30,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 def test_a_job_is_told_in_aws_form(api: Api) -> None:
-    """What is known of a job comes back through boto3, times right to the millisecond; the rest is left out.
+    """boto3 returns the known members of a job, with times exact to the millisecond, and no others.
 
-    An ARN that was not reported has the source of those that were.
+    A job without a reported ARN gets its partition, region and account from the others.
     """
     api.apply(
         (
@@ -77,14 +77,14 @@ def test_a_job_is_told_in_aws_form(api: Api) -> None:
 
 
 def test_an_empty_index_answers_an_empty_page(api: Api) -> None:
-    """The answer is JSON with both members, nextToken null."""
+    """An empty page has both members, and its nextToken is null."""
     status, body, headers = api.request("/jobs")
     assert (200, {"jobs": [], "nextToken": None}) == (status, body)
     assert headers["content-type"] == "application/json"
 
 
 def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
-    """SDKs read x-amzn-RequestId, on errors too."""
+    """Each answer, errors included, has its own x-amzn-RequestId."""
     paths = ["/jobs", "/jobs", "/jobs?maxResults=0", "/nowhere", "/healthz"]
     found = [UUID(api.request(path)[2]["x-amzn-requestid"]) for path in paths]
     assert len(paths) == len(set(found))
@@ -93,7 +93,7 @@ def test_every_answer_has_a_request_id_of_its_own(api: Api) -> None:
 
 @pytest.mark.parametrize("page_size", [pytest.param(1, marks=pytest.mark.slow), 7, 250])
 def test_a_scan_sees_each_job_once_while_jobs_are_written(api: Api, page_size: int) -> None:
-    """Jobs that exist during the whole scan are seen exactly once, whatever is created and updated meanwhile."""
+    """A scan returns each job that exists throughout exactly once, despite concurrent writes."""
     count = 1000
     start = 1_600_000_000
     # Half of the jobs share their createdAt with others.
@@ -134,7 +134,7 @@ FILTERS: dict[str, Any] = {
 
 
 def test_every_combination_of_filters_equals_a_plain_filter(api: Api) -> None:
-    """All 32 combinations of the five filters combine with AND, newest first."""
+    """In every combination the five filters combine with AND, newest first."""
     choices = product(["n1", "n2"], ["COMPLETED", "CANCELED"], ["SNAPSHOT", "CONTINUOUS"], [1, 2], range(3))
     jobs = [
         {
@@ -162,7 +162,7 @@ def test_every_combination_of_filters_equals_a_plain_filter(api: Api) -> None:
 
 
 def test_invalid_parameters_raise_boto3s_invalid_request_exception(api: Api) -> None:
-    """Everything that is wrong is in one message, in AWS's words."""
+    """One message reports every invalid parameter, in AWS's words."""
     client = api.client()
     with pytest.raises(client.exceptions.InvalidRequestException) as raised:
         client.list_jobs(maxResults=251, status="BOGUS", namespaceId="bad ns")
@@ -195,14 +195,14 @@ def test_invalid_parameters_raise_boto3s_invalid_request_exception(api: Api) -> 
     ],
 )
 def test_bad_queries_name_the_parameter(api: Api, query: str, named: str) -> None:
-    """A bad query is 400 with the error type in AWS's header."""
+    """A bad query gets status 400, and the message names the parameter."""
     status, body, headers = api.request(f"/jobs?{query}")
     assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
     assert named in body["message"]
 
 
 def test_a_token_is_bound_to_its_filters(api: Api) -> None:
-    """A token goes on for the filters that it was made for, with any page size, and for no others."""
+    """A token is valid for its own filters, with any page size."""
     api.apply(*[(JOB.format(f"job-{number}", "n"), {"createdAt": number}) for number in range(5)])
     client = api.client()
     first = client.list_jobs(namespaceId="n", maxResults=2)
@@ -215,12 +215,12 @@ def test_a_token_is_bound_to_its_filters(api: Api) -> None:
 
 
 def test_an_unknown_parameter_is_ignored(api: Api) -> None:
-    """SDKs may add parameters of their own."""
+    """An unknown parameter is ignored, as SDKs may add their own."""
     assert api.request("/jobs?maxresults=0&x=1")[0] == 200
 
 
 def test_an_unknown_thing_group_raises_boto3s_resource_not_found_exception(api: Api) -> None:
-    """A group that no message ever named is not found, by name or by id; one named only in a target is."""
+    """A group that no message named is not found; a group named only in a target is."""
     api.apply(
         (
             "$aws/events/job/job/completed",
@@ -236,7 +236,7 @@ def test_an_unknown_thing_group_raises_boto3s_resource_not_found_exception(api: 
 
 @pytest.mark.parametrize("path", ["/", "/job", "/jobs/", "/jobs/x/y", "/%2e%2e/jobs"])
 def test_an_unknown_path_is_an_aws_error(api: Api, path: str) -> None:
-    """A path that does not exist is answered in AWS's form."""
+    """An unknown path gets an error in AWS's form."""
     status, body, headers = api.request(path)
     assert (404, "UnknownOperationException") == (status, headers["x-amzn-errortype"])
     assert path.replace("%2e", ".") in body["message"]
@@ -244,7 +244,7 @@ def test_an_unknown_path_is_an_aws_error(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_an_unknown_method_is_an_aws_error(api: Api, method: str) -> None:
-    """A method that a path does not have is answered in AWS's form, with the methods that it has."""
+    """An unsupported method gets an error in AWS's form, with the supported methods."""
     status, body, headers = api.request("/jobs", method)
     assert (405, "MethodNotAllowedException") == (status, headers["x-amzn-errortype"])
     assert {"GET", "HEAD"} == set(headers["allow"].split(", "))
@@ -252,7 +252,7 @@ def test_an_unknown_method_is_an_aws_error(api: Api, method: str) -> None:
 
 
 def test_more_requests_than_can_wait_are_throttled(tmp_path: Path) -> None:
-    """Beyond the bound a request is answered with ThrottlingException, as SDKs expect before they try again."""
+    """A request beyond the bound gets ThrottlingException, which SDKs retry."""
     with serving(tmp_path, concurrency_maximum=0) as api:
         client = api.client()
         with pytest.raises(client.exceptions.ThrottlingException, match="rate"):
@@ -261,13 +261,13 @@ def test_more_requests_than_can_wait_are_throttled(tmp_path: Path) -> None:
 
 
 def test_requests_up_to_the_bound_are_answered(tmp_path: Path) -> None:
-    """A request that has been answered no longer counts."""
+    """An answered request no longer counts towards the bound."""
     with serving(tmp_path, concurrency_maximum=4) as api, ThreadPoolExecutor(4) as pool:
         assert [200] * 40 == list(pool.map(lambda _: api.request("/jobs")[0], range(40)))
 
 
 def test_without_a_database_the_service_is_unavailable(api: Api) -> None:
-    """While the index cannot be read, ListJobs answers 503 and /readyz says why; the process lives."""
+    """While the index cannot be read, ListJobs answers 503 and /readyz gives the reason."""
     api.state.store, api.state.reason = None, "the database is locked"
     client = api.client()
     with pytest.raises(client.exceptions.ServiceUnavailableException):
@@ -278,7 +278,7 @@ def test_without_a_database_the_service_is_unavailable(api: Api) -> None:
 
 
 def test_an_index_that_cannot_be_read_is_unavailable(api: Api, tmp_path: Path) -> None:
-    """A database that breaks under the service is 503, on ListJobs and on /readyz."""
+    """A broken database makes ListJobs and /readyz answer 503."""
     for file in tmp_path.glob("jobindex.db*"):
         file.write_bytes(b"overwritten" * 1000)
     status, _, headers = api.request("/jobs")
@@ -287,7 +287,7 @@ def test_an_index_that_cannot_be_read_is_unavailable(api: Api, tmp_path: Path) -
 
 
 def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
-    """An error that nobody foresaw is 500 in AWS's form, without its details."""
+    """An unexpected error is a 500 in AWS's form, without details."""
     api.state.store = Mock(version=0)
     status, body, headers = api.request("/jobs")
     assert (500, "InternalFailureException") == (status, headers["x-amzn-errortype"])
@@ -298,7 +298,7 @@ def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
 
 
 def test_arrival_shows_where_no_message_bears_a_time(api: Api) -> None:
-    """CreatedAt is then the first arrival, lastUpdatedAt the arrival of the last change."""
+    """If no message has a time, createdAt is the first arrival, and lastUpdatedAt the arrival of the last change."""
     first = datetime(2026, 1, 1, tzinfo=UTC)
     for hours, status in ((0, None), (1, None), (2, "COMPLETED"), (3, "COMPLETED")):
         api.apply((JOB.format("job", "n"), {"status": status}), now=first + timedelta(hours=hours))
@@ -307,14 +307,14 @@ def test_arrival_shows_where_no_message_bears_a_time(api: Api) -> None:
 
 
 def test_every_status_and_selection_is_one_of_aws(api: Api) -> None:
-    """The enums are those of the API reference."""
+    """The enums of statuses and selections have exactly the values of the API reference."""
     shape = api.client().meta.service_model.operation_model("ListJobs").input_shape
     assert set(shape.members["status"].enum) == set(JobStatus)
     assert set(shape.members["targetSelection"].enum) == set(TargetSelection)
 
 
 def test_an_answer_is_kept_until_the_index_changes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same question is read once; each answer has an id and a freshness of its own."""
+    """A repeated query is answered from the cache, with a new id and the current freshness."""
     api.apply((JOB.format("first", "n"), {"status": "IN_PROGRESS"}))
     asked: list[ListJobsQuery] = []
     read = SqliteStore.list_jobs
@@ -339,7 +339,7 @@ def test_an_answer_is_kept_until_the_index_changes(api: Api, monkeypatch: pytest
 
 
 def test_few_answers_are_kept(api: Api) -> None:
-    """However many questions there are, memory is bounded, and each answer is right."""
+    """The cache is bounded, and its answers stay right."""
     api.apply(*((JOB.format(f"job-{number}", f"n{number}"), {"status": "IN_PROGRESS"}) for number in range(80)))
     for _ in range(2):
         for number in range(80):
@@ -348,7 +348,7 @@ def test_few_answers_are_kept(api: Api) -> None:
 
 
 def test_an_error_is_not_kept(api: Api) -> None:
-    """A thing group that was unknown is known once a message names it."""
+    """An error is not cached: a thing group is found once a message names it."""
     assert 404 == api.request("/jobs?thingGroupName=g")[0]
     api.apply((JOB.format("job", "n"), {"thingGroupName": "g"}))
     assert 200 == api.request("/jobs?thingGroupName=g")[0]

@@ -1,4 +1,4 @@
-"""`jobindex export --output`: what is there before, and what is there afterwards."""
+"""`jobindex export --output`: pipes, links, permissions, errors and signals."""
 
 import json
 import os
@@ -23,18 +23,18 @@ from jobindex.errors import BackupError
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Run a service that knows the fleet."""
+    """Run a service with the fleet in its index."""
     with served_fleet(tmp_path_factory.mktemp("export")) as (service, _):
         yield service
 
 
 def job_ids(text: str) -> set[str]:
-    """Return the ids of the jobs in what was exported."""
+    """Return the ids of the exported jobs."""
     return {json.loads(line)["jobId"] for line in text.splitlines()}
 
 
 def test_a_pipe_stays_a_pipe(service: Service, tmp_path: Path) -> None:
-    """Who reads it gets the jobs."""
+    """An export to a pipe writes the jobs into it and leaves it a pipe."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
@@ -49,14 +49,14 @@ def test_a_pipe_stays_a_pipe(service: Service, tmp_path: Path) -> None:
 
 
 def test_a_device_is_written_to(service: Service, tmp_path: Path) -> None:
-    """And a folder is refused."""
+    """An export writes to a device and refuses a folder."""
     assert JOBS == job_ids(jobindex("export", "--output", "/dev/fd/1", "--endpoint", service.url).stdout)
     ended = jobindex("export", "--output", tmp_path, "--endpoint", service.url)
     assert (1, f"jobindex export: {tmp_path}: Is a directory\n") == (ended.returncode, ended.stderr)
 
 
 def test_a_link_and_the_rights_of_a_file_stay(service: Service, tmp_path: Path) -> None:
-    """What the link leads to is replaced, whether it is there or not."""
+    """An export through a link replaces the link's target and keeps the target's permissions."""
     (tmp_path / "folder").mkdir()
     file, link = tmp_path / "folder" / "jobs.jsonl", tmp_path / "link"
     link.symlink_to(Path("folder") / "jobs.jsonl")
@@ -70,7 +70,7 @@ def test_a_link_and_the_rights_of_a_file_stay(service: Service, tmp_path: Path) 
 
 
 def test_a_new_file_has_the_rights_of_the_umask(tmp_path: Path) -> None:
-    """As any other that is made."""
+    """A new file has the same permissions as any other."""
     with whole_file.opened(tmp_path / "jobs") as file:
         file.write("x")
     (tmp_path / "other").write_text("x")
@@ -78,7 +78,7 @@ def test_a_new_file_has_the_rights_of_the_umask(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file before it has its name, and the folder afterwards."""
+    """An export syncs the file before its rename, and the folder afterwards."""
     synced: list[tuple[bool, bool]] = []
 
     def sync(descriptor: int) -> None:
@@ -91,7 +91,7 @@ def test_what_is_written_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path: Path) -> None:
-    """And nothing stands beside it."""
+    """A failed write keeps the former file and leaves no other."""
     path = tmp_path / "jobs"
     path.write_text("former")
     with pytest.raises(BackupError, match="No space left"), whole_file.opened(path):
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_as_it_was(tmp_path: Path) -> None:
 
 
 def test_what_handled_signals_before_does_so_afterwards(tmp_path: Path) -> None:
-    """What is ignored, as nohup ignores SIGHUP, stays so all the time."""
+    """Signal handlers are restored, and an ignored signal, as under nohup, stays ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
     try:
         with whole_file.opened(tmp_path / "jobs"):
@@ -113,7 +113,7 @@ def test_what_handled_signals_before_does_so_afterwards(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    """Nor does it touch the file that was there."""
+    """A signal removes the partial file and leaves the former one unchanged."""
     path = tmp_path / "jobs"
     path.write_text("former")
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,4 +1,4 @@
-"""How many connections there may be."""
+"""The limit of open connections."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ print(allowed_connections(wanted), *resource.getrlimit(resource.RLIMIT_NOFILE))
 def test_as_many_connections_are_allowed_as_there_are_descriptors(
     soft: int, hard: int, expected: tuple[int, int, int]
 ) -> None:
-    """The soft limit is raised where the hard one lets it; it is never lowered."""
+    """The soft limit of descriptors is raised as far as the hard one allows, and never lowered."""
     command = [sys.executable, "-c", _ALLOWED, str(soft), str(hard), "2000"]
     told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert expected == tuple(map(int, told.split()))

@@ -1,4 +1,4 @@
-"""Delivery: what the broker accepted and kept is in the index, whatever is killed."""
+"""Delivery: every message that the broker accepted reaches the index, whichever process is killed."""
 
 import sqlite3
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def locked(database: Path) -> "closing[sqlite3.Connection]":
 def test_a_kill_between_delivery_and_commit_loses_nothing(
     start_broker: StartBroker, protocol: str, tmp_path: Path
 ) -> None:
-    """What was delivered and not committed is not acknowledged: the broker delivers it again after a kill."""
+    """A message without a commit is not acknowledged, so the broker redelivers it after a kill."""
     with start_broker(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", MQTT_PROTOCOL=protocol)
         with running(service):
@@ -58,7 +58,7 @@ def test_a_kill_between_delivery_and_commit_loses_nothing(
 
 
 def test_nats_redelivers_while_the_database_is_locked(tmp_path: Path) -> None:
-    """A broker that delivers again on the same connection adds nothing to what is in hand."""
+    """A redelivery on the same connection adds nothing to the messages in flight."""
     with nats(tmp_path, ack_wait_seconds=1) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", MQTT_PROTOCOL="3.1.1")
         with running(service):
@@ -74,7 +74,7 @@ def test_nats_redelivers_while_the_database_is_locked(tmp_path: Path) -> None:
 def test_messages_wait_at_the_broker_while_the_service_is_away(
     start_broker: StartBroker, protocol: str, tmp_path: Path
 ) -> None:
-    """The session is persistent: what is published while nobody runs is delivered at the next start."""
+    """Messages published while the service is down are delivered at its next start."""
     with start_broker(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}", MQTT_PROTOCOL=protocol)
         with running(service):
@@ -85,7 +85,7 @@ def test_messages_wait_at_the_broker_while_the_service_is_away(
 
 
 def test_the_service_outlives_its_broker(tmp_path: Path) -> None:
-    """While the broker is away the service answers and says so; when it is back it connects again."""
+    """The service answers while its broker is away, reports the loss, and reconnects."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -103,7 +103,7 @@ def test_the_service_outlives_its_broker(tmp_path: Path) -> None:
 
 
 def test_brokers_that_share_no_session_are_told(tmp_path: Path) -> None:
-    """The next one makes a new session: what was published before it may be missed, and the index says so."""
+    """A new session at the next broker restarts completeness, as messages may be missing."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     with mosquitto(tmp_path / "one") as one, mosquitto(tmp_path / "two") as two:
@@ -119,7 +119,7 @@ def test_brokers_that_share_no_session_are_told(tmp_path: Path) -> None:
 
 
 def test_a_message_that_cannot_be_understood_stops_nothing(tmp_path: Path) -> None:
-    """A bad message is kept with its reason, once, and the messages around it count."""
+    """A bad message is stored once with its reason, and the messages around it are applied."""
     bad = "$aws/things/thing/jobs/bad/notify-namespace-n"
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
@@ -135,7 +135,7 @@ def test_a_message_that_cannot_be_understood_stops_nothing(tmp_path: Path) -> No
 
 
 def test_qos_0_messages_in_hand_are_bounded(tmp_path: Path) -> None:
-    """QoS 0 has no window: what exceeds the bound is dropped and counted, and acknowledged ones are unharmed."""
+    """QoS 0 messages beyond the bound are dropped and counted; QoS 1 messages are unaffected."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -151,7 +151,7 @@ def test_qos_0_messages_in_hand_are_bounded(tmp_path: Path) -> None:
 
 
 def test_former_subscriptions_are_given_up(tmp_path: Path) -> None:
-    """What an earlier run subscribed and this one does not is unsubscribed: the session would keep it."""
+    """A filter of an earlier run is unsubscribed, as the session would keep it."""
     with mosquitto(tmp_path) as broker:
         url = f"mqtt://127.0.0.1:{broker.port}"
         with running(Service(tmp_path, MQTT_URL=url)):

@@ -1,4 +1,4 @@
-"""AWS's sisters of ListJobs, as a real AWS client and a plain one see them."""
+"""AWS's other job operations, called by a real AWS client and by a plain one."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ def names(summaries: list[dict[str, Any]]) -> list[str]:
 
 
 def test_the_answers_are_plain_json(api: Api) -> None:
-    """Times are numbers of seconds, nextToken is null on the last page."""
+    """Times are numbers of seconds, and nextToken is null on the last page."""
     api.apply(execution("full", "a:b", **FULL))
     summary = {
         "status": "IN_PROGRESS",
@@ -62,7 +62,7 @@ def test_the_answers_are_plain_json(api: Api) -> None:
 
 
 def test_an_execution_that_ended_unseen_is_in_no_filter_and_no_count(api: Api) -> None:
-    """A complete list leaves it out: no message reported how it ended, so no status is made up."""
+    """An execution with an unknown outcome has no status, so it is in no filter and no count."""
     api.apply(*UNSEEN_END)
     client = api.client()
     for status in STATUSES:
@@ -72,7 +72,7 @@ def test_an_execution_that_ended_unseen_is_in_no_filter_and_no_count(api: Api) -
 
 @pytest.mark.parametrize("page_size", [1, 7, 250])
 def test_a_scan_of_a_jobs_executions_sees_each_once(api: Api, page_size: int) -> None:
-    """In the order of their things' names, whatever is told meanwhile."""
+    """The executions of a job come in the order of thing names, once each, despite concurrent writes."""
     expected = sorted(f"thing-{number}" for number in range(300))
     api.apply(*(execution("job", thing, status="QUEUED", queuedAt=1) for thing in expected))
 
@@ -91,7 +91,7 @@ def test_a_scan_of_a_jobs_executions_sees_each_once(api: Api, page_size: int) ->
 
 @pytest.mark.parametrize("page_size", [1, 7, 250])
 def test_a_scan_of_a_things_executions_sees_each_once(api: Api, page_size: int) -> None:
-    """Those queued last first, also where many were queued at one time, and those queued at an unknown time last."""
+    """The executions of a thing come once each, queued last first, those with an unknown time at the end."""
     queued = {f"job-{number}": number // 20 for number in range(200)}
     unknown = [f"unknown-{number}" for number in range(20)]
     api.apply(
@@ -134,7 +134,7 @@ def test_every_combination_of_filters_equals_a_plain_filter(api: Api) -> None:
 
 
 def test_a_token_is_bound_to_its_question(api: Api) -> None:
-    """It goes on for the operation, the path and the filters that it was made for, with any page size."""
+    """A token is valid for its operation, path and filters, with any page size."""
     api.apply(*(execution(f"job-{job}", thing, status="QUEUED", queuedAt=job) for job in range(3) for thing in "abc"))
     client = api.client()
     of_job = client.list_job_executions_for_job(jobId="job-1", maxResults=1)["nextToken"]
@@ -162,7 +162,7 @@ def test_a_token_is_bound_to_its_question(api: Api) -> None:
     "position", ["", "x", "[]", '["a", 1]', "[1]", '[99999999999999999999, "a"]', '[1, "\\ud800"]']
 )
 def test_a_forged_position_is_refused(api: Api, position: str) -> None:
-    """A token is no secret: one that was made up well enough to be opened is an InvalidRequestException, too."""
+    """A forged token that can be opened raises InvalidRequestException, too."""
     api.apply(execution("job", **FULL))
     token = seal_text(position, ("/things/thing/jobs", None, None, None))
     status, body, headers = api.request(f"/things/thing/jobs?nextToken={token}")
@@ -187,7 +187,7 @@ def test_a_forged_position_is_refused(api: Api, position: str) -> None:
 def test_what_is_not_known_raises_boto3s_resource_not_found_exception(
     api: Api, name: str, parameters: dict[str, Any]
 ) -> None:
-    """A job, a thing, an execution, or the number of one that no message named."""
+    """A job, a thing, an execution or its number is not found if no message reported it."""
     api.apply(execution("job", **FULL), execution("bare", status="QUEUED"))
     client = api.client()
     with pytest.raises(client.exceptions.ResourceNotFoundException, match="cannot be found"):
@@ -217,7 +217,7 @@ def test_what_is_not_known_raises_boto3s_resource_not_found_exception(
 def test_invalid_parameters_raise_boto3s_invalid_request_exception(
     api: Api, name: str, parameters: dict[str, Any], named: list[str]
 ) -> None:
-    """Names in the path and parameters in the query, all that is wrong in one message."""
+    """One message reports every invalid name and parameter."""
     client = api.client()
     with pytest.raises(client.exceptions.InvalidRequestException) as raised:
         getattr(client, name)(**parameters)
@@ -227,7 +227,7 @@ def test_invalid_parameters_raise_boto3s_invalid_request_exception(
 
 
 def test_a_name_in_the_path_is_not_one_in_the_query(api: Api) -> None:
-    """DescribeJob has no parameter of that name in its query: it is ignored, like any unknown one."""
+    """DescribeJob ignores a query parameter with the name of its path parameter."""
     api.apply(execution("job", **FULL))
     assert 200 == api.request("/jobs/job?jobId=%20&jobId=other&x=1&x=2")[0]
     assert 400 == api.request("/jobs/job/things?status=QUEUED&status=QUEUED")[0]
@@ -235,7 +235,7 @@ def test_a_name_in_the_path_is_not_one_in_the_query(api: Api) -> None:
 
 @pytest.mark.parametrize("path", [*PATHS, "/jobs/unknown", "/jobs/a%20b"])
 def test_every_answer_tells_its_id_and_its_freshness(api: Api, path: str) -> None:
-    """Errors too: what a fresh index does not know may be there nevertheless."""
+    """Every answer, errors included, has a request id and the freshness of the index."""
     api.apply(execution("job", **FULL))
     api.state.complete_since = datetime(2026, 1, 1, tzinfo=UTC)
     _, _, headers = api.request(path)
@@ -245,7 +245,7 @@ def test_every_answer_tells_its_id_and_its_freshness(api: Api, path: str) -> Non
 
 
 def test_without_a_database_the_service_is_unavailable(api: Api) -> None:
-    """Each operation is answered with 503, as SDKs expect before they try again."""
+    """Without a database each operation answers 503, which SDKs retry."""
     api.state.store, api.state.reason = None, "the database is locked"
     for path in PATHS:
         status, body, headers = api.request(path)
@@ -254,14 +254,14 @@ def test_without_a_database_the_service_is_unavailable(api: Api) -> None:
 
 
 def test_an_index_that_cannot_be_read_is_unavailable(api: Api, tmp_path: Path) -> None:
-    """So it is where the database breaks under the service."""
+    """A broken database makes each operation answer 503."""
     for file in tmp_path.glob("jobindex.db*"):
         file.write_bytes(b"overwritten" * 1000)
     assert [503] * 4 == [api.request(path)[0] for path in PATHS]
 
 
 def test_more_requests_than_can_wait_are_throttled(tmp_path: Path) -> None:
-    """One bound holds for all operations."""
+    """One bound on waiting requests covers all operations."""
     with serving(tmp_path, concurrency_maximum=0) as api:
         for path in PATHS:
             status, _, headers = api.request(path)
@@ -270,7 +270,7 @@ def test_more_requests_than_can_wait_are_throttled(tmp_path: Path) -> None:
 
 
 def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
-    """An error that nobody foresaw is 500 in AWS's form, without its details."""
+    """An unexpected error is a 500 in AWS's form, without details."""
     api.state.store = Mock(version=0)
     for path in PATHS:
         status, body, headers = api.request(path)
@@ -279,7 +279,7 @@ def test_a_failure_of_the_service_is_an_aws_error(api: Api) -> None:
 
 
 def test_a_service_answers_what_a_broker_told_it(tmp_path: Path) -> None:
-    """From a notification to boto3, with the region, the account and the patience of the settings."""
+    """A notification reaches boto3, with the region, account and stuck time of the settings."""
     with mosquitto(tmp_path) as broker:
         service = Service(
             tmp_path,

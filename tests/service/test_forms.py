@@ -11,12 +11,12 @@ from support.waiting import wait_until
 THING = "$aws/things/pump-1/jobs"
 NEXT = {"timestamp": 1600000000, "execution": {"jobId": "next", "status": "QUEUED", "queuedAt": 1600000000}}
 ACCEPTED = {"timestamp": 1600000000, "execution": {"jobId": "told", "status": "IN_PROGRESS"}}
-# Before every job event: of an end after the first one AWS would have reported the completion.
+# Earlier than every job event: after one, AWS would have reported the completion of an ended job.
 UPDATED = {"timestamp": 1599999999, "executionState": {"status": "SUCCEEDED", "versionNumber": 2}}
 PENDING = {"timestamp": 1600000000, "jobs": {"QUEUED": [{"jobId": "pending", "queuedAt": 1600000000}]}}
 EVENT = {"timestamp": 1599999999, "thingArn": "arn:aws:iot:us-east-1:123456789012:thing/pump-1"}
 
-# A topic, its payload, the job that it tells of, the job's status and its namespace.
+# A topic, its payload, and the job's id, status and namespace.
 FORMS = [
     (f"{THING}/job/notify-namespace-acme", {}, "job", "IN_PROGRESS", "acme"),
     (f"{THING}/slash/notify-namespace-acme/", {"status": "CANCELED"}, "slash", "CANCELED", "acme"),
@@ -67,9 +67,9 @@ def test_each_form_has_its_effect_under_its_namespace_alone(
     number: int,
     form: tuple[str, dict[str, object], str, str, str | None],
 ) -> None:
-    """A job is listed with its status, under its namespace and no other; without one, under none."""
+    """A job is listed with its status, in its own namespace only, or in none."""
     topic, payload, job_id, status, namespace_id = form
-    # Names of its own keep this form apart from the others.
+    # Unique names separate this form from the others.
     text = json.dumps(payload).replace(f'"{job_id}"', f'"{job_id}-{number}"')
     own_namespace = f"{namespace_id}-{number}"
     topic = topic.replace(f"/{job_id}/", f"/{job_id}-{number}/").replace("pump-1", f"pump-{number}")
@@ -84,7 +84,7 @@ def test_each_form_has_its_effect_under_its_namespace_alone(
 
 
 def test_a_deleted_job_is_gone(broker: Broker, service: Service) -> None:
-    """The event of its deletion takes a job from the list."""
+    """The `deleted` event removes a job from the list."""
     publish(broker.port, [(f"{THING}/doomed/notify-namespace-acme", '{"timestamp":1600000000}')])
     wait_until(lambda: "doomed" in service.jobs(), "the job")
     publish(broker.port, [("$aws/events/job/doomed/deleted", '{"timestamp":1600000001}')])
@@ -92,7 +92,7 @@ def test_a_deleted_job_is_gone(broker: Broker, service: Service) -> None:
 
 
 def test_a_group_event_ties_name_and_id(broker: Broker, service: Service) -> None:
-    """A job told with a group's name is found by the id that the group's event gives."""
+    """A job reported with a group's name is found by the id from the group's event."""
     payload = '{"timestamp":1600000000,"thingGroupName":"line-1"}'
     publish(broker.port, [(f"{THING}/grouped/notify-namespace-acme", payload)])
     publish(broker.port, [("$aws/events/thingGroup/line-1/created", '{"thingGroupId":"id-of-line-1"}')])

@@ -1,4 +1,4 @@
-"""What the service tells of the index beside AWS's operations, under /index/."""
+"""The index beyond AWS's operations, under /index/."""
 
 import time
 from collections.abc import Iterator
@@ -34,18 +34,18 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 
 def execution(job_id: str, thing_name: str = "thing", namespace_id: str | None = "n", **told: Any) -> Message:
-    """Make a message that tells of an execution."""
+    """Make a message that reports an execution."""
     level = "notify" if namespace_id is None else f"notify-namespace-{namespace_id}"
     return (f"$aws/things/{thing_name}/jobs/{job_id}/{level}", {"execution": told})
 
 
 def ended(thing_name: str, namespace_id: str, timestamp: float) -> Message:
-    """Make a message by which nothing of a namespace is pending on a thing."""
+    """Make a complete list without pending executions, of a thing and a namespace."""
     return (f"$aws/things/{thing_name}/jobs/notify-namespace-{namespace_id}", {"timestamp": timestamp, "jobs": {}})
 
 
 def without_namespace(job_id: str, thing_name: str = "thing") -> Message:
-    """Make a message of a job that no topic gives a namespace."""
+    """Make a message about a job without a namespace."""
     return (
         f"$aws/events/jobExecution/{job_id}/succeeded",
         {"timestamp": 1000, "thingArn": f"arn:aws:iot:us-east-1:123456789012:thing/{thing_name}"},
@@ -53,7 +53,7 @@ def without_namespace(job_id: str, thing_name: str = "thing") -> Message:
 
 
 def pages(api: Api, path: str, member: str, limit: int) -> list[Any]:
-    """Return what all pages of a path hold; an empty `after` is none."""
+    """Return the items of all pages of a path; an empty `after` asks for the first."""
     found: list[Any] = []
     following = ""
     while True:
@@ -67,7 +67,7 @@ def pages(api: Api, path: str, member: str, limit: int) -> list[Any]:
 
 
 def test_an_empty_index_tells_empty_pages(api: Api) -> None:
-    """Nothing is an answer, too; one thing or job that is not known is not found."""
+    """An empty index returns empty pages, and an unknown thing or job is not found."""
     assert {"namespaces": [], "next": None} == api.request("/index/namespaces")[1]
     assert {"things": [], "next": None} == api.request("/index/things")[1]
     assert {"executions": [], "next": None} == api.request("/index/executions/waiting")[1]
@@ -79,13 +79,13 @@ def test_an_empty_index_tells_empty_pages(api: Api) -> None:
 
 
 def counts(**known: int) -> dict[str, int]:
-    """Return AWS's `jobProcessDetails`; all others are 0."""
+    """Return AWS's `jobProcessDetails` with these counts, and 0 for the others."""
     names = ("Queued", "InProgress", "TimedOut", "Failed", "Rejected", "Removed", "Canceled", "Succeeded")
     return dict.fromkeys((f"numberOf{name}Things" for name in names), 0) | known
 
 
 def test_a_job_is_told_whole(api: Api) -> None:
-    """All that is known, and what of it was told or inferred."""
+    """A job comes with all its facts, and whether they were reported or inferred."""
     job = {
         "status": "SCHEDULED",
         "targetSelection": "CONTINUOUS",
@@ -138,7 +138,7 @@ def test_a_job_is_told_whole(api: Api) -> None:
 
 
 def test_the_changes_of_a_job_are_told_newest_first(api: Api) -> None:
-    """From when it was first listed until it was deleted, which leaves no status."""
+    """Changes come newest first, and a deletion leaves no status."""
     at = [datetime.fromtimestamp(second, UTC) for second in (1000, 1200, 1300)]
     api.apply(execution("job", status="QUEUED", queuedAt=100), now=at[0])
     api.apply(("$aws/events/job/job/completed", {"timestamp": 200}), now=at[1])
@@ -156,7 +156,7 @@ def test_the_changes_of_a_job_are_told_newest_first(api: Api) -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_jobs_are_searched_by_the_beginning_of_their_ids(api: Api, limit: int) -> None:
-    """In the order of ids, each once, with the filters of ListJobs, in the form of ListJobs."""
+    """Jobs come in the order of their ids, once each, with the filters and the form of ListJobs."""
     ids = sorted(f"{prefix}-{number}" for prefix in ("a", "ab", "b") for number in range(20))
     statuses = {job_id: ("COMPLETED", "CANCELED")[number % 2] for number, job_id in enumerate(ids)}
     api.apply(
@@ -177,7 +177,7 @@ def test_jobs_are_searched_by_the_beginning_of_their_ids(api: Api, limit: int) -
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_the_executions_of_a_job_are_told_in_any_state(api: Api, limit: int) -> None:
-    """In the order of their things' names, those too that ended while nobody told how."""
+    """Executions come in the order of thing names, also those with an unknown outcome."""
     things = sorted(f"thing:{number}" for number in range(20))
     api.apply(
         *(execution("job", thing, status="QUEUED", queuedAt=100, executionNumber=1) for thing in things),
@@ -211,7 +211,7 @@ def test_the_executions_of_a_job_are_told_in_any_state(api: Api, limit: int) -> 
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_executions_that_wait_are_told_longest_first(api: Api, limit: int) -> None:
-    """Those pending for longer than was asked, or than the setting."""
+    """Executions that wait longer than requested, or than the setting, come longest first."""
     now = time.time()
     waits = {f"job-{number}": 60 * number for number in range(1, 100)}
     api.apply(
@@ -238,7 +238,7 @@ def test_executions_that_wait_are_told_longest_first(api: Api, limit: int) -> No
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_namespaces_are_told_with_their_counts(api: Api, limit: int) -> None:
-    """The jobs without a namespace come first, and bear none."""
+    """The jobs without a namespace come first, without a `namespaceId`."""
     names = [f"n-{number:02}" for number in range(20)]
     api.apply(
         without_namespace("bare"), *(execution(f"job-{name}", namespace_id=name, status="QUEUED") for name in names)
@@ -257,7 +257,7 @@ def test_namespaces_are_told_with_their_counts(api: Api, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_things_are_told_by_the_beginning_of_their_names(api: Api, limit: int) -> None:
-    """In their order, each once."""
+    """Things are found by a prefix of their names, in order, once each."""
     names = sorted(f"{prefix}:{number}" for prefix in ("a", "ab", "b") for number in range(20))
     api.apply(*(execution("job", name, status="QUEUED") for name in names))
     assert names == pages(api, "/index/things", "things", limit)
@@ -268,7 +268,7 @@ def test_things_are_told_by_the_beginning_of_their_names(api: Api, limit: int) -
 
 
 def test_a_thing_is_told(api: Api) -> None:
-    """Its executions counted, since when it waits, its complete lists."""
+    """A thing has counts of its executions, the time since when it waits, and its complete lists."""
     api.apply(
         execution("j1", "a:b", status="QUEUED", queuedAt=3000.5),
         execution("j2", "a:b", status="IN_PROGRESS", queuedAt=3100, startedAt=3200),
@@ -313,14 +313,14 @@ def test_a_thing_is_told(api: Api) -> None:
     ],
 )
 def test_bad_queries_name_the_parameter(api: Api, path: str, named: str) -> None:
-    """A bad query is 400 in AWS's form."""
+    """A bad query gets status 400 in AWS's form, and the message names the parameter."""
     status, body, headers = api.request(path)
     assert (400, "InvalidRequestException") == (status, headers["x-amzn-errortype"])
     assert named in body["message"]
 
 
 def test_a_page_goes_on_for_its_question_alone(api: Api) -> None:
-    """What `next` tells for one job, state or namespace leads nowhere in another."""
+    """The position in `next` is valid only for its own query."""
     api.apply(*(execution(f"job-{job}", thing, status="QUEUED", queuedAt=1) for job in range(2) for thing in "ab"))
     following = api.request("/index/jobs/job-0/executions?limit=1")[1]["next"]
     assert 200 == api.request(f"/index/jobs/job-0/executions?after={following}")[0]
@@ -334,7 +334,7 @@ def test_a_page_goes_on_for_its_question_alone(api: Api) -> None:
 
 
 def test_without_a_database_the_service_is_unavailable(api: Api) -> None:
-    """Each path is answered with 503."""
+    """Without a database each path answers 503."""
     api.state.store, api.state.reason = None, "the database is locked"
     for path in PATHS:
         status, _, headers = api.request(path)

@@ -1,4 +1,4 @@
-"""The files of deploy/mosquitto on a real mosquitto: who is let in, who may read and write what, and the bridge."""
+"""The files of deploy/mosquitto on a real mosquitto: authentication, topic rights and the bridge."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ from support.waiting import require, wait_until
 from jobindex.cli.demo.nats import free_port
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "mosquitto"
-SYSTEM = "$SYS/broker/version"  # retained: who may read it gets it as soon as it subscribes
+SYSTEM = "$SYS/broker/version"  # retained: a client that may read it gets it on subscribing
 OURS = {"$aws/things/t/jobs/j/notify-namespace-n", "$aws/events/job/j/completed", "$aws/other"}
 OTHERS = {"things/t/jobs/j", "aws/things/t", "$AWS/things/t"}
 SECONDS = 10
@@ -28,7 +28,7 @@ SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """A mosquitto that runs as compose.yaml runs it, and the passwords of its users."""
+    """A mosquitto that runs as in compose.yaml, with the passwords of its users."""
 
     broker: Broker
     directory: Path
@@ -36,7 +36,7 @@ class Secured:
 
 
 def make_passwords(for_mosquitto: Path, for_jobindex: Path) -> dict[str, str]:
-    """Run the script that makes the passwords, and return them by their users."""
+    """Run the script that makes the passwords; return them by user."""
     require("mosquitto", found=shutil.which("mosquitto_passwd") is not None)
     for directory in (for_mosquitto, for_jobindex):
         directory.mkdir(exist_ok=True)
@@ -49,7 +49,7 @@ def make_passwords(for_mosquitto: Path, for_jobindex: Path) -> dict[str, str]:
 
 @contextmanager
 def secured(directory: Path, *settings: str) -> Iterator[Secured]:
-    """Run mosquitto with mosquitto.conf and acl as they are, but for paths, and a user `admin` who may do anything."""
+    """Run mosquitto with the deployed mosquitto.conf and acl, paths replaced, and a user `admin` with all rights."""
     passwords = make_passwords(directory, directory / "jobindex")
     additions = directory / "conf.d"
     additions.mkdir()
@@ -71,7 +71,7 @@ def secured(directory: Path, *settings: str) -> Iterator[Secured]:
 
 
 class User:
-    """An MQTT 5 client, which is told what it may not publish."""
+    """An MQTT 5 client, which learns whether the broker accepts a publication."""
 
     def __init__(self, port: int, username: str | None, password: str | None) -> None:
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5, reconnect_on_failure=False)
@@ -93,18 +93,18 @@ class User:
         self._client.loop_stop()
 
     def subscribe(self, *topic_filters: str) -> None:
-        """Subscribe, and wait for the answer, whatever it is."""
+        """Subscribe, and wait for the answer, granted or not."""
         self._client.subscribe([(topic_filter, 1) for topic_filter in topic_filters])
         self._answers.get(timeout=SECONDS)
 
     def publish(self, topic: str) -> bool:
-        """Publish to a topic; return whether the broker takes it."""
+        """Publish to a topic; return whether the broker accepts it."""
         self._client.publish(topic, b"{}", qos=1)
         (reason,) = self._answers.get(timeout=SECONDS)
         return not reason.is_failure
 
     def received(self) -> set[str]:
-        """Return the topics of which anything has come: the broker answers only after what it sent before."""
+        """Return the topics of the messages received: the broker answers only after all that it sent before."""
         self._client.unsubscribe("none")
         self._answers.get(timeout=SECONDS)
         return self._received
@@ -112,7 +112,7 @@ class User:
 
 @pytest.fixture
 def closed_broker(tmp_path: Path) -> Iterator[Secured]:
-    """Give a mosquitto that lets in only its users."""
+    """Run a mosquitto that accepts only its users."""
     with secured(tmp_path) as closed:
         yield closed
 
@@ -129,9 +129,9 @@ def connected(closed: Secured, username: str) -> Iterator[User]:
 
 
 def published(closed: Secured, username: str, topics: Iterable[str]) -> set[str]:
-    """Publish to topics as a user; return those that the broker takes.
+    """Publish to topics as a user; return those that the broker accepts.
 
-    Each on a connection of its own: mosquitto 2.0 ends it after one that is denied.
+    Each has its own connection: mosquitto 2.0 closes one after a denied publication.
     """
     taken = set()
     for topic in topics:
@@ -153,14 +153,14 @@ def published(closed: Secured, username: str, topics: Iterable[str]) -> set[str]
 def test_users_have_the_rights_they_need(
     closed_broker: Secured, username: str, may_read: set[str], may_write: set[str]
 ) -> None:
-    """And no other, either way; `admin`, who is only here, shows that all could be seen."""
+    """Each user has exactly the rights it needs; `admin`, only in this test, receives every topic."""
     filters, asked = ("#", "$aws/#", "$AWS/#", "$SYS/#"), OURS | OTHERS
     with connected(closed_broker, username) as user:
         user.subscribe(*filters)
         assert asked == published(closed_broker, "admin", asked)
         received = user.received()
         if username == "admin":
-            received &= asked | {SYSTEM}  # of all that $SYS tells
+            received &= asked | {SYSTEM}  # without the rest of $SYS
         assert may_read == received
     with connected(closed_broker, "admin") as admin:
         admin.subscribe(*filters)
@@ -170,14 +170,14 @@ def test_users_have_the_rights_they_need(
 
 @pytest.mark.parametrize(("username", "password"), [(None, None), ("publisher", "wrong"), ("nobody", "secret")])
 def test_who_has_no_password_is_not_let_in(closed_broker: Secured, username: str | None, password: str | None) -> None:
-    """Neither without a user name, nor with another's."""
+    """A client without a user name, with a wrong password or as an unknown user is refused."""
     user = User(closed_broker.broker.port, username, password)
     user.close()
     assert "Not authorized" == str(user.connected)
 
 
 def test_what_is_published_while_jobindex_is_away_is_kept_for_it(closed_broker: Secured, tmp_path: Path) -> None:
-    """Before and after a restart of mosquitto, which then knows jobindex only from its file."""
+    """Messages for an absent jobindex are kept, also over a restart of mosquitto from its file."""
     password_file = closed_broker.directory / "jobindex" / "mqtt-password"
     service = Service(
         tmp_path,
@@ -202,7 +202,7 @@ def test_what_is_published_while_jobindex_is_away_is_kept_for_it(closed_broker: 
 
 
 def test_passwords_are_made_once(tmp_path: Path) -> None:
-    """They are long, kept when they are made again, and others in another place."""
+    """Passwords are long, kept on a second run, and different in another place."""
     first = make_passwords(tmp_path / "mosquitto", tmp_path / "jobindex")
     assert {"jobindex", "publisher", "healthcheck"} == set(first)
     assert 3 == len({*first.values()})
@@ -215,7 +215,7 @@ def test_passwords_are_made_once(tmp_path: Path) -> None:
 
 
 def test_passwords_are_for_their_readers_alone(tmp_path: Path) -> None:
-    """Only mosquitto's user may read its files, and jobindex, another user, gets no other password."""
+    """Only mosquitto's user may read its files, and jobindex gets only its own password."""
     passwords = make_passwords(tmp_path / "mosquitto", tmp_path / "jobindex")
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "mosquitto").iterdir()}
     assert dict.fromkeys(("acl", "mosquitto_pub", "mosquitto_sub", "passwords"), 0o600) == modes
@@ -224,7 +224,7 @@ def test_passwords_are_for_their_readers_alone(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_first_start_is_begun_again(tmp_path: Path) -> None:
-    """Where a file is missing all are made anew, so that they fit together."""
+    """If a file is missing, all passwords are made again, so that they match."""
     first = make_passwords(tmp_path / "mosquitto", tmp_path / "jobindex")
     for missing in (tmp_path / "mosquitto" / "passwords", tmp_path / "jobindex" / "mqtt-password"):
         missing.unlink()
@@ -234,7 +234,7 @@ def test_an_interrupted_first_start_is_begun_again(tmp_path: Path) -> None:
 
 
 def test_a_changed_acl_holds_from_the_next_start(tmp_path: Path) -> None:
-    """The copy is made anew, also where the passwords are kept."""
+    """A changed acl is copied at the next start, even if the passwords are kept."""
     make_passwords(tmp_path / "mosquitto", tmp_path / "jobindex")
     (tmp_path / "mosquitto" / "acl").write_text("topic readwrite #")
     make_passwords(tmp_path / "mosquitto", tmp_path / "jobindex")
@@ -242,7 +242,10 @@ def test_a_changed_acl_holds_from_the_next_start(tmp_path: Path) -> None:
 
 
 def test_the_bridge_brings_what_is_published_elsewhere(tmp_path: Path) -> None:
-    """bridge.conf, but for address and paths, with a mosquitto in AWS's place: jobindex gets what it fetches."""
+    """The bridge delivers the topics that it subscribes, and no others.
+
+    bridge.conf is as deployed, except for address and paths, with a mosquitto in AWS's role.
+    """
     files = make_certificates(tmp_path)
     there, here = tmp_path / "there", tmp_path / "here"
     there.mkdir()

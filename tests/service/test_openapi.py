@@ -1,4 +1,4 @@
-"""/openapi.json: it describes every operation and nothing else, and the running service does as it says."""
+"""/openapi.json describes every operation and no others, and the running service conforms to it."""
 
 import json
 import os
@@ -44,7 +44,7 @@ DATA_PLANE_OPERATIONS = {
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    """Serve an index with the names of schemathesis.toml, and a few rejected messages."""
+    """Serve an index with the names in schemathesis.toml, and a few rejected messages."""
     executions = [
         (
             f"$aws/things/{thing}/jobs/job-{number}/notify-namespace-n{number % 3}",
@@ -74,7 +74,7 @@ def _description(api: Api) -> dict[str, Any]:
 
 
 def test_every_route_is_described_and_nothing_else(api: Api) -> None:
-    """Each path that the app answers; its methods are held against it by schemathesis."""
+    """The description has exactly the paths of the app; schemathesis checks the methods."""
     app = create_app(ServiceState(), Metrics(ServiceState()), ChangeFeed(ServiceState()))
     paths = {route.path for route in app._app.routes}  # type: ignore[attr-defined]
     described = _description(api)["paths"]
@@ -84,7 +84,7 @@ def test_every_route_is_described_and_nothing_else(api: Api) -> None:
 
 
 def test_every_operation_is_answered(api: Api) -> None:
-    """A described method is never 405, one that is not described always."""
+    """A described method never gets 405, any other always does."""
     for path, operations in _description(api)["paths"].items():
         if path == "/index/events":  # it would not end
             continue
@@ -103,7 +103,7 @@ def _status(url: str, method: str) -> int:
 
 
 def test_the_names_in_the_description_are_those_of_the_code(api: Api) -> None:
-    """Enums and limits come from where they are told once."""
+    """Enums and limits in the description are those of the code."""
     paths = _description(api)["paths"]
     parameters = {parameter["name"]: parameter for parameter in paths["/jobs"]["get"]["parameters"]}
     assert list(JobStatus) == parameters["status"]["schema"]["enum"]
@@ -120,7 +120,7 @@ def test_the_names_in_the_description_are_those_of_the_code(api: Api) -> None:
 
 
 def test_the_operations_are_those_of_aws(api: Api) -> None:
-    """Paths, parameters and statuses are those of AWS's service model; what is answered has a place in it."""
+    """Paths, parameters, statuses and members are those of AWS's service model."""
     description = _description(api)
     model = api.client().meta.service_model
     for name in AWS_OPERATIONS:
@@ -139,7 +139,7 @@ def test_the_operations_are_those_of_aws(api: Api) -> None:
 
 
 def test_the_operations_of_the_data_plane_are_those_of_aws(api: Api) -> None:
-    """Under the prefix that the gateway puts before them; `namespaceId` is in AWS's guide but not in its model."""
+    """The data plane is under the gateway's prefix; `namespaceId` is in AWS's guide but not in its model."""
     description = _description(api)
     model = api.client("iot-jobs-data").meta.service_model
     for name, described_as in DATA_PLANE_OPERATIONS.items():
@@ -157,7 +157,7 @@ def test_the_operations_of_the_data_plane_are_those_of_aws(api: Api) -> None:
 
 
 def _check_members(schema: dict[str, Any], shape: Any) -> None:
-    """Check that a schema has no member that the shape has not."""
+    """Check that each member of a schema exists in the shape."""
     if shape.type_name == "list":
         _check_members(schema["items"], shape.member)
     elif shape.type_name == "structure":
@@ -171,9 +171,9 @@ def _check_members(schema: dict[str, Any], shape: Any) -> None:
 
 @pytest.mark.slow
 def test_the_service_does_as_it_says(api: Api, tmp_path: Path) -> None:
-    """Schemathesis finds nothing: no failure, no answer outside the description, no bad request that is taken."""
+    """Schemathesis finds no failure, no undescribed answer and no accepted bad request."""
     description = _description(api)
-    # Clients shall bear members that a later version adds; this one answers no others.
+    # Clients must accept members that a later version adds; this version sends no others.
     _close(description)
     closed = tmp_path / "openapi.json"
     closed.write_text(json.dumps(description))
@@ -190,11 +190,11 @@ def test_the_service_does_as_it_says(api: Api, tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     operations = sum(len(path) for path in description["paths"].values())
-    assert f"Tested: {operations - 1}\n" in ended.stdout  # all but the one that never ends
+    assert f"Tested: {operations - 1}\n" in ended.stdout  # all but the event stream
 
 
 def _close(schema: Any) -> None:
-    """Let objects have no member that they do not name."""
+    """Forbid members that a schema does not name."""
     if isinstance(schema, list):
         for member in schema:
             _close(member)

@@ -1,4 +1,4 @@
-"""The index that the bench fills in PostgreSQL is the one that it fills in SQLite."""
+"""The bench fills the same index in PostgreSQL as in SQLite."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_filled_database_tells_what_the_file_tells(postgres_url: str, tmp_path: Path) -> None:
-    """Every table of the index has the same rows in both engines, and bytes on disk."""
+    """Every table of the index has the same rows in both engines, and takes space on disk."""
     index = index_file(tmp_path, 100)
     postgresql.fill(postgres_url, index)
     assert 100 == execute(postgres_url, "SELECT count(*) FROM jobs")[0][0]
@@ -40,7 +40,7 @@ def test_a_filled_database_tells_what_the_file_tells(postgres_url: str, tmp_path
 
 
 async def test_an_index_is_the_same_on_both_engines(tmp_path: Path, postgres_url: str) -> None:
-    """PostgreSQL is asked for the jobs that SQLite is asked for, and can go on from there."""
+    """PostgreSQL lists the jobs of the SQLite index that filled it, and grants the lease."""
     file = tmp_path / "index.db"
     async with open_store(SqliteDatabase(path=file)) as store:
         assert await store.take_lease("{}", seconds=3600)

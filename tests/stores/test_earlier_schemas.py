@@ -1,6 +1,6 @@
-"""Databases of every earlier schema, as the versions that had them wrote them, opened by this version.
+"""Databases of every earlier schema, written by the versions that had them and opened by this version.
 
-`support/schema_dumps.py` says how the dumps were made, and what of `expected.json` is in doubt.
+`support/schema_dumps.py` describes the origin of the dumps, and the members of `expected.json` that are in doubt.
 """
 
 import json
@@ -26,7 +26,7 @@ EXPECTED = json.loads((SCHEMAS / "expected.json").read_text("utf-8"))
 async def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """Open a database of an earlier schema."""
     database: SqliteDatabase | PostgresDatabase
-    if request.param == "postgresql":  # conftest.py knows tests that need it by this name; there is one dump
+    if request.param == "postgresql":  # conftest.py selects tests for PostgreSQL by this parameter; there is one dump
         database = PostgresDatabase(conninfo=request.getfixturevalue("postgres_url"), shown="postgresql")
         load_postgres(dump_path("postgres", 6), database.conninfo)
     else:
@@ -37,7 +37,7 @@ async def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_what_an_earlier_version_knew_reads_as_before(earlier: Store) -> None:
-    """Each job of which no version was in doubt reads as it did; what was deleted stays so."""
+    """Each job whose answer is not in doubt keeps it, and deleted jobs stay deleted."""
     assert EXPECTED["jobs"] == {job_id: answer(await earlier.job(job_id)) for job_id in EXPECTED["jobs"]}
     for job_id in EXPECTED["deleted"]:
         with pytest.raises(ResourceNotFoundException):
@@ -45,7 +45,7 @@ async def test_what_an_earlier_version_knew_reads_as_before(earlier: Store) -> N
 
 
 async def test_what_an_earlier_version_kept_beside_the_jobs_is_there(earlier: Store) -> None:
-    """The ids of thing groups, the rejected messages and the broker's session come along."""
+    """Ids of thing groups, rejected messages and the broker's session survive the migration."""
     assert [FLOOR_1_ID] == [*(await earlier.job("one-group")).thing_group_ids]
     kept = await earlier.rejected_messages(after=0, limit=10)
     assert [14, 20, 4] == [message.payload_bytes for message in kept]
@@ -54,7 +54,7 @@ async def test_what_an_earlier_version_kept_beside_the_jobs_is_there(earlier: St
 
 
 def answer(job: JobDescription) -> Mapping[str, Any]:
-    """Return a job as `expected.json` has it."""
+    """Return a job in the form of `expected.json`."""
     return {
         "status": job.status,
         "isStatusReported": job.is_status_reported,

@@ -1,4 +1,4 @@
-"""What lists of jobs show beside AWS's JobSummary, in every engine."""
+"""The members of listed jobs that AWS's JobSummary lacks, on every engine."""
 
 from support.messages import at, event, execution_event, job, parsed
 
@@ -10,7 +10,7 @@ NOW = at(1_700_000_000)
 
 
 async def test_jobs_have_their_failures_and_whether_their_status_was_reported(store: Store) -> None:
-    """Of AWS's counts and the known ones the greater; a job that is not listed, or not visible, has no outcome."""
+    """A job has the greater of AWS's count of failures and the known one; hidden jobs have no outcome."""
     counts = {"numberOfFailedThings": 2, "numberOfRejectedThings": 1, "numberOfSucceededThings": 9}
     await store.apply(
         parsed(
@@ -39,7 +39,7 @@ async def test_jobs_have_their_failures_and_whether_their_status_was_reported(st
 
 
 async def test_a_rejected_message_says_when_it_is_due(store: Store) -> None:
-    """In the list and alone; one that can never be understood is never due."""
+    """A rejected message has a due time, unless it can never be applied."""
     ahead = RejectedMessage("a", b"1", "in the future", due_at=1_700_000_123_456)
     await store.apply((), [ahead, RejectedMessage("b", b"2", "no JSON")], now=NOW)
     listed = await store.rejected_messages(after=0, limit=9)

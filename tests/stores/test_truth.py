@@ -1,4 +1,4 @@
-"""The index is right: it is held against simulated fleets, whose true state is known."""
+"""The index agrees with simulated fleets, whose true state is known."""
 
 import random
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def arrivals(fleet: SimulatedFleet, delivery: str) -> Sequence[Sequence[Message]
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_answer_is_wrong(seed: int) -> None:
-    """In order, shuffled with three in ten messages twice, and in batches of any size: what can be known is right."""
+    """Each knowable answer is right if messages arrive in order, shuffled with three in ten repeated, or in batches."""
     fleet = fleet_of(seed)
     filled = [sqlite_after(arrivals(fleet, one), fleet.job_lives, fleet.execution_lives) for one in DELIVERIES]
     assert [] == [*map(str, chain.from_iterable(judge(fleet, one.answers) for one in filled))]
@@ -41,7 +41,7 @@ def test_no_answer_is_wrong(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_both_engines_have_the_same_rows(postgresql: Databases, seed: int) -> None:
-    """PostgreSQL has the rows that SQLite has, in every table, and its answers are right."""
+    """PostgreSQL has the same rows as SQLite in every table, and its answers are right."""
     fleet = fleet_of(seed)
     for delivery in DELIVERIES:
         arrived = arrivals(fleet, delivery)

@@ -1,1 +1,1 @@
-"""Helpers that several test modules share: servers, clients, messages, a simulated AWS IoT."""
+"""Helpers that test modules share: servers, clients, messages, a simulated AWS IoT."""

@@ -1,4 +1,4 @@
-"""A TLS server in front of a broker on loopback, as AWS IoT Core has one on port 443."""
+"""A TLS server in front of a broker on loopback, like AWS IoT Core's on port 443."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ _CHUNK = 16384
 
 @contextmanager
 def alpn_front(files: Certificates, port: int, protocol: str) -> Iterator[int]:
-    """Pass on to a port who has a certificate and asks for a protocol by ALPN, end the others; yield the own port."""
+    """Forward clients that have a certificate and request the ALPN protocol, close the others; yield the own port."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(files.ca))
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(files.server, files.server_key)

@@ -1,4 +1,4 @@
-"""The API on a real HTTP server over a real store, in a thread of the test's process."""
+"""The API on a real HTTP server with a real store, in a thread of the test process."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ THING_ARN_PREFIX = f"{SOURCE}:thing/"
 
 
 class Api:
-    """A running API; `apply` puts messages into its index."""
+    """A running API; `apply` applies messages to its index."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Api:
         rejected: Sequence[RejectedMessage] = (),
         now: datetime | None = None,
     ) -> None:
-        """Apply messages to the index, and keep rejected ones; job documents are kept."""
+        """Apply messages to the index and store rejected ones; job documents are stored."""
         reports: list[Report] = []
         now = now or datetime.now(UTC)
         parser = Parser(keeps_documents=True)
@@ -74,13 +74,13 @@ class Api:
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
     def reject(self, *messages: RejectedMessage) -> None:
-        """Keep messages as rejected."""
+        """Store rejected messages."""
         assert self.state.store is not None
         applying = self.state.store.apply([], messages, now=datetime.now(UTC))
         asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
 
     def client(self, service: str = "iot") -> Any:
-        """Return boto3's client of the API, which never tries again by itself."""
+        """Return boto3's client of the API, without retries."""
         return boto3.client(
             service,
             region_name=REGION,
@@ -112,9 +112,9 @@ def serving(
     limits: Limits = LIMITS,
     database: Database | None = None,
 ) -> Iterator[Api]:
-    """Serve an empty index while the context is open, to anyone where `access` does not say otherwise.
+    """Serve an empty index while the context is open; without `access`, every client has access.
 
-    It is in a file in the directory where no other database is given.
+    Without `database`, the index is a SQLite file in the directory.
     """
     state = ServiceState()
     metrics = Metrics(state)

@@ -1,4 +1,4 @@
-"""AWS's own clients, each asking ListJobs in the same way: boto3, the AWS CLI, the SDK for JavaScript."""
+"""AWS's own clients, each with the same ListJobs requests: boto3, the AWS CLI, the SDK for JavaScript."""
 
 import json
 import os
@@ -18,24 +18,24 @@ from support import javascript
 from support.waiting import require
 
 Refused = tuple[str, int]
-"""The name of an error, and its HTTP status."""
+"""An error's name and HTTP status code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Where and as whom a client asks for the jobs of a namespace."""
+    """The endpoint, the key and the namespace of a client's requests."""
 
     url: str
     key: AccessKey | None
-    """None signs nothing."""
+    """None for unsigned requests."""
     region: str
     namespace_id: str | None = None
     authority: Path | None = None
-    """Signs the certificate of an HTTPS server."""
+    """The CA certificate of an HTTPS server."""
 
 
 def boto3_client(asking: Asking, attempts: int = 1) -> Any:
-    """Return a client of boto3's."""
+    """Return boto3's client."""
     key = asking.key or AccessKey(id="none", secret="none")
     return boto3.client(
         "iot",
@@ -49,7 +49,7 @@ def boto3_client(asking: Asking, attempts: int = 1) -> Any:
 
 
 def ask_boto3(asking: Asking, attempts: int = 1) -> list[str] | Refused:
-    """Return the ids of jobs as boto3 lists them, by pages of two."""
+    """Return the job ids from boto3, in pages of two."""
     client = boto3_client(asking, attempts)
     filters = {} if asking.namespace_id is None else {"namespaceId": asking.namespace_id}
     try:
@@ -60,7 +60,7 @@ def ask_boto3(asking: Asking, attempts: int = 1) -> list[str] | Refused:
 
 
 def run_cli(asking: Asking, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the AWS CLI, such as `iot list-jobs`; its output is JSON. Skips the test without the CLI."""
+    """Run a command of the AWS CLI, such as `iot list-jobs`, with JSON output; skip the test without the CLI."""
     program = Path(sys.executable).with_name("aws")
     require("aws", found=program.exists())
     key = asking.key or AccessKey(id="none", secret="none")
@@ -75,7 +75,7 @@ def run_cli(asking: Asking, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def ask_cli(asking: Asking) -> list[str] | Refused:
-    """Return the ids of jobs as `aws iot list-jobs` prints them; of an error the status is not told, so 403 it is."""
+    """Return the job ids from `aws iot list-jobs`; an error always gets status 403, because the CLI prints none."""
     namespace = [] if asking.namespace_id is None else ["--namespace-id", asking.namespace_id]
     done = run_cli(asking, "iot", "list-jobs", "--page-size", "2", *namespace)
     if done.returncode:
@@ -85,7 +85,7 @@ def ask_cli(asking: Asking) -> list[str] | Refused:
 
 
 def ask_javascript(asking: Asking) -> list[str] | Refused:
-    """Return the ids of jobs as the client for JavaScript lists them, by pages of two."""
+    """Return the job ids from the client for JavaScript, in pages of two."""
     ids: list[str] = []
     token = None
     while True:

@@ -1,4 +1,4 @@
-"""Real brokers on loopback for tests, each with files of its own."""
+"""Real brokers on loopback, each with its own files."""
 
 import shutil
 import signal
@@ -39,7 +39,7 @@ class Broker:
             self._process = None
 
     def stop(self) -> None:
-        """End the process in order, so that it saves what it holds, and wait until it is gone."""
+        """End the process in order, so that it saves its messages, and wait until it is gone."""
         assert self._process is not None
         self._process.terminate()
         self._process.wait()
@@ -60,7 +60,7 @@ class Broker:
 
 @contextmanager
 def mosquitto(directory: Path, *settings: str) -> Iterator[Broker]:
-    """Run mosquitto; `settings` are further lines of its configuration."""
+    """Run mosquitto; `settings` are lines of its configuration instead of `allow_anonymous true`."""
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/sbin")
     require("mosquitto", found=program is not None)
     port = free_port()
@@ -86,7 +86,7 @@ no_auth_user: anyone
 
 @contextmanager
 def nats(directory: Path, *, ack_wait_seconds: int = 2, refused: str | None = None) -> Iterator[Broker]:
-    """Run nats-server with its MQTT listener; it refuses subscriptions to a subject of NATS."""
+    """Run nats-server with its MQTT listener; it rejects subscriptions to the NATS subject `refused`."""
     program = find_nats_server()
     require("nats-server", found=program is not None)
     port = free_port()
@@ -111,7 +111,7 @@ def _running(broker: Broker) -> Iterator[Broker]:
 def publish(
     port: int, messages: Iterable[Message], *, qos: int = 1, username: str | None = None, password: str | None = None
 ) -> None:
-    """Publish messages in their order, and return once the broker has acknowledged all (QoS 1)."""
+    """Publish messages in order, and return once the broker has acknowledged all (QoS 1)."""
     client = Client(CallbackAPIVersion.VERSION2)
     client.max_inflight_messages_set(100)
     client.username_pw_set(username, password)

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificates:
-    """Files in PEM."""
+    """PEM files."""
 
     ca: Path
     server: Path
@@ -23,7 +23,7 @@ class Certificates:
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """Make an authority, and a server's and a client's certificate signed by it."""
+    """Make an authority, and certificates signed by it for a server and a client."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("authority")
     usage = x509.KeyUsage(

@@ -1,4 +1,4 @@
-"""compose.yaml on a Docker engine, as its users start it."""
+"""compose.yaml on a Docker engine, as users start it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ LEASE_SECONDS = 4
 
 
 class Stack:
-    """The services of compose.yaml, with those of profiles, as a project of their own on ports that were free."""
+    """The services of compose.yaml, including those of profiles, as a separate project on free ports."""
 
     def __init__(self, *profiles: str) -> None:
         self.ports = {service: free_port() for service in ("mosquitto", *SERVICES)}
@@ -29,7 +29,7 @@ class Stack:
         for name, service in self.services.items():
             service.url = f"http://127.0.0.1:{self.ports[name]}"
         self.jobs = self.services["jobindex"].jobs
-        # Neither compose.override.yaml nor .env: they are the developer's own.
+        # Without compose.override.yaml and .env, which are the developer's own.
         self.project = f"jobindex-{uuid4().hex[:8]}"
         self._options = [
             f"--project-name={self.project}",
@@ -46,46 +46,46 @@ class Stack:
         self._settings = {**os.environ, **ports, **told}
 
     def attempt(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command of docker compose to its end, whatever that is."""
+        """Run a docker compose command to its end, whether or not it succeeds."""
         command = ["docker", "compose", *self._options, *arguments]
         return subprocess.run(command, env=self._settings, capture_output=True, text=True, check=False)
 
     def compose(self, *arguments: str) -> str:
-        """Run a command of docker compose, which must succeed, and return what it prints."""
+        """Run a docker compose command that must succeed, and return its output."""
         done = self.attempt(*arguments)
         assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def inspect(self, service: str, what: str) -> str:
-        """Return what the engine tells of a service's container, by a template of `docker inspect`."""
+        """Return a property of a service's container, by a template of `docker inspect`."""
         container = self.compose("ps", "--all", "--quiet", service).strip()
         return subprocess.check_output(["docker", "inspect", f"--format={what}", container], text=True).strip()
 
     def publish(self, job_id: str, payload: str = "{}") -> None:
-        """Publish a job's notification inside the mosquitto container, and wait for its acknowledgement."""
+        """Publish a job's notification in the mosquitto container, and wait for the acknowledgement."""
         topic = f"$aws/things/thing/jobs/{job_id}/notify-namespace-{job_id}"
         self.compose("exec", "-T", "mosquitto", "mosquitto_pub", "-q", "1", "-t", topic, "-m", payload)
 
     def publisher(self) -> tuple[str, str]:
-        """Return the user who may publish, and its password, as the README tells to find it."""
+        """Return the publisher's name and password, read as the README describes."""
         told = self.compose("exec", "-T", "mosquitto", "cat", "/mosquitto/credentials/mosquitto_pub").split()
         assert ["-u", "-P"] == told[::2]
         return told[1], told[3]
 
     def client(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a client of mosquitto's in its container with these arguments alone: without the publisher's password."""
+        """Run a mosquitto client in its container with only these arguments: without the publisher's password."""
         bare = ["exec", "-T", "--env=XDG_CONFIG_HOME=/none", "mosquitto", program, "-V", "5", "-q", "1"]
         return self.attempt(*bare, *arguments)
 
     def wait_for_jobs(self, *job_ids: str) -> None:
-        """Wait until jobindex is connected, for which it pauses up to 30 s an attempt, and tells the host of jobs."""
+        """Wait until jobindex is connected, which takes up to 30 s per attempt, and lists jobs to the host."""
         check = ["exec", "-T", "jobindex", "jobindex", "healthcheck"]
         wait_until(lambda: '"connected"' in self.attempt(*check).stdout, "a connection", 90)
         wait_until(lambda: self.jobs().keys() >= set(job_ids), f"{len(job_ids)} jobs", 60)
 
 
 def read_compose(*profiles: str) -> Any:
-    """Return compose.yaml with profiles, as Compose reads it; that needs no engine."""
+    """Return compose.yaml with profiles, as Compose parses it; this needs no engine."""
     ask = ["docker", "compose", "version"]
     found = shutil.which("docker") is not None and subprocess.run(ask, capture_output=True, check=False).returncode == 0
     require("docker", found=found)
@@ -95,7 +95,7 @@ def read_compose(*profiles: str) -> Any:
 
 
 def assert_limits(service: Any) -> None:
-    """A service's container may not be root, has no capability nor gets one, and writes neither image nor checkout."""
+    """Assert that a service has neither root nor capabilities, and can write neither image nor checkout."""
     assert service["read_only"]
     assert ["ALL"] == service["cap_drop"]
     assert ["no-new-privileges:true"] == service["security_opt"]
@@ -106,8 +106,8 @@ def assert_limits(service: Any) -> None:
 
 @contextmanager
 def running_stack(*profiles: str) -> Iterator[Stack]:
-    """Give all services, built, started and healthy; afterwards nothing of them is left."""
-    ask = ["docker", "compose", "ls"]  # needs both: the plug-in Compose, and an engine that answers it
+    """Run all services, built, started and healthy; remove them completely afterwards."""
+    ask = ["docker", "compose", "ls"]  # needs both the Compose plug-in and an engine that answers it
     found = shutil.which("docker") is not None and subprocess.run(ask, capture_output=True, check=False).returncode == 0
     require("docker", found=found)
     stack = Stack(*profiles)
@@ -120,7 +120,7 @@ def running_stack(*profiles: str) -> Iterator[Stack]:
 
 
 def assert_no_rights(stack: Stack, service: str, user: int) -> None:
-    """Process 1 is not root, has no capability nor gets one, writes no image, and is reached from this host only."""
+    """Assert that process 1 has neither root nor capabilities, cannot write the image, and is reached locally only."""
     lines = stack.compose("exec", "-T", service, "cat", "/proc/1/status").splitlines()
     status = dict(line.split(":\t", 1) for line in lines)
     assert status["Uid"].split() == [str(user)] * 4

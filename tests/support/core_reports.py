@@ -1,4 +1,4 @@
-"""Reports of executions as tests of the pure core write them, and the view of what they say together."""
+"""Reports of executions for the tests of the pure core, and the view that they result in."""
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
@@ -13,7 +13,7 @@ from jobindex.model.lives import FIRST_LIFE, Life
 from jobindex.model.reports import ExecutionReport
 
 T = 1_700_000_000
-"""Some second."""
+"""An arbitrary second."""
 
 QUEUED, IN_PROGRESS = JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS
 FAILED, TIMED_OUT, REMOVED = JobExecutionStatus.FAILED, JobExecutionStatus.TIMED_OUT, JobExecutionStatus.REMOVED
@@ -24,7 +24,7 @@ SUCCEEDED, DELETED = JobExecutionStatus.SUCCEEDED, JobExecutionStatus.DELETED
 def sighting(
     queued: float, number: int | None = 1, *, heard: int | None = None, started: float | None = None, **members: Any
 ) -> ExecutionReport:
-    """Return a report with `queuedAt` (in seconds), as an entry of a list heard at `heard`; stamped when queued."""
+    """Return the report of a list entry received at `heard`; its time is `started`, or else `queued`, in seconds."""
     return _report(
         IN_PROGRESS if started is not None else QUEUED,
         queued if started is None else started,
@@ -39,19 +39,19 @@ def sighting(
 def named_end(
     status: JobExecutionStatus, queued: float, time: float, number: int | None = 1, **members: Any
 ) -> ExecutionReport:
-    """Return the report of an end that names its attempt by its `queuedAt`."""
+    """Return the report of an end that identifies its attempt by `queuedAt`."""
     return _report(status, time, queued_at=round(queued * 1000), execution_number=number, **members)
 
 
 def event(status: JobExecutionStatus, time: float | None, number: int | None = None, **members: Any) -> ExecutionReport:
-    """Return an execution event."""
+    """Return the report of an execution event."""
     return _report(status, time, execution_number=number, is_event=True, **members)
 
 
 def answer(
     status: JobExecutionStatus, time: float | None, number: int | None = None, **members: Any
 ) -> ExecutionReport:
-    """Return the answer to an update, which has no `queuedAt`."""
+    """Return the report of an update's answer, which has no `queuedAt`."""
     return _report(status, time, execution_number=number, **members)
 
 
@@ -62,7 +62,7 @@ def _report(status: JobExecutionStatus, time: float | None, **members: Any) -> E
 
 
 def merged(reports: Iterable[ExecutionReport]) -> Execution:
-    """Return the execution that reports make together."""
+    """Return the execution that results from reports."""
     execution = Execution("j", "t")
     for report in reports:
         execution.merge(report)
@@ -70,7 +70,7 @@ def merged(reports: Iterable[ExecutionReport]) -> Execution:
 
 
 def shown(*reports: ExecutionReport, life: Life = FIRST_LIFE, lists: Lists | None = None) -> ExecutionView | None:
-    """Return how an execution is shown after reports, the same in every order of them, each once or twice."""
+    """Return the view of an execution, which is the same for every order of the reports, each once or twice."""
     view = attempts.view(merged(reports), life, lists)
     orders: Iterable[Sequence[ExecutionReport]] = permutations(reports) if len(reports) < 5 else [reports[::-1]]
     for order in orders:
@@ -86,7 +86,7 @@ def current(*reports: ExecutionReport, life: Life = FIRST_LIFE, lists: Lists | N
 
 
 def states(*reports: ExecutionReport, life: Life = FIRST_LIFE, lists: Lists | None = None) -> list[tuple[object, str]]:
-    """Return the number and the state of the current attempt, and of the earlier ones, the latest first."""
+    """Return the number and the state of the current attempt and of the former ones, latest first."""
     view = shown(*reports, life=life, lists=lists)
     assert view is not None
     return [(one.execution_number, one.state.value) for one in (view.current, *view.former)]

@@ -1,4 +1,4 @@
-"""Empty indexes in SQLite files: the migrations take most of the time in which a store opens a new one."""
+"""Empty indexes in SQLite files, copied because migrations take most of the time to open a new one."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from jobindex.storage.sqlite.store import migrate
 
 
 def empty_index(path: Path) -> Path:
-    """Make the file of an empty index, if there is none; return its path."""
+    """Create the file of an empty index if there is none; return its path."""
     if not path.exists():
         path.write_bytes(_migrated())
     return path
@@ -18,7 +18,7 @@ def empty_index(path: Path) -> Path:
 
 @cache
 def _migrated() -> bytes:
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:  # the caller may run in a loop
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:  # the caller may run in an event loop
         path = Path(folder) / "empty.db"
         thread.submit(asyncio.run, migrate(path)).result()
         return path.read_bytes()

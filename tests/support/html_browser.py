@@ -12,14 +12,14 @@ _EMPTY = {"meta", "link", "img", "input", "br", "hr", "option"}
 
 @dataclass
 class Form:
-    """A form with what stands in its fields."""
+    """A form with the values of its fields."""
 
     action: str
     fields: dict[str, str] = field(default_factory=dict)
 
 
 class Document(HTMLParser):
-    """A page: what can be read and followed in it."""
+    """A page: its text, links, forms and rows."""
 
     def __init__(self, url: str, status: int, headers: dict[str, str], html: str) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class Document(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What is to be read, with single spaces."""
+        """The visible text, with single spaces."""
         return _plain(self._pieces)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note links, forms, fields and rows."""
+        """Record links, forms, fields and rows."""
         given = dict(attrs)
         self.attributes += [(tag, name, value) for name, value in attrs]
         match tag:
@@ -67,7 +67,7 @@ class Document(HTMLParser):
             self._pieces.append(" ")
 
     def handle_endtag(self, tag: str) -> None:
-        """Note what a link, or a cell, held."""
+        """Record the text of a link or a cell."""
         if tag == "a" and self._link is not None:
             href, start = self._link
             self.links[_plain(self._pieces[start:])] = href
@@ -78,18 +78,18 @@ class Document(HTMLParser):
             self._select = None
 
     def handle_data(self, data: str) -> None:
-        """Note text, which is an option's value where it has no other."""
+        """Record text, which is an option's value if the option has no other."""
         self._pieces.append(data)
         if self._is_open and self._select is not None:
             self.forms[-1].fields[self._select] = data
             self._is_open = False
 
     def column(self, number: int) -> list[str]:
-        """Return a column of the table, without its head."""
+        """Return a column of the table without its header."""
         return [row[number] for row in self.rows[1:]]
 
     def follow(self, text: str) -> "Document":
-        """Follow the link of this text."""
+        """Follow the link with this text."""
         return read(urljoin(self.url, self.links[text]))
 
     def send(self, number: int = 0, /, **fields: str) -> "Document":
@@ -100,7 +100,7 @@ class Document(HTMLParser):
 
 
 def read(url: str, **headers: str) -> Document:
-    """Read a page, wherever it leads."""
+    """Read a page, including redirects and error pages."""
     request = Request(url, headers={"accept": "text/html", **headers})
     try:
         with urlopen(request, timeout=10) as answer:

@@ -1,4 +1,4 @@
-"""AWS's own clients for JavaScript, run by Node.js: `npm install --prefix tests/sdk_js` brings them."""
+"""AWS's own clients for JavaScript, run by Node.js; `npm install --prefix tests/sdk_js` installs them."""
 
 import json
 import os
@@ -14,7 +14,7 @@ _CLIENTS = {
     "iot": ("@aws-sdk/client-iot", "IoTClient"),
     "iot-jobs-data": ("@aws-sdk/client-iot-jobs-data-plane", "IoTJobsDataPlaneClient"),
 }
-"""The package and the class of the client of each service."""
+"""The package and the class of each service's client."""
 
 Call = tuple[str, dict[str, Any]]
 """An operation's name, such as `ListJobs`, and its input."""
@@ -33,9 +33,9 @@ def ask(
 ) -> list[dict[str, Any]]:
     """Return the answer to each call, or `{"error": {"name": …, "status": …, "message": …}}`.
 
-    Times are texts such as `2017-02-10T00:37:59.743Z`, as JSON has none. Without a secret nothing is signed.
-    `clock_offset` is how many milliseconds the client adds to what its clock says; `authority` is whose certificates
-    it trusts besides the usual ones. Skips the test where the client is not installed.
+    Times are strings such as `2017-02-10T00:37:59.743Z`, as JSON has no times. Without a secret, requests are unsigned.
+    `clock_offset` is added to the client's clock, in milliseconds; `authority` is a CA certificate that the client
+    trusts in addition to the usual ones. Skips the test if the client is not installed.
     """
     node = shutil.which("node")
     require("node", found=node is not None)
@@ -54,7 +54,7 @@ def ask(
     }
     done = subprocess.run(
         [str(node), str(_FOLDER / "ask.js")],
-        # Nothing that is set up for AWS on this machine counts.
+        # Ignore this machine's AWS configuration.
         env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         | {"HOME": os.devnull}
         | ({} if authority is None else {"NODE_EXTRA_CA_CERTS": str(authority)}),

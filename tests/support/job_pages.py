@@ -1,4 +1,4 @@
-"""Pages of ListJobs as a store gives them, read back into what they say."""
+"""Parses the ListJobs pages of a store."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class JobSummary:
 
 
 def summaries(page: JobPage) -> tuple[JobSummary, ...]:
-    """Return the jobs of a page of a store that was opened without a prefix for ARNs."""
+    """Return the jobs on a page of a store that was opened without an ARN prefix."""
     return tuple(_summary(job) for job in json.loads(b"[%s]" % page.jobs))
 
 

@@ -1,4 +1,4 @@
-"""Messages as tests write them, and a store that is told them in either order."""
+"""Messages for tests, and a store that applies them in either order."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ Message = tuple[str, dict[str, object]]
 
 
 def at(seconds: int) -> datetime:
-    """Return a time that messages bear as a number of seconds."""
+    """Return a time that messages give in seconds."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -31,19 +31,19 @@ def arn(resource: str, region: str = "us-east-1") -> str:
 
 
 def job(job_id: str = "j1", namespace: str = "n1", **members: Any) -> Message:
-    """Make a message that tells of a job in a namespace."""
+    """Make a message about a job in a namespace."""
     return f"$aws/things/t1/jobs/{job_id}/notify-namespace-{namespace}", {"job": members}
 
 
 def execution(status: str, job_id: str = "j1", thing: str = "t1", **members: Any) -> Message:
-    """Make a message that tells of an execution, and no namespace."""
+    """Make a message about an execution, without a namespace."""
     return f"$aws/things/{thing}/jobs/{job_id}/get/accepted", {"execution": {"status": status, **members}}
 
 
 def pending(
     timestamp: int | None, *entries: dict[str, object], thing: str = "t1", namespace: str | None = "n1"
 ) -> Message:
-    """Make the list of a thing's pending executions, in a namespace or in none."""
+    """Make the list of a thing's pending executions, with or without a namespace."""
     suffix = "" if namespace is None else f"-namespace-{namespace}"
     return f"$aws/things/{thing}/jobs/notify{suffix}", {"timestamp": timestamp, "jobs": {"QUEUED": entries}}
 
@@ -54,7 +54,7 @@ def entry(job_id: str = "j1", **members: Any) -> dict[str, object]:
 
 
 def event(operation: str, job_id: str = "j1", **members: Any) -> Message:
-    """Make a job event, which tells no namespace."""
+    """Make a job event, which has no namespace."""
     return f"$aws/events/job/{job_id}/{operation}", members
 
 
@@ -64,12 +64,12 @@ def execution_event(operation: str, job_id: str = "j1", thing: str = "t1", **mem
 
 
 def group(name: str, id_: str | None = None) -> Message:
-    """Make a message that names a thing group, with its id or without."""
+    """Make a message that names a thing group, with or without its id."""
     return f"$aws/events/thingGroup/{name}/created", {"thingGroupId": id_}
 
 
 def summary(created: int, updated: int | None = None, **known: Any) -> JobSummary:
-    """Return the summary of job j1 of which nothing is known but what is given, in seconds the times."""
+    """Return the summary of job j1, with times in seconds; all other members are unknown."""
     unknown = JobSummary(
         job_arn=None,
         job_id="j1",
@@ -88,7 +88,7 @@ def parsed(*messages: tuple[str, Mapping[str, object]], now: datetime = NOW) -> 
     """Return the reports of messages that arrive at `now`.
 
     Raises:
-        MessageError: a message cannot be understood.
+        MessageError: a message is malformed.
     """
     return [
         report
@@ -98,11 +98,11 @@ def parsed(*messages: tuple[str, Mapping[str, object]], now: datetime = NOW) -> 
 
 
 LEARNT_ARN = arn("job/j1")
-"""The ARN of job j1 if no message reports it, but another ARN of the same region and account."""
+"""The ARN of job j1 if it is derived from another ARN of the same region and account."""
 
 
 class Index:
-    """A store that is told messages, in one order or in the other."""
+    """A store that applies messages, in order or in reverse."""
 
     def __init__(self, store: Store, *, reverse: bool) -> None:
         self._store = store
@@ -114,13 +114,13 @@ class Index:
             await self._store.apply(parsed((topic, payload)), (), now=now)
 
     async def jobs(self, filters: Filters = ALL) -> Sequence[JobSummary]:
-        """Return all jobs that pass the filters."""
+        """Return all jobs that match the filters."""
         page = await self._store.list_jobs(ListJobsQuery(filters=filters))
         assert page.next_position is None
         return summaries(page)
 
     async def job_ids(self, filters: Filters = ALL) -> set[str]:
-        """Return the ids of all jobs that pass the filters."""
+        """Return the ids of all jobs that match the filters."""
         return {job.job_id for job in await self.jobs(filters)}
 
     async def job(self) -> JobSummary:

@@ -1,8 +1,8 @@
-"""MiniStack, an emulator of AWS, as a process: its IoT Jobs, its devices' data plane, and its MQTT broker with TLS.
+"""MiniStack, an emulator of AWS, as a process: IoT Jobs, the devices' data plane, and an MQTT broker with TLS.
 
-Nobody who wrote jobindex wrote it. It is a command from PyPI, without Docker, and pins another botocore, so it is
-installed elsewhere: `python3 -m venv DIR && DIR/bin/pip install ministack==1.5.33 cryptography` (its broker needs the
-latter). JOBINDEX_TEST_MINISTACK names the command if it is neither on PATH nor beside this Python.
+MiniStack is independent of jobindex. It is a command from PyPI, without Docker, and pins another botocore, so install
+it in a separate environment: `python3 -m venv DIR && DIR/bin/pip install ministack==1.5.33 cryptography` (its broker
+needs the latter). JOBINDEX_TEST_MINISTACK names the command if it is neither on PATH nor beside this Python.
 """
 
 import json
@@ -31,7 +31,7 @@ _BOOT_SECONDS = 60  # about eight on an idle machine
 
 
 class MiniStack:
-    """A MiniStack process that keeps nothing and serves only IoT, on loopback ports that are free."""
+    """A MiniStack process that serves only IoT, without persistence, on free loopback ports."""
 
     def __init__(self, program: str, directory: Path) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -50,7 +50,7 @@ class MiniStack:
             self._process = subprocess.Popen([program], env=kept | settings, stdout=log, stderr=subprocess.STDOUT)
 
     def wait_until_it_serves(self) -> None:
-        """Wait until the broker listens, and save the certificate of its authority."""
+        """Wait until the broker listens, and save its CA certificate."""
         wait_until(self._authority, f"MiniStack\n{self._log.read_text()}", _BOOT_SECONDS)
         self.ca_file.write_bytes(self._authority())
 
@@ -78,7 +78,7 @@ class MiniStack:
 
 @contextmanager
 def ministack(directory: Path) -> Iterator[MiniStack]:
-    """Run MiniStack; skip the test if there is none."""
+    """Run MiniStack; skip the test if it is not installed."""
     beside = Path(sys.executable).with_name("ministack")
     program = os.environ.get("JOBINDEX_TEST_MINISTACK") or shutil.which("ministack") or str(beside)
     require("ministack", found=Path(program).is_file())
@@ -91,7 +91,7 @@ def ministack(directory: Path) -> Iterator[MiniStack]:
 
 
 def client(url: str, service: str) -> Any:  # botocore makes the class at run time
-    """Return boto3's client of a service, of MiniStack's or jobindex's alike."""
+    """Return boto3's client of a service of MiniStack or jobindex."""
     return boto3.client(
         service,
         region_name="us-east-1",
@@ -103,17 +103,17 @@ def client(url: str, service: str) -> Any:  # botocore makes the class at run ti
 
 
 class Recorder:
-    """A client of the broker with a session of its own, which keeps what was published in the order of arrival."""
+    """A broker client with its own session, which stores messages in the order of arrival."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, dict[str, Any]]] = []
 
     def record(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        """Keep a message."""
+        """Store a message."""
         self.messages.append((message.topic, json.loads(message.payload)))
 
     def entries(self) -> dict[tuple[str, str, int], list[dict[str, Any]]]:
-        """Return all that notifications show of each execution, by job, thing and number, each with its `status`."""
+        """Return each execution's entries in notifications, by job, thing and number, each with its `status`."""
         found: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
         for topic, payload in self.messages:
             levels = topic.split("/")
@@ -126,14 +126,14 @@ class Recorder:
         return found
 
     def events(self, *levels: str) -> list[dict[str, Any]]:
-        """Return the events of a kind, and of one job or thing group, such as `("job", "update-7")`."""
+        """Return the events of a type, and of one job or thing group, such as `("job", "update-7")`."""
         beginning = "/".join(["$aws", "events", *levels, ""])
         return [payload for topic, payload in self.messages if topic.startswith(beginning)]
 
 
 @contextmanager
 def recording(emulator: MiniStack) -> Iterator[Recorder]:
-    """Record what the broker publishes on the topics that jobindex subscribes to."""
+    """Record the messages on the topics to which jobindex subscribes."""
     recorder = Recorder()
     mqtt = Client(CallbackAPIVersion.VERSION2, client_id="recorder", protocol=MQTTv5)
     mqtt.tls_set(str(emulator.ca_file))

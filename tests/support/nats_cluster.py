@@ -1,4 +1,4 @@
-"""Clusters of real brokers on loopback: NATS servers that share what they hold, each with files of its own."""
+"""Clusters of NATS servers on loopback that replicate their messages, each server with its own files."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ from support.waiting import require, wait_until
 
 NODES = 3
 
-# By default a message is on disk within two minutes of its acknowledgement:
+# By default, an acknowledged message is on disk only within two minutes:
 # https://docs.nats.io/running-a-nats-service/configuration#jetstream
 _CONFIGURATION = """
 server_name: "node-{number}"
@@ -27,7 +27,7 @@ mqtt {{
 
 @contextmanager
 def nats_cluster(directory: Path, *, ack_wait_seconds: int = 5) -> Iterator[Sequence[Broker]]:
-    """Run three nats-servers, each of which holds every message that one of them has acknowledged."""
+    """Run three nats-servers, each with every message that any of them has acknowledged."""
     program = find_nats_server()
     require("nats-server", found=program is not None)
     route_ports = [free_port() for _ in range(NODES)]
@@ -56,11 +56,11 @@ def nats_cluster(directory: Path, *, ack_wait_seconds: int = 5) -> Iterator[Sequ
         for node in nodes:
             stack.callback(node.kill)
             node.start()
-        # Before that nobody is let in: who connects waits five seconds in vain.
+        # Without a leader, a client that connects waits five seconds in vain.
         wait_until(lambda: all("metadata leader" in log.read_text() for log in logs), "a leader of the cluster", 30)
         yield nodes
 
 
 def cluster_url(nodes: Sequence[Broker]) -> str:
-    """Return the URL that names every node, in their order."""
+    """Return the URL that names every node, in order."""
     return "mqtt://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)

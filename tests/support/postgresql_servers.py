@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers on loopback for tests, each with files of its own; and two that replicate."""
+"""Real PostgreSQL servers on loopback, each with its own files, and pairs of servers with replication."""
 
 import importlib.util
 import os
@@ -21,15 +21,15 @@ USER = "jobindex"
 _DATABASE = "jobindex"
 _START_SECONDS = 60
 _ROOM = 2**30
-"""Bytes of memory that databases may take."""
+"""The free bytes that a folder in memory needs for databases."""
 _SETTINGS = (
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "shared_buffers=32MB",
-    "dynamic_shared_memory_type=mmap",  # what is killed leaves nothing in /dev/shm
+    "dynamic_shared_memory_type=mmap",  # a killed server leaves nothing in /dev/shm
     "synchronous_standby_names=",
 )
-# What no loss of power has to leave whole; nothing kills such a server.
+# A loss of power may corrupt such a server, so nothing kills it.
 _FRAGILE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum_naptime=1h")
 _REPLICATED = ("synchronous_standby_names=*", "synchronous_commit=on", "wal_sender_timeout=5s")
 
@@ -37,8 +37,8 @@ _REPLICATED = ("synchronous_standby_names=*", "synchronous_commit=on", "wal_send
 class Server:
     """A server that can be killed and started again on the same port and files.
 
-    Its files are in a temporary directory that PostgreSQL's user owns: it refuses to run as root, and pytest's
-    directories are closed to others.
+    Its files are in a temporary directory of PostgreSQL's user, because PostgreSQL refuses to run as root, and other
+    users cannot read pytest's directories.
     """
 
     def __init__(self, directory: Path, *settings: str) -> None:
@@ -49,12 +49,12 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
-        """Make the files of an empty cluster, whose text sorts as that of most installations: not by its bytes."""
+        """Create the files of an empty cluster, whose text sorts by locale, as in most installations, not by bytes."""
         options = ["--username", USER, "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US"]
         self._run("initdb", "--no-sync", "--auth=trust", *options, "--pgdata", str(self._data))
 
     def copy(self, source: "Server") -> None:
-        """Make the files a copy of another server's, to be its standby; what they were is lost."""
+        """Replace the files with a copy of another server's, to be its standby."""
         shutil.rmtree(self._data, ignore_errors=True)
         options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
         self._run("pg_basebackup", *options, "--dbname", source.url("postgres"), "--pgdata", str(self._data))
@@ -69,7 +69,7 @@ class Server:
         assert self.is_alive(), self.log()
 
     def kill(self) -> None:
-        """End all of its processes as a loss of power would, and wait until they are gone."""
+        """End all processes as a loss of power would, and wait until they are gone."""
         if self._process is None:
             return
         pids = self._signal(signal.SIGKILL)
@@ -79,7 +79,7 @@ class Server:
         wait_until(lambda: not {*pids} & {pid for pid, _, state in _processes() if state != "Z"}, "its processes' end")
 
     def stop(self) -> None:
-        """End the processes in order, whoever is connected, and wait until they are gone."""
+        """End the processes in order, despite connections, and wait until they are gone."""
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(_START_SECONDS)
@@ -87,7 +87,7 @@ class Server:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop all of its processes while the context is open."""
+        """Suspend all processes while the context is open."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -97,11 +97,11 @@ class Server:
                 self._process.send_signal(signal.SIGCONT)
 
     def is_alive(self) -> bool:
-        """Tell whether the process runs."""
+        """Return whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def promote(self) -> None:
-        """Make a standby a primary, and wait until it takes writes."""
+        """Promote the standby to primary, and wait until it accepts writes."""
         assert [(True,)] == self.execute("SELECT pg_promote(wait => TRUE)")
 
     def url(self, database: str) -> str:
@@ -109,18 +109,18 @@ class Server:
         return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
 
     def execute(self, statement: str) -> Sequence[tuple[Any, ...]]:
-        """Run a statement outside of a transaction; return its rows, where it has some."""
+        """Run a statement outside a transaction; return its rows, if any."""
         return execute(self.url("postgres"), statement)
 
     def log(self) -> str:
-        """Return the end of what the server has logged."""
+        """Return the end of the server's log."""
         return self._log.read_text()[-3000:] if self._log.exists() else ""
 
     def _signal(self, number: signal.Signals) -> Sequence[int]:
-        """Send a signal to each process that the first one has started, which is stopped; return their ids."""
+        """Send a signal to each child of the first process, which is stopped; return their ids."""
         if self._process is None:
             return []
-        self._process.send_signal(signal.SIGSTOP)  # it starts no more of them
+        self._process.send_signal(signal.SIGSTOP)  # so that it starts no more of them
         pids = [pid for pid, parent, _ in _processes() if parent == self._process.pid]
         for pid in pids:
             with suppress(ProcessLookupError):
@@ -135,7 +135,7 @@ class Server:
         assert ended.returncode == 0, ended.stderr
 
     def answers(self) -> bool:
-        """Tell whether the server takes connections."""
+        """Return whether the server accepts connections."""
         options = ["--quiet", "--timeout=1", "--host=127.0.0.1", f"--port={self.port}", "--username", USER]
         return subprocess.run([program("pg_isready"), *options], check=False).returncode == 0
 
@@ -149,7 +149,7 @@ class Databases:
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
-        """Yield the URL of an empty database, and drop it afterwards, whoever is connected."""
+        """Yield the URL of an empty database, and drop it afterwards despite connections."""
         name = f"test_{next(self._numbers)}"
         self.server.execute(f"CREATE DATABASE {name}")
         try:
@@ -159,9 +159,9 @@ class Databases:
 
 
 class Pair:
-    """A primary and its synchronous standby: a commit is told once both have written it.
+    """A primary and its synchronous standby: a commit is confirmed once both have written it.
 
-    A promoted standby that is alone answers reads; its commits wait until the other is rebuilt.
+    A promoted standby without its own standby answers reads; its commits wait until the other server is rebuilt.
     """
 
     def __init__(self, primary: Server, standby: Server) -> None:
@@ -171,7 +171,7 @@ class Pair:
         self.url = f"postgresql://{USER}@{ports}/{_DATABASE}?target_session_attrs=read-write"
 
     def start(self) -> None:
-        """Make and start both, with an empty database."""
+        """Create and start both, with an empty database."""
         self.primary.create()
         self.primary.start()
         self.rebuild()
@@ -182,12 +182,12 @@ class Pair:
         self.primary.kill()
 
     def promote(self) -> None:
-        """Make the standby the primary; the other is to be rebuilt."""
+        """Promote the standby to primary; the other server must then be rebuilt."""
         self.standby.promote()
         self.primary, self.standby = self.standby, self.primary
 
     def rebuild(self) -> None:
-        """Make what is not the primary its standby, from a copy, and wait until that is synchronous."""
+        """Rebuild the standby from a copy of the primary, and wait until it is synchronous."""
         self.standby.copy(self.primary)
         self.standby.start()
         wait_until(self._is_synchronous, f"the standby\n{self.standby.log()}", _START_SECONDS)
@@ -200,14 +200,14 @@ class Pair:
 
 @contextmanager
 def server(*settings: str, directory: Path | None = None) -> Iterator[Server]:
-    """Run a server that keeps what it has committed, whenever it is killed; in a directory of its own, or in this."""
+    """Run a server whose commits survive any kill, in a temporary directory or in this one."""
     with _stopped() as stack:
         yield _running(stack, *settings, directory=directory)
 
 
 @contextmanager
 def databases() -> Iterator[Databases]:
-    """Run a server for fresh databases: it is fast, and is not to be killed."""
+    """Run a server for fresh databases that is fast, and must not be killed."""
     with _stopped() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="jobindex-postgresql-", dir=_memory()))
         yield Databases(_running(stack, *_FRAGILE, directory=Path(directory)))
@@ -223,8 +223,8 @@ def pair() -> Iterator[Pair]:
 
 
 def execute(url: str, statement: str) -> Sequence[tuple[Any, ...]]:
-    """Run a statement outside of a transaction; return its rows, where it has some."""
-    import psycopg  # noqa: PLC0415 (conftest.py imports this module, and it may not be there)
+    """Run a statement outside a transaction; return its rows, if any."""
+    import psycopg  # noqa: PLC0415 (conftest.py imports this module, and psycopg may be missing)
 
     with psycopg.connect(url, autocommit=True) as connection:
         cursor = connection.execute(statement)
@@ -233,7 +233,7 @@ def execute(url: str, statement: str) -> Sequence[tuple[Any, ...]]:
 
 @contextmanager
 def locked(url: str) -> Iterator[bool]:
-    """Hold a database's tables locked against writes while the context is open; yield False where that cannot be."""
+    """Lock a database's tables against writes while the context is open; yield False if this is impossible."""
     import psycopg  # noqa: PLC0415 (as above)
 
     with psycopg.connect(url) as connection:
@@ -242,7 +242,7 @@ def locked(url: str) -> Iterator[bool]:
         try:
             connection.execute("SET LOCAL lock_timeout = '5s'")
             connection.execute(f"LOCK TABLE {tables} IN EXCLUSIVE MODE")
-        except psycopg.Error:  # somebody locks them in another order, or there are none yet
+        except psycopg.Error:  # another session locks them in another order, or there are no tables yet
             connection.rollback()
             yield False
             return
@@ -252,7 +252,7 @@ def locked(url: str) -> Iterator[bool]:
 
 @contextmanager
 def _stopped() -> Iterator[ExitStack]:
-    """Yield what kills servers and deletes their files; skip the test where there is no PostgreSQL."""
+    """Yield a stack that kills servers and deletes their files; skip the test without PostgreSQL."""
     require("postgres", found=programs() is not None and importlib.util.find_spec("psycopg") is not None)
     with ExitStack() as stack:
         yield stack
@@ -276,18 +276,18 @@ def _running(stack: ExitStack, *settings: str, directory: Path | None = None) ->
 
 
 def _memory() -> Path | None:
-    """Return a folder in memory that has room for databases. On a disk, ext4 takes long to make files after others."""
+    """Return a folder in memory with room for databases: on a disk, ext4 is slow to create many files."""
     shared = Path("/dev/shm")
     return shared if shared.is_dir() and shutil.disk_usage(shared).free > _ROOM else None
 
 
 def _user() -> dict[str, Any]:
-    """Return who runs PostgreSQL, as arguments of a process: it refuses root."""
+    """Return the user of PostgreSQL, which refuses root, as arguments of a process."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _processes() -> list[tuple[int, int, str]]:
-    """Return each process with its parent and state."""
+    """Return the id, the parent and the state of each process."""
     listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,state="], capture_output=True, text=True, check=True)
     lines = (line.split() for line in listed.stdout.splitlines())
     return [(int(pid), int(parent), state[:1]) for pid, parent, state in lines]

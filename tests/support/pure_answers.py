@@ -1,6 +1,6 @@
-"""What an index answers if it says what the pure core says, in the values of a store opened without a prefix for ARNs.
+"""The answers that the pure core implies, with the values of a store that was opened without an ARN prefix.
 
-A store learns the region and the account of its ARNs from any message; ARNs that no message reported are left out here.
+A store learns the region and account of its ARNs from any message; ARNs that no message reported are omitted here.
 """
 
 import json
@@ -18,7 +18,7 @@ Views = Mapping[tuple[str, str], ExecutionView]
 
 
 def pure_jobs(jobs: Mapping[str, JobView], executions: Views) -> dict[str, dict[str, Any]]:
-    """Return the members of each job that follow from the core."""
+    """Return the members of each job that the core determines."""
     return {
         job_id: {
             "status": job.status,
@@ -35,7 +35,7 @@ def pure_jobs(jobs: Mapping[str, JobView], executions: Views) -> dict[str, dict[
 
 
 def job_members(job: JobDescription) -> dict[str, Any]:
-    """Return the same members of a job that a store returned."""
+    """Return the same members of a job from a store."""
     names = ("status", "is_status_reported", "namespace_id", "target_selection", "created_at", "last_updated_at")
     return {
         **{name: getattr(job, name) for name in names},
@@ -45,7 +45,7 @@ def job_members(job: JobDescription) -> dict[str, Any]:
 
 
 def pure_executions(executions: Views, jobs: Mapping[str, JobView]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the members of each execution that follow from the core."""
+    """Return the members of each execution that the core determines."""
     return {
         (job_id, thing_name): {
             "namespace_id": jobs[job_id].namespace_id,
@@ -58,7 +58,7 @@ def pure_executions(executions: Views, jobs: Mapping[str, JobView]) -> dict[tupl
 
 
 def execution_members(execution: JobExecution) -> dict[str, Any]:
-    """Return the same members of an execution that a store returned."""
+    """Return the same members of an execution from a store."""
     return {
         "namespace_id": execution.namespace_id,
         "seen_pending_at": execution.seen_pending_at,
@@ -73,7 +73,7 @@ def execution_members(execution: JobExecution) -> dict[str, Any]:
 def pure_namespaces(
     jobs: Mapping[str, JobView], executions: Views
 ) -> dict[str | None, tuple[Counter[str], Counter[str]]]:
-    """Return the counts of jobs by status and of executions by state, of every namespace."""
+    """Return each namespace's counts of jobs by status and of executions by state."""
     namespaces: dict[str | None, tuple[Counter[str], Counter[str]]] = {}
     for job in jobs.values():
         namespaces.setdefault(job.namespace_id, (Counter(), Counter()))[0][job.status] += 1

@@ -1,4 +1,4 @@
-"""An index of reports in memory, made of the pure core alone: all is merged, and viewed at the end."""
+"""An index in memory, made of the pure core only: it merges all reports and derives the views at the end."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from jobindex.model.views import PENDING
 
 @dataclass
 class PureIndex:
-    """What a set of reports says of jobs and executions."""
+    """The merged state of a set of reports."""
 
     jobs: dict[str, Job] = field(default_factory=dict)
     executions: dict[tuple[str, str], Execution] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class PureIndex:
                     self.lists.setdefault(place, PendingLists(*place)).merge(report)
 
     def view(self, now: int = 0) -> tuple[dict[str, JobView], dict[tuple[str, str], ExecutionView]]:
-        """Return the jobs that are listed, and their executions."""
+        """Return the listed jobs and their executions."""
         of_job: dict[str, list[Execution]] = defaultdict(list)
         for execution in self.executions.values():
             of_job[execution.job_id].append(execution)

@@ -1,4 +1,4 @@
-"""Every question that a reader can be asked, about what the messages of `message_streams.py` tell."""
+"""Every query that a reader answers, about the names in the messages of `message_streams.py`."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
-# What the names of one stream are in the other. Some are shared, and the others sort among those that they stand for.
+# Renames the names of one stream for the other. Some are shared, and new names sort beside the old ones.
 JOBS = {name: f"{name}b" for name in JOB_IDS} | {f"other-{number}": f"other-{number}b" for number in range(12)}
 THINGS = {THING_NAMES[1]: f"{THING_NAMES[0]}b"}
 NAMESPACES = {NAMESPACE_IDS[0]: f"{NAMESPACE_IDS[0]}-b", NAMESPACE_IDS[1]: None}
@@ -34,7 +34,7 @@ ALL_GROUP_IDS = (*GROUP_IDS, *IDS_OF_GROUPS.values(), "never")
 
 
 async def asked(question: Awaitable[object]) -> object:
-    """Return the answer, or what the error says."""
+    """Return the answer, or the type and message of the error."""
     try:
         return await question
     except JobindexError as error:
@@ -42,7 +42,7 @@ async def asked(question: Awaitable[object]) -> object:
 
 
 def values(answer: object) -> object:
-    """Return an answer with its JSON as values: 1.0 is 1."""
+    """Return an answer with its JSON as values: 1.0 equals 1."""
     match answer:
         case bytes():
             return json.loads(b"[" + answer + b"]")
@@ -53,7 +53,7 @@ def values(answer: object) -> object:
 
 
 async def paged(page: Callable[[T], Awaitable[tuple[object, T | None]]], first: T) -> object:
-    """Return all pages with their positions, or what the error says."""
+    """Return all pages with their positions, or the type and message of the error."""
     found: list[object] = []
     after: T | None = first
     while after is not None:
@@ -68,13 +68,13 @@ async def paged(page: Callable[[T], Awaitable[tuple[object, T | None]]], first: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Questions, with everything that any reader can be asked, and how much of it at a time."""
+    """Queries of all kinds, with the filters and the page size."""
 
     limit: int
     filters: Sequence[Filters]
 
     async def answers(self, reader: Reader) -> dict[str, object]:
-        """Return the answer to each question."""
+        """Return the answer to each query."""
         answers: dict[str, object] = {"job_namespaces": await reader.job_namespaces(ALL_JOBS)}
         answers["namespaces"] = await self._namespaces(reader)
         for filters in self.filters:
@@ -159,7 +159,7 @@ class Asking:
 
 @st.composite
 def askings(draw: st.DrawFn) -> Asking:
-    """Make questions with some of all filters."""
+    """Make queries with a few filters."""
     filters = st.builds(
         Filters,
         namespace_id=st.sampled_from([None, None, *ALL_NAMESPACES]),

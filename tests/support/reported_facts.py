@@ -1,7 +1,7 @@
-"""Messages that report every fact of the index, and the whole answers in which AWS's clients read them back.
+"""Messages that report every fact of the index, and the whole answers with which AWS's clients read them back.
 
-The tests of all clients compare with these answers, and compare whole answers: a member that is missing here must be
-missing in the client's answer, too. Answers are as boto3 returns them, without its metadata.
+The tests of all clients compare whole answers, so a member that is missing here must be missing in the client's answer,
+too. Answers are as boto3 returns them, without its metadata.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ T = 1_700_000_000
 Message = tuple[str, dict[str, Any]]
 
 Answer = tuple[str, Mapping[str, Any], Mapping[str, Any]]
-"""An operation's name, such as `DescribeJob`, its input and its output."""
+"""An operation's name, such as `DescribeJob`, with its input and its output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Messages, and the answers of one of AWS's services after an empty index has applied them."""
+    """Messages, and the answers of an AWS service once an empty index has applied them."""
 
     service: str = "iot"
     messages: Sequence[Message]
@@ -63,7 +63,7 @@ def queued(job_id: str, queued_at: float, **members: Any) -> dict[str, Any]:
     }
 
 
-# A job that its topic reports, with executions in every status; the ARNs are of another region than the settings'.
+# A job reported on its topic, with executions in every status; its ARNs are of another region than the settings'.
 
 CHINA = "arn:aws-cn:iot:cn-north-1:111122223333"
 JOB: Message = (
@@ -155,7 +155,7 @@ _JOBS = Scenario(
     ),
 )
 
-# A job that only an event reports, with AWS's own counts.
+# A job reported by an event only, with AWS's own counts.
 
 TARGETS = [f"{THING_ARN_PREFIX}a", "arn:aws:iot:eu-central-1:123456789012:thinggroup/hall"]
 REPORTED = {
@@ -225,7 +225,7 @@ _EVENTS = Scenario(
     ),
 )
 
-# An execution with every member, its times right to the millisecond.
+# An execution with every member, with times precise to the millisecond.
 
 FULL: dict[str, Any] = {
     "status": "IN_PROGRESS",
@@ -275,7 +275,7 @@ _EXECUTION = Scenario(
     ),
 )
 
-# Attempts, each of which is an execution of its own: two that ended, and the current one.
+# Attempts, each of which is an execution: two that ended, and the current one.
 
 RETRIES: Sequence[Message] = (
     listed("t", "j", T, 1, T),
@@ -364,7 +364,7 @@ _DEPLOYMENT = Scenario(
     ),
 )
 
-# An execution that a complete list leaves out: its outcome is unknown, so it has no status.
+# An execution that a complete list omits: its outcome is unknown, so it has no status.
 
 UNSEEN_END: Sequence[Message] = (
     execution("job", status="QUEUED", queuedAt=1000),
@@ -387,7 +387,7 @@ _UNSEEN_END = Scenario(
     ),
 )
 
-# The pending executions of a device, as its own broker reports them: three without a namespace, one of Greengrass.
+# A device's pending executions, as its own broker reports them: three without a namespace, one of Greengrass.
 
 _THING = "$aws/things/pump"
 PENDING: Sequence[Message] = (
@@ -475,4 +475,4 @@ SCENARIOS = {
     "pending": _PENDING,
     "nothing pending": _NOTHING_PENDING,
 }
-"""Together they have every fact that the answers of AWS's operations can have here."""
+"""Together they contain every fact that the answers of AWS's operations can contain here."""

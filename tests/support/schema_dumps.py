@@ -1,13 +1,13 @@
-"""Dumps of databases of every earlier schema, each written by the version that had it.
+"""Database dumps of every earlier schema, each written by the version that used it.
 
-`python -m support.schema_dumps` (in `tests/`, of a checkout with the whole history) makes them again in
-`tests/stores/schemas/`, the same byte for byte: each of COMMITS is exported, and in a process of its own its parser and
-its store apply the messages of `schema_messages.py` in several batches, with a clock that stands still; the database
-is closed and dumped as SQL, by `sqlite3`'s iterdump or pg_dump. What depends on the real clock or on the process is
-replaced: `migrations.applied_at`, in PostgreSQL also `lease.expires_at` and `changes.writer`.
+`python -m support.schema_dumps` (in `tests/`, in a checkout with the whole history) makes the same dumps again, byte
+for byte, in `tests/stores/schemas/`. It exports each of COMMITS; in a separate process, that version's parser and store
+apply the messages of `schema_messages.py` in several batches, with a fixed clock. Then `sqlite3`'s iterdump or pg_dump
+dumps the closed database as SQL. Values that depend on the real clock or on the process are replaced:
+`migrations.applied_at`, and in PostgreSQL `lease.expires_at` and `changes.writer`.
 
-`expected.json` says what a faithful migration still answers: `jobs` is where all dumps agree with AWS's truth,
-`inDoubt` where one of them does not, with the truth, the reason, and what each dump says instead.
+`expected.json` has the answers that a faithful migration preserves: `jobs` if all dumps agree with AWS's truth,
+`inDoubt` if one does not, with the truth, the reason, and the answer of each such dump.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ COMMITS: Mapping[tuple[str, int], str] = {
     ("sqlite", 6): "49fbfa2360",
     ("postgres", 6): "49fbfa2360",
 }
-"""The last commit with each schema; from the next on its migration is another one's."""
+"""The last commit with each schema; the next commit belongs to the next migration."""
 
 _FILTERS = ("$aws/things/+/jobs/#", "$aws/events/job/#", "$aws/events/jobExecution/#", "$aws/events/thingGroup/#")
 _APPLIED_AT = "UPDATE migrations SET applied_at = '2026-11-24 00:00:00'"
 _APPLICATION_ID = 0x6A6F6269
 
-# How the jobs of a dump read. Of schema 5 on the status is a part of `kind`.
+# The jobs of a dump. Since schema 5 the status is a part of `kind`.
 _JOBS = """
 SELECT listed.job_id, listed.namespace_id, listed.created_at, {columns}, told.status IS NOT NULL AS is_reported
 FROM job_summaries AS listed
@@ -69,23 +69,23 @@ def dump_path(engine: str, schema: int) -> Path:
 
 
 def load_sqlite(dump: Path, path: Path) -> None:
-    """Make a SQLite file of a dump."""
+    """Create a SQLite file from a dump."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript(dump.read_text("utf-8"))
 
 
 def load_postgres(dump: Path, url: str) -> None:
     """Fill an empty database of PostgreSQL with a dump."""
-    import psycopg  # noqa: PLC0415 (it may not be there)
+    import psycopg  # noqa: PLC0415 (psycopg may be missing)
 
-    # The dump empties its connection's search path, so it has one of its own.
+    # The dump empties its connection's search path, so it gets its own connection.
     with psycopg.connect(url) as connection:
         connection.execute(dump.read_text("utf-8").encode())
 
 
 def main() -> None:
     """Make all dumps and `expected.json`."""
-    from support.postgresql_servers import databases  # noqa: PLC0415 (the versions that write know none)
+    from support.postgresql_servers import databases  # noqa: PLC0415 (old versions, which run `_write`, do not have it)
 
     SCHEMAS.mkdir(exist_ok=True)
     found: dict[str, dict[str, Any]] = {}
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def _export(commit: str, folder: Path) -> None:
-    """Write the package and the migrations of a commit into a folder."""
+    """Write the package and the migrations of a commit to a folder."""
     archive = ["git", "-C", str(REPOSITORY), "archive", commit, "jobindex", "migrations"]
     packed = subprocess.run(archive, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=BytesIO(packed)) as opened:
@@ -120,7 +120,7 @@ def _export(commit: str, folder: Path) -> None:
 
 
 def _write_by(version: Path, engine: str, database: str) -> None:
-    """Let a version apply all messages to an empty database."""
+    """Apply all messages to an empty database with another version."""
     path = f"{version}:{REPOSITORY / 'tests'}"
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "support.schema_dumps", engine, database]
@@ -128,7 +128,7 @@ def _write_by(version: Path, engine: str, database: str) -> None:
 
 
 async def _write(engine: str, database: str) -> None:
-    """Apply all messages with the version of jobindex that is on the path."""
+    """Apply all messages with the version of jobindex on the path."""
     package = Path(str(importlib.import_module("jobindex").__file__)).parent
     assert Path.cwd() == package.parent, package
     parsing = _module("messages.parsing", "events")
@@ -172,7 +172,7 @@ async def _remember_session(store: Any) -> None:
 
 
 def _module(*names: str) -> Any:
-    """Return the first module of the package that this version has: they moved."""
+    """Return the first module of the package that exists in this version, because modules moved."""
     for name in names:
         try:
             return importlib.import_module(f"jobindex.{name}")
@@ -203,19 +203,19 @@ def _dump_postgres(url: str) -> str:
     execute(url, "UPDATE lease SET expires_at = '2026-11-24 00:00:00+00'")
     execute(url, "UPDATE changes SET writer = 'writer'")
     for (table,) in execute(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
-        # pg_dump takes the rows as they lie.
+        # pg_dump writes rows in their physical order.
         execute(url, f"CLUSTER {table} USING {table}_pkey")
         execute(url, f"ALTER TABLE {table} SET WITHOUT CLUSTER")
     options = ["--no-owner", "--no-privileges", "--inserts", "--rows-per-insert=100"]
     command = [program("pg_dump"), *options, "--dbname", url]
     dump = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, "TZ": "UTC"}).stdout
-    # Comments name versions, and psql's own commands bear a random key.
+    # Comments contain versions, and psql's own commands a random key.
     lines = (line for line in dump.splitlines() if not line.startswith(("--", "\\")))
     return re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
 def _read(schema: int, query: Any) -> dict[str, Any]:
-    """Return how the jobs of a database read."""
+    """Return the jobs of a database."""
     columns = "listed.kind, NULL" if schema >= 5 else "listed.status, listed.target_selection"
     jobs: dict[str, Any] = {}
     for job_id, namespace_id, created_at, status, selection, is_reported in query(_JOBS.format(columns=columns)):
@@ -250,7 +250,7 @@ def _expected(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _together(others: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return what dumps say, each answer once, with the names of the dumps that give it."""
+    """Return each distinct answer once, with the names of its dumps."""
     answers: dict[str, list[str]] = {}
     for name, answer in others.items():
         answers.setdefault(json.dumps(answer), []).append(name)

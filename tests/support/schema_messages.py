@@ -1,7 +1,7 @@
-"""The messages that every dump of an earlier schema was made of, and what AWS's truth was.
+"""The messages from which every dump of an earlier schema was made, and AWS's truth about their jobs.
 
-Of the standard library alone: the versions that write the dumps import it, see `schema_dumps.py`. Times are whole
-seconds after START, but for those of job events, which AWS writes in milliseconds.
+This module uses only the standard library, because old versions import it to write the dumps (see `schema_dumps.py`).
+Times are whole seconds after START, except in job events, which AWS writes in milliseconds.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 START = 1_700_000_000
 HORIZON_DAYS = 365
-"""What ended longer before the end of the first batch is forgotten, by versions that forget."""
+"""Versions with retention delete jobs that ended longer than this before the end of the first batch."""
 
 Message = tuple[str, bytes]
 
@@ -20,10 +20,10 @@ LAB_ID = "1ab00000-aaaa-4bbb-8ccc-000000000002"
 
 
 class Batch(NamedTuple):
-    """Messages applied together."""
+    """Messages that are applied together."""
 
     now: int
-    """When they arrived, in seconds after START."""
+    """The time of arrival, in seconds after START."""
     messages: Sequence[Message]
 
 
@@ -36,7 +36,7 @@ def _arn(resource: str) -> str:
 
 
 def _times(members: Mapping[str, Any], unit: int = 1) -> dict[str, Any]:
-    """Return members with their times, `timestamp` apart, as AWS writes them."""
+    """Return members with their times as AWS writes them; `timestamp` does not change."""
     names = {"createdAt", "lastUpdatedAt", "completedAt", "queuedAt", "startedAt"}
     return {name: round((START + value) * unit) if name in names else value for name, value in members.items()}
 
@@ -122,7 +122,7 @@ _ENDS = ("succeeded", "failed", "rejected", "removed", "timed_out", "canceled")
 _CUT = [_entry(f"bulk-{number}", 4000 + number, 1, 1) for number in range(10)]
 
 BATCHES = (
-    # Long ago; retention runs behind this batch.
+    # Long ago; retention runs after this batch.
     Batch(
         100,
         [
@@ -205,7 +205,7 @@ BATCHES = (
             _got(
                 "numbers", "t-5", None, "IN_PROGRESS", _entry("numbers", 1310, 1, 7, startedAt=1320, lastUpdatedAt=1330)
             ),
-            # The second attempt is queued later, or in the second in which the first has failed.
+            # The second attempt is queued later than the first one fails, or in the same second.
             _pending("t-6", None, 1400, [_entry("tried-again", 1400, 1, 1), _entry("tried-at-once", 1400, 1, 1)]),
             _execution_event("tried-again", "t-6", "failed", 1410),
             _execution_event("tried-at-once", "t-6", "failed", 1410),
@@ -227,7 +227,7 @@ BATCHES = (
             _pending("t-9", "globex", 1800),
         ],
     ),
-    # Without any time, and what nobody understands.
+    # Messages without any time, and malformed ones.
     Batch(
         3100,
         [
@@ -246,7 +246,7 @@ BATCHES = (
             _message("$aws/things/t-1/shadow/update/accepted", {}),
         ],
     ),
-    # A list that may be cut: `cut-out` would stand in it before all others. From here on there are job events.
+    # A list that may be cut: `cut-out` would be its first entry. From here on there are job events.
     Batch(
         5600,
         [
@@ -279,12 +279,12 @@ BATCHES = (
             _job("deleting", "acme", status="COMPLETED", createdAt=5400, lastUpdatedAt=5450, completedAt=5450),
             _updated("deleting", "t-1", "acme", 5449, "SUCCEEDED"),
             _job_event("deleting", "deletion_in_progress", 5500, createdAt=5400.0, lastUpdatedAt=5499.5),
-            # AWS would have told of its completion; an execution that no message showed goes on.
+            # AWS would have reported its completion; an execution that no message showed is still in progress.
             _job("more-to-come", "acme", "t-6", targetSelection="SNAPSHOT", createdAt=5510, lastUpdatedAt=5510),
             _updated("more-to-come", "t-6", "acme", 5550, "SUCCEEDED"),
         ],
     ),
-    # Deletions; the first lives of the ids.
+    # Deletions of the first jobs with these ids.
     Batch(
         6200,
         [
@@ -297,7 +297,7 @@ BATCHES = (
             _job_event("reborn", "deleted", 6010, createdAt=5710.0, lastUpdatedAt=6009.5),
             _job("reborn-by-execution", "acme", status="CANCELED", createdAt=5720, lastUpdatedAt=5820),
             _job_event("reborn-by-execution", "deleted", 6020, createdAt=5720.0, lastUpdatedAt=6019.5),
-            # Created again before the event was published, a second after what it tells.
+            # Created again before the event is published, in the second after its lastUpdatedAt.
             _job("reborn-at-once", "acme", status="CANCELED", createdAt=5730, lastUpdatedAt=5830),
             _job("reborn-at-once", "globex", status="IN_PROGRESS", createdAt=6039, lastUpdatedAt=6041),
             _job_event("reborn-at-once", "deleted", 6040, createdAt=5730.0, lastUpdatedAt=6038.5),
@@ -368,8 +368,10 @@ TRUTH: Mapping[str, Mapping[str, Any]] = {
     "untimed": _truth("IN_PROGRESS", None, 3100, reported=False, QUEUED=1),
     "untimed-job": _truth("IN_PROGRESS", "acme", 3100),
 }
-"""How each job stood in AWS at the end, as far as the messages say it; `createdAt`, where none tells it, is the least
-time that they bear, without any the arrival. Jobs that are not here were deleted."""
+"""Each job's final state in AWS, as far as the messages report it; jobs that are not here were deleted.
+
+If no message reports createdAt, it is the earliest time in the job's messages, or else the time of arrival.
+"""
 
 WRONG: Mapping[str, str] = {
     "cut-out": "a list of ten entries may be cut, but this execution would stand in front of them: it has ended",
@@ -380,4 +382,4 @@ WRONG: Mapping[str, str] = {
     "reborn-by-execution": "createdAt is not the time of the deletion, but that of the first message of the new life",
     "tried-at-once": "FAILED is the end of the first attempt; the second was queued in the same second",
 }
-"""Why each job is in doubt of which versions differ from the truth, or from each other."""
+"""Why the dumps differ about a job, from the truth or from each other."""

@@ -1,4 +1,4 @@
-"""What schemathesis may not hold against the service, with the reasons: a schema cannot say all of what is valid."""
+"""Findings of schemathesis that are valid behaviour, with the reasons: a schema cannot express every rule."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def before_call(
     case: schemathesis.Case[Any],
     kwargs: dict[str, Any],  # noqa: ARG001
 ) -> None:
-    """Leave out half of the tokens, which are all made up: else they are all that a list is refused for."""
+    """Omit half of the tokens, which are all made up; otherwise a list would be rejected for its token only."""
     if case.meta is not None and case.meta.generation.mode is schemathesis.GenerationMode.POSITIVE:
         case.query = {
             name: value for name, value in case.query.items() if name not in TOKENS or len(str(value)) % 2 == 0
@@ -30,12 +30,12 @@ def filter_failure(
     response: schemathesis.Response,
 ) -> bool:
     """Return whether a failure counts."""
-    if response.status_code == 414:  # longer than any connection takes it: no operation is asked
+    if response.status_code == 414:  # longer than the server accepts on any connection: no operation is called
         return False
     if not isinstance(failure, RejectedPositiveData) or response.status_code != 400:
         return True
     message = response.json()["message"]
     is_made_up_token = message.startswith(tuple(f"Invalid {name}: " for name in TOKENS))
-    # Either ids or `all`: with neither, or with both, nothing is deleted.
+    # Either ids or `all` is required: with neither, or with both, nothing is deleted.
     is_neither_or_both = case.operation.label == "DELETE /rejected" and ("'id'" in message or "'all'" in message)
     return not is_made_up_token and not is_neither_or_both

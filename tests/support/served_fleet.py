@@ -1,4 +1,4 @@
-"""A service that was told of a small fleet, for the commands that ask it."""
+"""A service with a small fleet, for the commands that query it."""
 
 import json
 from collections.abc import Iterator
@@ -47,9 +47,9 @@ JOBS = {"update-7", "update-8", "check-1", "plain-1"}
 
 @contextmanager
 def served_fleet(directory: Path) -> Iterator[tuple[Service, int]]:
-    """Run a service that has been told MESSAGES; yield it, and the port of its broker.
+    """Run a service that has applied MESSAGES; yield it, and the port of its broker.
 
-    Its address stays the same when it is started again.
+    Its address stays the same after a restart.
     """
     with (
         mosquitto(directory) as broker,

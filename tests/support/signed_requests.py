@@ -1,4 +1,4 @@
-"""Requests signed by botocore, as they arrive."""
+"""Requests signed by botocore, as a server receives them."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ MISMATCH = (
 
 
 class Caller:
-    """A client of boto3's whose requests are kept, and answered without being sent."""
+    """A boto3 client whose requests are recorded, and answered without being sent."""
 
     def __init__(self, url: str = URL, session_token: str | None = None) -> None:
         self.client = boto3.client(
@@ -38,7 +38,7 @@ class Caller:
         self._kept: list[SignedRequest] = []
 
     def request(self, operation: str, **parameters: Any) -> SignedRequest:
-        """Return what an operation, such as `list_jobs`, sends."""
+        """Return the request of an operation such as `list_jobs`."""
         getattr(self.client, operation)(**parameters)
         return self._kept.pop()
 
@@ -63,7 +63,7 @@ def signed(
     service: str = "iot",
     session_token: str | None = None,
 ) -> SignedRequest:
-    """Return a request of any kind, signed now with all of its headers."""
+    """Return any request, signed now with all of its headers."""
     request = AWSRequest(method, URL + target, data=body)
     for name, value in headers:
         request.headers.add_header(name, value)
@@ -72,7 +72,6 @@ def signed(
 
 
 def _arrived(request: AWSRequest | AWSPreparedRequest, body: bytes) -> SignedRequest:
-    """Return a request as a server is given it."""
     parts = urlsplit(request.url)
     sent = [("Host", parts.netloc), *request.headers.items()]
     return SignedRequest(

@@ -1,4 +1,4 @@
-"""A simulated AWS IoT: a seed makes a fleet, all that happened in it, and all messages of it."""
+"""A simulated AWS IoT: a seed determines a fleet, its history and all of its messages."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ _STEPS = (30, 140)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedFleet:
-    """A fleet's truth at the end, and the messages that lead there."""
+    """A fleet's final state, and the messages that lead to it."""
 
     seed: int
     switches: FleetSwitches
@@ -22,13 +22,13 @@ class SimulatedFleet:
     published: Sequence[Published]
     """In the order of publication."""
     jobs: Mapping[str, TrueJob]
-    """By id, those that exist."""
+    """By id, existing jobs only."""
     executions: Mapping[tuple[str, str], TrueExecution]
-    """By job id and thing name, those that exist."""
+    """By job id and thing name, existing executions only."""
     job_lives: Mapping[str, Sequence[TrueJob]]
-    """By id, every job that had it, in their order."""
+    """By id, every job that ever had it, in order."""
     execution_lives: Mapping[tuple[str, str], Sequence[TrueExecution]]
-    """By job id and thing name, every execution that there was, in their order."""
+    """By job id and thing name, every execution that ever existed, in order."""
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -37,7 +37,7 @@ class SimulatedFleet:
 
 
 def simulate(seed: int) -> SimulatedFleet:
-    """Return the fleet of this seed."""
+    """Return the fleet of a seed."""
     rng = random.Random(seed)
     history = FleetHistory(rng)
     switches = _switches(rng, history.now)
@@ -60,7 +60,7 @@ def simulate(seed: int) -> SimulatedFleet:
 
 
 def delivered(fleet: SimulatedFleet, rng: random.Random, *, shuffled: bool) -> list[Message]:
-    """Return the messages in order, or shuffled with three in ten of them twice."""
+    """Return the messages in order, or shuffled with three in ten repeated."""
     messages = [*fleet.messages]
     if shuffled:
         messages += [message for message in messages if rng.random() < 0.3]
@@ -78,7 +78,7 @@ def batches(messages: Sequence[Message], rng: random.Random) -> Iterator[Sequenc
 
 
 def _switches(rng: random.Random, start: int) -> FleetSwitches:
-    """Return most fleets with everything on; something is missing in the others."""
+    """Return switches: most fleets have both events and lists, the others lack one of them."""
     events, lists = rng.choice(((True, True),) * 6 + ((True, False), (False, True)))
     return FleetSwitches(
         events=events,

@@ -1,7 +1,7 @@
-"""What does one message of a simulated fleet show? The simulation notes it when it writes the message.
+"""The facts that one message of a simulated fleet shows, which the simulation records when it writes the message.
 
-Times called `at` are the message's own `timestamp` in whole seconds; those called `captured_at` are the moment, in
-milliseconds, whose state the message shows.
+`at` is the message's own `timestamp` in whole seconds; `captured_at` is the moment, in milliseconds, whose state the
+message shows.
 """
 
 from collections.abc import Mapping
@@ -29,25 +29,25 @@ class AttemptShown:
     at: int
     captured_at: int
     is_numbered: bool
-    """The message carries executionNumber and, unless it is an event, queuedAt."""
+    """Whether the message carries executionNumber and, unless it is an event, queuedAt."""
     version: int | None = None
     shows_queued_at: bool = False
     shows_start: bool = False
     shows_namespace: bool = False
     shows_thing_arn: bool = False
     details: Mapping[str, str] | None = None
-    """The statusDetails; None if the message has no room for them."""
+    """The statusDetails; None if a message of this kind cannot carry them."""
     details_changes: int = 0
 
     @property
     def is_pending(self) -> bool:
-        """Whether the message shows it as pending."""
+        """Whether the message shows the attempt as pending."""
         return self.status in {"QUEUED", "IN_PROGRESS"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListShown:
-    """All pending executions of a thing in a namespace; not one of those left out is pending."""
+    """All pending executions of a thing in a namespace; an omitted execution is not pending."""
 
     thing_name: str
     namespace_id: str | None
@@ -58,7 +58,7 @@ class ListShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobShown:
-    """A job's members, in an event of the job."""
+    """A job's members in a job event."""
 
     job: TrueJob
     operation: str
@@ -69,7 +69,7 @@ class JobShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionDeletionShown:
-    """That an execution was deleted."""
+    """The deletion of an execution."""
 
     execution: TrueExecution
     at: int
@@ -80,7 +80,7 @@ Shown = AttemptShown | ListShown | JobShown | ExecutionDeletionShown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A message with what it shows."""
+    """A message with the facts that it shows."""
 
     message: Message
     shown: tuple[Shown, ...] = ()

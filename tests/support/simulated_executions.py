@@ -1,7 +1,7 @@
-"""What can an ideal reader know of an execution? Reasoned from the simulation's own notes, member by member.
+"""An ideal reader's knowledge of an execution, derived member by member from the simulation's own records.
 
-The hard part is a message without executionNumber: it belongs to the attempt that was the last one when it was
-written, and only its second says when that was.
+The hard case is a message without executionNumber: it is about the attempt that was the last one when it was written,
+and only the message's second indicates when that was.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ _MEMBERS = (
 
 
 def execution_facts(evidence: Evidence, key: Key) -> Iterator[Fact]:
-    """Yield what can be known of all members of an execution, or only that there is none."""
+    """Yield the knowledge of all members of an execution, or only that there is none."""
     job_id, thing_name = key
     existence = _existence(evidence, key)
     yield Fact(job_id=job_id, thing_name=thing_name, member="exists", knowledge=existence)
@@ -89,7 +89,7 @@ def _existence(evidence: Evidence, key: Key) -> Knowledge:
 
 
 class LastAttempt:
-    """What is shown of the last attempt, and of others on the same thing for the same job id."""
+    """The evidence of the last attempt, and of others on the same thing for the same job id."""
 
     def __init__(self, evidence: Evidence, attempt: TrueAttempt) -> None:
         self.evidence = evidence
@@ -109,23 +109,23 @@ class LastAttempt:
             and not shown.shows_queued_at
             and not (shown.is_numbered and shown.attempt.execution is self.execution)
         ]
-        """What is shown of other attempts by messages that do not say so."""
+        """The evidence of other attempts in messages that do not identify their attempt."""
 
     @cached_property
     def status(self) -> Knowledge:
-        """What can be known of the status; most other members rest on it."""
+        """The knowledge of the status, on which most other members depend."""
         if not self.shown:
             return Unknowable(reason=Reason.LAST_ATTEMPT_NOT_SHOWN)
         return self._pending_status() if self.attempt.is_pending else self._ended_status()
 
     def number(self) -> Knowledge:
-        """What can be known of executionNumber."""
+        """Return the knowledge of executionNumber."""
         if not any(shown.is_numbered for shown in self.shown):
             return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
         return self._if_status_known(self.attempt.number)
 
     def version(self) -> Knowledge:
-        """What can be known of versionNumber."""
+        """Return the knowledge of versionNumber."""
         shown = [shown for shown in self.shown if shown.version == self.attempt.version]
         if not shown:
             return Unknowable(reason=Reason.VERSION_NOT_SHOWN)
@@ -134,13 +134,13 @@ class LastAttempt:
         return self._if_status_known(self.attempt.version)
 
     def queued_at(self) -> Knowledge:
-        """What can be known of queuedAt."""
+        """Return the knowledge of queuedAt."""
         if not self.queue_time_shown:
             return Unknowable(reason=Reason.NUMBER_NOT_SHOWN)
         return self._if_status_known(self.attempt.queued_at, Match.SAME_SECOND)
 
     def started_at(self) -> Knowledge:
-        """What can be known of startedAt."""
+        """Return the knowledge of startedAt."""
         if self.attempt.started_at is None and self.attempt.status == "QUEUED":
             return self._if_status_known(None)
         if not any(shown.shows_start for shown in self.shown):
@@ -148,7 +148,7 @@ class LastAttempt:
         return self._if_status_known(self.attempt.started_at, Match.SAME_SECOND)
 
     def last_updated_at(self) -> Knowledge:
-        """What can be known of lastUpdatedAt."""
+        """Return the knowledge of lastUpdatedAt."""
         attempt = self.attempt
         last = [
             shown for shown in self.shown if shown.status == attempt.status and shown.version in {attempt.version, None}
@@ -162,7 +162,7 @@ class LastAttempt:
         return self._if_status_known(attempt.last_updated_at, Match.SAME_SECOND)
 
     def details(self) -> Knowledge:
-        """What can be known of statusDetails."""
+        """Return the knowledge of statusDetails."""
         changes = self.attempt.details_changes
         shown = [each for each in self.shown if each.details is not None and each.details_changes == changes]
         if not shown and (changes or not self.queue_time_shown):
@@ -172,7 +172,7 @@ class LastAttempt:
         return self._if_status_known({**self.attempt.details})
 
     def thing_arn(self) -> Knowledge:
-        """What can be known of thingArn."""
+        """Return the knowledge of thingArn."""
         of_life = [shown for attempt in self.execution.attempts for shown in self.evidence.of_attempt[attempt]]
         of_life = after(of_life, self.evidence.last_wipe(self.execution), lag=self.evidence.event_lag)
         if not any(shown.shows_thing_arn for shown in of_life):
@@ -180,17 +180,17 @@ class LastAttempt:
         return Known(value=f"arn:aws:iot:{ACCOUNT}:thing/{self.execution.thing_name}")
 
     def is_tight(self, shown: AttemptShown) -> bool:
-        """Return whether a message says which attempt it shows."""
+        """Return whether a message identifies the attempt that it shows."""
         return shown.shows_queued_at or (shown.is_numbered and self.is_only_life)
 
     @property
     def queue_time_shown(self) -> bool:
-        """Whether a message has its queuedAt, which tells it apart from other attempts."""
+        """Whether a message carries the attempt's queuedAt, which distinguishes it from other attempts."""
         return any(shown.shows_queued_at for shown in self.shown)
 
     @property
     def all_ends_shown(self) -> bool:
-        """Whether a reader that counts different events of ends finds one for each attempt that ended."""
+        """Whether a reader that counts distinct end events finds one for each attempt that ended."""
         return self.is_only_life and all(
             any(not shown.is_pending and shown.shows_thing_arn for shown in self.evidence.of_attempt[attempt])
             for attempt in self.execution.attempts
@@ -199,7 +199,7 @@ class LastAttempt:
 
     @property
     def has_equal_ends(self) -> bool:
-        """Whether events of two attempts differ only by their eventId."""
+        """Whether events of two attempts differ only in their eventId."""
         ends = [
             (shown.at, shown.status, shown.attempt.number)
             for attempt in self.execution.attempts
@@ -214,7 +214,7 @@ class LastAttempt:
         return Known(value=value, basis=self.status.basis, match=match)
 
     def belongs(self, shown: AttemptShown) -> Basis | None:
-        """Return how a reader knows that a message without number or queuedAt shows the last attempt."""
+        """Return the basis on which a reader attributes a message without number or queuedAt to the last attempt."""
         if self.is_only_attempt:
             return Basis.STATED
         if not self.queue_time_shown:
@@ -227,7 +227,7 @@ class LastAttempt:
         return any(self.is_tight(each) or self.belongs(each) is Basis.STATED for each in shown)
 
     def _is_mixed(self, member: str) -> bool:
-        """Return whether a message without number shows this member of another attempt, in the last one's time."""
+        """Return whether an unnumbered message shows this member of another attempt since the last one was queued."""
         return any(
             shown.at >= self.queued_second
             and (member == "any" or (shown.version is not None if member == "version" else bool(shown.details)))
@@ -279,7 +279,7 @@ class LastAttempt:
         return Known(value=status, basis=basis)
 
     def _absent_status(self) -> Knowledge:
-        """Return that it ended, if a complete list leaves it out; how is not shown."""
+        """Return that the attempt ended, if a complete list omits it; no message shows its final status."""
         lists = [at for at in self._lists_without() if at > self.queued_second + self.evidence.list_lag]
         if not self.queue_time_shown or not lists:
             return Unknowable(reason=Reason.END_NOT_SHOWN)
@@ -288,13 +288,13 @@ class LastAttempt:
         return Known(value="ended", match=Match.ENDED)
 
     def _lists_without(self) -> list[int]:
-        """Return the seconds of complete lists that are later than the queuing and leave the attempt out."""
+        """Return the seconds of complete lists after the queuing that omit the attempt."""
         lists = self.evidence.lists[self.execution.thing_name, self.execution.job.namespace_id]
         return [each.at for each in lists if each.at > self.queued_second and self.attempt not in each.attempts]
 
 
 def _former(evidence: Evidence, attempt: TrueAttempt) -> Iterator[tuple[str, Knowledge]]:
-    """Yield what can be known of the status and statusDetails of an attempt that another one followed."""
+    """Yield the knowledge of a former attempt's status and statusDetails."""
     reader = LastAttempt(evidence, attempt)
     attempts = attempt.execution.attempts
     following = attempts[attempts.index(attempt) + 1]
@@ -312,7 +312,7 @@ def _former(evidence: Evidence, attempt: TrueAttempt) -> Iterator[tuple[str, Kno
 
 
 def _former_status(reader: LastAttempt, ends: list[AttemptShown], following: TrueAttempt) -> Knowledge:
-    """Return what these messages of its end let know of an attempt."""
+    """Return the knowledge of an attempt's status from messages of its end."""
     attempt, attempts = reader.attempt, reader.execution.attempts
     if not ends:
         return Unknowable(reason=Reason.END_NOT_SHOWN)

@@ -1,7 +1,7 @@
-"""What happens in a fleet: jobs and executions change as AWS IoT Jobs lets them, decided by a seed.
+"""The history of a fleet: a seed decides how jobs and executions change, within the rules of AWS IoT Jobs.
 
-The simulation knows nothing of messages: it names each change to an observer at the moment of the change, while
-the state can be looked at.
+The simulation does not depend on messages: it reports each change to an observer at that moment, when the state can be
+read.
 """
 
 import heapq
@@ -23,7 +23,7 @@ _NAMESPACES = (None, None, "aws-gg-deployment", "aws-gg-deployment", "blue", "ne
 
 
 class FleetHistory:
-    """The state of a fleet, and what can happen next."""
+    """The state of a fleet, and its possible next changes."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -31,16 +31,16 @@ class FleetHistory:
         self.things = [f"Thing{number}" for number in range(rng.randint(2, 5))]
         self.groups = {f"Group{number}": {t for t in self.things if rng.random() < 0.6} for number in range(2)}
         self.jobs: list[TrueJob] = []
-        """Every job that ever was, in the order of their creation."""
+        """Every job that ever existed, in order of creation."""
         self.lives: dict[tuple[str, str], list[TrueExecution]] = {}
-        """Every execution that ever was, by job id and thing, in the order of their creation."""
+        """Every execution that ever existed, by job id and thing, in order of creation."""
         self.observer: FleetObserver
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._scheduled = 0
         self._next_id = 1
 
     def run(self, steps: int) -> None:
-        """Let things happen."""
+        """Make random changes."""
         for name in self.groups:
             self.observer.group_changed(name, "created", at=self.now)
         actions: Sequence[tuple[int, Callable[[], None]]] = (
@@ -303,7 +303,7 @@ class FleetHistory:
         execution, job = attempt.execution, attempt.execution.job
         attempt.status, attempt.ended_at = status, self.now
         if status == "REMOVED":
-            attempt.last_updated_at = self.now  # its versionNumber stays: seen on live AWS
+            attempt.last_updated_at = self.now  # its versionNumber does not change: seen on live AWS
         elif status in {"TIMED_OUT", "CANCELED"}:
             self._touch(attempt)
         else:

@@ -1,4 +1,4 @@
-"""What can an ideal reader know of a job? Its members come from job events alone, its namespace from topics."""
+"""An ideal reader's knowledge of a job: its members come from job events only, its namespace from topics."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,7 +26,7 @@ _OPERATIONS = {
 
 
 def job_facts(evidence: Evidence, job_id: str) -> Iterator[Fact]:
-    """Yield what can be known of all members of a job, or only that there is none."""
+    """Yield the knowledge of all members of a job, or only that there is none."""
     existence = _existence(evidence, job_id)
     yield Fact(job_id=job_id, thing_name=None, member="exists", knowledge=existence)
     job = evidence.fleet.jobs.get(job_id)
@@ -57,7 +57,7 @@ def _existence(evidence: Evidence, job_id: str) -> Knowledge:
             return Unknowable(reason=Reason.NOT_NAMED)
         if evidence.moved_unseen(last):
             return Unknowable(reason=Reason.DELETION_NOT_SHOWN)
-        # A job event has createdAt in milliseconds: it is never taken for one of the former job.
+        # A job event has createdAt in milliseconds, so it is never mistaken for one of the former job.
         later = after(executions, evidence.last_job_deletion(last), lag=evidence.event_lag)
         if events or (later and evidence.shows_birth(last)):
             return Known(value=True)
@@ -158,7 +158,7 @@ def _by_any_event(evidence: Evidence, job: TrueJob, value: object) -> Knowledge:
 
 
 def _unless_former(evidence: Evidence, job: TrueJob, value: object, reason: Reason) -> Knowledge:
-    """Return that a value cannot be known; but that of a former job of this id would be wrong."""
+    """Return that a value is unknown, but that the value of a former job with this id would be wrong."""
     former = evidence.fleet.job_lives[job.job_id][:-1]
     if any(evidence.of_job[each] for each in former):
         return Known(value=value, match=Match.NONE_OR_EQUAL)

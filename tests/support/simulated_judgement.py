@@ -1,4 +1,4 @@
-"""Is an index right? Its answers are held against what an ideal reader can know of a simulated fleet."""
+"""Judges an index by an ideal reader's knowledge of a simulated fleet."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ _KINDS = {Basis.STATED: "", Basis.SUCCESSION: " (counted)", Basis.SILENCE: " (si
 
 
 class Answers(Protocol):
-    """What an index answers, in AWS's member names; times are milliseconds since the epoch, statusDetails are flat."""
+    """An index's answers, by AWS's member names; times are milliseconds since the epoch, statusDetails are flat."""
 
     def job(self, job_id: str) -> Answer | None:
         """Return a job as DescribeJob does; None if there is none."""
@@ -31,7 +31,7 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """A member that reads otherwise than an ideal reader knows it to be."""
+    """A member whose answer differs from an ideal reader's knowledge."""
 
     fact: Fact
     answer: object
@@ -45,17 +45,17 @@ class Mistake:
 
 @dataclass(slots=True, kw_only=True)
 class Judgement:
-    """Counts of what was judged, wrong and excluded, and each mistake."""
+    """Counts of judged, wrong and excluded members, and each mistake."""
 
     judged: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By kind (job, execution; those that take counting apart) and member."""
+    """By kind (job, execution; separately if the reader must count events or conclude from silence) and member."""
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
     excluded: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """By kind, member and reason."""
     mistakes: list[Mistake] = field(default_factory=list)
 
     def add(self, other: "Judgement") -> None:
-        """Count the judgement of another fleet too."""
+        """Add the judgement of another fleet."""
         self.judged += other.judged
         self.wrong += other.wrong
         self.excluded += other.excluded
@@ -63,7 +63,7 @@ class Judgement:
 
 
 def knowable(fleet: SimulatedFleet, messages: Iterable[Message] | None = None) -> Iterator[Fact]:
-    """Yield what an ideal reader of these messages, all of the fleet's by default, can know."""
+    """Yield an ideal reader's knowledge from these messages (default: all of the fleet)."""
     evidence = Evidence(fleet, messages)
     for job_id in fleet.job_lives:
         yield from job_facts(evidence, job_id)
@@ -72,14 +72,14 @@ def knowable(fleet: SimulatedFleet, messages: Iterable[Message] | None = None) -
 
 
 def judge(fleet: SimulatedFleet, answers: Answers, messages: Iterable[Message] | None = None) -> Sequence[Mistake]:
-    """Return every member that is wrong."""
+    """Return every wrong member."""
     return judged(fleet, answers, messages).mistakes
 
 
 def judged(fleet: SimulatedFleet, answers: Answers, messages: Iterable[Message] | None = None) -> Judgement:
-    """Hold an index's answers against what can be known.
+    """Compare an index's answers with the knowledge.
 
-    If a job or an execution that can be known is missing, that is one mistake, and its members are not judged.
+    If a known job or execution is missing, that is one mistake, and its members are not judged.
     """
     judgement = Judgement()
     for fact in knowable(fleet, messages):

@@ -1,6 +1,6 @@
-"""How sure can an ideal reader be? The values of knowledge, and the evidence of a fleet sorted by its subject.
+"""The certainty of an ideal reader's knowledge, and the evidence about a fleet, sorted by subject.
 
-The reader has the delivered messages as a set: their order, repetition and time of arrival tell it nothing.
+The reader has the delivered messages as a set: their order, repetition and time of arrival give no information.
 """
 
 from collections import defaultdict
@@ -39,18 +39,18 @@ class Reason(StrEnum):
 
 
 class Basis(Enum):
-    """What a reader needs to know a member."""
+    """The evidence that a reader needs to know a member."""
 
     STATED = auto()
     """Numbers, versions and times of the messages."""
     SUCCESSION = auto()
-    """It also has to count different events: a second attempt exists, so the only event of an end is the first's."""
+    """Also the count of distinct events: a second attempt exists, so the only end event is the first one's."""
     SILENCE = auto()
-    """It also has to conclude from an event that did not come, in a fleet where such events are turned on."""
+    """Also the absence of an event, in a fleet with such events turned on."""
 
 
 class Match(Enum):
-    """Which answers are right."""
+    """The rule for right answers."""
 
     EQUAL = auto()
     SAME_SECOND = auto()
@@ -59,7 +59,7 @@ class Match(Enum):
     """Any status that is not pending."""
     NOT_LATER = auto()
     NONE_OR_EQUAL = auto()
-    """Nothing says it, but a former job of the same id had another value."""
+    """No message reports the value, but a former job with the same id had another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,26 +99,26 @@ Knowledge = Known | Unknowable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """What can be known of one member of a job, or of an execution."""
+    """The knowledge of one member of a job or an execution."""
 
     job_id: str
     thing_name: str | None
-    """None: of the job."""
+    """None for a member of a job."""
     member: str
-    """AWS's name; `exists` for the whole, `attempt status` and `attempt statusDetails` of a former attempt."""
+    """AWS's name; `exists` for the whole, `attempt status` and `attempt statusDetails` for a former attempt."""
     number: int | None = None
     """The execution number of a former attempt."""
     knowledge: Knowledge
 
 
 class Evidence:
-    """What the delivered messages show, by its subject."""
+    """The evidence in the delivered messages, by subject."""
 
     def __init__(self, fleet: SimulatedFleet, messages: Iterable[Message] | None = None) -> None:
         came: Collection[Message] | None = None if messages is None else {*messages}
         self.fleet = fleet
         self.event_lag = 3 if fleet.switches.event_time_is_publication else 0
-        """Seconds by which an event's time may be later than the change."""
+        """The maximum delay of an event's time after the change, in seconds."""
         self.list_lag = 2 if fleet.switches.stale_lists else 0
         self.of_key: defaultdict[Key, list[AttemptShown]] = defaultdict(list)
         self.of_attempt: defaultdict[TrueAttempt, list[AttemptShown]] = defaultdict(list)
@@ -126,7 +126,7 @@ class Evidence:
         self.executions_of_job: defaultdict[TrueJob, list[AttemptShown]] = defaultdict(list)
         self.lists: defaultdict[tuple[str, str | None], list[ListShown]] = defaultdict(list)
         self.deletions: defaultdict[TrueExecution, list[int]] = defaultdict(list)
-        """The seconds of an execution's deletion: its own event's, or that of its job."""
+        """The seconds of an execution's own deletion events."""
         for published in fleet.published:
             if came is not None and published.message not in came:
                 continue
@@ -147,15 +147,15 @@ class Evidence:
                 self.deletions[shown.execution].append(shown.at)
 
     def job_deletions(self, job: TrueJob) -> list[int]:
-        """Return the seconds of the events that say that a job was deleted."""
+        """Return the seconds of the events of a job's deletion."""
         return [shown.at for shown in self.of_job[job] if shown.operation == "deleted"]
 
     def shows_job_events(self, at: int) -> bool:
-        """Return whether events of jobs were turned on at a second, as far as the messages show."""
+        """Return whether messages show that job events were turned on at this second."""
         return any(shown.at <= at for events in self.of_job.values() for shown in events)
 
     def shows_birth(self, job: TrueJob) -> bool:
-        """Return whether it can be told when a job was born, if its id was deleted before."""
+        """Return whether the time of a job's creation is known, if its id was deleted before."""
         deleted_at = self.last_job_deletion(job)
         if deleted_at is None or self.of_job[job]:
             return True
@@ -165,23 +165,23 @@ class Evidence:
         )
 
     def wipes(self, execution: TrueExecution) -> list[int]:
-        """Return the seconds of the events that say that an execution was deleted, alone or with its job."""
+        """Return the seconds of the events of an execution's deletion, its own or its job's."""
         return self.deletions[execution] + self.job_deletions(execution.job)
 
     def last_wipe(self, execution: TrueExecution) -> int | None:
-        """Return the second of the last deletion before an execution: of a former one, or of a job of the same id."""
+        """Return the second of the last deletion before an execution: of a former one, or of a job with the same id."""
         lives = self.fleet.execution_lives[execution.key]
         wipes = [at for life in lives[: lives.index(execution)] for at in self.wipes(life)]
         deleted_at = self.last_job_deletion(execution.job)
         return max(wipes if deleted_at is None else [*wipes, deleted_at], default=None)
 
     def last_job_deletion(self, job: TrueJob) -> int | None:
-        """Return the second of the last deletion of a job that had the same id before."""
+        """Return the second of the last deletion of a former job with the same id."""
         jobs = self.fleet.job_lives[job.job_id]
         return max((at for former in jobs[: jobs.index(job)] for at in self.job_deletions(former)), default=None)
 
     def moved_unseen(self, job: TrueJob) -> bool:
-        """Return whether a former job of the id had another namespace and no message shows that it was deleted."""
+        """Return whether a former job with this id had another namespace, and no message shows its deletion."""
         jobs = self.fleet.job_lives[job.job_id]
         return any(
             former.namespace_id != job.namespace_id
@@ -192,10 +192,10 @@ class Evidence:
 
 
 def after(shown: Iterable[AttemptShown], deleted_at: int | None, *, lag: int) -> list[AttemptShown]:
-    """Return the messages that certainly show attempts later than a deletion.
+    """Return the messages that certainly show attempts after a deletion.
 
-    `lag` is the number of seconds by which an event's time may be later than the change. If one message shows an
-    attempt later, the others that name it by number and queuedAt show the same one.
+    `lag` is the maximum delay of an event's time after the change, in seconds. If one message shows a later attempt,
+    the others with the same number and queuedAt show it, too.
     """
     shown = [*shown]
     if deleted_at is None:
@@ -206,7 +206,7 @@ def after(shown: Iterable[AttemptShown], deleted_at: int | None, *, lag: int) ->
 
 
 def is_after(shown: AttemptShown, deleted_at: int, *, lag: int) -> bool:
-    """Return whether a message certainly shows an attempt that came later than a deletion in this second."""
+    """Return whether a message certainly shows an attempt after a deletion in this second."""
     if shown.shows_queued_at and shown.attempt.queued_at // 1000 > deleted_at:
         return True
     if shown.shows_thing_arn:
@@ -215,5 +215,5 @@ def is_after(shown: AttemptShown, deleted_at: int, *, lag: int) -> bool:
 
 
 def may_be_after(shown: AttemptShown, deleted_at: int) -> bool:
-    """Return whether a message could show an attempt that came later than a deletion in this second."""
+    """Return whether a message may show an attempt after a deletion in this second."""
     return shown.at > deleted_at or (shown.shows_queued_at and shown.attempt.queued_at // 1000 >= deleted_at)

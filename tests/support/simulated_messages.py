@@ -1,7 +1,7 @@
-"""What AWS publishes of what happens in a simulated fleet.
+"""The messages that AWS publishes about a simulated fleet.
 
-Shapes and units are those of the developer guide's samples, under `tests/documents/`. Lists and answers bear seconds;
-a job event bears milliseconds but for its `timestamp`; an event of an execution has no queuedAt.
+Shapes and units are those of the developer guide's samples in `tests/documents/`. Lists and answers have seconds; a job
+event has milliseconds except for its `timestamp`; an execution event has no queuedAt.
 """
 
 import json
@@ -26,7 +26,7 @@ _ARN = f"arn:aws:iot:{ACCOUNT}"
 
 
 class FleetPublisher:
-    """Writes the messages of each change."""
+    """Publishes the messages about each change."""
 
     def __init__(self, history: FleetHistory, switches: FleetSwitches) -> None:
         self.published: list[Published] = []
@@ -36,7 +36,7 @@ class FleetPublisher:
         self._heads: dict[tuple[str, str | None], TrueAttempt] = {}
 
     def queue_changed(self, thing_name: str, namespace_id: str | None, *, at: int, started: bool = False) -> None:
-        """Publish `notify` and, if another execution is the next, `notify-next`."""
+        """Publish `notify`, and `notify-next` if another execution is next."""
         pending = self._pending(thing_name, namespace_id)
         head = pending[0] if pending else None
         had = self._heads.get((thing_name, namespace_id))
@@ -133,7 +133,7 @@ class FleetPublisher:
         self._publish_event(f"$aws/events/thingGroup/{group_name}/{operation}", payload, at, self._event_time(at))
 
     def update_requested(self, attempt: TrueAttempt, *, at: int, accepted: bool) -> None:
-        """Publish the answer to an update: with the execution's state, or without."""
+        """Publish the answer to an update, with or without the execution's state."""
         payload: dict[str, object] = {"timestamp": at // 1000}
         if self._rng.random() < 0.7:
             payload["clientToken"] = f"client-{self._rng.randrange(1000)}"
@@ -172,7 +172,7 @@ class FleetPublisher:
         self._publish_answer(topic, payload, at, self._attempt_shown(attempt, at, details=True))
 
     def execution_requested(self, attempt: TrueAttempt, *, at: int) -> None:
-        """Publish the answer to a thing's question for one execution, pending or not."""
+        """Publish the answer to a thing's request for one execution, pending or not."""
         payload = {
             "clientToken": "client-001",
             "timestamp": at // 1000,
@@ -185,7 +185,7 @@ class FleetPublisher:
         )
 
     def pending_requested(self, thing_name: str, *, at: int) -> None:
-        """Publish the answer to a thing's question for its pending executions outside namespaces."""
+        """Publish the answer to a thing's request for its pending executions without a namespace."""
         pending = self._pending(thing_name, None)
         payload = {"timestamp": at // 1000, **_entries(pending[:LIST_MAXIMUM], "inProgressJobs", "queuedJobs")}
         payload = {"inProgressJobs": [], "queuedJobs": [], **payload}
@@ -275,7 +275,7 @@ class FleetPublisher:
 
 
 def _entries(pending: list[TrueAttempt], started: str, queued: str) -> dict[str, list[dict[str, object]]]:
-    """Return the entries of a list under their members; a member without entries is left out."""
+    """Return the entries of a list by member; a member without entries is omitted."""
     entries: dict[str, list[dict[str, object]]] = {}
     for attempt in pending:
         entry = _execution(attempt)

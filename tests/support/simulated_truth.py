@@ -1,7 +1,7 @@
-"""Which state do AWS's jobs have, and how can it change? An index is judged by these values.
+"""The states of AWS's jobs and their transitions: the values by which an index is judged.
 
-Times are whole milliseconds since the epoch. Sources of the rules: the developer guide's "Jobs and job execution
-states", and what MiniStack's authors captured of live AWS (retries, rejoining things, order of deletion).
+Times are whole milliseconds since the epoch. The rules come from the developer guide's "Jobs and job execution states",
+and from live AWS as captured by MiniStack's authors (retries, rejoining things, order of deletion).
 """
 
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ class TrueAttempt:
     details: Mapping[str, str] = field(default_factory=dict)
     """The statusDetails."""
     details_changes: int = 0
-    """How often the statusDetails were replaced."""
+    """The number of times the statusDetails were replaced."""
 
     @property
     def is_pending(self) -> bool:
-        """Whether AWS lists it among the pending executions."""
+        """Whether AWS lists the attempt as pending."""
         return self.status in PENDING_STATUSES and self.execution.exists
 
 
@@ -48,7 +48,7 @@ class TrueExecution:
 
     @property
     def current(self) -> TrueAttempt:
-        """The last attempt: what DescribeJobExecution returns without an executionNumber."""
+        """The last attempt, which DescribeJobExecution returns without an executionNumber."""
         return self.attempts[-1]
 
     @property
@@ -58,13 +58,13 @@ class TrueExecution:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The ids of its job and its thing."""
+        """The job id and the thing name."""
         return self.job.job_id, self.thing_name
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class TrueJob:
-    """A job, from its creation until it is deleted; its id may belong to another one before and after."""
+    """A job, from its creation until it is deleted; other jobs may have its id before and after."""
 
     job_id: str
     namespace_id: str | None
@@ -82,14 +82,14 @@ class TrueJob:
     reason_code: str | None = None
     deleted_at: int | None = None
     rollouts_due: int = 0
-    """Things of its targets whose execution is not queued yet."""
+    """Things among its targets whose execution is not queued yet."""
     executions: dict[str, TrueExecution] = field(default_factory=dict)
-    """By the name of the thing, those that were not deleted."""
+    """By thing name, existing executions only."""
     numbers: dict[str, int] = field(default_factory=dict)
     """The last execution number of each thing."""
 
     def process_details(self) -> dict[str, int]:
-        """Return `jobProcessDetails` as AWS counts them: every attempt, not every thing."""
+        """Return `jobProcessDetails` as AWS counts them: attempts, not things."""
         statuses = [attempt.status for execution in self.executions.values() for attempt in execution.attempts]
         names = {"CANCELED": "Canceled", "REJECTED": "Rejected", "FAILED": "Failed", "REMOVED": "Removed"}
         names |= {"SUCCEEDED": "Succeeded", "TIMED_OUT": "TimedOut"}
@@ -98,19 +98,19 @@ class TrueJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSwitches:
-    """What AWS, the broker and the reader's subscription let through in one fleet."""
+    """The features of AWS, the broker and the reader's subscription in one fleet."""
 
     events: bool
     """JOB and JOB_EXECUTION events are turned on."""
     lists: bool
     answers: bool
-    """The fleet has a broker of its own, where answers to the things' requests are visible."""
+    """The fleet has its own broker, which shows the answers to the things' requests."""
     event_details: bool
     """Events of executions carry statusDetails."""
     numbered_events: bool
     """Events of executions carry executionNumber."""
     event_time_is_publication: bool
-    """An event's `timestamp` is the time of its publication, not that of the change."""
+    """An event's `timestamp` is the time of its publication, not of the change."""
     deletion_moves_last_updated: bool
     """A `deleted` event's lastUpdatedAt is the time of the deletion."""
     canceled_event_is_full: bool
@@ -122,17 +122,17 @@ class FleetSwitches:
     events_from: int
     """Events were turned on at this time."""
     reader_from: int
-    """The reader came at this time."""
+    """The reader subscribed at this time."""
 
 
 class FleetObserver(Protocol):
-    """Receives each change at its moment, while the fleet's state can be read."""
+    """Receives each change at its moment, when the fleet's state can be read."""
 
     def queue_changed(self, thing_name: str, namespace_id: str | None, *, at: int, started: bool = False) -> None:
-        """An execution joined or left a thing's pending ones, or only started."""
+        """An execution became pending, ceased to be pending, or only started."""
 
     def job_changed(self, job: TrueJob, operation: str, *, at: int) -> None:
-        """A job changed in a way that AWS has an event for."""
+        """A job changed in a way for which AWS has an event."""
 
     def execution_ended(self, attempt: TrueAttempt, operation: str, *, at: int) -> None:
         """An execution ended, or was deleted."""
@@ -147,7 +147,7 @@ class FleetObserver(Protocol):
         """A thing started its next execution."""
 
     def execution_requested(self, attempt: TrueAttempt, *, at: int) -> None:
-        """A thing asked for one of its executions."""
+        """A thing requested one of its executions."""
 
     def pending_requested(self, thing_name: str, *, at: int) -> None:
-        """A thing asked for its pending executions."""
+        """A thing requested its pending executions."""

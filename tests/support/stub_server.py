@@ -1,4 +1,4 @@
-"""Servers on loopback that answer as a test says."""
+"""Servers on loopback whose answers a test defines."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def answering(body: bytes, status: int = 200, **headers: str) -> Iterator[str]:
-    """Answer every request with a status, a body and headers (`_` in their names is `-`); yield where."""
+    """Answer every request with a status, a body and headers (`_` in a name becomes `-`); yield the URL."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -19,7 +19,7 @@ def answering(body: bytes, status: int = 200, **headers: str) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with serving(Answer) as url:
         yield url
@@ -27,7 +27,7 @@ def answering(body: bytes, status: int = 200, **headers: str) -> Iterator[str]:
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Answer requests by a handler, each in a thread of its own; yield where."""
+    """Serve requests with a handler, each in its own thread; yield the URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -1,4 +1,4 @@
-"""`jobindex` on a terminal, as people run it."""
+"""`jobindex` on a terminal, as users run it."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ _SECONDS = 60
 
 
 def on_terminal(*arguments: object, **environment: str) -> tuple[int, str]:
-    """Run a command of jobindex to its end on a terminal; return its exit status and all that it drew."""
+    """Run a command of jobindex to its end on a terminal; return its exit status and its output."""
 
     def begin(terminal: Path) -> Process:
         return start(
@@ -32,7 +32,7 @@ def on_terminal(*arguments: object, **environment: str) -> tuple[int, str]:
 def run_on_terminal(
     arguments: Sequence[object], output: Path | None = None, *, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    """Run Python to its end on a terminal, but for what it prints to `output`; return its exit status and the rest."""
+    """Run Python to its end on a terminal, with stdout in `output` if given; return its exit status and the rest."""
 
     def begin(terminal: Path) -> Process:
         with terminal.open("r+b", buffering=0) as theirs, (output or terminal).open("wb") as file:
@@ -61,12 +61,12 @@ def _on_terminal(begin: Callable[[Path], Process]) -> tuple[int, str]:
         try:
             process.wait(_SECONDS)
         finally:
-            os.close(theirs)  # until then there is another side, also before the process opens it
+            os.close(theirs)  # keeps the terminal open until then, even before the process opens it
 
     closing = Thread(target=close)
     closing.start()
     drawn = b""
-    with suppress(OSError):  # so Linux says that the other side is closed
+    with suppress(OSError):  # so Linux reports that the other side is closed
         while chunk := os.read(ours, 65536):
             drawn += chunk
     closing.join()

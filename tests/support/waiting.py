@@ -1,4 +1,4 @@
-"""Waiting for what must come: a condition with a limit, never a plain sleep."""
+"""Waiting for a condition with a limit, never a plain sleep."""
 
 import os
 import time
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
-    """Return what `condition` returns once it is true; fail when it is not within `seconds`."""
+    """Return the result of `condition` once it is true; fail if it is not within `seconds`."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() > end:
@@ -21,7 +21,7 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = 15) -> T:
 
 
 def require(name: str, *, found: bool) -> None:
-    """Skip a test, or a module, that needs what is not there, or fail it where JOBINDEX_TEST_REQUIRE names that."""
+    """Skip a test or a module if a requirement was not found; fail instead if JOBINDEX_TEST_REQUIRE names it."""
     if found:
         return
     if name in os.environ.get("JOBINDEX_TEST_REQUIRE", "").split(","):

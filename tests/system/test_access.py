@@ -1,4 +1,4 @@
-"""Who is let in: AWS's own clients with right keys and wrong ones, straight and through nginx."""
+"""Authentication: AWS's clients with right and wrong keys, directly and through nginx."""
 
 import re
 import shutil
@@ -35,25 +35,25 @@ EVERY_JOB = ["other-3", "acme-3", "other-2", "acme-2", "other-1", "acme-1"]
 
 @dataclass
 class Clock:
-    """A clock of the service that can be set."""
+    """The service's clock, which a test can set."""
 
     ahead: timedelta = timedelta()
 
     def __call__(self) -> datetime:
-        """Return what it says."""
+        """Return the current time plus the offset."""
         return datetime.now(UTC) + self.ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A service that asks for keys."""
+    """A service that requires keys."""
 
     api: Api
     clock: Clock
     asking: Asking
-    """What a client asks that is let in."""
+    """A valid request for the jobs of all namespaces."""
     public_port: int
-    """Where a proxy makes it known."""
+    """The port of the service's public URL, on which nginx listens."""
 
 
 def _key(name: str, access_key: AccessKey, namespace_ids: frozenset[str] | None) -> Key:
@@ -63,7 +63,7 @@ def _key(name: str, access_key: AccessKey, namespace_ids: frozenset[str] | None)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve three jobs of either namespace, one of them on thing a:b, also under the base path /iot."""
+    """Serve three jobs of each namespace, one with an execution on thing `a:b`; the public URL ends in /iot."""
     public_port, clock = free_port(), Clock()
     keys = Keys([_key("all", ALL, None), _key("acme", ACME, frozenset({"acme"}))])
     public = PublicUrl(host=f"127.0.0.1:{public_port}", base_path="/iot")
@@ -80,14 +80,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(params=CLIENTS)
 def ask(request: pytest.FixtureRequest) -> Ask:
-    """Ask with each client."""
+    """Ask with each of AWS's clients."""
     client: Ask = CLIENTS[request.param]
     return client
 
 
 @pytest.fixture(scope="module")
 def proxied(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Asking]]:
-    """Run nginx before the service: HTTPS, with a base path; it takes away that and the Host, or leaves both."""
+    """Run nginx in front, with HTTPS and a base path; one server strips the base path and the Host, one keeps both."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     require("nginx", found=program is not None)
     folder = tmp_path_factory.mktemp("nginx")
@@ -153,7 +153,7 @@ def _listens(port: int) -> bool:
 
 
 def test_a_right_key_lists_what_it_may_see(site: Site, ask: Ask) -> None:
-    """By pages; a key that is limited to a namespace sees that one."""
+    """A client gets all pages of jobs; a key restricted to a namespace gets the jobs of that namespace only."""
     assert EVERY_JOB == ask(site.asking)
     assert JOBS["other"] == ask(replace(site.asking, namespace_id="other"))
     limited = replace(site.asking, key=ACME)
@@ -177,14 +177,14 @@ WRONG: dict[str, tuple[Callable[[Asking], Asking], str]] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_client_that_may_not_gets_awss_error(site: Site, ask: Ask, what: str) -> None:
-    """Each reason has its name."""
+    """Each reason for a rejection has its AWS error name."""
     wrong, name = WRONG[what]
     assert (name, 403) == ask(wrong(site.asking))
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
 def test_a_clock_that_is_wrong_is_told(site: Site, ask: Ask, minutes: int) -> None:
-    """More than five minutes either way."""
+    """A signature whose time is more than five minutes off, in either direction, is rejected."""
     site.clock.ahead = timedelta(minutes=minutes)
     try:
         assert ("InvalidSignatureException", 403) == ask(site.asking)
@@ -193,7 +193,7 @@ def test_a_clock_that_is_wrong_is_told(site: Site, ask: Ask, minutes: int) -> No
 
 
 def test_a_query_that_was_changed_on_its_way_is_refused(site: Site, ask: Ask) -> None:
-    """Somebody between asks for one job more, or of another namespace."""
+    """A request is rejected if a proxy changes its `maxResults` or its `namespaceId` after signing."""
     for query in ("maxResults=3", "maxResults=2&namespaceId=other"):
         with _changing(site.api, query) as url:
             assert ("InvalidSignatureException", 403) == ask(replace(site.asking, url=url))
@@ -203,14 +203,14 @@ def test_a_query_that_was_changed_on_its_way_is_refused(site: Site, ask: Ask) ->
 
 @contextmanager
 def _changing(api: Api, query: str) -> Iterator[str]:
-    """Pass requests on to the service with another query; yield where."""
+    """Forward requests to the service with another query; yield the URL."""
 
     class Between(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             connection = HTTPConnection(urlsplit(api.url).netloc, timeout=10)
             connection.request("GET", f"/jobs?{query}", headers=dict(self.headers.items()))
             with connection.getresponse() as answer:
-                # The page that follows would not be the one that is asked for.
+                # The query is fixed, so the next page would be the same page again.
                 body = re.sub(rb'"nextToken":"[^"]*"', b'"nextToken":null', answer.read())
                 self.send_response_only(answer.status)
                 self.send_header("x-amzn-ErrorType", answer.headers.get("x-amzn-ErrorType", ""))
@@ -219,7 +219,7 @@ def _changing(api: Api, query: str) -> Iterator[str]:
             connection.close()
 
         def log_message(self, *arguments: object) -> None:
-            """Stay quiet."""
+            """Log nothing."""
 
     with serving_by(Between) as url:
         yield url
@@ -227,7 +227,7 @@ def _changing(api: Api, query: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("where", ["taken away", "left"])
 def test_clients_are_let_in_through_a_proxy(proxied: dict[str, Asking], ask: Ask, where: str) -> None:
-    """By HTTPS and a base path, whether the proxy takes base path and Host away or leaves them."""
+    """Signatures are valid through an HTTPS proxy, whether it strips or keeps the base path and the Host header."""
     asking = proxied[where]
     assert EVERY_JOB == ask(asking)
     assert JOBS["acme"] == ask(replace(asking, key=ACME))
@@ -237,7 +237,7 @@ def test_clients_are_let_in_through_a_proxy(proxied: dict[str, Asking], ask: Ask
 
 @pytest.mark.parametrize("where", ["taken away", "left"])
 def test_a_name_that_a_proxy_spells_anew_is_let_in(proxied: dict[str, Asking], where: str) -> None:
-    """The colon in a thing's name, which nginx decodes where it takes the base path away."""
+    """A signature is valid although nginx, when it strips the base path, decodes the colon in a thing's name."""
     client = boto3_client(proxied[where])
     listed = client.list_job_executions_for_thing(thingName="a:b")["executionSummaries"]
     described = client.describe_job_execution(thingName="a:b", jobId="acme-1")["execution"]

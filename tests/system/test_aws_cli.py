@@ -1,4 +1,4 @@
-"""The AWS CLI reads back every fact, with nothing but the endpoint."""
+"""The AWS CLI reads back every fact if only its endpoint is set."""
 
 import json
 from datetime import datetime
@@ -15,13 +15,13 @@ from jobindex.access.keys import AccessKey
 
 
 def as_json(answer: object) -> Any:
-    """Return an answer in the form in which the CLI prints it: times are seconds since the epoch."""
+    """Return an answer as the CLI prints it: times are seconds since the epoch."""
     return json.loads(json.dumps(answer, default=datetime.timestamp))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_the_aws_cli_reads_back_every_fact(tmp_path: Path, scenario: Scenario) -> None:
-    """The answers are those of boto3: whole answers are compared, so a missing or an added member fails, too."""
+    """The CLI's answers equal boto3's, compared whole, so that a missing or additional member fails."""
     with serving(tmp_path) as api:
         api.apply(*scenario.messages)
         asking = Asking(url=api.url, key=AccessKey(id="test", secret="test"), region=REGION)

@@ -1,4 +1,4 @@
-"""`jobindex backup` of an index that is written all the time."""
+"""`jobindex backup` of an index under constant writes."""
 
 import sqlite3
 import threading
@@ -12,7 +12,7 @@ from support.waiting import wait_until
 
 
 def test_a_backup_under_load_is_the_index_at_one_moment(tmp_path: Path) -> None:
-    """Jobs numbered in the order of their messages: a backup holds all up to one that was applied while it was made."""
+    """A backup contains all jobs up to one that was applied during the backup, and none after it."""
     with mosquitto(tmp_path) as broker:
         service = Service(tmp_path, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")
         with running(service):
@@ -38,7 +38,7 @@ def test_a_backup_under_load_is_the_index_at_one_moment(tmp_path: Path) -> None:
                     copy = tmp_path / f"backup-{number}.db"
                     before = applied()
                     made = jobindex("backup", copy, DATABASE_URL=f"sqlite:///{service.database}")
-                    # What is counted is committed, but what is committed may not be counted yet: a batch, or less.
+                    # Counted messages are committed, but the last committed batch may not be counted yet.
                     after = applied() + 1000
                     assert (0, f"{copy}: {copy.stat().st_size} bytes\n", "") == (
                         made.returncode,
@@ -59,7 +59,7 @@ def test_a_backup_under_load_is_the_index_at_one_moment(tmp_path: Path) -> None:
             assert jobindex("check", copy).returncode == 0
         assert len({copy.stat().st_size for _, copy, _ in moments}) > 1
 
-        # Restored elsewhere, the last one answers.
+        # The last backup, restored elsewhere, answers.
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
         restored = Service(elsewhere, MQTT_URL="mqtt://127.0.0.1:1")

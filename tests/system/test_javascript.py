@@ -1,4 +1,4 @@
-"""AWS's clients for JavaScript: their signatures, the errors that they raise, and the facts that they read back."""
+"""AWS's clients for JavaScript: their signatures, the errors they raise, and the facts they read back."""
 
 import json
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ LIST_JOBS: Call = ("ListJobs", {})
 
 
 class Doorkeeper(BaseHTTPRequestHandler):
-    """Answers who signed, as the token of a next page, or why that cannot be told."""
+    """Answers with the signer's key id as a nextToken, or with the reason for the rejection."""
 
     def do_GET(self) -> None:
-        """Answer a request."""
+        """Verify a request and answer it."""
         path, _, query = self.path.partition("?")
         request = SignedRequest(
             method=self.command,
@@ -52,23 +52,23 @@ class Doorkeeper(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Stay quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Serve what tells who signed."""
+    """Serve the check of signatures."""
     with serving(Doorkeeper) as where:
         yield where
 
 
 def answers(url: str, *calls: Call, **signing: Any) -> list[dict[str, Any]]:
-    """Return the answers to calls that are signed rightly, but for what is told."""
+    """Return the answers to calls with a valid signature, unless `signing` changes it."""
     return ask(url, *calls, **{"access_key_id": ACCESS_KEY_ID, "secret": SECRET, "region": REGION, **signing})
 
 
 def test_what_the_client_sends_is_recognized(url: str) -> None:
-    """Whatever stands in paths, queries and bodies."""
+    """Signatures are valid with special characters in paths, queries and bodies."""
     text = "a b+c/é*'()!~&=%"
     calls = (
         ("ListJobs", {"namespaceId": text, "nextToken": text, "maxResults": 5, "status": "IN_PROGRESS"}),
@@ -82,7 +82,7 @@ def test_what_the_client_sends_is_recognized(url: str) -> None:
 
 
 def test_the_end_of_the_endpoint_does_not_matter(url: str) -> None:
-    """The client sends two slashes behind a base path that ends in one, and signs one."""
+    """A base path may end in a slash, although the client then sends two slashes and signs one."""
     assert [{"nextToken": ACCESS_KEY_ID}] == answers(f"{url}/iot/", LIST_JOBS)
 
 
@@ -104,13 +104,13 @@ def test_the_end_of_the_endpoint_does_not_matter(url: str) -> None:
     ],
 )
 def test_the_client_tells_why_it_was_refused(url: str, signing: dict[str, Any], name: str, message: str) -> None:
-    """By AWS's names and in AWS's words."""
+    """The client raises AWS's error name with AWS's message."""
     expected = {"error": {"name": name, "status": 403, "message": message}}
     assert [expected] == answers(url, LIST_JOBS, **signing)
 
 
 def test_the_client_puts_its_clock_right(url: str) -> None:
-    """A clock that is an hour wrong is told, and the client asks again by the time of the answer."""
+    """A client whose clock is an hour slow corrects it from the answer's time, and repeats the request."""
     slow = -3_600_000
     (told,) = answers(url, LIST_JOBS, clock_offset=slow)
     assert ("InvalidSignatureException", "Signature expired") == (
@@ -121,7 +121,7 @@ def test_the_client_puts_its_clock_right(url: str) -> None:
 
 
 def as_json(answer: object) -> Any:
-    """Return an answer in the form in which `ask` returns it: each time is a text with milliseconds."""
+    """Return an answer as `ask` returns it: times are strings with milliseconds."""
 
     def text(time: datetime) -> str:
         return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -131,7 +131,7 @@ def as_json(answer: object) -> Any:
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
 def test_the_client_reads_back_every_fact(tmp_path: Path, scenario: Scenario) -> None:
-    """The answers are those of boto3: whole answers are compared, so a missing or an added member fails, too."""
+    """The client's answers equal boto3's, compared whole, so that a missing or additional member fails."""
     calls: list[Call] = [(operation, {**given}) for operation, given, _ in scenario.answers]
     with api_server.serving(tmp_path) as api:
         api.apply(*scenario.messages)

@@ -1,4 +1,4 @@
-"""The servers that tests of PostgreSQL stand on: what is committed outlives kills, and nothing is left behind."""
+"""The PostgreSQL servers of the tests: commits survive kills, and no process or file is left behind."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +8,7 @@ from support.waiting import wait_until
 
 
 def test_a_database_is_empty_and_writable(postgres_url: str) -> None:
-    """A test has tables of its own."""
+    """A test has a database of its own."""
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert [(0,)] == execute(postgres_url, tables)
     execute(postgres_url, "CREATE TABLE jobs (job_id TEXT)")
@@ -16,12 +16,12 @@ def test_a_database_is_empty_and_writable(postgres_url: str) -> None:
 
 
 def test_text_does_not_sort_by_its_bytes(postgres_url: str) -> None:
-    """What relies on an order of bytes without saying so is found out here, as it would be in production."""
+    """Text sorts by locale, as in production, so a statement that silently relies on byte order fails."""
     assert [("a",), ("B",)] == execute(postgres_url, "SELECT * FROM (VALUES ('B'), ('a')) AS job (id) ORDER BY id")
 
 
 def test_a_killed_server_keeps_what_it_committed() -> None:
-    """All its processes are gone after a kill; started again it has the rows, and its files go with it."""
+    """A kill ends all processes; after a restart the rows are there, and the files are deleted at the end."""
     with server() as one:
         one.execute("CREATE TABLE jobs AS SELECT generate_series(1, 1000) AS number")
         files = one._data.parent
@@ -35,7 +35,7 @@ def test_a_killed_server_keeps_what_it_committed() -> None:
 
 
 def test_a_frozen_server_goes_on() -> None:
-    """Nobody answers while it is frozen, and who asked meanwhile is answered afterwards."""
+    """A frozen server answers nothing; a statement sent meanwhile is answered afterwards."""
     with server() as one, ThreadPoolExecutor() as pool:
         assert one.answers()
         with one.frozen():
@@ -45,7 +45,7 @@ def test_a_frozen_server_goes_on() -> None:
 
 
 def test_locked_tables_take_no_writes(postgres_url: str) -> None:
-    """Who writes waits, who reads does not; a database without tables cannot be locked."""
+    """Writers wait and readers do not; a database without tables cannot be locked."""
     with locked(postgres_url) as is_locked:
         assert not is_locked
     execute(postgres_url, "CREATE TABLE jobs (number INTEGER)")
@@ -61,7 +61,7 @@ def test_locked_tables_take_no_writes(postgres_url: str) -> None:
 
 
 def test_a_pair_keeps_what_it_committed() -> None:
-    """Numbered rows outlive the primary, twice, and the URL leads to whoever takes writes."""
+    """Rows survive two failovers, and the URL leads to the current primary."""
     with pair() as both:
         execute(both.url, "CREATE TABLE jobs (number INTEGER)")
         for number in range(2):
@@ -76,7 +76,7 @@ def test_a_pair_keeps_what_it_committed() -> None:
 
 
 def test_a_commit_waits_for_the_standby() -> None:
-    """A primary without its standby tells of no commit: one more kill would lose it."""
+    """A primary without its standby confirms no commit, because a second kill would lose it."""
     with pair() as both, ThreadPoolExecutor() as pool:
         execute(both.url, "CREATE TABLE jobs (number INTEGER)")
         both.standby.kill()
@@ -99,7 +99,7 @@ def _on(one: Server, statement: str) -> object:
 
 
 def _processes_of(files: Path) -> list[str]:
-    """Return the commands of processes that work in a directory."""
+    """Return the command lines of the processes that run in a directory."""
     found = []
     for process in Path("/proc").iterdir():
         try:

@@ -1,4 +1,4 @@
-"""The command line: `python -m tests.truth --fleets 30 --seed 1`, from the root of the checkout."""
+"""The command `python -m tests.truth --fleets 30 --seed 1`, run from the root of the checkout."""
 
 import argparse
 import random
@@ -16,7 +16,7 @@ from truth.store_answers import Filled, differences, postgres_after, sqlite_afte
 
 
 def main() -> int:
-    """Judge an index of each fleet, and print a table; 1 if anything is wrong."""
+    """Judge an index of each fleet, and print a table; return 1 if anything is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.truth", description="Hold the index against the truth.")
     parser.add_argument("--fleets", type=int, default=30, help="how many (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first fleet (%(default)s)")
@@ -54,7 +54,7 @@ def main() -> int:
 def _filled(
     fleet: SimulatedFleet, arrived: Sequence[Sequence[Message]], engine: str, servers: Databases | None
 ) -> Iterator[Filled]:
-    """Yield the index of a fleet in each engine; PostgreSQL's answers are what is judged if both are filled."""
+    """Yield the index of a fleet in each engine, PostgreSQL first, because the first one is judged."""
     if servers is not None:
         with servers.fresh() as url:
             yield postgres_after(url, arrived, fleet.job_lives, fleet.execution_lives)
@@ -63,7 +63,7 @@ def _filled(
 
 
 def summary(judgement: Judgement) -> Iterator[str]:
-    """Yield the lines of a table: judged, wrong and excluded by member, and the reasons of what is excluded."""
+    """Yield the lines of a table: judged, wrong and excluded answers by member, and the reasons for exclusions."""
     excluded: Counter[tuple[str, str]] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     for (kind, member, reason), count in judgement.excluded.items():

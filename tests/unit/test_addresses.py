@@ -1,4 +1,4 @@
-"""Which addresses are counted as one client."""
+"""Networks by which clients are counted."""
 
 import pytest
 
@@ -27,5 +27,5 @@ from jobindex.addresses import network_of
     ],
 )
 def test_a_client_is_counted_by_its_network(address: str, network: str) -> None:
-    """IPv4 may come as IPv6, of which a client has a whole network; what is no address stands for itself."""
+    """An IPv4 address counts as itself, an IPv6 address as its /64 network, and any other text as itself."""
     assert network == network_of(address)

@@ -1,4 +1,4 @@
-"""Which attempt of an execution is current, and how each ended: each rule by example and its neighbours."""
+"""Attempts of an execution, the current one and the outcome of each: every rule by example and at its limits."""
 
 from itertools import permutations
 from typing import Any
@@ -40,7 +40,7 @@ LEFT_OUT = DecidedLists(is_left_out=True)
 
 
 def pending_list(listed_at: int, *entries: tuple[int, int]) -> PendingLists:
-    """Return the lists of a thing with one complete list, which holds attempts of job j."""
+    """Return the lists of a thing: a complete one, with these attempts of job j."""
     lists = PendingLists("t", None)
     held = frozenset(ListEntry("j", queued, number) for queued, number in entries)
     lists.merge(PendingListReport("t", None, listed_at, held))
@@ -53,7 +53,7 @@ def details(text: str, second: int, rank: int, version: int = NO_VERSION) -> Det
 
 
 def test_events_are_published_up_to_five_seconds_late() -> None:
-    """The number is part of the rules."""
+    """The five seconds are part of the merge rules."""
     assert 5 == LATE_SECONDS
 
 
@@ -61,7 +61,7 @@ def test_events_are_published_up_to_five_seconds_late() -> None:
 
 
 def test_an_attempt_is_shown_with_all_its_values() -> None:
-    """Its own times, number and version; it waits since it was started."""
+    """An attempt in progress has its own times, number and version, and waits since its start."""
     expected = ExecutionView(
         current=AttemptView(
             key=(T, 2),
@@ -86,7 +86,7 @@ def test_an_attempt_is_shown_with_all_its_values() -> None:
 
 
 def test_an_attempt_of_which_little_is_known() -> None:
-    """Whatever was not reported is None; it waits since it was queued."""
+    """A value that no message reported is None; the attempt waits since it was queued."""
     expected = ExecutionView(
         current=AttemptView(
             key=(T, -1),
@@ -108,7 +108,7 @@ def test_an_attempt_of_which_little_is_known() -> None:
 
 
 def test_an_attempt_that_ended_with_all_its_values() -> None:
-    """Number, version and start may come with the loose end; it waits no longer."""
+    """An ended attempt has the number, version and start of its loose end, and no longer waits."""
     end = answer(SUCCEEDED, T + 8.5, 1, version_number=4, started_at=(T + 3) * 1000, status_details='{"p":"done"}')
     expected = AttemptView(
         key=(T, -1),
@@ -127,35 +127,35 @@ def test_an_attempt_that_ended_with_all_its_values() -> None:
 
 
 def test_the_greatest_attempt_is_current() -> None:
-    """By its second, then by its number."""
+    """The attempt with the greatest second is current; within a second, the greatest number decides."""
     assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T, 1), sighting(T, 2))
     assert [(1, "QUEUED"), (2, "ENDED")] == states(sighting(T + 1, 1), sighting(T, 2))
     assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T + 0.9, 1), sighting(T, 2))
 
 
 def test_a_message_with_queued_at_and_no_number_is_about_the_attempt_of_that_second_with_the_greatest_number() -> None:
-    """Only if no number of that second is known it is an attempt of its own."""
+    """A report without a number is an attempt of its own only if its second has no numbered attempt."""
     assert [(2, "FAILED"), (1, "ENDED")] == states(sighting(T, 1), sighting(T, 2), named_end(FAILED, T, T + 3, None))
     assert [(1, "QUEUED"), (None, "FAILED")] == states(sighting(T + 1, 1), named_end(FAILED, T, T + 3, None))
     assert [(2, "QUEUED"), (1, "ENDED")] == states(sighting(T - 60, 1), sighting(T, 2), sighting(T, None))
 
 
 def test_a_message_without_numbers_changes_no_number() -> None:
-    """Case 4: the number that a list gave stays when an event without one ends it."""
+    """An event without numbers ends an attempt and keeps the number from a list (case 4)."""
     view = current(sighting(T, 1, version_number=1), event(SUCCEEDED, T + 5))
     assert (1, 1, ExecutionState.SUCCEEDED) == (view.execution_number, view.version_number, view.state)
 
 
 @pytest.mark.parametrize("status", [*AGAIN, *FOR_GOOD])
 def test_an_end_that_names_its_attempt_ends_it(status: JobExecutionStatus) -> None:
-    """However late it is sighted: a list may be old."""
+    """An end with `queuedAt` counts even if the attempt is sighted later, as a list may be old."""
     view = shown(sighting(T, heard=T + 100), named_end(status, T, T + 50))
     assert view is not None
     assert (status.value, (T + 50) * 1000) == (view.current.state.value, view.current.ended_at)
 
 
 def test_an_end_without_a_time_that_names_its_attempt() -> None:
-    """It has ended at an unknown time."""
+    """An end without a time ends its attempt at an unknown time."""
     view = shown(ExecutionReport("j", "t", FAILED, queued_at=T * 1000))
     assert view is not None
     assert (ExecutionState.FAILED, None) == (view.current.state, view.current.ended_at)
@@ -166,18 +166,18 @@ def test_an_end_without_a_time_that_names_its_attempt() -> None:
 
 @pytest.mark.parametrize(("second", "state"), [(T - 1, "QUEUED"), (T, "SUCCEEDED"), (T + 1, "SUCCEEDED")])
 def test_a_loose_end_before_the_attempt_was_queued_is_not_its_own(second: int, state: str) -> None:
-    """In whole seconds: AWS's lists know nothing finer."""
+    """A loose end counts from the second of `queuedAt` on, as AWS's lists have whole seconds."""
     assert state == current(sighting(T + 0.9), event(SUCCEEDED, second)).state
 
 
 @pytest.mark.parametrize(("number", "state"), [(1, "QUEUED"), (2, "SUCCEEDED"), (3, "SUCCEEDED"), (None, "SUCCEEDED")])
 def test_a_loose_end_of_a_lesser_number_is_not_of_the_attempt(number: int | None, state: str) -> None:
-    """Its number, if given, is not less."""
+    """A loose end with a lesser number does not end the attempt; an end without a number does."""
     assert state == current(sighting(T, 2), event(SUCCEEDED, T + 9, number)).state
 
 
 def test_a_loose_end_of_a_number_is_of_an_attempt_without_one() -> None:
-    """No number is less than every other."""
+    """A missing number is below every number, so a numbered end can end an attempt without a number."""
     assert (ExecutionState.SUCCEEDED, 0) == (
         (view := current(sighting(T, None), event(SUCCEEDED, T + 9, 0))).state,
         view.execution_number,
@@ -195,7 +195,7 @@ def test_a_loose_end_of_a_number_is_of_an_attempt_without_one() -> None:
     ],
 )
 def test_a_loose_in_progress_that_can_be_of_the_attempt(second: int, number: int | None, state: str) -> None:
-    """By second and number, too."""
+    """A loose IN_PROGRESS belongs to the attempt unless its second or its number is less."""
     assert state == current(sighting(T, 2), answer(IN_PROGRESS, second, number)).state
 
 
@@ -203,7 +203,7 @@ def test_a_loose_in_progress_that_can_be_of_the_attempt(second: int, number: int
 
 
 def test_a_retry_in_a_group_that_a_thing_rejoins() -> None:
-    """Case 1: the removal belongs to the attempt before, as the next was queued in that second."""
+    """A removal in the second in which the next attempt was queued belongs to the earlier attempt (case 1)."""
     told = [sighting(T - 60, 1), event(REMOVED, T), sighting(T, 2), sighting(T, 2, heard=T + 1800)]
     assert [(2, "QUEUED"), (1, "REMOVED")] == states(*told)
     view = shown(*told)
@@ -212,20 +212,20 @@ def test_a_retry_in_a_group_that_a_thing_rejoins() -> None:
 
 
 def test_an_event_two_seconds_late_is_of_the_attempt_before() -> None:
-    """Case 2."""
+    """A FAILED event two seconds after the next attempt was queued ends the earlier attempt (case 2)."""
     told = [sighting(T - 60, 1), sighting(T, 2), event(FAILED, T + 2), sighting(T, 2, heard=T + 1800)]
     assert [(2, "QUEUED"), (1, "FAILED")] == states(*told)
 
 
 def test_an_event_a_second_before_the_retry() -> None:
-    """Case 3."""
+    """A FAILED event a second before the next attempt was queued ends the earlier attempt (case 3)."""
     assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T - 60, 1), event(FAILED, T - 1), sighting(T, 2))
 
 
 @pytest.mark.parametrize("status", AGAIN)
 @pytest.mark.parametrize(("late", "expected"), [(0, "former"), (5, "former"), (6, "current")])
 def test_an_end_after_which_aws_queues_again_may_be_late(status: JobExecutionStatus, late: int, expected: str) -> None:
-    """FAILED, TIMED_OUT or REMOVED, at most five seconds after the next attempt was queued."""
+    """FAILED, TIMED_OUT and REMOVED end the earlier attempt up to five seconds after the next was queued."""
     found = states(sighting(T - 60, 1), sighting(T, 2), event(status, T + late))
     ended = [(2, "QUEUED"), (1, status.value)] if expected == "former" else [(2, status.value), (1, "ENDED")]
     assert ended == found
@@ -236,27 +236,27 @@ def test_an_end_after_which_aws_queues_again_may_be_late(status: JobExecutionSta
 def test_another_end_is_of_the_attempt_before_only_before_the_next(
     status: JobExecutionStatus, late: int, *, is_former: bool
 ) -> None:
-    """AWS queues nothing again after it."""
+    """REJECTED, CANCELED and SUCCEEDED are never late, as AWS queues no attempt after them."""
     found = states(sighting(T - 60, 1), sighting(T, 2), event(status, T + late))
     assert ([(2, "QUEUED"), (1, status.value)] if is_former else [(2, status.value), (1, "ENDED")]) == found
 
 
 @pytest.mark.parametrize(("late", "is_former"), [(-1, True), (0, True), (1, False)])
 def test_an_answer_is_not_late(late: int, *, is_former: bool) -> None:
-    """It is given at once."""
+    """An answer comes at once, so after the second in which the next attempt was queued it ends that attempt."""
     found = states(sighting(T - 60, 1), sighting(T, 2), answer(FAILED, T + late))
     assert ([(2, "QUEUED"), (1, "FAILED")] if is_former else [(2, "FAILED"), (1, "ENDED")]) == found
 
 
 @pytest.mark.parametrize(("second", "is_former"), [(T - 61, False), (T - 60, True)])
 def test_an_end_before_an_attempt_was_queued_is_not_dealt_to_it(second: int, *, is_former: bool) -> None:
-    """Nor to any other."""
+    """An end before an attempt was queued goes neither to this attempt nor to a later one."""
     found = states(sighting(T - 60, 1), sighting(T, 2), event(FAILED, second))
     assert [(2, "QUEUED"), (1, "FAILED" if is_former else "ENDED")] == found
 
 
 def test_each_earlier_attempt_takes_the_earliest_end() -> None:
-    """In the order of attempts; what is left is of the current one."""
+    """Each earlier attempt, in order, takes the earliest end; the rest belongs to the current attempt."""
     attempts = [sighting(T, 1), sighting(T + 10, 2), sighting(T + 20, 3)]
     ends = [event(FAILED, T + 5), event(TIMED_OUT, T + 12), event(SUCCEEDED, T + 25)]
     assert [(3, "SUCCEEDED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*attempts, *ends)
@@ -265,20 +265,20 @@ def test_each_earlier_attempt_takes_the_earliest_end() -> None:
 
 
 def test_an_end_without_a_number_names_no_attempt_without_one() -> None:
-    """What was not dealt to the earlier attempt is of the current one alone."""
+    """An end without a number that was not dealt out ends only the current attempt."""
     found = states(sighting(T - 60, None), sighting(T, None), event(SUCCEEDED, T + 9))
     assert [(None, "SUCCEEDED"), (None, "ENDED")] == found
 
 
 def test_an_end_is_dealt_once() -> None:
-    """Three attempts within a second, with two ends: the current one is not ended by what another took."""
+    """Of three attempts within a second, the current one is not ended by an end that another took."""
     told = [sighting(T, 1), sighting(T, 2), sighting(T, 3), event(FAILED, T), event(FAILED, T + 1)]
     assert [(3, "QUEUED"), (2, "FAILED"), (1, "FAILED")] == states(*told)
     assert [(3, "FAILED"), (2, "FAILED"), (1, "FAILED")] == states(*told, event(FAILED, T + 2))
 
 
 def test_a_gap_in_the_numbers_is_one_attempt_that_no_message_showed() -> None:
-    """It takes an end before the attempt behind it does, and is shown if it lacks one number only."""
+    """A gap takes an end before the next attempt does, and is shown if it lacks exactly one number."""
     assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T, 2), event(FAILED, T - 3))
     assert [(2, "QUEUED"), (1, "FAILED")] == states(sighting(T, 2), event(FAILED, T + 5))
     assert [(2, "FAILED")] == states(sighting(T, 2), event(FAILED, T + 6))
@@ -290,7 +290,7 @@ def test_a_gap_in_the_numbers_is_one_attempt_that_no_message_showed() -> None:
 
 
 def test_an_attempt_in_a_gap_is_shown_with_what_its_end_says() -> None:
-    """It was queued at an unknown time."""
+    """An attempt in a gap has the values of its end; its `queuedAt` is unknown."""
     end = event(FAILED, T - 3, version_number=7, started_at=(T - 8) * 1000, status_details='{"a":"1"}')
     view = shown(sighting(T, 2), end)
     expected = AttemptView(
@@ -309,26 +309,26 @@ def test_an_attempt_in_a_gap_is_shown_with_what_its_end_says() -> None:
 
 
 def test_a_gap_between_attempts_takes_the_end_of_its_window() -> None:
-    """The first attempt has its own end, the gap the next one."""
+    """The first attempt takes its own end, and the gap takes the next one."""
     told = [sighting(T, 1), sighting(T + 20, 3), event(FAILED, T + 5), event(TIMED_OUT, T + 15)]
     assert [(3, "QUEUED"), (2, "TIMED_OUT"), (1, "FAILED")] == states(*told)
     assert [(3, "QUEUED"), (1, "FAILED")] == states(*told[:3])
 
 
 def test_an_end_dealt_behind_a_gap_is_no_attempt_of_the_gap() -> None:
-    """The attempt with the number 4 ended; nothing is known of those between."""
+    """An end dealt to the attempt after a gap adds no attempt in the gap."""
     told = [sighting(T, 1), sighting(T + 10, 4), sighting(T + 20, 5), event(FAILED, T + 16)]
     assert [(5, "QUEUED"), (4, "FAILED"), (1, "ENDED")] == states(*told)
 
 
 def test_an_attempt_without_a_number_leaves_no_gap() -> None:
-    """It is the first, so the second one is not missing, and the later end is the current one's."""
+    """An attempt without a number counts as the first, so attempt 2 follows it without a gap."""
     told = [sighting(T, None), sighting(T + 10, 2), event(FAILED, T + 5), event(FAILED, T + 11)]
     assert [(2, "FAILED"), (None, "FAILED")] == states(*told)
 
 
 def test_events_and_answers_are_dealt_out_apart() -> None:
-    """Both report the same end; neither is left over for the current attempt."""
+    """The event and the answer of an end both go to the earlier attempt, and none to the current one."""
     told = [sighting(T - 60, 1), sighting(T, 2), answer(FAILED, T - 1, version_number=3), event(FAILED, T + 1)]
     view = shown(*told)
     assert view is not None
@@ -337,7 +337,7 @@ def test_events_and_answers_are_dealt_out_apart() -> None:
 
 
 def test_an_end_that_bears_a_number_is_not_dealt_out() -> None:
-    """It is of that attempt, and else of the current one if its number is not less."""
+    """A numbered end belongs to the attempt with its number, or to the current one if its number is greater."""
     first, second = sighting(T - 60, 1), sighting(T, 2)
     assert [(2, "QUEUED"), (1, "FAILED")] == states(first, second, event(FAILED, T + 1000, 1))
     assert [(2, "FAILED"), (1, "ENDED")] == states(first, second, event(FAILED, T, 2))
@@ -347,7 +347,7 @@ def test_an_end_that_bears_a_number_is_not_dealt_out() -> None:
 
 
 def test_an_earlier_attempt_that_only_its_end_reports() -> None:
-    """With a number that no attempt has, less than the current one's."""
+    """An end with an unknown number below the current one's is an earlier attempt."""
     assert [(3, "QUEUED"), (2, "FAILED"), (1, "TIMED_OUT")] == states(
         sighting(T, 3), event(FAILED, T - 1, 2), event(TIMED_OUT, T - 5, 1)
     )
@@ -355,7 +355,7 @@ def test_an_earlier_attempt_that_only_its_end_reports() -> None:
 
 
 def test_the_end_that_names_an_earlier_attempt_counts_before_those_dealt_to_it() -> None:
-    """By its queuedAt; of those by number and those dealt out the greatest."""
+    """An end with `queuedAt` wins; otherwise the greatest of the numbered and dealt ends counts."""
     told = [sighting(T - 60, 1), sighting(T, 2)]
     assert [(2, "QUEUED"), (1, "TIMED_OUT")] == states(*told, named_end(TIMED_OUT, T - 60, T - 9), event(FAILED, T - 5))
     assert [(2, "QUEUED"), (1, "REMOVED")] == states(*told, event(REMOVED, T - 5, 1), event(FAILED, T - 9))
@@ -365,7 +365,7 @@ def test_the_end_that_names_an_earlier_attempt_counts_before_those_dealt_to_it()
 
 
 def test_former_attempts_come_latest_first() -> None:
-    """By when they were queued, or ended if only that is known, and by number."""
+    """Former attempts are sorted by `queuedAt`, or by their end if it is unknown, and then by number."""
     view = shown(sighting(T, 2), sighting(T + 30, 9), sighting(T, 1), event(FAILED, T + 10, 4))
     assert view is not None
     assert [4, 2, 1] == [one.execution_number for one in view.former]
@@ -375,7 +375,7 @@ def test_former_attempts_come_latest_first() -> None:
 
 
 def test_former_attempts_are_ordered_by_the_second_before_their_numbers() -> None:
-    """Milliseconds do not count, as in every comparison of executions."""
+    """Milliseconds do not affect the order, as executions compare by the second."""
     assert [(9, "QUEUED"), (1, "ENDED"), (5, "ENDED")] == states(sighting(0, 5), sighting(1, 1), sighting(9, 9))
     told = [sighting(T + 10, 1), sighting(T + 30, 9), event(FAILED, T + 5, 4)]
     assert [(9, "QUEUED"), (1, "ENDED"), (4, "FAILED")] == states(*told)
@@ -385,7 +385,7 @@ def test_former_attempts_are_ordered_by_the_second_before_their_numbers() -> Non
 
 
 def test_the_deletion_of_an_earlier_attempt_removes_it() -> None:
-    """By its number."""
+    """A DELETED event with the number of an earlier attempt removes this attempt."""
     told = [sighting(T - 60, 1), sighting(T - 30, 2), sighting(T, 3)]
     assert [(3, "QUEUED"), (2, "ENDED")] == states(*told, event(DELETED, T + 9, 1))
     assert [(1, "QUEUED"), (None, "ENDED")] == states(
@@ -405,14 +405,14 @@ def test_the_deletion_of_an_earlier_attempt_removes_it() -> None:
     ],
 )
 def test_of_what_is_left_the_greatest_counts(ends: list[ExecutionReport], state: str) -> None:
-    """By second and rank."""
+    """The greatest end by second and rank counts."""
     assert state == current(sighting(T), *ends).state
 
 
 @pytest.mark.parametrize(("seen", "state"), [(T + 9, "FAILED"), (T + 10, "QUEUED")])
 @pytest.mark.parametrize("ends", [[answer(FAILED, T + 9)], [event(FAILED, T + 9)]], ids=["answer", "event"])
 def test_a_sighting_later_than_the_end_reopens_the_attempt(seen: int, state: str, ends: list[ExecutionReport]) -> None:
-    """If an earlier attempt has no end of its own, this may be it."""
+    """A later sighting reopens the attempt if the end may belong to an earlier attempt without an end."""
     assert state == current(sighting(T - 60, 1), sighting(T, 2, heard=seen), *ends).state
 
 
@@ -421,7 +421,7 @@ def test_a_sighting_later_than_the_end_reopens_the_attempt(seen: int, state: str
 def test_a_list_written_before_the_end_does_not_reopen_a_first_attempt(
     seen: int, state: str, number: int | None
 ) -> None:
-    """Up to five seconds later: the first attempt has no earlier ones."""
+    """A sighting up to five seconds after the end does not reopen a first attempt."""
     assert state == current(sighting(T, number, heard=seen), event(FAILED, T + 9)).state
 
 
@@ -432,7 +432,7 @@ def test_a_list_written_before_the_end_does_not_reopen_a_first_attempt(
     ids=["dealt", "numbered", "named"],
 )
 def test_nor_an_attempt_whose_earlier_ones_have_their_ends(seen: int, state: str, former_end: ExecutionReport) -> None:
-    """Each has one of its own: dealt out, with its number or with its queuedAt."""
+    """A sighting up to five seconds after the end reopens no attempt if each earlier attempt has its own end."""
     told = [sighting(T - 60, 1), sighting(T, 2, heard=seen), former_end, event(SUCCEEDED, T + 9)]
     assert state == current(*told).state
 
@@ -449,13 +449,13 @@ def test_nor_an_attempt_whose_earlier_ones_have_their_ends(seen: int, state: str
     ],
 )
 def test_numbers_that_no_message_showed_are_earlier_attempts_too(former: list[ExecutionReport], state: str) -> None:
-    """Two that are missing are one gap, which has one end; so it is not known that every one has its own."""
+    """Two missing numbers are one gap with one end, so an earlier attempt may lack its own end."""
     told = [*former, sighting(T, 3, heard=T + 14), event(SUCCEEDED, T + 9)]
     assert state == current(*told).state
 
 
 def test_an_answer_and_an_event_have_their_own_ends_before() -> None:
-    """An answer is not believed beyond a later sighting because an event ended the attempt before."""
+    """A later sighting overrules an answer unless another answer ended the earlier attempt."""
     told = [sighting(T - 60, 1), sighting(T, 2, heard=T + 12), event(FAILED, T - 1), answer(SUCCEEDED, T + 9)]
     assert "QUEUED" == current(*told).state
     assert "SUCCEEDED" == current(*told, answer(FAILED, T - 1)).state
@@ -463,22 +463,22 @@ def test_an_answer_and_an_event_have_their_own_ends_before() -> None:
 
 @pytest.mark.parametrize(("published", "state"), [(T + 3, "FAILED"), (T + 4, "QUEUED")])
 def test_an_end_that_can_be_of_an_earlier_life_is_not_believed_beyond_a_sighting(published: int, state: str) -> None:
-    """Later than five seconds after its deletion was published it is of this one."""
+    """A sighting overrules an end up to five seconds after the deletion of the earlier life was published."""
     life = Life(Deletions(T * 1000, published), T * 1000)
     assert state == current(sighting(T, 1, heard=T + 14), event(FAILED, T + 9), life=life).state
 
 
 def test_milliseconds_do_not_part_an_answer_and_its_event() -> None:
-    """Case 18: executions compare by the second."""
+    """An IN_PROGRESS answer half a second after the SUCCEEDED event does not reopen the attempt (case 18)."""
     told = sighting(T - 9, started=T - 5, heard=T), answer(IN_PROGRESS, T + 0.5), event(SUCCEEDED, T)
     assert "SUCCEEDED" == current(*told).state
 
 
-# 6. What a list leaves out
+# 6. Attempts that a list leaves out
 
 
 def test_an_attempt_that_a_list_leaves_out_has_ended() -> None:
-    """With an unknown outcome, at an unknown time."""
+    """An attempt that a list leaves out has the state ENDED and no known time of its end."""
     view = shown(sighting(T), lists=LEFT_OUT)
     assert view is not None
     assert ExecutionState.ENDED == view.current.state
@@ -486,7 +486,7 @@ def test_an_attempt_that_a_list_leaves_out_has_ended() -> None:
 
 
 def test_the_last_own_end_tells_how_it_ended() -> None:
-    """Though it is earlier than the last sighting."""
+    """An attempt that a list leaves out has the status of its last end, even if a sighting is later."""
     assert "FAILED" == current(sighting(T, heard=T + 100), event(FAILED, T + 9), lists=LEFT_OUT).state
     told = sighting(T, heard=T + 100), event(FAILED, T + 9), event(SUCCEEDED, T + 10)
     view = shown(*told, lists=LEFT_OUT)
@@ -500,19 +500,19 @@ def test_the_last_own_end_tells_how_it_ended() -> None:
 
 @pytest.mark.parametrize(("second", "state"), [(T, "ENDED"), (T + 1, "FAILED")])
 def test_an_end_dealt_to_an_earlier_attempt_tells_if_there_is_no_other(second: int, state: str) -> None:
-    """If it is later than the second in which the current one was queued."""
+    """A left-out attempt without an end has the end dealt to an earlier one if it is later than its `queuedAt`."""
     assert state == current(sighting(T - 60, 1), sighting(T, 2), event(FAILED, second), lists=LEFT_OUT).state
 
 
 def test_an_attempt_that_has_ended_is_not_left_out() -> None:
-    """Lists are asked only about what is pending without them."""
+    """A list decides only about attempts that are pending without it."""
     view = shown(sighting(T), event(FAILED, T + 1), lists=LEFT_OUT)
     assert view is not None
     assert not view.is_left_out
 
 
 def test_lists_are_asked_about_the_current_attempt() -> None:
-    """With its second, its number, its last sighting, and whether it has been started."""
+    """A list decides by the second, number, last sighting and start of the current attempt."""
 
     class Asked:
         def leave_out(self, *attempt: object, **known: object) -> bool:
@@ -534,7 +534,7 @@ def test_lists_are_asked_about_the_current_attempt() -> None:
 
 
 def test_two_lists_of_one_second() -> None:
-    """Case 19: the second one, without the entry, ends it; it had been queued before."""
+    """The second of two lists in one second ends an earlier queued attempt that it does not contain (case 19)."""
     both = pending_list(T + 5, (T, 1))
     both.merge(PendingListReport("t", None, T + 5))
     assert "ENDED" == current(sighting(T, heard=T + 5), lists=both).state
@@ -542,7 +542,7 @@ def test_two_lists_of_one_second() -> None:
 
 
 def test_a_list_that_is_cut() -> None:
-    """Case 20: J would sort before the last entry of a list of ten, which does not hold it."""
+    """A cut list ends an attempt that it does not contain and that would sort before its last entry (case 20)."""
     lists = PendingLists("t", None)
     lists.merge(PendingListReport("t", None, T + 9, last_entry=(True, T + 1)))
     assert "ENDED" == current(sighting(T, heard=T + 2), lists=lists).state
@@ -554,23 +554,23 @@ def test_a_list_that_is_cut() -> None:
 
 @pytest.mark.parametrize(("second", "state"), [(T + 8, "QUEUED"), (T + 9, "IN_PROGRESS"), (T + 10, "IN_PROGRESS")])
 def test_a_loose_in_progress_is_not_earlier_than_the_last_sighting_as_queued(second: int, state: str) -> None:
-    """Else it is of an earlier attempt."""
+    """A loose IN_PROGRESS before the last sighting as QUEUED belongs to an earlier attempt."""
     assert state == current(sighting(T, heard=T + 9), answer(IN_PROGRESS, second)).state
 
 
 def test_a_sighting_in_progress_counts_whenever_it_was() -> None:
-    """An attempt never goes back to QUEUED."""
+    """An attempt that was sighted IN_PROGRESS never returns to QUEUED."""
     assert "IN_PROGRESS" == current(sighting(T, heard=T + 5, started=T + 1), sighting(T, heard=T + 9)).state
 
 
 def test_a_loose_queued_starts_nothing() -> None:
-    """It says nothing that the attempt does not."""
+    """A loose QUEUED changes only the time of the last update."""
     view = current(sighting(T, heard=T + 1), answer(QUEUED, T + 5))
     assert ("QUEUED", (T + 5) * 1000) == (view.state, view.last_updated_at)
 
 
 def test_a_start_that_only_an_answer_reports() -> None:
-    """It waits since it was queued, as the answer may be of a later update."""
+    """The attempt waits since it was queued, as the answer may be of a later update."""
     view = shown(sighting(T), answer(IN_PROGRESS, T + 9, started_at=(T + 3) * 1000, version_number=6))
     assert view is not None
     assert ((T + 3) * 1000, 6, (T + 9) * 1000) == (
@@ -582,20 +582,20 @@ def test_a_start_that_only_an_answer_reports() -> None:
 
 
 def test_a_later_answer_without_the_start_keeps_it() -> None:
-    """A device reports its progress; only its first answer has to say when it started."""
+    """An answer without `startedAt` keeps the start that the device's first answer reported."""
     told = sighting(T), answer(IN_PROGRESS, T + 3, started_at=(T + 3) * 1000), answer(IN_PROGRESS, T + 9)
     assert ((T + 3) * 1000, (T + 9) * 1000) == ((view := current(*told)).started_at, view.last_updated_at)
 
 
 def test_an_attempt_that_is_queued_waits_since_it_was_queued() -> None:
-    """Whatever start was reported: it is not IN_PROGRESS."""
+    """A QUEUED attempt waits since its `queuedAt`, even if a message reported a start."""
     view = shown(sighting(T)._replace(started_at=(T + 3) * 1000))
     assert view is not None
     assert (ExecutionState.QUEUED, T * 1000) == (view.current.state, view.waiting_since)
 
 
 def test_an_attempt_that_was_started_at_the_beginning_of_time() -> None:
-    """Zero is a time."""
+    """Zero is a valid time."""
     view = shown(ExecutionReport("j", "t", IN_PROGRESS, heard_at=5, queued_at=0, started_at=0))
     assert view is not None
     assert (0, 0, 0) == (view.current.queued_at, view.current.started_at, view.waiting_since)
@@ -605,7 +605,7 @@ def test_an_attempt_that_was_started_at_the_beginning_of_time() -> None:
 
 
 def test_the_details_of_a_loose_report_since_the_last_sighting_as_queued_are_the_attempts() -> None:
-    """Case 8: earlier ones are of an earlier attempt."""
+    """Details before the last sighting as QUEUED belong to an earlier attempt (case 8)."""
     shown_details = current(sighting(T, heard=T + 9), answer(IN_PROGRESS, T + 9, status_details='{"p":"1"}')).details
     assert details('{"p":"1"}', T + 9, 2) == shown_details
     assert current(sighting(T, heard=T + 9), answer(IN_PROGRESS, T + 8, status_details='{"p":"1"}')).details is None
@@ -614,7 +614,7 @@ def test_the_details_of_a_loose_report_since_the_last_sighting_as_queued_are_the
 
 
 def test_an_answer_of_the_same_end_gives_the_event_its_details() -> None:
-    """An event after an answer may lack its version and its details, and is the greater of the two."""
+    """An end has the version and details of its answer even if its later event lacks them."""
     view = current(
         sighting(T), answer(SUCCEEDED, T + 8, version_number=4, status_details='{"p":"1"}'), event(SUCCEEDED, T + 9)
     )
@@ -626,7 +626,7 @@ def test_an_answer_of_the_same_end_gives_the_event_its_details() -> None:
 
 
 def test_an_end_reported_twice_within_a_second_has_all_that_either_message_says() -> None:
-    """With one version; the later message lacks the start and the details."""
+    """An end of one version has the start and details of its first message if the second lacks them."""
     first = answer(FAILED, T + 8, version_number=4, started_at=(T + 3) * 1000, status_details='{"p":"1"}')
     view = current(sighting(T), first, answer(FAILED, T + 8.5, version_number=4))
     assert ((T + 3) * 1000, T * 1000 + 8500, details('{"p":"1"}', T + 8, 4, 4)) == (
@@ -637,7 +637,7 @@ def test_an_end_reported_twice_within_a_second_has_all_that_either_message_says(
 
 
 def test_another_end_gives_the_attempt_nothing() -> None:
-    """Of another status, whatever it says."""
+    """An end with another status adds neither its version nor its details to the attempt."""
     view = current(
         sighting(T), answer(FAILED, T + 8, version_number=4, status_details='{"p":"1"}'), event(SUCCEEDED, T + 9)
     )
@@ -645,7 +645,7 @@ def test_another_end_gives_the_attempt_nothing() -> None:
 
 
 def test_the_greatest_details_count() -> None:
-    """Of the attempt and of its end."""
+    """The greatest details of the attempt and its end count."""
     end = event(SUCCEEDED, T + 9, status_details='{"p":"end"}')
     assert details('{"p":"end"}', T + 9, 8) == current(sighting(T, status_details='{"p":"0"}'), end).details
     later = named_end(SUCCEEDED, T, T + 10, status_details='{"p":"named"}')
@@ -653,14 +653,14 @@ def test_the_greatest_details_count() -> None:
 
 
 def test_an_attempt_that_ended_in_the_second_in_which_it_was_queued_has_its_details() -> None:
-    """A fast device reports within that second."""
+    """An attempt that ended within the second of its `queuedAt` keeps its details, as devices can be fast."""
     told = sighting(T, status_details='{"p":"0"}')
     assert details('{"p":"0"}', T, 1) == current(told, event(SUCCEEDED, T)).details
     assert details('{"p":"end"}', T, 8) == current(told, event(SUCCEEDED, T, status_details='{"p":"end"}')).details
 
 
 def test_an_earlier_attempt_has_its_own_details() -> None:
-    """Each attempt has those of its own reports."""
+    """Each attempt has the details of its own reports."""
     view = shown(
         sighting(T - 60, 1, status_details='{"p":"1"}'),
         sighting(T, 2, status_details='{"p":"2"}'),
@@ -690,12 +690,12 @@ def test_an_earlier_attempt_has_its_own_details() -> None:
     ],
 )
 def test_without_an_attempt_the_greatest_report_counts(told: list[ExecutionReport], state: str) -> None:
-    """By second and rank."""
+    """The greatest report by second and rank counts if no attempt is known."""
     assert state == current(*told).state
 
 
 def test_without_an_attempt_all_values() -> None:
-    """The greatest of the report that counts and of those that show it pending."""
+    """Each value is the greatest of the report that counts and the pending reports."""
     last = event(FAILED, T + 9.5, 2, status_details='{"a":"1"}')
     told = answer(IN_PROGRESS, T + 3, 1, version_number=5, started_at=(T + 1) * 1000, status_details='{"b":"1"}')
     expected = ExecutionView(
@@ -729,14 +729,14 @@ def test_without_an_attempt_all_values() -> None:
     ],
 )
 def test_without_an_attempt_it_waits_since_the_first_known_time(told: list[ExecutionReport], since: int | None) -> None:
-    """Its start, else the greatest time of its status."""
+    """The execution waits since its start, or since the greatest time of its status."""
     view = shown(*told)
     assert view is not None
     assert (since, None if told[0].is_event or told[0].time < 0 else T + 3) == (view.waiting_since, view.seen_at)
 
 
 def test_without_an_attempt_earlier_numbers_are_former() -> None:
-    """Ends with lesser numbers."""
+    """Ends with lesser numbers are former attempts."""
     assert [(3, "SUCCEEDED"), (2, "FAILED"), (1, "TIMED_OUT")] == states(
         event(FAILED, T + 2, 2), event(TIMED_OUT, T + 1, 1), event(SUCCEEDED, T + 5, 3)
     )
@@ -744,7 +744,7 @@ def test_without_an_attempt_earlier_numbers_are_former() -> None:
 
 
 def test_without_an_attempt_an_answer_and_the_event_of_its_end_make_one() -> None:
-    """The number is the event's, the version and the details are the answer's, whichever of them is the greater."""
+    """The event gives the number, the answer the version and the details, regardless of their order."""
     told = event(FAILED, T + 5, 2), answer(FAILED, T + 5, version_number=3, status_details='{"a":"1"}')
     view = current(*told)
     assert (2, 3, details('{"a":"1"}', T + 5, 4, 3)) == (view.execution_number, view.version_number, view.details)
@@ -754,7 +754,7 @@ def test_without_an_attempt_an_answer_and_the_event_of_its_end_make_one() -> Non
 
 
 def test_without_an_attempt_a_later_list_ends_it() -> None:
-    """Only if it is pending."""
+    """A later list ends the execution only if it is pending."""
     view = shown(answer(IN_PROGRESS, T + 3), lists=LEFT_OUT)
     assert view is not None
     assert (ExecutionState.ENDED, None, True, None) == (
@@ -770,7 +770,7 @@ def test_without_an_attempt_a_later_list_ends_it() -> None:
 
 @pytest.mark.parametrize(("listed_at", "state"), [(T + 2, "QUEUED"), (T + 3, "QUEUED"), (T + 4, "ENDED")])
 def test_without_an_attempt_a_list_of_its_second_says_nothing(listed_at: int, state: str) -> None:
-    """It is not known when it was queued."""
+    """A list in the second of the report decides nothing, as `queuedAt` is unknown."""
     assert state == current(answer(QUEUED, T + 3), lists=pending_list(listed_at)).state
 
 
@@ -779,26 +779,26 @@ def test_without_an_attempt_a_list_of_its_second_says_nothing(listed_at: int, st
 
 @pytest.mark.parametrize("end", [[], [event(SUCCEEDED, T + 9)], [named_end(FAILED, T, T + 9)]])
 def test_a_deleted_event_removes_an_execution(end: list[ExecutionReport]) -> None:
-    """However it ended, and if no message says so."""
+    """A DELETED event removes an ended or pending execution."""
     assert shown(sighting(T), *end, event(DELETED, T + 9)) is None
 
 
 @pytest.mark.parametrize(("deleted_at", "is_gone"), [(T - 1, False), (T, True)])
 def test_a_deletion_before_the_attempt_was_queued_is_of_an_earlier_one(deleted_at: int, *, is_gone: bool) -> None:
-    """In whole seconds."""
+    """A deletion before the second of `queuedAt` belongs to an earlier attempt."""
     view = shown(ExecutionReport("j", "t", QUEUED, queued_at=T * 1000 + 900), event(DELETED, deleted_at))
     assert is_gone == (view is None)
 
 
 @pytest.mark.parametrize(("seen", "is_gone"), [(T + 14, True), (T + 15, False)])
 def test_a_deletion_is_undone_by_a_sighting_more_than_five_seconds_later(seen: int, *, is_gone: bool) -> None:
-    """A list can be written before the event that is published before it."""
+    """A sighting until then does not undo the deletion, as its list may be older than the event."""
     assert is_gone == (shown(sighting(T, heard=seen), event(DELETED, T + 9)) is None)
 
 
 @pytest.mark.parametrize(("seen", "is_gone"), [(T + 9, True), (T + 10, False)])
 def test_a_deletion_with_an_earlier_attempt_without_an_end(seen: int, *, is_gone: bool) -> None:
-    """It may be of the earlier attempt, so a later sighting counts."""
+    """Any later sighting undoes a deletion that may belong to an earlier attempt without an end."""
     told = sighting(T - 60, 1), sighting(T, 2, heard=seen), event(DELETED, T + 9)
     assert is_gone == (shown(*told) is None)
 
@@ -807,21 +807,21 @@ def test_a_deletion_with_an_earlier_attempt_without_an_end(seen: int, *, is_gone
 def test_a_deletion_after_the_answer_that_ended_an_earlier_attempt(
     former_end: ExecutionReport, *, is_gone: bool
 ) -> None:
-    """Events and answers are apart: as no event ended the earlier attempt, the event may be of that one."""
+    """A later sighting undoes a deletion if only an answer, and no event, ended the earlier attempt."""
     told = sighting(T - 60, 1), sighting(T, 2, heard=T + 14), former_end, event(DELETED, T + 9)
     assert is_gone == (shown(*told) is None)
 
 
 @pytest.mark.parametrize(("ended_at", "is_gone"), [(T + 14, True), (T + 15, False)])
 def test_a_later_end_undoes_a_deletion(ended_at: int, *, is_gone: bool) -> None:
-    """It is of a later attempt that no message showed."""
+    """An end more than five seconds after a deletion belongs to a later attempt."""
     assert is_gone == (shown(sighting(T), event(SUCCEEDED, ended_at), event(DELETED, T + 9)) is None)
     assert is_gone == (shown(named_end(SUCCEEDED, T, ended_at), event(DELETED, T + 9)) is None)
 
 
 @pytest.mark.parametrize(("number", "is_gone"), [(1, False), (2, True), (3, True), (None, True)])
 def test_a_deletion_of_an_earlier_number_is_not_of_the_current_attempt(number: int | None, *, is_gone: bool) -> None:
-    """Its number is not less than the attempt's."""
+    """A deletion with a lesser number does not remove the current attempt."""
     assert is_gone == (shown(sighting(T, 2), event(DELETED, T + 9, number)) is None)
 
 
@@ -838,13 +838,13 @@ def test_a_deletion_of_an_earlier_number_is_not_of_the_current_attempt(number: i
     ],
 )
 def test_a_deletion_without_an_attempt(told: list[ExecutionReport], *, is_gone: bool) -> None:
-    """A later end undoes it, and a sighting more than five seconds later."""
+    """A later end undoes the deletion, as does a sighting more than five seconds later."""
     assert is_gone == (shown(*told, event(DELETED, T + 9)) is None)
     assert is_gone == (shown(*told, event(DELETED, T + 9, 2)) is None)
 
 
 def test_a_deletion_without_a_time() -> None:
-    """It is before every time, and removes what has none."""
+    """A deletion without a time removes only an execution without a time."""
     assert shown(sighting(T), event(DELETED, None)) is not None
     assert shown(answer(SUCCEEDED, None), event(DELETED, None)) is None
 
@@ -853,7 +853,7 @@ def test_a_deletion_without_a_time() -> None:
 
 
 def test_only_what_is_of_the_life_counts() -> None:
-    """Attempts queued since its beginning, and loose reports since that second."""
+    """Attempts count since the beginning of the life, and loose reports since its second."""
     life = Life(Deletions(T * 1000, T + 2), T * 1000 + 500)
     assert shown(sighting(T - 1), life=life) is None
     assert shown(event(FAILED, T - 1), answer(IN_PROGRESS, T - 1), life=life) is None
@@ -864,13 +864,13 @@ def test_only_what_is_of_the_life_counts() -> None:
 
 @pytest.mark.parametrize(("deleted_at", "is_gone"), [(T + 2, False), (T + 3, True)])
 def test_a_deletion_of_an_execution_is_of_the_life_after_the_publication(deleted_at: int, *, is_gone: bool) -> None:
-    """AWS deletes the executions of a job with it, and publishes that at about the same time."""
+    """An earlier deletion belongs to the old job, with which AWS deletes its executions."""
     life = Life(Deletions(T * 1000, T + 2), T * 1000)
     assert is_gone == (shown(sighting(T), event(DELETED, deleted_at), life=life) is None)
 
 
 def test_an_id_that_is_used_again_at_once() -> None:
-    """Case 5: the execution of the new job is QUEUED."""
+    """The execution of the new job is QUEUED (case 5)."""
     for inside, published in ((T * 1000, T), (T * 1000 + 900, T), (T * 1000, T + 2)):
         deletions = Deletions()
         deletions.merge(JobDeletion("j", inside, published))
@@ -880,12 +880,12 @@ def test_an_id_that_is_used_again_at_once() -> None:
 
 
 def test_nothing_at_all() -> None:
-    """An execution of which nothing counts is not shown."""
+    """An execution without a report that counts is not shown."""
     assert shown() is None
     assert shown(event(DELETED, T)) is None
 
 
-# Whatever is reported
+# Any reports
 
 
 @st.composite
@@ -907,7 +907,7 @@ def _reports(draw: st.DrawFn) -> ExecutionReport:
 
 @given(reports=st.lists(_reports(), min_size=1, max_size=8), listed_at=st.integers(T, T + 15))
 def test_whatever_is_reported_is_consistent(reports: list[ExecutionReport], listed_at: int) -> None:
-    """An attempt waits exactly while it is pending; only a list ends without an end; no attempt is shown twice."""
+    """An attempt waits exactly while it is pending, is ENDED only by a list, and is shown once."""
     for lists in (None, pending_list(listed_at), DecidedLists(is_left_out=False)):
         view = shown(*reports, lists=lists)
         if view is None:
@@ -923,7 +923,7 @@ def test_whatever_is_reported_is_consistent(reports: list[ExecutionReport], list
 
 
 def test_every_order_of_a_retry_is_the_same() -> None:
-    """The reports of case 2 with their answers, in every order."""
+    """The reports and answers of case 2 have the same result in every order."""
     told = [
         sighting(T - 60, 1),
         answer(FAILED, T - 1),

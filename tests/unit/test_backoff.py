@@ -1,10 +1,10 @@
-"""Waiting between attempts."""
+"""Back-off between attempts."""
 
 from jobindex.backoff import Backoff
 
 
 def test_waiting_times_grow_with_jitter_up_to_a_limit() -> None:
-    """Each wait is within its ceiling, which doubles until the greatest, and none is zero."""
+    """Each wait is above zero and within a ceiling that doubles up to the greatest wait."""
     backoff = Backoff(first=1, greatest=30)
     ceilings = [1, 2, 4, 8, 16, 30, 30]
     for _ in range(50):
@@ -14,6 +14,6 @@ def test_waiting_times_grow_with_jitter_up_to_a_limit() -> None:
 
 
 def test_any_number_of_attempts_is_fine() -> None:
-    """An hour of failures does not overflow."""
+    """An hour of failures does not overflow the back-off."""
     backoff = Backoff(first=1, greatest=30)
     assert all(backoff.next_seconds() <= 30 for _ in range(5000))

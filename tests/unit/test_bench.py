@@ -1,4 +1,4 @@
-"""The bench's own parts: what it sends, asks and fills, and what it makes of times. It measures nothing here."""
+"""The bench's own parts: its messages, jobs, questions and figures. Nothing is measured here."""
 
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -27,13 +27,13 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_fleet_tells_the_same_each_time() -> None:
-    """The seed decides every message, and another seed tells something else."""
+    """The seed determines every message."""
     assert list(messages(3)) == list(messages(3))
     assert list(messages(3)) != list(messages(3, seed=2))
 
 
 def test_notifications_are_understood_and_of_their_size() -> None:
-    """Each message tells something, and has 250 to 400 bytes with its topic."""
+    """Each message contains a report, and has 250 to 400 bytes with its topic."""
     told = list(messages(20))
     assert 20 * JOBS_PER_THING * MESSAGES_PER_JOB == len(told)
     assert all(Parser().parse_message(topic, payload, to_milliseconds(NOW)) for topic, payload in told)
@@ -43,7 +43,7 @@ def test_notifications_are_understood_and_of_their_size() -> None:
 
 
 def test_jobs_overlap_in_time() -> None:
-    """Between the first and the last message of most jobs, many others are told of."""
+    """Many messages of other jobs come between the first and the last message of most jobs."""
     seen: dict[str, list[int]] = {}
     for number, (topic, payload) in enumerate(messages(50)):
         for report in Parser().parse_message(topic, payload, to_milliseconds(NOW)):
@@ -54,7 +54,7 @@ def test_jobs_overlap_in_time() -> None:
 
 
 def test_packets_are_mqtts() -> None:
-    """CONNECT and PUBLISH are as MQTT 3.1.1 writes them, and are found again in a stream."""
+    """CONNECT and PUBLISH are encoded as in MQTT 3.1.1, and the ends of packets are found in a stream."""
     assert b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01p" == connect_packet("p")
     assert b"\x32\x07\x00\x01t\x01\x02{}" == publish_packet("t", b"{}", 0x102)
     long = publish_packet("t", b" " * 200, 1)
@@ -64,7 +64,7 @@ def test_packets_are_mqtts() -> None:
 
 
 def test_the_hard_jobs_are_rare() -> None:
-    """Each side's values go together, two of different sides for five jobs or none, at every size."""
+    """The values of a side occur together, and values of two sides in five jobs or none, at every size."""
     for size in (1_000, 3_000):
         told = [job.told for job in jobs(size)]
         assert size == len({job.job_id for job in jobs(size)})
@@ -76,7 +76,7 @@ def test_the_hard_jobs_are_rare() -> None:
 
 
 def test_every_combination_is_asked() -> None:
-    """All 32 combinations of the five filters are asked with values for exactly these filters."""
+    """All 32 combinations of the five filters are queried with values for exactly these filters."""
     assert 32 == len({*COMBINATIONS})
     for names in COMBINATIONS:
         assert questions(names)
@@ -86,7 +86,7 @@ def test_every_combination_is_asked() -> None:
 
 
 def test_a_deep_page_is_asked_with_a_token() -> None:
-    """The token in a request is the product's own, for the filters beside it."""
+    """The token in a request is the product's own, for the filters of the request."""
     job = next(jobs(1))
     position = Position(created_at=job.created_at, job_id=job.job_id)
     filters = Filters(namespace_id="left")
@@ -96,7 +96,7 @@ def test_a_deep_page_is_asked_with_a_token() -> None:
 
 
 def test_no_question_is_asked_twice() -> None:
-    """Positions differ, in front of all jobs and in the middle, and those are the index's own, older half next."""
+    """Positions before all jobs and in the middle of the index differ, and those in the middle are jobs."""
     told = list(jobs(1_000))
     front, middle = list(islice(in_front(), 50)), list(from_the_middle(1_000, 50))
     assert 100 == len({*front, *middle})
@@ -105,7 +105,7 @@ def test_no_question_is_asked_twice() -> None:
 
 
 def test_both_engines_are_asked_for_full_pages() -> None:
-    """Without a filter and with each of three, a page behind the middle of the least index is full."""
+    """A page from the middle of the smallest index is full, without a filter and with each of three."""
     assert ["no filter", "namespaceId", "status", "thingGroupName"] == [label(filters) for filters in postgres.ASKED]
     older = [job.told for job in islice(jobs(min(FULL.engine_sizes)), min(FULL.engine_sizes) // 2)]
     for filters in postgres.ASKED:
@@ -121,7 +121,7 @@ def test_both_engines_are_asked_for_full_pages() -> None:
 
 
 def test_postgresql_is_left_out_where_it_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table says so, with the reason, and nothing is measured."""
+    """The table contains the reason, and nothing is measured."""
     monkeypatch.setattr(postgresql, "programs", lambda: None)
     site = Site(plan=QUICK, results=Results(), data=tmp_path, references="python")
     postgres.run(site)
@@ -130,7 +130,7 @@ def test_postgresql_is_left_out_where_it_is_not_installed(tmp_path: Path, monkey
 
 
 def test_percentiles_are_values() -> None:
-    """A percentile is the least value that so many do not exceed."""
+    """A percentile is the least value that this share of the values does not exceed."""
     assert 50 == percentile(range(1, 101), 0.5)
     assert 99 == percentile(range(1, 101), 0.99)
     assert 7 == percentile([7], 0.99)
@@ -148,7 +148,7 @@ def _results() -> Results:
 
 
 def test_figures_are_held_against_their_references() -> None:
-    """The ratio is that of the medians; a reference that was not measured has none."""
+    """A ratio compares medians; a reference that was not measured has no ratio."""
     results = _results()
     figure = next(iter(results))
     assert (2_000, {"mosquitto_sub -q 1": 0.4}) == (figure.median, results.ratios(figure))
@@ -159,7 +159,7 @@ def test_figures_are_held_against_their_references() -> None:
 
 
 def test_the_chart_is_xml() -> None:
-    """The chart has a bar for each figure that it knows, as long as its share of the greatest."""
+    """Each bar of the chart is as long as its figure's share of the greatest."""
     chart = ET.fromstring(draw({"figures": members(_results())}))
     bars = [bar.attrib for bar in chart.iter("{http://www.w3.org/2000/svg}rect")]
     assert ["other", "own", "own", "own"] == [bar["class"] for bar in bars]

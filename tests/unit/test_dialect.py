@@ -1,4 +1,4 @@
-"""Statements as SQLite takes them become statements as PostgreSQL does."""
+"""Statements for SQLite are translated for PostgreSQL."""
 
 import pytest
 
@@ -12,7 +12,7 @@ EACH = """LATERAL (SELECT element COLLATE "C" AS value FROM {array} AS elements(
 
 
 def each(array: str, alias: str = "one") -> str:
-    """Return what stands for the elements of an array that are texts."""
+    """Return PostgreSQL's expression for the elements of an array of texts."""
     return EACH.format(array=f"jsonb_array_elements_text(CAST({array} AS jsonb))", alias=alias)
 
 
@@ -44,17 +44,17 @@ def each(array: str, alias: str = "one") -> str:
     ],
 )
 def test_what_is_said_otherwise(sqlite: str, postgres: str | None) -> None:
-    """Each of the differences by itself; what is the same in both stays as it is."""
+    """Each difference is translated, and common syntax stays unchanged."""
     assert (postgres or sqlite) == translated(sqlite)
 
 
 def test_jobs_are_joined_newest_first() -> None:
-    """The text that a page is made of has its jobs in the order of the list, whatever reads them."""
+    """The jobs of a page have the order of the list, independent of the query plan."""
     expected = "SELECT convert_to(string_agg(listed, ',' ORDER BY created_at DESC, job_id DESC), 'UTF8')"
     assert expected == translated("SELECT CAST(group_concat(listed) AS BLOB)")
 
 
 def test_what_is_not_closed_is_an_error() -> None:
-    """A statement that is none does not become another."""
+    """A statement with an open parenthesis is not translated."""
     with pytest.raises(ValueError, match="not closed"):
         translated("SELECT max(a, b")

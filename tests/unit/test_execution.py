@@ -1,4 +1,4 @@
-"""Merging reports of an execution takes maxima and unions: no order, no repetition and no bound shows."""
+"""Merging reports of an execution takes maxima and unions, so order, repetition and bounds do not show."""
 
 from itertools import permutations
 from typing import Any
@@ -38,7 +38,7 @@ from jobindex.model.reports import NO_NUMBER, UNTIMED, ExecutionReport
 
 
 def loose(second: int = T, rank: int = 4, **members: Any) -> Loose:
-    """Return an event FAILED without anything else."""
+    """Return a FAILED event without other values."""
     known: dict[str, Any] = {
         "version": NO_VERSION,
         "is_event": True,
@@ -51,7 +51,7 @@ def loose(second: int = T, rank: int = 4, **members: Any) -> Loose:
 
 
 def test_bounds() -> None:
-    """AWS retries ten times; a bound is part of the rules, and the absent version is stored."""
+    """The bounds exceed AWS's ten retries and are part of the rules; the absent version is stored."""
     assert (12, 24, -1) == (ATTEMPTS_MAXIMUM, ENDS_MAXIMUM, NO_VERSION)
 
 
@@ -59,7 +59,7 @@ def test_bounds() -> None:
 
 
 def test_an_attempt_keeps_all_that_names_it() -> None:
-    """Its second and number are its key; each value is the greatest."""
+    """An attempt has its second and number as key, and the greatest of each value."""
     execution = merged(
         [
             sighting(T + 0.2, 1, heard=T + 1, version_number=1),
@@ -84,7 +84,7 @@ def test_an_attempt_keeps_all_that_names_it() -> None:
 
 
 def test_an_attempt_without_anything_but_its_time() -> None:
-    """Whatever no report says is less than any value that one could say."""
+    """A value that no report contains is less than any reported value."""
     execution = merged([ExecutionReport("j", "t", QUEUED, queued_at=T * 1000)])
     expected = Attempt(second=T, number=NO_NUMBER, queued_at=T * 1000)
     assert {(T, NO_NUMBER): expected} == execution.attempts
@@ -101,7 +101,7 @@ def test_an_attempt_without_anything_but_its_time() -> None:
 
 
 def test_a_sighting_in_progress_is_no_sighting_as_queued() -> None:
-    """The last sighting as QUEUED is kept apart from the last sighting."""
+    """The last sighting as QUEUED is stored separately from the last sighting."""
     (attempt,) = merged([sighting(T, heard=T + 9, started=T + 1), sighting(T, heard=T + 4)]).attempts.values()
     assert (T + 9, T + 4, True) == (attempt.seen_at, attempt.waited_at, attempt.is_started)
     (attempt,) = merged([sighting(T, heard=T + 9, started=T + 1)]).attempts.values()
@@ -110,7 +110,7 @@ def test_a_sighting_in_progress_is_no_sighting_as_queued() -> None:
 
 @pytest.mark.parametrize("status", [TIMED_OUT, FAILED, REJECTED, REMOVED, CANCELED, SUCCEEDED])
 def test_an_end_with_a_queued_at_names_its_attempt(status: Any) -> None:
-    """It is no sighting, and no loose end; its details are the attempt's."""
+    """An end with `queuedAt` is not a sighting or a loose end; its details are the attempt's."""
     execution = merged([named_end(status, T, T + 5.25, 2, version_number=7, status_details='{"a":"1"}')])
     rank = ["QUEUED", "IN_PROGRESS", "TIMED_OUT", "FAILED", "REJECTED", "REMOVED", "CANCELED", "SUCCEEDED"].index(
         status
@@ -128,7 +128,7 @@ def test_an_end_with_a_queued_at_names_its_attempt(status: Any) -> None:
 
 
 def test_of_several_ends_that_name_an_attempt_the_greatest_counts() -> None:
-    """By second, then rank, then version."""
+    """The ends of an attempt compare by second, rank and version."""
     ends = [
         named_end(FAILED, T, T + 5, version_number=9),
         named_end(FAILED, T, T + 6, version_number=1),
@@ -141,7 +141,7 @@ def test_of_several_ends_that_name_an_attempt_the_greatest_counts() -> None:
 
 
 def test_the_details_of_the_greatest_report_count() -> None:
-    """By second, rank and version; a report without details leaves them."""
+    """Reports compare by second, rank and version; a report without details keeps the details."""
     told = [
         sighting(T, started=T + 2, version_number=3, status_details='{"p":"2"}'),
         sighting(T, started=T + 2, version_number=2, status_details='{"p":"9"}'),
@@ -154,7 +154,7 @@ def test_the_details_of_the_greatest_report_count() -> None:
 
 
 def test_an_attempt_without_a_number_is_the_one_of_that_second_with_the_greatest_number() -> None:
-    """All that was reported of both counts; the others of that second are left alone."""
+    """Both attempts are joined with all their values; other attempts of that second stay unchanged."""
     execution = merged(
         [
             sighting(T + 0.1, None, heard=T + 9, started=T + 3, version_number=4),
@@ -179,11 +179,11 @@ def test_an_attempt_without_a_number_is_the_one_of_that_second_with_the_greatest
     )
     assert [(T, 1), (T, 2), (T + 1, 3)] == [attempt.key for attempt in execution.known_attempts()]
     assert expected == execution.known_attempts()[1]
-    assert 4 == len(execution.attempts)  # it is decided when it is read
+    assert 4 == len(execution.attempts)  # attempts are joined on reading
 
 
 def test_two_ends_of_joined_attempts() -> None:
-    """The greater of the ends counts, with the number that it has."""
+    """The greater of two ends counts, with the number of either attempt."""
     first, second = named_end(FAILED, T, T + 6, None), named_end(SUCCEEDED, T, T + 5, 1)
     for order in ([first, second], [second, first]):
         (attempt,) = merged(order).known_attempts()
@@ -196,7 +196,7 @@ def test_two_ends_of_joined_attempts() -> None:
 
 
 def test_joined_attempts_keep_the_greater_of_each_value() -> None:
-    """Whichever of the two has it."""
+    """Each value is the greater one, from either attempt."""
     numbered = sighting(T + 0.9, 1, heard=T + 9, started=T + 8, version_number=5, status_details='{"b":"1"}')
     bare = sighting(T + 0.1, None, heard=T + 2, version_number=1, status_details='{"a":"1"}')
     (attempt,) = merged([numbered, bare]).known_attempts()
@@ -213,7 +213,7 @@ def test_joined_attempts_keep_the_greater_of_each_value() -> None:
 
 
 def test_only_the_greatest_attempts_are_kept() -> None:
-    """The twelve with the greatest seconds and numbers."""
+    """The twelve attempts with the greatest seconds and numbers are stored."""
     told = [sighting(T + second, number) for second in range(5) for number in (None, 0, 1)]
     expected = sorted((T + second, number) for second in range(5) for number in (NO_NUMBER, 0, 1))[-12:]
     assert expected == sorted(merged(told).attempts) == sorted(merged(told[::-1]).attempts)
@@ -226,7 +226,7 @@ def test_only_the_greatest_attempts_are_kept() -> None:
 
 
 def test_a_loose_end_is_kept_by_its_key() -> None:
-    """Second, rank, version, whether an event reports it, and number; the details come along."""
+    """The key is the second, rank, version, source and number; the details are stored with it."""
     end = event(FAILED, T + 0.75, 3, version_number=2, started_at=T * 1000, status_details='{"a":"1"}')
     details = Details(T, 4, 2, '{"a":"1"}', is_cut=False)
     expected = Loose(T, 4, 2, is_event=True, number=3, time=T * 1000 + 750, started_at=T * 1000, details=details)
@@ -237,13 +237,13 @@ def test_a_loose_end_is_kept_by_its_key() -> None:
 
 
 def test_an_end_that_had_come_to_be_before_is_kept_when_it_was_heard() -> None:
-    """An answer that rejects an update shows a state reached at some time before."""
+    """An end in a rejected update happened earlier, and counts in the second of its message."""
     end = ExecutionReport("j", "t", SUCCEEDED, heard_at=T + 3)
     assert [loose(T + 3, 8, is_event=False, time=UNTIMED)] == [*merged([end]).ends.values()]
 
 
 def test_an_end_is_of_its_own_second_and_a_pending_state_of_the_one_when_it_was_heard() -> None:
-    """An end says when it happened, a QUEUED or IN_PROGRESS that it was still so."""
+    """An end counts at its own time, a loose QUEUED or IN_PROGRESS at the time of its message."""
     execution = merged(
         [
             ExecutionReport("j", "t", status, time=T * 1000, heard_at=T + 7)
@@ -255,7 +255,7 @@ def test_an_end_is_of_its_own_second_and_a_pending_state_of_the_one_when_it_was_
 
 
 def test_the_greatest_loose_in_progress_of_each_number_is_kept() -> None:
-    """Without a number it is one of its own."""
+    """A missing number counts as a number of its own."""
     told = [answer(IN_PROGRESS, T + second, number) for second in (1, 2, 0) for number in (None, 1, 2)]
     execution = merged(told)
     assert {NO_NUMBER: T + 2, 1: T + 2, 2: T + 2} == {number: one.second for number, one in execution.progress.items()}
@@ -263,7 +263,7 @@ def test_the_greatest_loose_in_progress_of_each_number_is_kept() -> None:
 
 
 def test_the_greatest_loose_queued_is_kept() -> None:
-    """Whatever its number."""
+    """A loose QUEUED is compared regardless of its number."""
     told = [answer(QUEUED, T + 1, 9), answer(QUEUED, T + 2, 1), answer(QUEUED, T, 3)]
     for order in permutations(told):
         execution = merged(order)
@@ -273,7 +273,7 @@ def test_the_greatest_loose_queued_is_kept() -> None:
 
 
 def test_of_an_end_that_is_repeated_the_details_and_the_greater_times_stay() -> None:
-    """An update without statusDetails leaves them unchanged at AWS."""
+    """An end keeps its details, as AWS keeps `statusDetails` that an update omits."""
     details = Details(T, 4, 1, "{}", is_cut=False)
     one = loose(details=details, time=T * 1000 + 1)
     other = loose(started_at=5, time=T * 1000 + 2)
@@ -285,7 +285,7 @@ def test_of_an_end_that_is_repeated_the_details_and_the_greater_times_stay() -> 
 
 
 def test_only_the_greatest_ends_are_kept() -> None:
-    """Twenty-four."""
+    """The twenty-four greatest ends are stored."""
     told = [event(FAILED, T + second) for second in range(30)]
     expected = [T + second for second in range(6, 30)]
     for order in (told, told[::-1]):
@@ -294,7 +294,7 @@ def test_only_the_greatest_ends_are_kept() -> None:
 
 @pytest.mark.parametrize(("status", "kept"), [(IN_PROGRESS, "progress"), (DELETED, "deletions")])
 def test_only_the_greatest_numbers_are_kept(status: Any, kept: str) -> None:
-    """Twelve, and always what has none."""
+    """Twelve numbers are stored, and always the report without a number."""
     numbered = [answer(status, T, number) for number in range(14)]
     for order in (numbered, numbered[::-1]):
         assert [*range(2, 14)] == sorted(getattr(merged(order), kept))
@@ -304,7 +304,7 @@ def test_only_the_greatest_numbers_are_kept(status: Any, kept: str) -> None:
 
 
 def test_the_last_deletion_of_each_number_is_kept() -> None:
-    """In seconds; one without any time is less than every other."""
+    """Deletions compare by the second; a deletion without a time is the least."""
     told = [event(DELETED, T + 2.9), event(DELETED, T + 1), event(DELETED, T, 4), event(DELETED, None, 5)]
     for order in permutations(told):
         execution = merged(order)
@@ -326,19 +326,19 @@ def test_the_last_deletion_of_each_number_is_kept() -> None:
 def test_an_execution_was_heard_of_at_the_greatest_time_of_its_reports(
     reports: list[ExecutionReport], heard_at: int
 ) -> None:
-    """That of its state, or the time when it was heard, in milliseconds."""
+    """Each report counts with the later of its state's time and its message's time, in milliseconds."""
     assert heard_at == merged(reports).heard_at
 
 
 def test_of_several_arns_the_greatest_counts() -> None:
-    """Whatever the status of the report."""
+    """The greatest ARN counts, regardless of the status of its report."""
     told = [event(FAILED, T, thing_arn="b"), event(DELETED, T, thing_arn="c"), sighting(T, thing_arn="a"), sighting(T)]
     for order in permutations(told):
         assert "c" == merged(order).thing_arn
     assert merged([sighting(T)]).thing_arn is None
 
 
-# Whatever is merged
+# Any reports
 
 
 @st.composite
@@ -365,14 +365,14 @@ def _reports(draw: st.DrawFn) -> ExecutionReport:
 
 @given(data=st.data(), reports=st.lists(_reports(), max_size=80))
 def test_no_order_and_no_repetition_shows(data: st.DataObject, reports: list[ExecutionReport]) -> None:
-    """Merging is commutative, associative and idempotent, also where bounds cut."""
+    """Merging is commutative, associative and idempotent, even at the bounds."""
     again = data.draw(st.lists(st.sampled_from(reports))) if reports else []
     assert merged(reports) == merged(data.draw(st.permutations([*reports, *again])))
 
 
 @given(reports=st.lists(_reports(), max_size=80))
 def test_what_is_kept_is_bounded(reports: list[ExecutionReport]) -> None:
-    """Whatever is reported."""
+    """Any reports leave an execution within its bounds."""
     execution: Execution = merged(reports)
     assert len(execution.attempts) <= 12
     assert len(execution.ends) <= 24

@@ -1,4 +1,4 @@
-"""The judge of the fault bench finds what is lost, and blames nothing else."""
+"""The judge of the fault bench finds every loss, and reports nothing else."""
 
 import math
 from dataclasses import replace
@@ -26,14 +26,14 @@ def jobs(tmp_path: Path) -> dict[str, list[Sent]]:
 
 
 def whole_index(jobs: dict[str, list[Sent]]) -> dict[str, Answer]:
-    """Return what ListJobs says when nothing is lost."""
+    """Return the answers of ListJobs if nothing is lost."""
     since = first_event(one for messages in jobs.values() for one in messages)
     answers = {job_id: expected(messages, since) for job_id, messages in jobs.items()}
     return {job_id: answer for job_id, answer in answers.items() if answer is not None}
 
 
 def test_the_bench_finds_nothing_in_a_whole_index(jobs: dict[str, list[Sent]]) -> None:
-    """No false alarm, and none of what may be lost is asked for."""
+    """A complete index has no error, and a message that may be lost is not required."""
     index = whole_index(jobs)
     assert len(index) > 30
     assert [] == judge(jobs, index, {}, lambda _: True).wrong
@@ -41,10 +41,10 @@ def test_the_bench_finds_nothing_in_a_whole_index(jobs: dict[str, list[Sent]]) -
 
 
 def test_the_bench_finds_what_is_lost(jobs: dict[str, list[Sent]]) -> None:
-    """A message whose loss shows in an answer is missed, and so is a whole job; other jobs are not blamed."""
+    """A lost job, or a lost message that changes an answer, is reported for this job only."""
     ids = [*jobs]
     tried = 0
-    for start in range(0, len(ids), 10):  # the judge looks at each job for each loss
+    for start in range(0, len(ids), 10):  # the judge checks every job for each loss
         some = {job_id: jobs[job_id] for job_id in ids[start : start + 10]}
         index = whole_index(some)
         since = first_event(one for messages in some.values() for one in messages)
@@ -61,7 +61,7 @@ def test_the_bench_finds_what_is_lost(jobs: dict[str, list[Sent]]) -> None:
 
 
 def test_the_bench_finds_what_was_never_told(jobs: dict[str, list[Sent]]) -> None:
-    """A job that no message told of, and a member that no message told."""
+    """A job or a member that no message reported is an error."""
     index = whole_index(jobs)
     job_id, answer = next(iter(index.items()))
     [wrong] = judge(jobs, index | {"ghost": answer}, {}, lambda _: True).wrong
@@ -71,9 +71,9 @@ def test_the_bench_finds_what_was_never_told(jobs: dict[str, list[Sent]]) -> Non
 
 
 def test_the_reader_finds_what_goes_backwards() -> None:
-    """An older time or a lower rank of the same life, or the life before a deletion; a new life may begin low.
+    """An older time, a lower rank or an earlier life is an error; a new life may begin with a low rank.
 
-    An inferred completion is taken back when job events are known to have been published before it.
+    An inferred completion may be withdrawn once job events are known to have been published before it.
     """
     seen = Visible(created_at=10, last_updated_at=20, rank=2)
     assert not goes_backwards(seen, seen, math.inf)

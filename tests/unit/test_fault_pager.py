@@ -1,4 +1,4 @@
-"""The pager of the fault bench finds the gaps and repeats that there are."""
+"""The pager of the fault bench finds gaps and repetitions."""
 
 from random import Random
 
@@ -6,12 +6,12 @@ from faults.pager import Pager
 
 
 def pager(*deleted: str) -> Pager:
-    """Return a pager that asks nobody."""
+    """Return a pager that sends no request."""
     return Pager(list, lambda: dict.fromkeys(deleted, 1.0), Random(0))
 
 
 def test_the_pager_finds_a_gap() -> None:
-    """A job that two scans saw in one place was there during the one between them."""
+    """A job that is in the same place before and after a scan must be in the scan."""
     turning = pager()
     for scan in ({"job-1": [10], "job-2": [20]}, {"job-1": [10]}, {"job-1": [10], "job-2": [20]}):
         turning.take(scan)
@@ -19,7 +19,7 @@ def test_the_pager_finds_a_gap() -> None:
 
 
 def test_the_pager_finds_a_long_gap() -> None:
-    """A job that is missing for several scans is missed when it is back."""
+    """A job that is missing in several scans is reported when it is back."""
     turning = pager()
     for scan in ({"job-1": [10], "job-2": [20]}, {"job-1": [10]}, {"job-1": [10]}, {"job-2": [20]}):
         turning.take(scan)
@@ -27,14 +27,14 @@ def test_the_pager_finds_a_long_gap() -> None:
 
 
 def test_the_pager_finds_a_repeat() -> None:
-    """A job is seen once in a scan."""
+    """A job must occur once in a scan."""
     turning = pager()
     turning.take({"job-1": [10], "job-2": [20, 20]})
     assert ["job-2 was seen twice in a scan"] == turning.wrong
 
 
 def test_the_pager_blames_no_job_that_moved_or_went() -> None:
-    """A corrected createdAt moves a job past a reader or before it; a deletion takes it away, or makes it another."""
+    """A job with a corrected `createdAt` may be missing or repeated, and a deleted job may be missing or new."""
     turning = pager("job-3")
     for scan in (
         {"job-1": [10], "job-2": [20], "job-3": [30], "job-4": [40]},

@@ -1,4 +1,4 @@
-"""What is kept of a job: registers that yield to the greater stamp, times and counts."""
+"""Stored facts of a job: registers, in which the greatest stamp wins, times and counts."""
 
 from itertools import pairwise, permutations
 from typing import Any
@@ -18,12 +18,12 @@ STATUSES = [None, "SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION
 
 
 def report(time: int = UNTIMED, **members: Any) -> JobReport:
-    """Return a report of job j; its times are that of its stamp."""
+    """Return a report of job j; its times are its stamp's."""
     return JobReport("j", time, members, earliest_at=time, latest_at=time)
 
 
 def merged(*reports: JobReport) -> Job:
-    """Return what is kept of a job, the same in every order of its reports, each once or twice."""
+    """Return the merged job, which is the same for every order and repetition of its reports."""
     job = Job("j")
     for one in reports:
         job.merge(one)
@@ -45,7 +45,7 @@ def values(job: Job, life: Life = FIRST_LIFE) -> dict[str, object]:
 
 
 def test_stamps_are_ordered_by_time_and_status() -> None:
-    """The time first; no status is the least."""
+    """Stamps compare by time and then by status; a missing status is the least."""
     ordered = [
         report(time)._replace(members={} if status is None else {"status": status})
         for time in (UNTIMED, 0, 1, T * 1000)
@@ -58,7 +58,7 @@ def test_stamps_are_ordered_by_time_and_status() -> None:
 
 
 def test_a_stamp_is_a_number_of_its_own() -> None:
-    """It is stored, so it never changes."""
+    """The encoding of stamps is stored, so it never changes."""
     assert (-8, -5, 8, 13) == (
         stamp_of(report()),
         stamp_of(report(status="COMPLETED")),
@@ -72,7 +72,7 @@ def test_a_stamp_is_a_number_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", [name for name in REGISTERS if name not in {"status", "created_at"}])
 def test_a_register_yields_to_the_greater_stamp(name: str) -> None:
-    """Time, then status, whatever the value; at the same stamp to the greater value."""
+    """The greater stamp wins, by time and status; the greater value wins only at the same stamp."""
     assert {name: "a"} == values(merged(report(1, **{name: "b"}), report(2, **{name: "a"})))
     assert "a" == values(merged(report(1, **{name: "b"}), report(1, status="SCHEDULED", **{name: "a"})))[name]
     assert {name: "b"} == values(merged(report(1, **{name: "a"}), report(1, **{name: "b"})))
@@ -81,7 +81,7 @@ def test_a_register_yields_to_the_greater_stamp(name: str) -> None:
 
 
 def test_of_created_at_the_lesser_value_counts() -> None:
-    """At the same stamp only."""
+    """The lesser `createdAt` wins only at the same stamp."""
     assert {"created_at": 3} == values(merged(report(1, created_at=4), report(1, created_at=3)))
     assert {"created_at": 4} == values(merged(report(2, created_at=4), report(1, created_at=3)))
     assert 4 == merged(report(2, created_at=4), report(1, created_at=3)).created_at()
@@ -91,7 +91,7 @@ def test_of_created_at_the_lesser_value_counts() -> None:
 
 @pytest.mark.parametrize(("lesser", "greater"), [*pairwise(STATUSES[1:])])
 def test_the_status_of_the_greatest_stamp_counts(lesser: str, greater: str) -> None:
-    """SCHEDULED < IN_PROGRESS < COMPLETED < CANCELED < DELETION_IN_PROGRESS."""
+    """Statuses rank as SCHEDULED < IN_PROGRESS < COMPLETED < CANCELED < DELETION_IN_PROGRESS."""
     assert {"status": greater} == values(merged(report(1, status=lesser), report(1, status=greater)))
     assert {"status": lesser} == values(merged(report(2, status=lesser), report(1, status=greater)))
 
@@ -107,7 +107,7 @@ def test_an_absent_member_never_erases_a_known_one() -> None:
 
 
 def test_the_least_and_the_greatest_time_are_kept() -> None:
-    """Of the job and its executions; without any none."""
+    """Times of the job and its executions count; a report without a time changes nothing."""
     one = JobReport("j", 5, earliest_at=4, latest_at=7)
     other = JobReport("j", 6, earliest_at=0, latest_at=6)
     job = merged(one, other, JobReport("j"))
@@ -120,7 +120,7 @@ def test_the_least_and_the_greatest_time_are_kept() -> None:
 
 
 def test_all_registers_count_in_the_first_life() -> None:
-    """Also those without a time."""
+    """Registers without a time count, too."""
     job = merged(report(comment="a"), report(5, description="b"))
     assert {"comment": "a", "description": "b"} == values(job)
 
@@ -138,14 +138,14 @@ def test_all_registers_count_in_the_first_life() -> None:
     ],
 )
 def test_registers_of_a_later_life(member: JobReport, *, is_counted: bool) -> None:
-    """Stamped after the publication, or after the time inside; an execution's by the second."""
+    """A register counts if stamped after the publication or the time inside, an execution's by the second."""
     life = Life(Deletions(T * 1000, T + 2), T * 1000)
     job = merged(member._replace(members={**member.members, "comment": "a"}))
     assert ("a" if is_counted else None) == values(job, life).get("comment")
 
 
 def test_a_whole_second_with_a_status_is_a_jobs() -> None:
-    """Only a stamp without a status, in a whole second, can be of an execution."""
+    """Only a stamp without a status, in a whole second, can be an execution's."""
     life = Life(Deletions(T * 1000 + 500, T + 2), T * 1000)
     assert {} == values(merged(report(T * 1000 + 400, comment="a")), life)
     assert {"comment": "a"} == values(merged(report(T * 1000, comment="a")), life)
@@ -156,7 +156,7 @@ def test_a_whole_second_with_a_status_is_a_jobs() -> None:
 
 
 def test_executions_are_counted_by_state() -> None:
-    """With those that ended at an unknown time apart."""
+    """Executions that ended at an unknown time are also counted separately."""
     job = Job("j")
     job.count(ExecutionState.FAILED, is_untimed=False, by=1)
     job.count(ExecutionState.ENDED, is_untimed=True, by=1)
@@ -168,7 +168,7 @@ def test_executions_are_counted_by_state() -> None:
 
 
 def test_a_new_job() -> None:
-    """Nothing is known of it."""
+    """A new job has no known facts."""
     job = Job("j")
     assert ({}, {NEVER_STAMPED}, UNTIMED, UNTIMED, UNTIMED, [0] * 9, 0, False) == (
         values(job),
@@ -183,7 +183,7 @@ def test_a_new_job() -> None:
 
 
 def test_values_of_registers() -> None:
-    """By their names and in a life: a text, a number, or None."""
+    """A register is read by its name in a life, as a text, a number or None."""
     job = merged(report(5, comment="text", completed_at=7, is_concurrent=0))
     later = Life(Deletions(9, 0), 10)
     assert ("text", None, None) == (

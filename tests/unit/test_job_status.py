@@ -1,4 +1,4 @@
-"""How a job is listed: its status, reported or inferred, its times, and the counts of its executions."""
+"""A job in a list: its status, reported or inferred, its times, and the counts of its executions."""
 
 import json
 from collections.abc import Mapping
@@ -31,19 +31,19 @@ def job(executions: Mapping[ExecutionState, int] | None = None, time: int = T * 
 def viewed(
     made: Job, life: Life = FIRST_LIFE, *, last_end_at: int | None = (T + 9) * 1000, events_since: int | None = None
 ) -> JobView:
-    """Return how a job is listed."""
+    """Return the job as it is listed."""
     listed = view(made, life, last_end_at=last_end_at, events_since=events_since, now=NOW)
     assert listed is not None
     return listed
 
 
 def test_a_job_that_is_gone_is_not_listed() -> None:
-    """It has no life that counts."""
+    """A job without a life that counts is not listed."""
     assert view(job(), None, last_end_at=None, events_since=None, now=NOW) is None
 
 
 def test_a_job_with_all_members() -> None:
-    """As they were reported."""
+    """Members are listed as they were reported."""
     made = job(
         status="CANCELED",
         target_selection="SNAPSHOT",
@@ -69,7 +69,7 @@ def test_a_job_with_all_members() -> None:
 
 
 def test_a_job_of_which_nothing_is_known() -> None:
-    """It was created when it arrived, and changed when its last change arrived."""
+    """`createdAt` is the first arrival, and `lastUpdatedAt` the arrival of the last change."""
     expected = JobView(
         created_at=NOW - 5,
         status=JobStatus.IN_PROGRESS,
@@ -91,7 +91,7 @@ def test_a_job_of_which_nothing_is_known() -> None:
 @pytest.mark.parametrize("executions", [{}, FAILED, {ExecutionState.QUEUED: 1}])
 @pytest.mark.parametrize("status", [*JobStatus])
 def test_executions_never_change_a_reported_status(status: JobStatus, executions: Mapping[ExecutionState, int]) -> None:
-    """And no completedAt is inferred beside one."""
+    """A job with a reported status gets no inferred `completedAt` either."""
     listed = viewed(job(executions, status=status.value))
     assert (status, True, None) == (listed.status, listed.is_status_reported, listed.completed_at)
 
@@ -112,7 +112,7 @@ def test_executions_never_change_a_reported_status(status: JobStatus, executions
 def test_a_job_whose_known_executions_have_ended_is_inferred_to_be_complete(
     executions: Mapping[ExecutionState, int], status: str
 ) -> None:
-    """If any is known, and none is pending."""
+    """A job is inferred to be complete if an execution is known and none is pending."""
     listed = viewed(job(executions))
     assert (status, False) == (listed.status, listed.is_status_reported)
 
@@ -131,7 +131,7 @@ def test_a_job_whose_known_executions_have_ended_is_inferred_to_be_complete(
     ],
 )
 def test_a_job_that_may_go_on_is_not_inferred_to_be_complete(members: dict[str, Any], status: str) -> None:
-    """A CONTINUOUS one, and one of unknown selection with a thing group."""
+    """A CONTINUOUS job may go on, as may a job of unknown selection with a thing group."""
     assert status == viewed(job(FAILED, **members)).status
 
 
@@ -152,12 +152,12 @@ def test_a_job_that_may_go_on_is_not_inferred_to_be_complete(members: dict[str, 
 def test_a_completion_that_aws_would_have_reported(
     last_end_at: int | None, events_since: int | None, status: str
 ) -> None:
-    """Job events were published before the last end: AWS would have reported it."""
+    """A completion is not inferred if job events were published before the last end."""
     assert status == viewed(job(FAILED), last_end_at=last_end_at, events_since=events_since).status
 
 
 def test_an_end_without_a_time_is_later_than_the_first_event() -> None:
-    """It may be."""
+    """An end without a time may be later than the first job event."""
     made = job(FAILED)
     made.untimed_ends = 1
     assert "IN_PROGRESS" == viewed(made, events_since=T + 100).status
@@ -165,7 +165,7 @@ def test_an_end_without_a_time_is_later_than_the_first_event() -> None:
 
 
 def test_the_status_of_a_former_life_does_not_count() -> None:
-    """Nor do its other members."""
+    """No member of a former life counts."""
     made = job(FAILED, status="CANCELED", namespace_id="n", thing_group_name="g")
     listed = viewed(made, Life(Deletions((T + 1) * 1000, T + 2), (T + 3) * 1000))
     assert (JobStatus.COMPLETED, False, None, {None}, ()) == (
@@ -181,7 +181,7 @@ def test_the_status_of_a_former_life_does_not_count() -> None:
 
 
 def test_an_inferred_completed_at_is_the_greatest_end() -> None:
-    """Left out if any end has no time; a reported one counts before it."""
+    """`completedAt` is None if an end has no time; a reported `completedAt` wins."""
     assert (T + 9) * 1000 == viewed(job(FAILED)).completed_at
     assert 7 == viewed(job(FAILED, completed_at=7)).completed_at
     assert 0 == viewed(job(FAILED, completed_at=0)).completed_at
@@ -193,7 +193,7 @@ def test_an_inferred_completed_at_is_the_greatest_end() -> None:
 
 
 def test_created_at_is_the_one_reported() -> None:
-    """Else the beginning of the life; in a first life the least time reported, or the first arrival."""
+    """`createdAt` falls back to the beginning of the life, the least reported time or the first arrival."""
     life = Life(Deletions((T - 9) * 1000, T - 8), (T - 5) * 1000)
     assert (T - 7) * 1000 == viewed(job(created_at=(T - 7) * 1000), life).created_at
     assert 0 == viewed(job(created_at=0)).created_at
@@ -204,7 +204,7 @@ def test_created_at_is_the_one_reported() -> None:
 
 
 def test_last_updated_at_is_the_greatest_time() -> None:
-    """Or the arrival of the last change, if there is none."""
+    """`lastUpdatedAt` is the arrival of the last change if no time was reported."""
     assert (T * 1000, True) == ((listed := viewed(job())).last_updated_at, listed.is_timed)
     assert (0, True) == ((listed := viewed(job(time=0))).last_updated_at, listed.is_timed)
     assert (NOW, False) == ((listed := viewed(job(time=UNTIMED))).last_updated_at, listed.is_timed)
@@ -226,7 +226,7 @@ def test_last_updated_at_is_the_greatest_time() -> None:
 def test_the_greatest_end_is_needed_if_the_status_can_follow_from_it(
     executions: Mapping[ExecutionState, int], members: dict[str, Any], *, needs: bool
 ) -> None:
-    """If no status was reported, and all known executions have ended."""
+    """The last end is needed if no status was reported and all known executions have ended."""
     made = job(executions, **members)
     assert needs == needs_last_end(made, FIRST_LIFE)
 
@@ -237,7 +237,7 @@ REPORTED = {"numberOfSucceededThings": 39, "numberOfFailedThings": 2, "numberOfR
 
 
 def counted(*reports: JobReport) -> Mapping[str, int] | None:
-    """Return the counts that AWS reported, of a job with these reports in any order."""
+    """Return the counts that AWS reported, which are the same for any order of the reports."""
     found = []
     for order in (reports, reports[::-1]):
         made = Job("j")
@@ -257,7 +257,7 @@ def told(time: int, status: str | None, *, with_counts: bool = True) -> JobRepor
 
 
 def test_an_index_that_started_blind_has_the_counts_of_aws() -> None:
-    """Case 9: the last job event is of the end."""
+    """The last job event reports the counts at the job's end (case 9)."""
     made = job(SUCCEEDED, status="COMPLETED", process_details=json.dumps(REPORTED))
     assert REPORTED == process_details(made, FIRST_LIFE)
 
@@ -274,7 +274,7 @@ def test_an_index_that_started_blind_has_the_counts_of_aws() -> None:
     ],
 )
 def test_counts_are_of_the_end_of_a_job(status: str | None, *, counts: bool) -> None:
-    """Those of another event are soon out of date."""
+    """Counts of other events are soon out of date."""
     assert (REPORTED if counts else None) == counted(told(5, status))
 
 
@@ -294,7 +294,7 @@ def test_counts_are_of_the_end_of_a_job(status: str | None, *, counts: bool) -> 
     ],
 )
 def test_a_later_event_of_another_status_takes_the_counts_away(later: JobReport, *, counts: bool) -> None:
-    """But for DELETION_IN_PROGRESS, which leaves the executions as they are."""
+    """DELETION_IN_PROGRESS keeps the counts, as it does not change the executions."""
     assert (REPORTED if counts else None) == counted(told(5, "COMPLETED"), later)
 
 
@@ -312,7 +312,7 @@ def test_a_later_event_of_another_status_takes_the_counts_away(later: JobReport,
     ],
 )
 def test_failures_are_those_known_or_more_if_aws_counted_more(reported: dict[str, int] | None, failures: int) -> None:
-    """FAILED, TIMED_OUT and REJECTED; a job of which few messages came must not look healthy."""
+    """A job with failures must not look healthy if the index received only few messages."""
     known = dict.fromkeys(ExecutionState, 9) | {
         ExecutionState.FAILED: 1,
         ExecutionState.TIMED_OUT: 2,
@@ -323,5 +323,5 @@ def test_failures_are_those_known_or_more_if_aws_counted_more(reported: dict[str
 
 @pytest.mark.parametrize("state", ["FAILED", "TIMED_OUT", "REJECTED"])
 def test_failures_of_one_kind(state: str) -> None:
-    """A state of which no execution is known counts as none."""
+    """A state without known executions counts as zero."""
     assert 4 == count_failures({ExecutionState(state): 4}, None)

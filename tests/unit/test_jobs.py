@@ -1,4 +1,4 @@
-"""The words of the domain: ranks, patterns, times, and the messages of errors."""
+"""Domain values: ranks, patterns, times, and the messages of errors."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -22,13 +22,13 @@ from jobindex.model.jobs import (
 
 
 def test_job_statuses_rank_as_a_job_advances() -> None:
-    """A job's statuses are ranked from SCHEDULED to DELETION_IN_PROGRESS, each above what has no status."""
+    """Job statuses rank from SCHEDULED to DELETION_IN_PROGRESS, all above a missing status."""
     expected = {"SCHEDULED": 1, "IN_PROGRESS": 2, "COMPLETED": 3, "CANCELED": 4, "DELETION_IN_PROGRESS": 5}
     assert expected == JOB_STATUS_RANK
 
 
 def test_execution_statuses_rank_as_an_execution_advances() -> None:
-    """An execution's statuses are ranked from QUEUED to DELETED."""
+    """Execution statuses rank from QUEUED to DELETED."""
     expected = {
         "QUEUED": 1,
         "IN_PROGRESS": 2,
@@ -55,7 +55,7 @@ def test_execution_statuses_rank_as_an_execution_advances() -> None:
     ids=["thing name", "job id", "namespace id", "thing group name", "thing group id"],
 )
 def test_names_match_the_patterns_of_aws(pattern: re.Pattern[str], longest: int, others: str) -> None:
-    """Names hold ASCII letters, digits and a few signs, and are as long as AWS allows."""
+    """Names consist of ASCII letters, digits and a few signs, up to AWS's length."""
     allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + others
     assert set(allowed) == {chr(code) for code in range(0x3000) if pattern.fullmatch(chr(code))}
     assert not pattern.fullmatch("")
@@ -74,7 +74,7 @@ def test_names_match_the_patterns_of_aws(pattern: re.Pattern[str], longest: int,
     ],
 )
 def test_times_are_milliseconds_since_the_epoch(milliseconds: int, time: datetime) -> None:
-    """A UTC time and its milliseconds since the epoch are the same, in both directions."""
+    """A UTC time and its milliseconds since the epoch convert into each other."""
     assert time == from_milliseconds(milliseconds)
     assert milliseconds == to_milliseconds(time)
 
@@ -88,12 +88,12 @@ def test_milliseconds_do_not_depend_on_the_zone_and_drop_what_is_finer() -> None
 
 @given(st.integers(min_value=-62_135_596_800_000, max_value=253_402_300_799_999))
 def test_milliseconds_survive_the_way_through_a_time(milliseconds: int) -> None:
-    """Every millisecond from the year 1 to 9999 comes back as it went in."""
+    """Every millisecond from the year 1 to 9999 survives the conversion to a time and back."""
     assert milliseconds == to_milliseconds(from_milliseconds(milliseconds))
 
 
 def test_a_message_error_names_field_value_and_expectation() -> None:
-    """A MessageError says which field, what it holds and what it should hold."""
+    """A MessageError contains the field, its value and the expected one."""
     error = MessageError("execution.queuedAt", "soon", "a time")
     expected = "execution.queuedAt: 'soon' is not a time"
     assert expected == str(error)
@@ -101,13 +101,13 @@ def test_a_message_error_names_field_value_and_expectation() -> None:
 
 
 def test_a_message_error_cuts_a_long_value_short() -> None:
-    """A value of more than a hundred characters is cut and its length told."""
+    """A value of more than a hundred characters is cut and shown with its length."""
     assert f"f: '{'x' * 98}' is not y" == str(MessageError("f", "x" * 98, "y"))
     assert f"f: '{'x' * 99}… (101 characters) is not y" == str(MessageError("f", "x" * 99, "y"))
 
 
 def test_a_settings_error_has_a_line_for_each_problem() -> None:
-    """A SettingsError keeps its problems and shows each on a line of its own."""
+    """A SettingsError keeps its problems and shows each on its own line."""
     problems = ("JOBINDEX_HTTP_PORT: wrong", "JOBINDEX_MQTT_URL: wrong")
     error = SettingsError([*problems])
     assert "\n".join(problems) == str(error)

@@ -58,13 +58,13 @@ def _refusal(parameters: list[tuple[str, str]]) -> str:
 
 
 def test_no_parameters_ask_for_the_first_250_of_all_jobs() -> None:
-    """Without parameters nothing is filtered and a page holds 250 jobs."""
+    """A request without parameters has no filter and a page size of 250."""
     expected = ListJobsQuery(filters=Filters(), max_results=250, after=None)
     assert expected == parse_list_jobs([])
 
 
 def test_every_parameter_is_understood() -> None:
-    """All seven parameters together make one question."""
+    """All seven parameters make one query."""
     expected = ListJobsQuery(filters=FILTERS, max_results=7, after=POSITION)
     assert expected == parse_list_jobs(
         [
@@ -95,12 +95,12 @@ def test_every_parameter_is_understood() -> None:
     ],
 )
 def test_a_parameter_at_its_limit_is_taken(name: str, value: str, expected: ListJobsQuery) -> None:
-    """What AWS's constraints allow is taken, up to the longest and the greatest."""
+    """The longest and greatest values of AWS's constraints are accepted."""
     assert expected == parse_list_jobs([(name, value)])
 
 
 def test_unknown_parameters_are_ignored() -> None:
-    """A parameter that ListJobs does not have changes nothing, once or twice, and case counts."""
+    """An unknown parameter changes nothing, even if repeated; names are case-sensitive."""
     parameters = [("x-id", "ListJobs"), ("maxresults", "0"), ("a", "1"), ("a", "2"), ("", ""), ("maxResults", "3")]
     assert ListJobsQuery(max_results=3) == parse_list_jobs(parameters)
 
@@ -142,7 +142,7 @@ OUTSIDE: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("name", "value", "constraint"), OUTSIDE, ids=range(len(OUTSIDE)))
 def test_a_parameter_outside_its_constraint_is_refused(name: str, value: str, constraint: str) -> None:
-    """The answer names the value, the parameter and the constraint, as AWS writes it."""
+    """The message contains the value, the parameter and the constraint, in AWS's format."""
     expected = f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {constraint}"
     assert expected == _refusal([(name, value)])
 
@@ -158,7 +158,7 @@ def test_a_value_may_fail_several_constraints(name: str, pattern: str) -> None:
 
 
 def test_all_problems_are_told_in_one_answer() -> None:
-    """Every parameter at once outside its constraint makes one message with a part for each."""
+    """One message has a part for every invalid parameter."""
     values = {
         "maxResults": ("251", GREATEST),
         "namespaceId": ("bad ns", NAMESPACE_PATTERN),
@@ -189,14 +189,14 @@ def test_all_problems_are_told_in_one_answer() -> None:
     ],
 )
 def test_a_parameter_given_twice_is_refused(name: str, value: str) -> None:
-    """No parameter may be repeated, not even with the same value."""
+    """A repeated parameter is refused even if its values are equal."""
     refusal = _refusal([(name, value), ("other", "1"), (name, value)])
     assert refusal.startswith("1 validation error detected: Value ")
     assert refusal.endswith(f" at '{name}' failed to satisfy constraint: Member must not be repeated")
 
 
 def test_a_parameter_given_twice_is_one_problem_among_others() -> None:
-    """A repeated parameter and a wrong one are told together."""
+    """A repeated parameter and an invalid one are reported together."""
     refusal = _refusal([("status", "COMPLETED"), ("maxResults", "0"), ("status", "CANCELED")])
     assert refusal.startswith("2 validation errors detected: Value ")
     assert "at 'status' failed to satisfy constraint: Member must not be repeated" in refusal
@@ -216,7 +216,7 @@ NAMES = ("maxResults", "namespaceId", "nextToken", "status", "targetSelection", 
     )
 )
 def test_any_parameters_are_taken_or_refused(parameters: list[tuple[str, str]]) -> None:
-    """Whatever a query string holds, it makes a question within the limits or an InvalidRequestException."""
+    """Any query string makes a query within the limits or an InvalidRequestException."""
     with suppress(InvalidRequestException):
         assert 1 <= parse_list_jobs(parameters).max_results <= 250
 
@@ -224,7 +224,7 @@ def test_any_parameters_are_taken_or_refused(parameters: list[tuple[str, str]]) 
 @given(position=POSITIONS, filters=ALL_FILTERS)
 @example(position=Position(created_at=datetime(1, 1, 1, tzinfo=UTC), job_id="j"), filters=Filters())
 def test_a_token_brings_back_its_position(position: Position, filters: Filters) -> None:
-    """Every position comes back from its token under the same filters; a token needs no quoting."""
+    """A token contains its position for the same filters, and needs no quoting."""
     token = encode_token(position, filters)
     assert position == decode_token(token, filters)
     assert len(token) <= 512
@@ -232,13 +232,13 @@ def test_a_token_brings_back_its_position(position: Position, filters: Filters) 
 
 
 def test_a_token_that_an_answer_held_stays_valid() -> None:
-    """A token of this version goes on as long as the version does."""
+    """A token of this version is valid as long as the version is supported."""
     assert decode_token("AQAAAVoldI0_am9iLTFfQYpAVATJhUXF", FILTERS) == POSITION
     assert decode_token("AQAAAVoldI0_am9iLTFfQaEJqVjG4NpX", Filters()) == POSITION
 
 
 def test_the_longest_token_stays_within_its_length() -> None:
-    """The longest names of a job and of its filters make a token of at most 512 characters."""
+    """A token for the longest job id and filters has at most 512 characters."""
     filters = Filters(namespace_id="n" * 10_000, thing_group_id="g" * 128, thing_group_name="g" * 128)
     position = Position(created_at=CREATED_AT, job_id="j" * 64)
     token = encode_token(position, filters)
@@ -256,14 +256,14 @@ def _assert_refused(token: str, filters: Filters = FILTERS) -> None:
 @settings(max_examples=5 * settings().max_examples // 2)
 @given(position=POSITIONS, made_for=ALL_FILTERS, used_for=ALL_FILTERS)
 def test_a_token_is_refused_for_any_other_filters(position: Position, made_for: Filters, used_for: Filters) -> None:
-    """A token goes on only under the filters that it was made for."""
+    """A token is valid only for its own filters."""
     token = encode_token(position, made_for)
     if made_for != used_for:
         _assert_refused(token, used_for)
 
 
 def test_a_token_is_refused_when_one_filter_comes_goes_or_moves() -> None:
-    """Of the filters' combinations, and of equal values in different places, each has tokens of its own."""
+    """Each combination of filters has its own tokens, even if another filter has the same value."""
     combinations = [
         Filters(
             namespace_id=namespace_id,
@@ -285,21 +285,21 @@ def test_a_token_is_refused_when_one_filter_comes_goes_or_moves() -> None:
 
 
 def test_a_token_goes_on_with_another_page_size() -> None:
-    """A token is not bound to maxResults."""
+    """A token is valid for any `maxResults`."""
     token = encode_token(POSITION, Filters())
     expected = ListJobsQuery(max_results=3, after=POSITION)
     assert expected == parse_list_jobs([("maxResults", "3"), ("nextToken", token)])
 
 
 def test_a_token_with_any_character_changed_is_refused() -> None:
-    """At every position, every other character makes the token malformed."""
+    """Another character at any position makes the token malformed."""
     for index, character in product(range(len(TOKEN)), [*TOKEN_ALPHABET, "+", "/", "=", " ", "\0", "\n", "é", "日"]):
         if character != TOKEN[index]:
             _assert_refused(TOKEN[:index] + character + TOKEN[index + 1 :])
 
 
 def test_a_token_with_a_character_more_or_less_is_refused() -> None:
-    """A token with a character inserted or left out anywhere is malformed."""
+    """An inserted or deleted character at any position makes the token malformed."""
     for index in range(len(TOKEN)):
         _assert_refused(TOKEN[:index] + TOKEN[index + 1 :])
     for index, character in product(range(len(TOKEN) + 1), "A_=\n é"):
@@ -319,13 +319,13 @@ def test_a_token_cut_short_is_refused() -> None:
     ids=ascii,
 )
 def test_garbage_is_no_token(token: str) -> None:
-    """Text that no answer ever held is refused."""
+    """Text that the service never issued is refused."""
     _assert_refused(token)
 
 
 @given(st.text(max_size=40) | st.text(alphabet=TOKEN_ALPHABET, max_size=200))
 def test_any_text_is_no_token(token: str) -> None:
-    """Whatever text is sent as a token is refused."""
+    """Random text is refused as a token."""
     _assert_refused(token)
 
 
@@ -348,7 +348,7 @@ def _with_digest(body: bytes) -> str:
     ids=["empty", "version", "short", "version 0", "version 2", "no UTF-8", "far future", "far past"],
 )
 def test_a_token_made_by_hand_is_refused(body: bytes) -> None:
-    """A token of another version, or whose digest was made for content that no position has, is refused."""
+    """A token of another version, or with a valid digest of an invalid position, is refused."""
     _assert_refused(_with_digest(body))
 
 
@@ -358,7 +358,7 @@ def test_refused_tokens_are_refused_as_parameters() -> None:
     assert expected == _refusal([("nextToken", TOKEN), ("status", "COMPLETED")])
 
 
-# Tokens of the other operations: a text as position, and a parameter of another name
+# Tokens of the other operations: the position is a text, and the parameter has another name
 
 BOUND = ("/things/t/jobs", None, "SUCCEEDED")
 
@@ -366,7 +366,7 @@ BOUND = ("/things/t/jobs", None, "SUCCEEDED")
 @given(position=st.text(min_size=1, max_size=100))
 @example(position="é日")
 def test_a_token_of_a_text_brings_it_back(position: str) -> None:
-    """For the same question; there is a token exactly if there is a position."""
+    """A token is valid for the same query; without a position there is no token."""
     token = page_tokens.seal_text(position, BOUND)
     assert token is not None
     assert position == page_tokens.unseal_text(token, BOUND)
@@ -377,14 +377,14 @@ def test_a_token_of_a_text_brings_it_back(position: str) -> None:
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_without_a_token_the_first_page_is_asked_for(token: str | None) -> None:
-    """An empty token is none."""
+    """An empty token counts as a missing one."""
     assert page_tokens.unseal_text(token, BOUND) is None
 
 
 @pytest.mark.parametrize("token", ["x", page_tokens.seal(b"\xff", BOUND)], ids=["malformed", "no UTF-8"])
 @pytest.mark.parametrize(("name", "named"), [({}, "nextToken"), ({"name": "after"}, "after")])
 def test_a_refused_token_is_named_as_its_parameter(token: str, name: dict[str, str], named: str) -> None:
-    """A client learns which parameter is wrong."""
+    """The message names the parameter that contains the token."""
     expected = f"Invalid {named}: '{token}' is malformed, of an unknown version, or made for other filters"
     with pytest.raises(InvalidRequestException) as caught:
         page_tokens.unseal_text(token, BOUND, **name)

@@ -1,4 +1,4 @@
-"""What the pending lists of a thing leave out, complete ones and such as are cut."""
+"""Pending lists of a thing, complete or cut, and the attempts that they leave out."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -26,7 +26,7 @@ def cut(listed_at: int, last_second: int, *, is_last_queued: bool = True) -> Pen
 
 
 def merged(*reports: PendingListReport) -> PendingLists:
-    """Return what is kept of lists, the same in every order of them, each once or twice."""
+    """Return the merged lists, which are the same for every order and repetition."""
     lists = PendingLists("t", "n")
     for report in reports:
         lists.merge(report)
@@ -39,15 +39,15 @@ def merged(*reports: PendingListReport) -> PendingLists:
 
 
 def leave_out(lists: PendingLists, second: int = T, number: int = 1, **known: Any) -> bool:
-    """Return whether lists leave an attempt of job a out, which was last seen in its second."""
+    """Return whether lists leave out an attempt of job a, last sighted in the second in which it was queued."""
     return lists.leave_out("a", second, number, **{"seen_at": second, "is_started": False, **known})
 
 
-# What is kept
+# Stored lists
 
 
 def test_of_a_thing_without_lists_nothing_is_left_out() -> None:
-    """Not even an attempt without any time."""
+    """No attempt is left out without a list, not even an attempt without a time."""
     lists = merged()
     assert (UNTIMED, frozenset(), []) == (lists.listed_at, lists.entries, lists.cut_lists)
     assert not leave_out(lists)
@@ -55,19 +55,19 @@ def test_of_a_thing_without_lists_nothing_is_left_out() -> None:
 
 
 def test_the_latest_complete_list_is_kept() -> None:
-    """With its entries alone."""
+    """Only the entries of the latest complete list are stored."""
     lists = merged(complete(T, A), complete(T + 2, B), complete(T + 1, C))
     assert (T + 2, frozenset({B})) == (lists.listed_at, lists.entries)
 
 
 def test_of_several_lists_in_one_second_what_all_of_them_show_is_kept() -> None:
-    """It is not known which was the last one."""
+    """The common entries are stored, as the order of the lists is unknown."""
     lists = merged(complete(T, A, B, C), complete(T, A, B), complete(T, B, C))
     assert (T, frozenset({B})) == (lists.listed_at, lists.entries)
 
 
 def test_cut_lists_later_than_the_complete_one_are_kept() -> None:
-    """Of each its second and its last entry, the greatest first."""
+    """The second and the last entry of each cut list are stored, the greatest first."""
     reports = complete(T + 1, A), cut(T, T), cut(T + 1, T), cut(T + 2, T), cut(T + 3, T, is_last_queued=False)
     assert [CutList(T + 3, is_last_queued=False, last_queued_second=T), CutList(T + 2, True, T)] == (  # noqa: FBT003
         merged(*reports).cut_lists
@@ -75,26 +75,26 @@ def test_cut_lists_later_than_the_complete_one_are_kept() -> None:
 
 
 def test_a_cut_list_is_kept_once() -> None:
-    """However often it comes; two of a second that end otherwise are two."""
+    """A repeated cut list is stored once; lists of one second with other last entries are stored separately."""
     lists = merged(cut(T, T), cut(T, T), cut(T, T + 1), cut(T, T, is_last_queued=False))
     assert [(True, T + 1), (True, T), (False, T)] == [kept[1:] for kept in lists.cut_lists]
 
 
 def test_a_cut_list_leaves_the_complete_one() -> None:
-    """It says nothing of what it does not hold behind its last entry."""
+    """A cut list does not replace the complete one, as it may lack entries after its last one."""
     lists = merged(complete(T, A), cut(T + 1, T))
     assert (T, frozenset({A})) == (lists.listed_at, lists.entries)
 
 
 def test_the_greatest_cut_lists_are_kept() -> None:
-    """Four."""
+    """The four greatest cut lists are stored."""
     assert 4 == CUT_LISTS_MAXIMUM
     lists = merged(*(cut(T + second, T) for second in range(6)))
     assert [T + 5, T + 4, T + 3, T + 2] == [kept.listed_at for kept in lists.cut_lists]
 
 
 def test_a_copy_is_changed_alone() -> None:
-    """Merging into it leaves the first one as it was."""
+    """Merging into a copy leaves the original unchanged."""
     lists = merged(complete(T, A), cut(T + 1, T))
     copied = lists.copy()
     assert lists == copied
@@ -121,7 +121,7 @@ def test_a_copy_is_changed_alone() -> None:
     ),
 )
 def test_no_order_and_no_repetition_shows(data: st.DataObject, reports: Sequence[PendingListReport]) -> None:
-    """Merging is commutative, associative and idempotent, also where the bound cuts."""
+    """Merging is commutative, associative and idempotent, even at the bound."""
     again = data.draw(st.lists(st.sampled_from(reports))) if reports else []
     lists, others = PendingLists("t", "n"), PendingLists("t", "n")
     for report in reports:
@@ -132,23 +132,23 @@ def test_no_order_and_no_repetition_shows(data: st.DataObject, reports: Sequence
     assert len(lists.cut_lists) <= 4
 
 
-# What a complete list leaves out
+# Attempts that a complete list leaves out
 
 
 @pytest.mark.parametrize(("listed_at", "is_left_out"), [(T + 8, False), (T + 9, True), (T + 10, True)])
 def test_a_complete_list_leaves_out_what_was_last_seen_before(listed_at: int, *, is_left_out: bool) -> None:
-    """Or in its second, if it had been queued in an earlier one."""
+    """An attempt last seen in the second of the list is left out if it was queued in an earlier second."""
     assert is_left_out == leave_out(merged(complete(listed_at)), T, seen_at=T + 9)
 
 
 @pytest.mark.parametrize(("queued", "is_left_out"), [(T + 8, True), (T + 9, False), (UNTIMED, False), (0, True)])
 def test_a_list_of_the_second_of_the_last_sighting(queued: int, *, is_left_out: bool) -> None:
-    """What was queued in that second may have been queued after the list; and it may have been if that is unknown."""
+    """An attempt queued in the second of the list, or at an unknown time, may be newer than the list."""
     assert is_left_out == leave_out(merged(complete(T + 9)), queued, seen_at=T + 9)
 
 
 def test_what_was_never_sighted_is_left_out_by_any_list() -> None:
-    """Its stamp has no time."""
+    """An attempt without a sighting has no time, so any complete list is later."""
     assert leave_out(merged(complete(0)), UNTIMED, NO_NUMBER)
 
 
@@ -169,17 +169,17 @@ def test_what_was_never_sighted_is_left_out_by_any_list() -> None:
     ],
 )
 def test_a_list_holds_an_attempt(second: int, number: int, held: ListEntry, *, is_held: bool) -> None:
-    """If the job and the second agree, and the numbers do, or one of them is absent."""
+    """A list contains an attempt if job and second match, and the numbers match or one of them is absent."""
     lists = merged(complete(T + 9, C, held))
     assert is_held != lists.leave_out("a", second, number, seen_at=T + 2, is_started=False)
 
 
-# What a cut list leaves out
+# Attempts that a cut list leaves out
 
 
 @pytest.mark.parametrize(("listed_at", "is_left_out"), [(T + 8, False), (T + 9, False), (T + 10, True)])
 def test_a_cut_list_leaves_out_what_was_last_seen_before(listed_at: int, *, is_left_out: bool) -> None:
-    """Not in its second."""
+    """An attempt last seen in the second of the list is not left out."""
     assert is_left_out == leave_out(merged(cut(listed_at, T + 5)), T, seen_at=T + 9)
 
 
@@ -206,26 +206,26 @@ def test_a_cut_list_leaves_out_what_was_last_seen_before(listed_at: int, *, is_l
 def test_an_attempt_that_would_sort_before_the_last_entry(
     queued: int, *, is_started: bool, is_last_queued: bool, is_left_out: bool
 ) -> None:
-    """IN_PROGRESS first, then by queuedAt; an equal one says nothing."""
+    """A list has IN_PROGRESS first, then sorts by `queuedAt`; an equal attempt may be before or after."""
     lists = merged(cut(T + 9, T + 5, is_last_queued=is_last_queued))
     assert is_left_out == leave_out(lists, queued, is_started=is_started, seen_at=T + 7)
 
 
 def test_a_last_entry_without_a_queued_at() -> None:
-    """Nothing queued is known to sort before it."""
+    """No QUEUED attempt is known to sort before a last entry without `queuedAt`."""
     assert not leave_out(merged(cut(T + 9, UNTIMED)))
     assert leave_out(merged(cut(T + 9, UNTIMED)), is_started=True)
 
 
 def test_any_of_the_lists_can_leave_an_attempt_out() -> None:
-    """A cut one that does, behind others that do not; or the complete one."""
+    """The complete list or any cut list can leave an attempt out, even if the others do not."""
     assert leave_out(merged(complete(T + 1, A), cut(T + 3, T), cut(T + 2, T + 1)))
     assert leave_out(merged(complete(T + 1), cut(T + 3, T)))
     assert not leave_out(merged(complete(T + 1, A), cut(T + 3, T)))
 
 
 def test_what_was_decided_before() -> None:
-    """An answer that is kept, whatever is asked."""
+    """A stored decision is the same for every attempt."""
     for is_left_out in (False, True):
         lists = DecidedLists(is_left_out=is_left_out)
         assert is_left_out == lists.leave_out("a", T, 1, seen_at=T, is_started=False)

@@ -1,4 +1,4 @@
-"""Which life of a job id counts after its deletion."""
+"""Lives of a job id, and the one that counts after a deletion."""
 
 from itertools import permutations
 
@@ -17,12 +17,12 @@ PUBLISHED = T + 2
 
 @pytest.fixture
 def deleted() -> Deletions:
-    """Return a deletion whose event was published two seconds after the time inside it."""
+    """Return a deletion that was published two seconds after the time inside it."""
     return Deletions(INSIDE, PUBLISHED)
 
 
 def test_an_id_that_was_never_deleted_has_one_life() -> None:
-    """It has no beginning, and nothing in it is born."""
+    """The first life has no beginning and no birth."""
     deletions = Deletions()
     assert (NEVER, NEVER, False) == (deletions.deleted_at, deletions.published_at, bool(deletions))
     assert FIRST_LIFE == deletions.life(None, ()) == deletions.life(T, [T])
@@ -31,7 +31,7 @@ def test_an_id_that_was_never_deleted_has_one_life() -> None:
 
 
 def test_of_each_time_the_greatest_counts() -> None:
-    """In any order."""
+    """The greatest of each time counts, for any order of the deletions."""
     told = [JobDeletion("j", 5, 9), JobDeletion("j", 7, 1), JobDeletion("j", 6, 8)]
     for order in permutations(told):
         deletions = Deletions()
@@ -42,7 +42,7 @@ def test_of_each_time_the_greatest_counts() -> None:
 
 @pytest.mark.parametrize("deletion", [JobDeletion("j"), JobDeletion("j", 0, 0)])
 def test_a_deletion_without_a_time_is_one(deletion: JobDeletion) -> None:
-    """The id was deleted."""
+    """A deletion without a time ends the life of the id."""
     deletions = Deletions()
     deletions.merge(deletion)
     assert deletions
@@ -64,19 +64,19 @@ def test_a_deletion_without_a_time_is_one(deletion: JobDeletion) -> None:
     ],
 )
 def test_an_attempt_of_a_later_life(deleted: Deletions, queued: int, seen: int, *, is_born: bool) -> None:
-    """Queued after the publication, or not before the time inside and sighted after the publication."""
+    """The attempt was queued after the publication, or after the time inside and sighted after the publication."""
     birth = deleted.birth(merged([sighting(queued, heard=seen)]))
     assert (queued * 1000 if is_born else None) == birth
 
 
 def test_an_attempt_queued_after_the_publication_needs_no_sighting(deleted: Deletions) -> None:
-    """It may be known by its end alone."""
+    """An attempt known only by its end is a birth, too."""
     assert (T + 3) * 1000 == deleted.birth(merged([named_end(FAILED, T + 3, T + 9)]))
     assert deleted.birth(merged([named_end(FAILED, T + 2, T + 9)])) is None
 
 
 def test_the_least_attempt_of_a_later_life_is_the_birth(deleted: Deletions) -> None:
-    """In milliseconds; a report without a number is about an attempt that has one."""
+    """A birth has milliseconds; a report without a number belongs to the numbered attempt of its second."""
     told = [sighting(T + 9.5, 2), sighting(T + 5.25, 1), sighting(T - 60, 1)]
     assert T * 1000 + 5250 == deleted.birth(merged(told))
     assert deleted.birth(merged([sighting(T - 60)])) is None
@@ -89,7 +89,7 @@ def test_the_least_attempt_of_a_later_life_is_the_birth(deleted: Deletions) -> N
 
 
 def test_a_life_begins_with_the_least_birth(deleted: Deletions) -> None:
-    """Of the executions, and the reported createdAt."""
+    """A life begins with the least of its executions' births and the reported `createdAt`."""
     later = INSIDE + 9000
     assert Life(deleted, later) == deleted.life(None, [None, later + 1, later])
     assert Life(deleted, later) == deleted.life(later, [later + 1, None])
@@ -101,32 +101,32 @@ def test_a_life_begins_with_the_least_birth(deleted: Deletions) -> None:
 def test_a_created_at_later_than_the_time_inside_is_a_birth(
     deleted: Deletions, created_at: int, *, is_born: bool
 ) -> None:
-    """By the millisecond."""
+    """`createdAt` and the time inside compare by the millisecond."""
     assert (Life(deleted, created_at) if is_born else None) == deleted.life(created_at, [None])
     least = min([INSIDE + 9, *([created_at] if is_born else [])])
     assert Life(deleted, least) == deleted.life(created_at, [INSIDE + 9])
 
 
 def test_a_job_is_gone_if_nothing_was_born(deleted: Deletions) -> None:
-    """Without a createdAt and without attempts of a later life."""
+    """A job is gone without a `createdAt` or an attempt of a later life."""
     assert deleted.life(None, ()) is None
     assert deleted.life(None, [None, None]) is None
     assert deleted.life(0, ()) is None
 
 
 def test_a_weekly_job_under_one_name() -> None:
-    """Case 6: it was created when its execution was queued."""
+    """The new job begins when its first execution is queued (case 6)."""
     month = 30 * 24 * 3600
     deletions = Deletions((T - month) * 1000, T - month)
     executions = [merged([sighting(T - month - 100), sighting(T)])]
     assert Life(deletions, T * 1000) == deletions.life(None, map(deletions.birth, executions))
 
 
-# What counts in a life
+# Facts that count in a life
 
 
 def test_all_counts_in_the_first_life() -> None:
-    """Also what has no time."""
+    """Everything counts in the first life, even without a time."""
     assert -1 == FIRST_LIFE.since
     for is_of_execution in (False, True):
         assert FIRST_LIFE.counts(UNTIMED, is_of_execution=is_of_execution)
@@ -136,7 +136,7 @@ def test_all_counts_in_the_first_life() -> None:
 
 
 def test_attempts_count_since_the_second_of_the_beginning(deleted: Deletions) -> None:
-    """A life that began within a second."""
+    """The beginning of a life is rounded down to the second."""
     assert T + 5 == Life(deleted, T * 1000 + 5999).since
 
 
@@ -144,7 +144,7 @@ def test_attempts_count_since_the_second_of_the_beginning(deleted: Deletions) ->
 def test_a_deletion_of_an_execution_counts_after_the_publication(
     deleted: Deletions, deleted_at: int, *, is_counted: bool
 ) -> None:
-    """By the second."""
+    """Deletion and publication compare by the second."""
     assert is_counted == Life(deleted, INSIDE + 1).counts_deletion(deleted_at)
 
 
@@ -163,7 +163,7 @@ def test_a_deletion_of_an_execution_counts_after_the_publication(
 def test_a_member_of_a_life_that_began_at_once(
     deleted: Deletions, time: int, *, of_job: bool, of_execution: bool
 ) -> None:
-    """A job's is later than the time inside; of an execution's report, whole seconds are compared."""
+    """A job's member counts if later than the time inside, an execution's from its second on."""
     life = Life(deleted, T * 1000)
     assert of_job == life.counts(time, is_of_execution=False)
     assert of_execution == life.counts(time, is_of_execution=True)
@@ -181,7 +181,7 @@ def test_a_member_of_a_life_that_began_at_once(
 def test_a_member_stamped_before_the_publication_is_not_before_the_beginning(
     deleted: Deletions, time: int, *, is_counted: bool
 ) -> None:
-    """By the second of the beginning."""
+    """A member counts from the second of the beginning on."""
     life = Life(deleted, T * 1000 + 1900)
     assert is_counted == life.counts(time, is_of_execution=False)
     assert is_counted == life.counts(time, is_of_execution=True)
@@ -191,14 +191,14 @@ def test_a_member_stamped_before_the_publication_is_not_before_the_beginning(
 def test_a_member_stamped_after_the_publication_counts_always(
     deleted: Deletions, time: int, *, is_counted: bool
 ) -> None:
-    """Though the life is known to have begun later only."""
+    """A member counts even if the known beginning of the life is later."""
     life = Life(deleted, (T + 60) * 1000)
     assert is_counted == life.counts(time, is_of_execution=False)
     assert is_counted == life.counts(time, is_of_execution=True)
 
 
 def test_a_member_of_an_execution_is_not_before_the_second_of_the_time_inside(deleted: Deletions) -> None:
-    """However early the life began."""
+    """An execution's older member does not count, however early the life began."""
     life = Life(deleted, (T - 9) * 1000)
     assert not life.counts((T - 1) * 1000, is_of_execution=True)
     assert life.counts(T * 1000, is_of_execution=True)

@@ -11,7 +11,7 @@ from jobindex.config.logs import JsonFormatter, set_up_logs
 
 @pytest.fixture(autouse=True)
 def root_logger() -> Iterator[None]:
-    """Leave the loggers as they were."""
+    """Restore the loggers after a test."""
     loggers = [logging.getLogger(), logging.getLogger("uvicorn"), logging.getLogger("mqtt")]
     levels, handlers = [logger.level for logger in loggers], loggers[0].handlers[:]
     yield
@@ -21,7 +21,7 @@ def root_logger() -> Iterator[None]:
 
 
 def test_a_json_line_holds_a_record() -> None:
-    """Time in UTC to the millisecond, level, logger and message."""
+    """A record has its time in UTC to the millisecond, level, logger and message."""
     record = logging.LogRecord("jobindex.ingest.subscriber", logging.WARNING, __file__, 1, "lost %s", ("it",), None)
     record.created, record.msecs = 1486687079.743, 743.0
     expected = {
@@ -34,7 +34,7 @@ def test_a_json_line_holds_a_record() -> None:
 
 
 def test_a_json_line_holds_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
-    """A traceback stays on the line of its record."""
+    """A traceback is in the line of its record."""
     set_up_logs("json", "info")
     try:
         raise ValueError("wrong")  # noqa: TRY301
@@ -45,7 +45,7 @@ def test_a_json_line_holds_an_exception(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_text_lines_and_levels(capsys: pytest.CaptureFixture[str]) -> None:
-    """Lines below the level are left out."""
+    """Lines below the level are not printed."""
     set_up_logs("text", "warning")
     logging.getLogger("test").info("quiet")
     logging.getLogger("test").warning("loud")

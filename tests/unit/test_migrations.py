@@ -1,4 +1,4 @@
-"""The migration files, as they are found and ordered."""
+"""Migration files: their discovery and their order."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from jobindex.storage.migrations import Migration, load_migrations
 
 
 def test_migrations_are_numbered_from_one_without_a_gap() -> None:
-    """The migrations for SQLite come in the order of their numbers, the first of which is 1."""
+    """The migrations of SQLite are sorted by number, from 1 on."""
     migrations = load_migrations("sqlite")
     assert [1, *range(2, len(migrations) + 1)] == [migration.number for migration in migrations]
     assert all(migration.sql.strip() for migration in migrations)
 
 
 def test_an_installed_package_uses_the_files_it_carries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Files inside the package go before the checkout's; only names of the form NNNN_words.sql count."""
+    """Files inside the package win over the checkout's; only names of the form NNNN_words.sql count."""
     folder = tmp_path / "_migrations" / "sqlite"
     folder.mkdir(parents=True)
     for name, sql in {
@@ -38,7 +38,7 @@ def test_an_installed_package_uses_the_files_it_carries(monkeypatch: pytest.Monk
 
 
 def test_a_checkout_uses_the_files_beside_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the package carries no files, the folder `migrations` beside it is read."""
+    """A package without migrations uses the folder `migrations` beside it."""
     package, folder = tmp_path / "jobindex", tmp_path / "migrations" / "sqlite"
     package.mkdir()
     folder.mkdir(parents=True)
@@ -49,6 +49,6 @@ def test_a_checkout_uses_the_files_beside_the_package(monkeypatch: pytest.Monkey
 
 
 def test_an_engine_without_migrations_is_an_error() -> None:
-    """An engine that has no folder of migrations is not taken for one that needs none."""
+    """A missing folder of migrations is not taken for an empty one."""
     with pytest.raises(FileNotFoundError):
         load_migrations("oracle")

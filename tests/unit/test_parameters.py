@@ -1,4 +1,4 @@
-"""Parameters: what is wrong with a request is told at once, in AWS's words; schemas say the same."""
+"""Parameters: all problems of a request are reported at once, in AWS's words, and schemas agree with them."""
 
 import re
 
@@ -36,7 +36,7 @@ def refusal(constraints: dict[str, Constraint], *parameters: tuple[str, str]) ->
 
 
 def test_what_was_given_comes_back_in_its_type() -> None:
-    """Numbers, members of enums, texts; a default where there is one."""
+    """Values are numbers, members of enums or texts, or their defaults."""
     values = parse_parameters(
         {"n": NUMBER, "size": PAGE_SIZE, "state": Choice(ExecutionState), "job": JOB_ID, "ids": TIMES, "x": Text()},
         [("n", "-2"), ("state", "ENDED"), ("job", "a"), ("ids", "1"), ("ids", "2"), ("other", "1"), ("other", "2")],
@@ -68,19 +68,19 @@ def test_what_was_given_comes_back_in_its_type() -> None:
     ],
 )
 def test_what_is_outside_is_named(constraint: Constraint, given: list[str], expected: str) -> None:
-    """The message names parameter, value and constraint."""
+    """The message contains the parameter, the value and the constraint."""
     assert refusal({"p": constraint}, *(("p", value) for value in given)).endswith(expected)
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:
-    """In the order in which it was given."""
+    """Problems have the order of the parameters in the request."""
     told = refusal({"a": NUMBER, "b": JOB_ID, "c": TIMES}, ("b", ""), ("a", "x"))
     assert told.startswith("4 validation errors detected: Value '' at 'b' ")
     assert ["b", "b", "a", "c"] == re.findall(r"at '(\w)'", told)
 
 
 def test_an_unknown_parameter_is_ignored_or_refused() -> None:
-    """Refused with all else that is wrong, and with the names that are known."""
+    """A refusal contains all other problems and the names of the known parameters."""
     constraints: dict[str, Constraint] = {"jobId": JOB_ID, "limit": NUMBER}
     given_values = [("jobid", "x"), ("limit", "x")]
     assert refusal(constraints, *given_values).startswith("1 validation error detected: Value 'x' at 'limit'")
@@ -95,7 +95,7 @@ def test_an_unknown_parameter_is_ignored_or_refused() -> None:
 
 
 def test_a_required_parameter_is_missed_in_awss_words() -> None:
-    """Null is what AWS calls a parameter that was left out."""
+    """AWS calls a missing parameter null."""
     expected = "Value null at 'a' failed to satisfy constraint: Member must not be null"
     assert f"1 validation error detected: {expected}" == refusal({"a": Text(is_required=True)})
 
@@ -103,7 +103,7 @@ def test_a_required_parameter_is_missed_in_awss_words() -> None:
 @pytest.mark.parametrize("constraint", [JOB_ID, THING_NAME, NAMESPACE_ID, THING_GROUP_ID, THING_GROUP_NAME])
 @given(value=st.text(max_size=200) | st.from_regex("[a-zA-Z0-9:_-]{0,130}", fullmatch=True))
 def test_a_text_and_its_schema_agree(constraint: Text, value: str) -> None:
-    """What is taken matches the schema, and nothing else."""
+    """A text is accepted exactly if it matches its schema."""
     schema = constraint.schema()
     matches = re.search(str(schema["pattern"]).replace("$", r"\Z"), value) is not None and int(
         str(schema.get("minLength", 0))
@@ -123,7 +123,7 @@ def test_a_text_and_its_schema_agree(constraint: Text, value: str) -> None:
     ],
 )
 def test_a_constraint_is_described_as_a_json_schema(constraint: Constraint, schema: dict[str, object]) -> None:
-    """The schema has all of the constraint and nothing else: clients are generated from /openapi.json."""
+    """The schema contains exactly the constraint, as clients are generated from /openapi.json."""
     assert schema == constraint.schema()
 
 

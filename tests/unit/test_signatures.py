@@ -1,4 +1,4 @@
-"""Signatures: what AWS's clients sign is recognized, and nothing that was changed since."""
+"""Signatures: requests that AWS's clients signed are accepted, and changed requests are refused."""
 
 import json
 import re
@@ -47,12 +47,12 @@ HEADER = st.tuples(
 
 
 def signer(request: SignedRequest, *, now: datetime | None = None, public: PublicUrl | None = None) -> str:
-    """Return who signed a request."""
+    """Return the access key id that signed a request."""
     return verify(request, SECRETS, region=REGION, now=now or datetime.now(UTC), public=public)
 
 
 def refused(request: SignedRequest, *, now: datetime | None = None) -> tuple[type[Exception], str]:
-    """Return the error that a request is refused with; it tells nothing by which another would be accepted."""
+    """Return the error that refuses a request; it contains nothing that helps to forge another."""
     with pytest.raises(ERRORS) as caught:
         signer(request, now=now)
     message = str(caught.value)
@@ -62,7 +62,7 @@ def refused(request: SignedRequest, *, now: datetime | None = None) -> tuple[typ
 
 
 def with_part(request: SignedRequest, part: str, value: str | bytes | None) -> SignedRequest:
-    """Return a request of which one part is another: a field, or else a header; None takes that away."""
+    """Return a request with another field, or else with another header, or without it if None."""
     match value:
         case None:
             return replace(request, headers=[item for item in request.headers if item[0] != part.encode()])
@@ -74,7 +74,7 @@ def with_part(request: SignedRequest, part: str, value: str | bytes | None) -> S
 
 
 def authorized(request: SignedRequest, old: str, new: str) -> SignedRequest:
-    """Return a request in whose Authorization something is replaced."""
+    """Return a request with a replacement in its Authorization header."""
     authorization = header(request, "authorization")
     assert old in authorization
     return with_part(request, "authorization", authorization.replace(old, new))
@@ -87,12 +87,12 @@ def header(request: SignedRequest, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def caller() -> Caller:
-    """Return a client of boto3's, which signs."""
+    """Return a boto3 client, which signs its requests."""
     return Caller()
 
 
 def example() -> SignedRequest:
-    """Return a request with a query, a body and a header of its own, signed now."""
+    """Return a request with a query, a body and its own header, signed now."""
     return signed("PUT", "/things/a%3Ab/jobs?b=%2B%20&a=%C3%A9&a=1", headers=(("X-Mark", "one  two"),), body=b"{}")
 
 
@@ -100,7 +100,7 @@ def example() -> SignedRequest:
 def test_what_boto3_sends_is_recognized(
     caller: Caller, *, thing_name: str, job_id: str, namespace_id: str, next_token: str, document: str
 ) -> None:
-    """Whatever stands in paths, queries and bodies."""
+    """A request of boto3 is accepted with any text in its path, query and body."""
     listing = {"maxResults": 7, "namespaceId": namespace_id, "nextToken": next_token, "status": "IN_PROGRESS"}
     for request in (
         caller.request("list_jobs"),
@@ -132,7 +132,7 @@ def test_what_botocore_signs_is_recognized(
     is_dated: bool,
     body: bytes,
 ) -> None:
-    """Whatever the method, the path, the query, the headers and the body; by either header for the date."""
+    """Any method, path, query, headers and body are accepted, with either header for the date."""
     target = f"/{'/'.join(quote(segment, safe='') for segment in path)}?{urlencode(query, quote_via=quote, safe='~')}"
     dated = [("Date", "")] if is_dated else []
     request = signed(method, target, headers=(*headers, *dated), body=body)
@@ -141,7 +141,7 @@ def test_what_botocore_signs_is_recognized(
 
 
 def test_parameters_are_in_the_order_of_their_names() -> None:
-    """A name comes before those that begin with it, whatever stands behind it there; then their values count."""
+    """A name sorts before longer names that begin with it; equal names sort by value."""
     assert ACCESS_KEY_ID == signer(signed(target="/jobs?a1=1&a-=1&a%20=1&a=2&a=1&a=&A=1&~=1"))
 
 
@@ -205,7 +205,7 @@ def test_parameters_are_in_the_order_of_their_names() -> None:
 def test_the_vectors_of_aws_are_recognized(
     method: str, target: str, headers: list[tuple[str, str]], body: bytes, signature: str
 ) -> None:
-    """Requests of AWS's public test suite, on which botocore agrees."""
+    """Requests of AWS's public test suite, on which botocore agrees, are accepted."""
     time, scope = "20150830T123600Z", "20150830/us-east-1/service/aws4_request"
     sent = AWSRequest(method, f"http://example.amazonaws.com{target}", data=body)
     for name, value in [*headers, ("X-Amz-Date", time)]:
@@ -245,12 +245,12 @@ def test_the_vectors_of_aws_are_recognized(
     ],
 )
 def test_what_changes_no_meaning_is_accepted(part: str, sent: str | bytes) -> None:
-    """Proxies add headers, and spell what they pass on in their own way."""
+    """A proxy may add headers, and may respell the parts that it forwards."""
     assert ACCESS_KEY_ID == signer(with_part(example(), part, sent))
 
 
 def test_headers_come_in_any_order() -> None:
-    """As proxies put them; and the commas within Authorization have spaces beside them, or none."""
+    """Headers may have any order, and the commas in Authorization may have spaces around them."""
     request = example()
     assert ACCESS_KEY_ID == signer(replace(request, headers=request.headers[::-1]))
     for comma in (",", " ,  "):
@@ -292,19 +292,19 @@ def test_headers_come_in_any_order() -> None:
     ],
 )
 def test_what_was_changed_is_refused(part: str, sent: str | bytes) -> None:
-    """Each change of the method, the path, the query, the body and what was signed of the headers."""
+    """A change of the method, path, query, body or a signed header is refused."""
     assert (InvalidSignatureException, MISMATCH) == refused(with_part(example(), part, sent))
 
 
 def test_a_header_that_was_added_to_a_signed_one_is_refused() -> None:
-    """Those of one name are signed together."""
+    """Headers of one name are signed together."""
     request = example()
     for added in ((b"x-mark", b""), (b"host", b"other.example")):
         assert (InvalidSignatureException, MISMATCH) == refused(replace(request, headers=[*request.headers, added]))
 
 
 def test_a_signature_that_was_changed_is_refused() -> None:
-    """In any of its parts, also by characters that no signature has."""
+    """A change in any part is refused, even to characters that no signature contains."""
     request = example()
     signature = header(request, "authorization")[-64:]
     for old, new in (
@@ -321,7 +321,7 @@ def test_a_signature_that_was_changed_is_refused() -> None:
 
 
 def test_a_time_that_was_changed_is_refused() -> None:
-    """Even where it is one that would do."""
+    """A changed time is refused even if it is valid."""
     time = datetime.strptime(header(example(), "x-amz-date"), BASIC).replace(tzinfo=UTC)
     noon = time.replace(hour=12)  # so that the day stays the same
     request = with_part(example(), "x-amz-date", f"{noon:{BASIC}}")
@@ -330,7 +330,7 @@ def test_a_time_that_was_changed_is_refused() -> None:
 
 
 def test_another_secret_is_refused() -> None:
-    """Who does not know the secret cannot sign."""
+    """A client without the secret cannot sign."""
     assert (InvalidSignatureException, MISMATCH) == refused(signed(secret="guessed"))
     assert (InvalidSignatureException, MISMATCH) == refused(signed(secret=SECRETS["OTHER"]))
 
@@ -362,7 +362,7 @@ SPELLINGS = (
 def test_a_signed_query_keeps_its_meaning(
     rows: list[tuple[bytes, ...]], data: st.DataObject, other: tuple[bytes, ...] | None
 ) -> None:
-    """A query that is spelled anew is accepted where operations read the same in it, and only there."""
+    """A respelled query is accepted exactly if operations parse the same parameters from it."""
     query = b"".join(data.draw(st.sampled_from(row)) for row in rows)
     if other is not None and rows:
         rows = data.draw(st.permutations([other, *rows[1:]]))
@@ -401,7 +401,7 @@ PATH_SPELLINGS = (
 def test_a_signed_path_keeps_its_meaning(
     rows: list[tuple[bytes, ...]], data: st.DataObject, other: tuple[bytes, ...] | None
 ) -> None:
-    """A path that SDKs signed and a proxy spelled anew is accepted where it has the same names, and only there."""
+    """A path that a proxy respelled is accepted exactly if it has the same names."""
     name = unquote_to_bytes(b"".join(data.draw(st.sampled_from(row)) for row in rows))
     if other is not None:
         rows = data.draw(st.permutations([other, *rows[1:]]))
@@ -414,7 +414,7 @@ def test_a_signed_path_keeps_its_meaning(
 
 
 def _read(query: bytes) -> list[tuple[str, str]]:
-    """Return a query as operations read it."""
+    """Return a query as operations parse it."""
     return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
 
 
@@ -429,7 +429,7 @@ def _scoped(**parts: str) -> SignedRequest:
 
 @pytest.mark.parametrize("service", ["iot", "iot-jobs-data"])
 def test_the_service_that_is_signed_for_can_be_read(service: str) -> None:
-    """Also if the signature is not right, as no keys may be asked for; else there is none."""
+    """The service is read even from a wrong signature, as keys may not be required; without one it is None."""
     request = signed(service=service)
     assert ACCESS_KEY_ID == signer(request)
     assert service == signed_service(request.headers)
@@ -439,7 +439,7 @@ def test_the_service_that_is_signed_for_can_be_read(service: str) -> None:
 
 
 def test_a_signature_is_for_one_region_and_one_service() -> None:
-    """Every part of the scope is held against what it should be, and all that is wrong is told."""
+    """Every part of the scope is checked, and all problems are reported."""
     region = "Credential should be scoped to a valid Region, not 'us-east-1'."
     service = "Credential should be scoped to correct service: 'iot' or 'iot-jobs-data'."
     terminator = "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5'."
@@ -452,7 +452,7 @@ def test_a_signature_is_for_one_region_and_one_service() -> None:
 
 
 def test_the_scope_is_of_the_day_of_the_time() -> None:
-    """A key of another day does not sign for this one."""
+    """A signing key is valid only on its own day."""
     request = _scoped(date="20150830")
     time = header(request, "x-amz-date")
     expected = (
@@ -464,7 +464,7 @@ def test_the_scope_is_of_the_day_of_the_time() -> None:
 
 @pytest.mark.parametrize("is_dated", [False, True])
 def test_a_signature_holds_for_five_minutes_either_way(*, is_dated: bool) -> None:
-    """Clocks may differ by so much, and a request may take so long."""
+    """Clocks may differ, and a request may take a while."""
     request = signed(headers=(("Date", ""),) if is_dated else ())
     form = "%a, %d %b %Y %H:%M:%S -0000" if is_dated else BASIC
     time = datetime.strptime(header(request, "date" if is_dated else "x-amz-date"), form).replace(tzinfo=UTC)
@@ -482,7 +482,7 @@ def test_a_signature_holds_for_five_minutes_either_way(*, is_dated: bool) -> Non
 
 
 def test_what_is_not_signed_is_refused() -> None:
-    """Without an Authorization header nothing is looked at."""
+    """A request without an Authorization header is refused before any other check."""
     request = with_part(with_part(signed(), "authorization", None), "x-amz-date", None)
     assert (MissingAuthenticationTokenException, "Missing Authentication Token") == refused(request)
 
@@ -517,13 +517,13 @@ NO_SCOPE = "Credential must have exactly 5 slash-delimited elements, e.g. keyid/
     ],
 )
 def test_what_is_missing_of_a_signature_is_told(authorization: str, expected: str) -> None:
-    """Each missing part by its name; what was given is not told back, as it may be a secret in the wrong place."""
+    """Each missing part is named; received parts are not shown, as they may be misplaced secrets."""
     assert (IncompleteSignatureException, expected) == refused(with_part(signed(), "authorization", authorization))
 
 
 @pytest.mark.parametrize("space", ["\xa0", "\x85", "\x1c", "\v", "\f"])
 def test_only_spaces_of_http_stand_around_a_signature(space: str) -> None:
-    """Whoever decides by the scheme, such as whether a body is read, has to find the one that is verified."""
+    """Code that only looks at the scheme must see the same header as the verification."""
     authorization = header(signed(), "authorization")
     for outer in (" ", "\t", " \t "):
         assert ACCESS_KEY_ID == signer(with_part(signed(), "authorization", f"{outer}{authorization}{outer}"))
@@ -535,7 +535,7 @@ def test_only_spaces_of_http_stand_around_a_signature(space: str) -> None:
 
 
 def test_a_signature_needs_a_time() -> None:
-    """In X-Amz-Date or in Date, of which the first counts."""
+    """The time is in X-Amz-Date or in Date; X-Amz-Date wins."""
     assert (IncompleteSignatureException, NO_DATE) == refused(with_part(signed(), "x-amz-date", None))
     request = with_part(signed(), "date", "Sun, 30 Aug 2015 12:36:00 GMT")
     assert ACCESS_KEY_ID == signer(request)
@@ -562,7 +562,7 @@ def test_a_signature_needs_a_time() -> None:
 )
 @pytest.mark.parametrize("name", ["x-amz-date", "date"])
 def test_what_is_no_time_is_refused(name: str, time: str) -> None:
-    """A time is in AWS's format or in HTTP's, and is one of the calendar."""
+    """A time has AWS's or HTTP's format and exists in the calendar."""
     request = with_part(with_part(signed(), "x-amz-date", None), name, time)
     expected = f"Date must be in ISO-8601 'basic format'. Got {time!r}."
     assert (IncompleteSignatureException, expected) == refused(request)
@@ -577,7 +577,7 @@ def test_what_is_no_time_is_refused(name: str, time: str) -> None:
     ],
 )
 def test_absurd_times_are_refused(time: str, expected: str) -> None:
-    """The first and the last that there are."""
+    """The first and the last possible times are refused like other wrong times."""
     request = _scoped(date="99991231" if time.startswith("9") else "00010101")
     error, message = refused(with_part(request, "x-amz-date", time))
     assert InvalidSignatureException is error
@@ -585,7 +585,7 @@ def test_absurd_times_are_refused(time: str, expected: str) -> None:
 
 
 def test_a_key_that_is_unknown_is_refused() -> None:
-    """So is a session token, which belongs to keys of AWS's own; neither is told apart from the other."""
+    """An unknown key has the same error as a session token, which belongs to AWS's own keys."""
     expected = (UnrecognizedClientException, "The security token included in the request is invalid.")
     assert expected == refused(authorized(signed(), ACCESS_KEY_ID, "AKIDUNKNOWN"))
     assert expected == refused(signed(session_token="token"))
@@ -594,7 +594,7 @@ def test_a_key_that_is_unknown_is_refused() -> None:
 
 
 def test_a_body_is_signed_whole() -> None:
-    """Its digest may be sent too, and is then that of the body; a body that is not signed, or in chunks, is refused."""
+    """A digest header must match the body; an unsigned or chunked body is refused."""
     digest = sha256(b"{}").hexdigest()
     assert ACCESS_KEY_ID == signer(signed("PUT", headers=(("X-Amz-Content-SHA256", digest),), body=b"{}"))
     expected = "The provided 'x-amz-content-sha256' header does not match what was computed."
@@ -613,13 +613,13 @@ def test_a_body_is_signed_whole() -> None:
     ],
 )
 def test_signed_headers_are_there(names: str, expected: str) -> None:
-    """The host is always signed, and what is signed must have arrived."""
+    """The host must be signed, and every signed header must be in the request."""
     request = authorized(signed(), "host;x-amz-date", names)
     assert (InvalidSignatureException, expected) == refused(request)
 
 
 def test_a_request_without_its_host_is_refused() -> None:
-    """Such as HTTP/1.0 allows."""
+    """HTTP/1.0 allows a request without a host."""
     expected = "The signed header 'host' is not in the request."
     assert (InvalidSignatureException, expected) == refused(with_part(signed(), "host", None))
 
@@ -638,7 +638,7 @@ def test_a_request_without_its_host_is_refused() -> None:
     ],
 )
 def test_a_proxy_may_have_a_host_and_a_base_path(asked: str, path: bytes, *, is_accepted: bool) -> None:
-    """Clients sign what they ask, of which the service sees another host and the end of the path."""
+    """A client signs the public host and path; the service receives another host and the path's end."""
     request = replace(Caller(asked).request("list_jobs", maxResults=5), path=path)
     request = with_part(request, "host", "inner:8080")
     if is_accepted:
@@ -652,7 +652,7 @@ def test_a_proxy_may_have_a_host_and_a_base_path(asked: str, path: bytes, *, is_
 
 @pytest.mark.parametrize("path", [b"/things/a:b/jobs", b"/things/a%3ab/jobs", b"/iot/things/a%3Ab/jobs"])
 def test_a_proxy_may_spell_a_path_anew_and_have_a_base_path(path: bytes) -> None:
-    """Both at once, as nginx does."""
+    """A proxy may do both at once, as nginx does."""
     sent = Caller("http://example.org/iot").request("list_job_executions_for_thing", thingName="a:b")
     request = with_part(replace(sent, path=path), "host", "inner:8080")
     assert ACCESS_KEY_ID == signer(request, public=PUBLIC)
@@ -660,7 +660,7 @@ def test_a_proxy_may_spell_a_path_anew_and_have_a_base_path(path: bytes) -> None
 
 @given(data=st.data())
 def test_nothing_that_arrives_breaks_it(data: st.DataObject) -> None:
-    """Whatever stands in a request, one of four errors is raised."""
+    """Any random request raises one of four errors."""
     today = datetime.now(UTC)
     scraps = st.sampled_from(
         [
@@ -711,7 +711,7 @@ def test_nothing_that_arrives_breaks_it(data: st.DataObject) -> None:
 def test_hostile_requests_cost_little(
     names: str, headers: list[tuple[bytes, bytes]], path: bytes, query: bytes
 ) -> None:
-    """Time grows with the length of a request, not with its square."""
+    """The time is linear in the length of a request, not quadratic."""
     request = authorized(signed(), "host;x-amz-date", names)
     request = replace(request, path=path, query_string=query, headers=[*request.headers, *headers])
     start = process_time()
@@ -721,7 +721,7 @@ def test_hostile_requests_cost_little(
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_the_errors_of_signatures_are_answers(error: type[JobindexError]) -> None:
-    """403, with AWS's name."""
+    """The response has status code 403 and AWS's name of the error."""
     answer = refusal(error("why"))
     assert (403, error.__name__) == (answer.status_code, answer.headers["x-amzn-errortype"])
     assert {"message": "why"} == json.loads(bytes(answer.body))

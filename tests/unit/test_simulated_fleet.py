@@ -1,4 +1,4 @@
-"""The simulated AWS: the same seed makes the same fleet, its messages have AWS's shapes, its truth is consistent."""
+"""The simulated AWS: a seed determines a fleet, its messages have AWS's shapes, and its truth is consistent."""
 
 import json
 import random
@@ -18,7 +18,7 @@ SEEDS = range(40)
 REASON_SEEDS = range(150)
 DOCUMENTS = Path(__file__).parent.parent / "documents"
 
-# What MiniStack's authors saw on live AWS beyond the guide's samples, and answers of which there is no sample.
+# Members that MiniStack's authors saw on live AWS beyond the guide's samples, or in answers without a sample.
 MORE_KEYS = {
     "canceled": {"comment", "reasonCode", "jobProcessDetails", "executionNumber"},
     "accepted": {"jobDocument", "statusDetails", "startedAt"},
@@ -28,12 +28,12 @@ MORE_KEYS = {
 
 @cache
 def fleet_of(seed: int) -> SimulatedFleet:
-    """Return the fleet of a seed, made once."""
+    """Return the fleet of a seed, created once."""
     return simulate(seed)
 
 
 class PerfectAnswers:
-    """The truth as answers, without what an index could not know being hidden."""
+    """The truth as answers, including facts that an index could not know."""
 
     def __init__(self, fleet: SimulatedFleet) -> None:
         self._fleet = fleet
@@ -50,7 +50,7 @@ class PerfectAnswers:
 
 
 def true_job(job: TrueJob) -> Answer:
-    """Return a job in AWS's member names."""
+    """Return a job with AWS's member names."""
     return {
         "status": job.status,
         "createdAt": job.created_at,
@@ -66,7 +66,7 @@ def true_job(job: TrueJob) -> Answer:
 
 
 def true_execution(execution: TrueExecution) -> Answer:
-    """Return an execution in AWS's member names, with its former attempts."""
+    """Return an execution with AWS's member names and its former attempts."""
     attempt = execution.current
     return {
         "status": attempt.status,
@@ -92,7 +92,7 @@ def sample(name: str) -> dict[str, Any]:
 
 
 def sample_of(topic: str) -> dict[str, Any] | None:
-    """Return the sample whose payload a message of this topic resembles; None if there is none."""
+    """Return the sample for messages of a topic, or None if there is none."""
     operation = topic.rpartition("/")[2].replace("_", "-")
     if topic.startswith("$aws/events/jobExecution/"):
         return sample(f"job-execution-event-{operation}")
@@ -112,7 +112,7 @@ def sample_of(topic: str) -> dict[str, Any] | None:
 
 
 def test_same_seed_makes_the_same_fleet() -> None:
-    """Messages, their order and the state at the end depend on the seed alone."""
+    """Messages, their order and the final state depend only on the seed."""
     first, second = simulate(7), simulate(7)
     assert first.messages == second.messages
     assert {job_id: true_job(job) for job_id, job in first.jobs.items()} == {
@@ -143,7 +143,7 @@ def test_messages_have_the_shapes_of_aws(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_truth_is_consistent(seed: int) -> None:
-    """Jobs and executions are in states that AWS lets them be in."""
+    """Jobs and executions have only states that AWS allows."""
     fleet = fleet_of(seed)
     for jobs in fleet.job_lives.values():
         assert all(former.deleted_at is not None for former in jobs[:-1])
@@ -166,12 +166,12 @@ def test_truth_is_consistent(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_truth_is_never_a_mistake(seed: int) -> None:
-    """Whatever can be known is true."""
+    """Every fact that can be known is true."""
     assert judge(fleet_of(seed), PerfectAnswers(fleet_of(seed))) == []
 
 
 def test_missing_job_is_one_mistake() -> None:
-    """An index that lost a job is judged once for it, not for each of its members."""
+    """An index that lost a job makes one mistake, not one for each member."""
     fleet = fleet_of(1)
     lost = next(fact.job_id for fact in knowable(fleet) if fact.knowledge == Known(value=True))
     answers = PerfectAnswers(fleet)
@@ -182,12 +182,12 @@ def test_missing_job_is_one_mistake() -> None:
 
 
 def test_nothing_can_be_known_without_messages() -> None:
-    """A reader that received nothing knows no member of anything."""
+    """A reader without messages knows no member."""
     assert {Unknowable} == {type(fact.knowledge) for fact in knowable(fleet_of(1), [])}
 
 
 def test_delivery_keeps_every_message() -> None:
-    """Shuffled messages are the same ones, three in ten of them twice; batches leave nothing out."""
+    """Shuffling loses no message and repeats three in ten; batches leave none out."""
     fleet = fleet_of(1)
     assert [*fleet.messages] == delivered(fleet, random.Random(1), shuffled=False)
     shuffled = delivered(fleet, random.Random(1), shuffled=True)
@@ -197,7 +197,7 @@ def test_delivery_keeps_every_message() -> None:
 
 
 def test_every_reason_and_basis_occurs() -> None:
-    """Each reason to exclude something, and each basis of knowledge, occurs in some fleet."""
+    """Each reason for an exclusion, and each basis of knowledge, occurs in some fleet."""
     reasons: Counter[Reason] = Counter()
     bases: Counter[Basis] = Counter()
     for seed in REASON_SEEDS:
@@ -211,7 +211,7 @@ def test_every_reason_and_basis_occurs() -> None:
 
 
 def test_everything_happens() -> None:
-    """The fleets hold every status, retries and used ids within a second, and lists that are cut."""
+    """The fleets contain every status, retries and reused ids within a second, and cut lists."""
     fleets = [fleet_of(seed) for seed in REASON_SEEDS]
     executions = [execution for fleet in fleets for lives in fleet.execution_lives.values() for execution in lives]
     attempts = [attempt for execution in executions for attempt in execution.attempts]

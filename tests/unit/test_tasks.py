@@ -1,4 +1,4 @@
-"""Tasks that race: when the context is entered and left, and which error or cancellation counts."""
+"""Racing tasks: the beginning and end of the context, and the error or cancellation that counts."""
 
 import asyncio
 import gc
@@ -21,7 +21,7 @@ async def logged() -> AsyncIterator[list[str]]:
 
 
 class Endless:
-    """A task that runs until it is cancelled, and then ends once it may: with an error, if there is one."""
+    """A task that runs until it is cancelled, and then ends when allowed, with an error if there is one."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.may_end = asyncio.Event()
@@ -50,13 +50,13 @@ async def fail() -> str:
 
 
 async def turn() -> None:
-    """Let every task take some steps."""
+    """Let every task run some steps."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 def start(*tasks: "asyncio.Task[Any]", entered: asyncio.Event) -> "asyncio.Task[None]":
-    """Race the tasks in a task of its own, which stays in the context until it is cancelled."""
+    """Start a race in its own task, which stays in the context until it is cancelled."""
 
     async def race() -> None:
         async with first_of(*tasks):
@@ -67,7 +67,7 @@ def start(*tasks: "asyncio.Task[Any]", entered: asyncio.Event) -> "asyncio.Task[
 
 
 async def test_the_context_is_entered_with_the_first_task_and_left_with_the_last(logged: list[str]) -> None:
-    """The others run on inside the context, are cancelled as it is left, and have all the time they need to end."""
+    """The other tasks continue inside the context, are cancelled at its exit, and are awaited without a limit."""
     winner, loser = asyncio.create_task(succeed()), Endless()
     asyncio.get_running_loop().call_later(0.05, loser.may_end.set)
     async with first_of(loser.task, winner):
@@ -81,21 +81,21 @@ async def test_the_context_is_entered_with_the_first_task_and_left_with_the_last
 
 
 async def test_tasks_that_end_together_are_all_done() -> None:
-    """The context sees the result of each, and may choose which one counts."""
+    """The context has the result of each task, and may choose among them."""
     tasks = [asyncio.create_task(succeed()) for _ in range(3)]
     async with first_of(*tasks):
         assert ["first"] * 3 == [task.result() for task in tasks]
 
 
 async def test_a_task_can_be_awaited_inside_the_context() -> None:
-    """What the context waits for further ends in its own time."""
+    """A task that the context awaits ends in its own time."""
     winner, other = asyncio.create_task(succeed()), asyncio.create_task(asyncio.sleep(0.01, "second"))
     async with first_of(winner, other):
         assert "second" == await other
 
 
 async def test_the_error_of_the_winner_is_raised_where_its_result_is_asked_for(logged: list[str]) -> None:
-    """It leaves the context as itself, in no group, once the loser has ended."""
+    """The error leaves the context without a group, once the loser has ended."""
     winner, loser = asyncio.create_task(fail()), Endless()
     loser.may_end.set()
     with pytest.raises(RuntimeError, match="the winner"):
@@ -106,7 +106,7 @@ async def test_the_error_of_the_winner_is_raised_where_its_result_is_asked_for(l
 
 
 async def test_the_error_of_a_loser_is_logged(logged: list[str]) -> None:
-    """It changes nothing for the winner, and is not lost."""
+    """The error of a loser is not lost, and does not affect the winner."""
     winner, loser = asyncio.create_task(succeed()), Endless(RuntimeError("the loser"))
     loser.may_end.set()
     async with first_of(winner, loser.task):
@@ -120,7 +120,7 @@ async def test_the_error_of_a_loser_is_logged(logged: list[str]) -> None:
 
 
 async def test_the_error_of_the_context_counts_before_that_of_a_loser(logged: list[str]) -> None:
-    """The loser has ended by then."""
+    """The context's error is raised once the loser has ended."""
     winner, loser = asyncio.create_task(succeed()), Endless(RuntimeError("the loser"))
     loser.may_end.set()
     with pytest.raises(ValueError, match="the context"):
@@ -133,7 +133,7 @@ async def test_the_error_of_the_context_counts_before_that_of_a_loser(logged: li
 
 
 async def test_a_cancellation_before_any_task_is_done_ends_them_all() -> None:
-    """The context is not entered; the cancellation is raised once every task has ended."""
+    """The cancellation is raised once every task has ended; the context is not entered."""
     one, other, entered = Endless(), Endless(), asyncio.Event()
     race = start(one.task, other.task, entered=entered)
     await turn()
@@ -152,7 +152,7 @@ async def test_a_cancellation_before_any_task_is_done_ends_them_all() -> None:
 
 
 async def test_a_cancellation_inside_the_context_ends_the_losers() -> None:
-    """It is raised once they have ended."""
+    """The cancellation is raised once the losers have ended."""
     loser, entered = Endless(), asyncio.Event()
     race = start(asyncio.create_task(succeed()), loser.task, entered=entered)
     await entered.wait()
@@ -166,7 +166,10 @@ async def test_a_cancellation_inside_the_context_ends_the_losers() -> None:
 
 
 async def test_a_cancellation_together_with_the_first_result_counts() -> None:
-    """`asyncio.wait_for` of Python 3.11 loses it: https://github.com/python/cpython/issues/86296."""
+    """The cancellation is raised.
+
+    `asyncio.wait_for` of Python 3.11 loses it: https://github.com/python/cpython/issues/86296.
+    """
     loser, entered, won = Endless(), asyncio.Event(), asyncio.Event()
     loser.may_end.set()
     winner = asyncio.create_task(won.wait())
@@ -182,7 +185,7 @@ async def test_a_cancellation_together_with_the_first_result_counts() -> None:
 
 
 async def test_a_second_cancellation_does_not_wait_for_the_losers() -> None:
-    """They are cancelled already, and end on their own."""
+    """The losers are already cancelled, and end on their own."""
     loser, entered = Endless(), asyncio.Event()
     race = start(asyncio.create_task(succeed()), loser.task, entered=entered)
     await entered.wait()

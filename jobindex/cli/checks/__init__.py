@@ -1,1 +1,1 @@
-"""What may be wrong with a set-up: a file for each part of it, each yields what it finds."""
+"""The checks of `jobindex doctor`, a file for each part."""

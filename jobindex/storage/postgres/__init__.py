@@ -1,1 +1,1 @@
-"""The index in PostgreSQL, or in what speaks its protocol."""
+"""The index in PostgreSQL, or in a database that speaks its protocol."""

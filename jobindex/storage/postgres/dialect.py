@@ -1,8 +1,7 @@
-"""The statements of `sql/` as PostgreSQL takes them.
+"""Translates the statements of `sql/`, which are written for SQLite.
 
-They are written once, as SQLite takes them: what the two engines say otherwise is little, and is put here one thing at
-a time. A statement that needs more than this has a text of its own. Not chosen: a library that translates any SQL
-(sqlglot), which knows neither json_each nor the order of joins that CROSS JOIN stands for.
+Each of the few differences is handled by itself; a statement that needs more has its own text. Not chosen: a general
+translator (sqlglot), which knows neither json_each nor the order of joins that CROSS JOIN fixes.
 """
 
 import re
@@ -13,21 +12,21 @@ _LITERAL = re.compile(r"'(?:[^']|'')*'")
 _HIDDEN = re.compile(r"\0(\d+)\0")
 _PLAIN = (
     (re.compile(r" INDEXED BY \w+"), ""),
-    (re.compile(r"\bLIMIT -1\b"), "OFFSET 0"),  # a subquery that is worked out once
+    (re.compile(r"\bLIMIT -1\b"), "OFFSET 0"),  # a subquery that is evaluated once
     (re.compile(r"\bAS INTEGER\)"), "AS BIGINT)"),
 )
 _IGNORING = re.compile(r"^\s*INSERT OR IGNORE\b")
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
-# Where a join's condition begins, or where it has none.
+# The first of these after a join shows whether it has a condition.
 _JOINED = re.compile(r"\b(ON|USING|CROSS|LEFT|JOIN|WHERE|GROUP|ORDER|LIMIT|OFFSET|UNION|AND)\b|[()]")
 _PROBE = re.compile(r"\bEXISTS \(")
 _STATEMENTS = 2000
-"""Statements that are kept, of the pages of ListJobs one for each combination of filters."""
+"""Cached statements; ListJobs has one for each combination of filters."""
 
 
 @lru_cache(maxsize=_STATEMENTS)
 def translated(statement: str) -> str:
-    """Return a statement for psycopg: `%(name)s` stands for what was `:name`."""
+    """Return a statement for psycopg, with `%(name)s` for `:name`."""
     literals: list[str] = []
 
     def hide(literal: re.Match[str]) -> str:
@@ -46,11 +45,11 @@ def translated(statement: str) -> str:
 
 
 class _Calls:
-    """The calls of functions that have other names, or none, in PostgreSQL."""
+    """Rewrites functions that PostgreSQL names differently or lacks."""
 
     def __init__(self, literals: Sequence[str], *, are_rows: bool) -> None:
         self._literals = literals
-        # The elements of an array are rows themselves, not texts.
+        # The elements of an array may be rows, not texts.
         self._element = "jsonb_array_elements" if are_rows else "jsonb_array_elements_text"
         self._value = "element" if are_rows else 'element COLLATE "C"'
         self._rewrites: dict[str, Callable[[Sequence[str]], str | None]] = {
@@ -95,7 +94,7 @@ class _Calls:
 
 
 def _closing(text: str, start: int) -> int:
-    """Return where the parenthesis is closed that was opened before `start`."""
+    """Return the end of the parenthesis opened before `start`."""
     depth = 1
     for at in range(start, len(text)):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
@@ -105,7 +104,7 @@ def _closing(text: str, start: int) -> int:
 
 
 def _arguments(text: str) -> Sequence[str]:
-    """Return what stands between commas outside of parentheses."""
+    """Split at commas outside of parentheses."""
     arguments, depth, start = [], 0, 0
     for at, sign in enumerate(text):
         depth += {"(": 1, ")": -1}.get(sign, 0)
@@ -116,7 +115,7 @@ def _arguments(text: str) -> Sequence[str]:
 
 
 def _probed(text: str) -> str:
-    """Return a text in which what may EXIST is looked up row by row, neither joined nor read whole into a hash."""
+    """Make PostgreSQL look up EXISTS row by row, not by a join or a hash."""
     parts: list[str] = []
     at = 0
     while found := _PROBE.search(text, at):
@@ -127,7 +126,7 @@ def _probed(text: str) -> str:
 
 
 def _joined(text: str) -> str:
-    """Return a text in which a join with a condition is no CROSS JOIN; its order is held by `join_collapse_limit`."""
+    """Replace CROSS JOIN if there is a condition; `join_collapse_limit` keeps the order."""
     parts = text.split("CROSS JOIN")
     for number in range(1, len(parts)):
         rest = "CROSS JOIN".join(parts[number:])

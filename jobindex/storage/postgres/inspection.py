@@ -1,4 +1,4 @@
-"""The condition of a database of PostgreSQL at a glance."""
+"""The condition of a PostgreSQL database, without reading the index."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from jobindex.storage.sql.copying import TABLE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresInspection:
-    """What was found of a database."""
+    """The condition of a database."""
 
     server: str
-    """What it says of its version."""
+    """Its product and version."""
     migration: int
-    """0 where the database is empty."""
+    """0 if the database is empty."""
     newest_migration: int
-    """The one that this version knows."""
+    """Of this version."""
     is_whole: bool
-    """Whether it is no copy in the making."""
+    """False while a copy is being made in it."""
     holder: str | None
-    """The replica that ingests; None where none does."""
+    """The replica that ingests; None if there is none."""
 
 
 async def inspect_database(database: PostgresDatabase) -> PostgresInspection:
-    """Return the condition of a database, of which nothing is changed.
+    """Return the condition of a database, without changing it.
 
     Raises:
-        DatabaseRefusedError: it is one of something else.
+        DatabaseRefusedError: it is not a jobindex database.
         DatabaseUnavailableError: it cannot be read.
     """
     link = ReconnectingConnection(database.conninfo, writes=False)

@@ -1,7 +1,6 @@
-"""The pages of ListJobs as PostgreSQL reads them, merged from the streams of `sql/pages.py`.
+"""The pages of ListJobs in PostgreSQL, merged from the streams of `sql/pages.py`.
 
-Each stream has an order and a limit of its own: PostgreSQL then merges them, and reads none of them further than
-needed. Without these it reads all jobs of all streams, and sorts them.
+Each stream has its own order and limit; otherwise PostgreSQL would read and sort all jobs of all streams.
 """
 
 from collections.abc import Sequence
@@ -11,15 +10,15 @@ from jobindex.storage.sql.group_keys import GroupKey
 from jobindex.storage.sql.pages import PAGE_OF_ALL, PAGE_OF_GROUP, streams_of
 
 STREAMS_MAXIMUM = 400
-"""Streams that are merged at once; more are merged in several steps."""
+"""Streams of one merge; more are merged in steps."""
 
 _FIRST = "ORDER BY created_at {order}, job_id {order} LIMIT :limit"
 
 
 def page_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str | None:
-    """Return the statement that reads a page, and one job more where there is one; None where nothing can be listed."""
+    """Return the statement for a page and the job behind it; None if no job can match."""
     first = _FIRST.format(order="ASC" if query.is_backwards else "DESC")
-    # A job may have been told with a group in several ways.
+    # Messages may have reported a job's group in several ways.
     columns = "*" if keys is None or len(keys) == 1 else "DISTINCT *"
     streams = [f"{stream} {first}" for stream in streams_of(query, keys)]
     while len(streams) > 1:

@@ -1,7 +1,6 @@
-"""Rows of PostgreSQL: an array for each column is a parameter, and `unnest` makes rows of them.
+"""Row access for PostgreSQL: each column is an array parameter, and `unnest` makes rows of them.
 
-psycopg makes an array of a list one element at a time, which cost more than everything else that is done for a row; the
-text of an array is made of all elements at once.
+An array becomes text at once: psycopg's conversion, element by element, cost more than all other work.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -24,7 +23,7 @@ class PostgresRows:
     def select(
         self, table: Table, by: Sequence[str], keys: Collection[Values], *, where: str = "true"
     ) -> Iterable[Values]:
-        """Return rows by their columns, as RowAccess says."""
+        """Return rows by their columns."""
         if not keys:
             return ()
         found = " AND ".join(f"{table.name}.{column} = given.{column}" for column in by)

@@ -1,7 +1,7 @@
-"""The pages of ListJobs for who sees the jobs of some namespaces alone, as PostgreSQL reads them.
+"""The pages of ListJobs for restricted keys, in PostgreSQL.
 
-It keeps no queue in order as SQLite does (`sql/scoped_pages.py`): of each place as many jobs are read as a page holds,
-from an index alone, and the first of all of them are the page.
+It lacks SQLite's ordered queue (`sql/scoped_pages.py`): a page of jobs is read from each partition, from an index only,
+and the first of them all are the page.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ _IN_GROUP = """AND behind.thing_group = place.thing_group
 
 
 def scoped_statement(query: ListJobsQuery, keys: Sequence[GroupKey] | None) -> str:
-    """Return the statement that reads a page from places, and one job more where there is one."""
+    """Return the statement for a page and the job behind it."""
     order, comparison = ("ASC", ">") if query.is_backwards else ("DESC", "<")
     conditions = [] if query.after is None else [_BEHIND.format(comparison=comparison)]
     if keys is not None:

@@ -1,4 +1,4 @@
-"""A database of PostgreSQL that a copy is made of: it is only read, in one snapshot, also while replicas write it."""
+"""A PostgreSQL database to copy from, read in one snapshot, even while replicas write it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,11 +19,10 @@ from jobindex.storage.sql.tables import Table, Values
 
 @contextmanager
 def open_source(database: PostgresDatabase) -> Iterator["PostgresSource"]:
-    """Open a database that a copy is to be made of.
+    """Open a database to copy from.
 
     Raises:
-        DatabaseRefusedError: it is no whole index of this version.
-        DatabaseUnavailableError: it cannot be read.
+        DatabaseRefusedError, DatabaseUnavailableError: see `open_copy`.
     """
     with (
         closing(ReconnectingConnection(database.conninfo, writes=False)) as link,
@@ -37,7 +36,7 @@ def open_source(database: PostgresDatabase) -> Iterator["PostgresSource"]:
 
 
 class PostgresSource:
-    """A Source in a database of PostgreSQL, of which `now` tells what is not of the snapshot."""
+    """A Source in a PostgreSQL database; `now` reads outside the snapshot."""
 
     def __init__(self, database: PostgresDatabase, snapshot: Transaction, now: ReconnectingConnection) -> None:
         self._database = database
@@ -60,7 +59,7 @@ class PostgresSource:
 
 @contextmanager
 def naming(database: PostgresDatabase) -> Iterator[None]:
-    """Raise what goes wrong with a database as an error that names it."""
+    """Convert errors of a database to errors that name it."""
     try:
         yield
     except (DatabaseRefusedError, DatabaseUnavailableError) as error:
@@ -70,7 +69,7 @@ def naming(database: PostgresDatabase) -> Iterator[None]:
 
 
 def read_page(transaction: Transaction, table: Table, after: Values) -> Sequence[Values]:
-    """Return a page of rows, the same as another engine returns them."""
+    """Return a page of rows, the same from every engine."""
     statement, parameters = table.page(after)
     with transaction.connection.cursor(row_factory=tuple_row) as cursor:
         return cursor.execute(translated(statement).encode(), parameters).fetchall()

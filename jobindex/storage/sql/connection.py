@@ -1,11 +1,11 @@
-"""The connection of any engine, as far as the statements of this folder use it."""
+"""The part of a database connection that this folder uses."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 
 class Row(Protocol):
-    """A row, whose columns are known by their names and in their order."""
+    """A row; columns are read by name or position."""
 
     def __getitem__(self, column: str | int, /) -> Any: ...  # noqa: ANN401
 
@@ -13,14 +13,14 @@ class Row(Protocol):
 
 
 class Cursor(Protocol):
-    """The outcome of a statement."""
+    """The result of a statement."""
 
     @property
     def rowcount(self) -> int:
-        """How many rows it wrote."""
+        """Rows written."""
 
     def fetchone(self) -> Any:  # noqa: ANN401
-        """Return the next row; None behind the last."""
+        """Return the next row, or None."""
 
     def fetchall(self) -> Sequence[Any]:
         """Return all rows."""
@@ -29,10 +29,10 @@ class Cursor(Protocol):
 
 
 class Connection(Protocol):
-    """Runs statements, whose parameters stand in them as `:name`, in a transaction that is open."""
+    """Runs statements with `:name` parameters in an open transaction."""
 
     def execute(self, statement: str, parameters: Mapping[str, Any] = ..., /) -> Cursor:
         """Run a statement."""
 
     def executemany(self, statement: str, parameters: Iterable[Mapping[str, Any]], /) -> Cursor:
-        """Run a statement with each of these parameters."""
+        """Run a statement once for each set of parameters."""

@@ -1,4 +1,4 @@
-"""The kind of a job: its status and its target selection as one number, by which the list is filtered."""
+"""The kind of a job: its status and target selection in one number, to filter by."""
 
 from jobindex.model.jobs import JobStatus, TargetSelection
 
@@ -10,6 +10,6 @@ STATUS_KINDS = {
     JobStatus.DELETION_IN_PROGRESS: 12,
 }
 SELECTION_KINDS = {None: 0, TargetSelection.CONTINUOUS: 1, TargetSelection.SNAPSHOT: 2}
-"""A job's kind is the sum of the two."""
+"""A job's kind is the sum of its status kind and its selection kind."""
 STATUSES = {kind + selection: status for status, kind in STATUS_KINDS.items() for selection in SELECTION_KINDS.values()}
-"""The status in each kind."""
+"""The status of each kind."""

@@ -1,9 +1,8 @@
-"""How rows are read and written many at a time; each engine says it in its own words.
+"""Reads and writes many rows at a time, with the statements of each engine.
 
-The rows of a statement are one parameter, not a statement each: while a thousand rows are written the interpreter is
-left to others, where a thousand statements would wait for it a thousand times. SQLite's statements set no indexed
-column that has not changed, as it writes the index entries of every column that it sets. PostgreSQL's set all columns:
-it compares them itself, and a statement that is always the same is planned once.
+The rows of a statement are one parameter: with a statement for each, a thousand rows would wait for the interpreter
+lock a thousand times. SQLite's statements set no unchanged indexed column, because SQLite rewrites the index entries of
+every column that is set. PostgreSQL's set all columns: it compares them itself, and plans a constant statement once.
 """
 
 from collections import defaultdict
@@ -25,39 +24,39 @@ class RowAccess(Protocol):
     def select(
         self, table: Table, by: Sequence[str], keys: Collection[Values], *, where: str = "true"
     ) -> Iterable[Values]:
-        """Return the rows, all columns, whose columns `by` have the values of one of the keys."""
+        """Return the rows whose columns `by` match one of the keys."""
 
     def insert(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
-        """Insert rows that are not there yet, with some columns; the others have their defaults."""
+        """Insert rows with some columns; the others get defaults."""
 
     def update(self, table: Table, columns: Sequence[str], rows: Collection[Values]) -> None:
-        """Set some columns; each row is its key, and the new values of these columns."""
+        """Set some columns; each row is its key and new values."""
 
     def delete(self, table: Table, keys: Collection[Values]) -> None:
-        """Delete rows by their whole keys."""
+        """Delete rows by their full keys."""
 
 
 FEW_ROWS = 10
-"""Fewer rows with the same columns share a statement with others."""
+"""A group of fewer rows shares a statement with other groups."""
 
 Rows = Callable[[Connection], RowAccess]
 """Returns the RowAccess of an engine on a connection."""
 
 
 class Writes:
-    """The rows of a table before and after a batch, of which only the difference is written."""
+    """The rows of a table before and after a batch."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._key = len(table.key)
         self._inserted: dict[bytes, list[Values]] = defaultdict(list)
-        """Rows by their columns that are not the default, a byte for each column."""
+        """By their non-default columns, a byte for each column."""
         self._updated: dict[bytes, list[Values]] = defaultdict(list)
-        """The same by the columns that have changed."""
+        """By their changed columns."""
         self._deleted: list[Values] = []
 
     def add(self, former: Values | None, row: Values | None) -> None:
-        """Note a row as it was and as it is, with one key; None for none."""
+        """Add a row as it was and as it is, or None; both have the same key."""
         if former is None:
             if row is not None:
                 self._inserted[bytes(map(ne, self._table.defaults, row))].append(row)
@@ -67,7 +66,7 @@ class Writes:
             self._updated[bytes(map(ne, former, row))].append(row)
 
     def add_all(self, former: Mapping[Values, Values], rows: Mapping[Values, Values]) -> None:
-        """Note rows by their keys: each value is the columns behind the key."""
+        """Add rows by their keys; a value is the columns after the key."""
         for key in former.keys() | rows.keys():
             old, new = former.get(key), rows.get(key)
             self.add(None if old is None else key + old, None if new is None else key + new)
@@ -88,11 +87,7 @@ class Writes:
 def _gathered(
     groups: Mapping[bytes, list[Values]], access: RowAccess, every: bytes, kept: bytes
 ) -> Iterable[tuple[bytes, list[Values]]]:
-    """Return groups of rows by their columns, as few as the engine likes best.
-
-    Groups of a few rows are joined with the columns of all, as a statement costs as much as some rows do, and a column
-    more of a row little; the `kept` columns stay as they are given.
-    """
+    """Join small groups with the same `kept` columns: a statement costs as much as several rows, a column little."""
     if access.sets_all_columns:
         return [(every, [row for rows in groups.values() for row in rows])] if groups else []
     gathered: list[tuple[bytes, list[Values]]] = []

@@ -1,4 +1,4 @@
-"""What is known of the whole source: the region and account of its ARNs, and since when it publishes job events."""
+"""The source of messages: the region and account of its ARNs, and its first job event."""
 
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ ON CONFLICT (the_one) DO UPDATE SET
 
 
 class MessageSource:
-    """A register of the last ARN, and the second of the first job event."""
+    """The last ARN's prefix, and the second of the first job event."""
 
     def __init__(self, arn: tuple[int, str] | None, events_since: int | None) -> None:
         self._arn = self._former_arn = arn
@@ -25,28 +25,28 @@ class MessageSource:
 
     @classmethod
     def load(cls, connection: Connection) -> "MessageSource":
-        """Read what is known."""
+        """Read the stored facts."""
         for arn_prefix, arn_reported_at, events_since in connection.execute(_READ):
             return cls(None if arn_prefix is None else (arn_reported_at, arn_prefix), events_since)
         return cls(None, None)
 
     @property
     def is_events_since_changed(self) -> bool:
-        """Whether job events are known to have been published earlier than was known."""
+        """Whether an earlier job event has become known."""
         return self.events_since != self._former_events_since
 
     def note_arn(self, arn: MemberValue | None, time: int) -> None:
-        """Note an ARN that was reported at a time in milliseconds: of several the latest counts."""
+        """Record an ARN reported at `time` (ms); the latest counts."""
         if arn is not None:
             self._arn = max(self._arn or (UNTIMED, ""), (time, _prefix(str(arn))))
 
     def note_event(self, published_at: int) -> None:
-        """Note the second at which a job event was published, UNTIMED for another message."""
+        """Record a job event's second of publication; UNTIMED for other messages."""
         if published_at > UNTIMED and (self.events_since is None or published_at < self.events_since):
             self.events_since = published_at
 
     def write(self, connection: Connection) -> None:
-        """Write what has changed."""
+        """Write the facts if they have changed."""
         if (self._arn, self.events_since) != (self._former_arn, self._former_events_since):
             time, prefix = self._arn or (None, None)
             connection.execute(
@@ -55,7 +55,7 @@ class MessageSource:
 
 
 def read_arn_prefix(connection: Connection, default: str) -> str:
-    """Return the beginning of the ARNs that messages reported last; the default if none did."""
+    """Return the prefix of the last reported ARN, else the default."""
     for prefix, *_ in connection.execute(_READ):
         return default if prefix is None else str(prefix)
     return default
@@ -63,5 +63,5 @@ def read_arn_prefix(connection: Connection, default: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _prefix(arn: str) -> str:
-    """Return the beginning that the ARNs of one region and account share: `arn:aws:iot:us-east-1:123456789012`."""
+    """Return for example `arn:aws:iot:us-east-1:123456789012`."""
     return ":".join(arn.split(":", 5)[:5])

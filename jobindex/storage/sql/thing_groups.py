@@ -1,4 +1,4 @@
-"""The thing groups that messages named, and the ids that they tied to names."""
+"""Thing groups that messages named, and the ids that messages tied to names."""
 
 from collections.abc import Collection
 
@@ -8,9 +8,9 @@ from jobindex.model.reports import ThingGroupReport
 from jobindex.storage.sql.connection import Connection
 
 _NAMESPACES_MAXIMUM = 1000
-"""Namespaces of groups tied by one batch that are looked at, to say where jobs have changed."""
+"""Namespaces that are read for the groups tied by one batch, because their jobs have changed."""
 
-# The names and ids that are tied now and were not before.
+# The names and ids that are newly tied.
 _NEWLY_TIED = """
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
 FROM json_each(:groups)
@@ -30,7 +30,7 @@ SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
 FROM json_each(:groups)
 """
 
-# The namespaces of the jobs of thing groups: each is looked up from the one before it.
+# The namespaces of the groups' jobs, each looked up from the one before it.
 _NAMESPACES_OF_GROUPS = """
 WITH RECURSIVE places (thing_group, namespace_id) AS (
     SELECT value, (SELECT min(namespace_id) FROM job_thing_groups WHERE job_thing_groups.thing_group = value)
@@ -53,7 +53,7 @@ LIMIT :maximum
 
 
 def merge(connection: Connection, groups: Collection[ThingGroupReport]) -> Collection[tuple[str, str]]:
-    """Merge what was reported of thing groups; return the names and ids that are tied now and were not before."""
+    """Merge reports; return the newly tied names and ids."""
     if not groups:
         return ()
     rows = {"groups": _json([(group.thing_group_name or "", group.thing_group_id or "") for group in groups])}
@@ -63,7 +63,7 @@ def merge(connection: Connection, groups: Collection[ThingGroupReport]) -> Colle
 
 
 def namespaces_of(connection: Connection, tied: Collection[tuple[str, str]]) -> frozenset[str] | None:
-    """Return the namespaces of the jobs of tied groups; None if there are too many to look at."""
+    """Return the namespaces of the groups' jobs; None if there are too many."""
     if not tied:
         return frozenset()
     keys = [key for name, id_ in tied for key in (f"name:{name}", f"id:{id_}")]

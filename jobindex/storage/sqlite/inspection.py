@@ -1,8 +1,7 @@
-"""The condition of a database file at a glance: what can be told without reading the index.
+"""The condition of a database file, without reading the index.
 
-Who works with it is read from /proc/locks, which is silent about processes of other containers. Only where it names
-nobody the lock file is tried, by a shared lock that is let go at once: a service that starts at that very moment finds
-the database in use.
+/proc/locks names the process that uses it, except one of another container. Only if it names none, a shared lock is
+tried and released at once: a service that starts at that moment finds the file in use.
 """
 
 import fcntl
@@ -25,36 +24,36 @@ _MINIMUM_FREE_BYTES = 4 * LONG_BYTES
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteInspection:
-    """What was found of a file."""
+    """The condition of a file."""
 
     bytes: int
     wal_bytes: int
     free_bytes: int
-    """What the file system has left."""
+    """Of the file system."""
     is_ours: bool
     migration: int
     newest_migration: int
-    """The one that this version knows."""
+    """Of this version."""
     is_whole: bool
-    """Whether it is no copy in the making."""
+    """False while a copy is being made in it."""
     is_locked: bool
-    """Whether a process of jobindex works with it."""
+    """Whether a jobindex process uses it."""
     holder: int | None
-    """The id of that process, where the system tells."""
+    """The id of that process, if the system shows it."""
 
     @property
     def is_wal_long(self) -> bool:
-        """Whether readers keep the log from being emptied."""
+        """Whether readers keep the WAL from being emptied."""
         return self.wal_bytes > LONG_BYTES
 
     @property
     def is_disk_full(self) -> bool:
-        """Whether the log may not have room to grow to its limit."""
+        """Whether the WAL may lack room to grow."""
         return self.free_bytes < _MINIMUM_FREE_BYTES
 
 
 def inspect_file(path: Path) -> SqliteInspection:
-    """Return the condition of a database that exists.
+    """Return the condition of an existing database.
 
     Raises:
         DatabaseUnavailableError: it cannot be read.
@@ -83,7 +82,6 @@ def inspect_file(path: Path) -> SqliteInspection:
 
 
 def _holder(lock: Path) -> int | None:
-    """Return the process that holds a lock file, where Linux tells."""
     try:
         inode = str(lock.stat().st_ino)
         for line in _LOCKS.read_text().splitlines():

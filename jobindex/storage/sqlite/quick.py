@@ -1,8 +1,7 @@
-"""Reading pages at once, in the thread of the event loop.
+"""Reads pages in the thread of the event loop.
 
-A page is a few hundred rows that lie in memory, read in less time than it takes to hand a statement to another
-thread and to come back: the event loop waits longer for the other thread to let go of the interpreter than for
-the page. What takes long after all, or would have to wait for a lock, is given up here and read in a thread.
+A page is a few hundred rows in memory, read faster than a statement goes to another thread and back. A read that takes
+long, or would wait for a lock, is repeated in a thread.
 """
 
 import sqlite3
@@ -15,9 +14,9 @@ from jobindex.storage.sql.scope import Visible
 from jobindex.storage.sqlite.file import uri
 
 INSTRUCTIONS_MAXIMUM = 100_000
-"""Instructions of SQLite's machine that a page may take, up to twice as many: some milliseconds; most take a tenth."""
+"""A page may take up to twice as many instructions of SQLite: some milliseconds. Most take a tenth."""
 KNOWN_MAXIMUM = 10_000
-"""Thing groups of which is known whether an id is tied to them; beyond, all are forgotten."""
+"""Thing groups whose tied ids are cached; a larger cache is cleared."""
 
 _CACHE_KIB = 8 * 1024
 
@@ -41,8 +40,8 @@ class QuickReader:
         """Return a page of the visible jobs from one snapshot.
 
         Raises:
-            ResourceNotFoundException: as `read_page` raises it.
-            sqlite3.OperationalError: it took too long (SQLITE_INTERRUPT), or would have to wait (SQLITE_BUSY).
+            ResourceNotFoundException: see `read_page`.
+            sqlite3.OperationalError: it took too long (SQLITE_INTERRUPT), or would wait (SQLITE_BUSY).
         """
         self._halts = 0
         self._connection.execute("BEGIN")
@@ -53,13 +52,12 @@ class QuickReader:
             self._connection.rollback()
 
     def _takes_long(self) -> bool:
-        # SQLite counts on from where the statement, which it keeps, ended the last time: one halt says nothing. (Two,
-        # of two statements of a page, do not either; then a page is read in a thread for nothing.)
+        # The count of a cached statement continues from its last run, so one halt proves nothing. (Nor do two, if the
+        # page has two statements; then a thread reads it needlessly.)
         self._halts += 1
         return self._halts > 1
 
     def _expire(self) -> None:
-        """Drop the known ids if they are of an older snapshot, or too many."""
         [(version,)] = self._connection.execute("PRAGMA data_version").fetchall()
         if version != self._known_at or len(self._known) > KNOWN_MAXIMUM:
             self._known, self._known_at = {}, version

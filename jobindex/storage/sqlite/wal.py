@@ -1,36 +1,32 @@
-"""How the write-ahead log stays short while readers never stop.
+"""Keeps the write-ahead log short although readers overlap.
 
-SQLite copies the log into the database by itself (a PASSIVE checkpoint after the commit that makes the log
-longer than CHECKPOINT_PAGES), but begins it anew only when no reader stands in it. Readers that overlap may never
-leave such a moment, and then the log grows without limit (sqlite.org/wal.html#avoiding_excessively_large_wal_files).
+SQLite copies the log into the database by itself (a PASSIVE checkpoint at CHECKPOINT_PAGES), but restarts it only when
+no reader uses it. If readers overlap, it may grow without limit
+(sqlite.org/wal.html#avoiding_excessively_large_wal_files).
 
-So the writer, once the log is longer than it should be, asks for a TRUNCATE checkpoint: it keeps new commits
-away until the readers that stand in the log have gone; those that come meanwhile read the database itself.
-How long it may wait grows with the log:
+So the writer runs a TRUNCATE checkpoint, which blocks commits until the readers of the log have ended:
 
-- past SHORT_BYTES a moment, in which pages of ListJobs end; again after each further SHORT_BYTES;
-- past LONG_BYTES long enough for readers of seconds; again when the log has doubled.
-  Meanwhile messages wait in the broker: that is the price of the limit, and a reader that stays for hours
-  asks it only a few times.
+- past SHORT_BYTES for 50 ms, enough for pages of ListJobs; again after each further SHORT_BYTES;
+- past LONG_BYTES for 5 s, enough for readers of seconds; again when the log has doubled. Messages wait at the broker.
 
-Only the writing connection does this: SQLite up to 3.51.2 can corrupt a log that two connections reset. Not
-chosen: a TRUNCATE checkpoint after every batch (each waits for the disk twice more), and none but PASSIVE ones.
+Only the writing connection does this (`store.py` has the reason). Not chosen: a TRUNCATE checkpoint after every batch,
+which waits for the disk twice more.
 """
 
 from pathlib import Path
 
 CHECKPOINT_PAGES = 4000
-"""16 MiB. A batch of thousands of messages writes about as many, half of which the next one writes again."""
+"""16 MiB: about as many as a batch of thousands of messages writes; the next batch writes half of them again."""
 SHORT_BYTES = 24 * 1024 * 1024
 LONG_BYTES = 64 * 1024 * 1024
 KEPT_BYTES = 18 * 1024 * 1024
-"""What the file keeps when SQLite begins the log anew by itself: more than that takes, as a longer file costs time."""
+"""The file keeps this size when SQLite restarts the log: more than the log needs, because growing a file costs time."""
 _MOMENT_MS = 50
 _WHILE_MS = 5000
 
 
 def wal_bytes(database: Path) -> int:
-    """Return the length of a database's write-ahead log, 0 where there is none."""
+    """Return the size of the log; 0 if there is none."""
     try:
         return Path(f"{database}-wal").stat().st_size
     except FileNotFoundError:
@@ -38,14 +34,14 @@ def wal_bytes(database: Path) -> int:
 
 
 class WalLimit:
-    """Tells when the log must be emptied; one for each writing connection."""
+    """Decides when a writing connection empties the log."""
 
     def __init__(self) -> None:
         self._next_try = SHORT_BYTES
         self._next_wait = LONG_BYTES
 
     def patience_ms(self, length: int) -> int | None:
-        """Return how long a checkpoint may wait for readers now that the log is so long, None where none is due."""
+        """Return how long a checkpoint may wait for readers; None if none is due."""
         if length < SHORT_BYTES:
             self._next_try, self._next_wait = SHORT_BYTES, LONG_BYTES
         if length < self._next_try:

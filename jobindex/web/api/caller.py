@@ -1,4 +1,4 @@
-"""Who is counted as one where something is limited for each: a key, or without one the address."""
+"""The identity of a client for limits: its key, or its address if it has no key."""
 
 from starlette.types import Scope
 
@@ -8,7 +8,7 @@ from jobindex.addresses import network_of
 
 
 def client_id_of(scope: Scope) -> str:
-    """Return what tells who asks from others."""
+    """Return the client's id."""
     principal = principal_of(scope)
     if principal is not ANYONE and principal is not NOBODY:
         return principal.holder

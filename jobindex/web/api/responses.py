@@ -1,4 +1,4 @@
-"""Answers in JSON; an error is AWS IoT's, `{"message": …}` under the header `x-amzn-ErrorType`."""
+"""JSON responses; errors as AWS IoT sends them, `{"message": …}` with the header `x-amzn-ErrorType`."""
 
 from http import HTTPStatus
 from random import getrandbits
@@ -36,12 +36,12 @@ OF_KEYS = (
     InvalidSignatureException,
     AccessDeniedException,
 )
-"""What may be wrong with who asks."""
+"""The errors of authentication and authorization."""
 ERROR_TYPE = "x-amzn-ErrorType"
 
 
 def json_answer(content: object, status: int = HTTPStatus.OK) -> Response:
-    """Return an answer in JSON; bytes are JSON already."""
+    """Return a JSON response; bytes are already JSON."""
     body = content if isinstance(content, bytes) else orjson.dumps(content)
     return Response(body, status, media_type="application/json")
 
@@ -54,16 +54,16 @@ def error_answer(status: int, name: str, message: str) -> Response:
 
 
 def refusal(error: Exception) -> Response:
-    """Return the answer to one of the errors in STATUS."""
+    """Return the response to one of the errors in STATUS."""
     return error_answer(STATUS[type(error)], type(error).__name__, str(error))
 
 
 def failure() -> Response:
-    """Return the answer to an error that nobody foresaw, without its details."""
+    """Return the response to an unexpected error, without its details."""
     return error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailureException", "The service failed.")
 
 
 def request_id() -> bytes:
-    """Return an id in the form of AWS's, a UUID of version 4; `uuid4` takes three times as long."""
+    """Return an id like AWS's, a UUID of version 4; `uuid4` takes three times as long."""
     digits = f"{getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()

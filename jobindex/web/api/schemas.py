@@ -1,7 +1,6 @@
-"""Members of JSON objects: how values are encoded, and the JSON Schemas that say so.
+"""The members of JSON objects: their encoding and their JSON Schemas.
 
-Times are seconds since the epoch with milliseconds as their fraction, as in AWS's rest-json. What is not known is left
-out.
+Times are seconds since the epoch with a fraction of milliseconds, as in AWS's rest-json. Unknown members are left out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,12 +28,12 @@ _PROCESS_DETAILS = {
 
 
 def seconds(time: datetime | None) -> float | None:
-    """Return a time as it stands on the wire."""
+    """Return a time as in JSON."""
     return None if time is None else to_milliseconds(time) / 1000
 
 
 def known(**members: object) -> dict[str, object]:
-    """Return the members that are known."""
+    """Return the known members."""
     return {name: value for name, value in members.items() if value is not None}
 
 
@@ -44,21 +43,21 @@ def counted(counts: Mapping[EnumT, int]) -> dict[str, int]:
 
 
 def one_of(names: Iterable[str]) -> Schema:
-    """Return the schema of a text that is one of some."""
+    """Return the schema of a text from a closed set."""
     return {"type": "string", "enum": [str(name) for name in names]}
 
 
 class _IfKnown(dict[str, object]):
-    """The schema of a member that an object can lack."""
+    """The schema of an optional member."""
 
 
 def if_known(schema: Schema) -> Schema:
-    """Return the schema of a member that is left out if its value is not known."""
+    """Return the schema of a member that is left out if unknown."""
     return _IfKnown(schema)
 
 
 def an_object(**members: Schema) -> Schema:
-    """Return the schema of an object, which has all members but those `if_known`."""
+    """Return the schema of an object; members that are not `if_known` are required."""
     required = [name for name, schema in members.items() if not isinstance(schema, _IfKnown)]
     return {"type": "object", "properties": members, **({"required": required} if required else {})}
 
@@ -79,10 +78,10 @@ def process_details_schema() -> Schema:
 
 
 def process_details(counts: Mapping[ExecutionState, int]) -> dict[str, int]:
-    """Return the counts of known executions as `jobProcessDetails`; one with an unknown outcome is in none."""
+    """Return the counts of known executions as `jobProcessDetails`, without unknown outcomes."""
     return {name: counts.get(state, 0) for state, name in _PROCESS_DETAILS.items()}
 
 
 def counts_of(names: Iterable[str]) -> Schema:
-    """Return the schema of counts by name; a name of which there is none is left out."""
+    """Return the schema of counts by name; counts of 0 are left out."""
     return an_object(**{str(name): if_known({"type": "integer", "minimum": 1}) for name in names})

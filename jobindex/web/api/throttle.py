@@ -1,4 +1,4 @@
-"""A bound on the requests that wait for the index: more would only wait longer, in memory."""
+"""A limit on the requests that wait for the index: more would only wait longer, and use memory."""
 
 from types import TracebackType
 from typing import NoReturn
@@ -7,13 +7,13 @@ from jobindex.errors import ThrottlingException
 from jobindex.monitoring.metrics import Metrics
 
 CONCURRENCY_MAXIMUM = 1000
-"""Requests under way at once; further ones are throttled, and SDKs try again."""
+"""Requests in flight; further ones are throttled, and SDKs retry them."""
 PAGES_MAXIMUM = 200
-"""Pages under way at once: each takes some milliseconds, and ListJobs is answered beside them."""
+"""Pages in flight: each takes some milliseconds, and ListJobs has to be answered between them."""
 
 
 class Throttle:
-    """Counts the requests that are under way in its context."""
+    """Limits the requests in flight in its context."""
 
     def __init__(self, metrics: Metrics, maximum: int = CONCURRENCY_MAXIMUM) -> None:
         self._metrics = metrics
@@ -24,14 +24,14 @@ class Throttle:
         """Begin a request.
 
         Raises:
-            ThrottlingException: too many are under way.
+            ThrottlingException: too many are in flight.
         """
         if self._under_way >= self._maximum:
             self.refuse()
         self._under_way += 1
 
     def refuse(self) -> NoReturn:
-        """Count a request that is too many.
+        """Refuse a request over the limit, and count it.
 
         Raises:
             ThrottlingException: always.

@@ -1,4 +1,4 @@
-"""The stylesheet, the script and the icon, each at an address with its hash: browsers keep them for good."""
+"""The stylesheet, the script and the icon, at addresses with their hashes: browsers cache them permanently."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """A file as it is sent."""
+    """A static file."""
 
     content: bytes
     media_type: str
@@ -19,7 +19,7 @@ class Asset:
 
 
 def read_assets() -> Mapping[str, Asset]:
-    """Return the static files by their names."""
+    """Return the static files by name."""
     return {path.name: _read(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
 
 

@@ -1,4 +1,4 @@
-"""The page of a job: what is known of it, since when and from what, its executions and its history."""
+"""The page of a job: its members and their origin, its executions and its history."""
 
 from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.model.parameters import Choice, Constraints
@@ -10,15 +10,15 @@ from jobindex.web.ui.words import created_reason, reported_counts, status_reason
 PARAMETERS: Constraints = {"state": Choice(ExecutionState), "after": POSITION}
 CHANGES_SHOWN = 20
 SORTED_MAXIMUM = 5000
-"""Executions of a job up to which failed ones come first: to find them takes a look at each."""
+"""With more executions, failed ones do not come first: the order has to read each execution."""
 _FAILED_FIRST = (*FAILURES, *(state for state in ExecutionState if state not in FAILURES))
 
 
 async def job_page(reader: Reader, question: Question) -> Page:
-    """Return a job; of one that was deleted, or that never was, what history there is.
+    """Return a job; for a deleted or unknown job its history, if there is one.
 
     Raises:
-        InvalidRequestException: what executions are asked for cannot be.
+        InvalidRequestException: a parameter is invalid.
     """
     job_id = question.subject
     state = question.parse(PARAMETERS).choice("state", ExecutionState)
@@ -61,18 +61,14 @@ async def job_page(reader: Reader, question: Question) -> Page:
 
 
 async def _failed_first(reader: Reader, job: JobDescription, after: str | None) -> ExecutionPage:
-    """Return executions of a job state by state, failed ones first, in the order of their things in each.
-
-    Raises:
-        InvalidRequestException: `after` is not a position.
-    """
+    # By state, then by thing.
     first, _, position = (after or "").partition(" ")
     if after is not None and first not in set(ExecutionState):
         raise InvalidRequestException(f"Invalid position: '{after}'")
     states = [state for state in _FAILED_FIRST if job.executions.get(state)]
     if after is not None:
         states = [state for state in states if _FAILED_FIRST.index(state) >= _FAILED_FIRST.index(ExecutionState(first))]
-    found: dict[str, JobExecution] = {}  # one that changes meanwhile may be in two states
+    found: dict[str, JobExecution] = {}  # an execution that changes meanwhile may be in two states
     for state in states:
         if len(found) >= PAGE_SIZE:
             return ExecutionPage(executions=[*found.values()], next_position=f"{state} ")

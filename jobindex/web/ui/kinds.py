@@ -1,4 +1,4 @@
-"""The kinds of page there are: the path of each, the function that makes it, and its parameters."""
+"""The kinds of pages: path, function and parameters of each."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -18,18 +18,18 @@ Make = Callable[[Store, Principal, Question], Awaitable[Page]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Pages of a kind."""
+    """A kind of pages."""
 
     path: str
     parameters: Constraints
     make: Make
     _: KW_ONLY
     of_all: str | None = None
-    """The operation that the page stands for, if its answer is of all namespaces or of none."""
+    """The operation that the page corresponds to, if its response covers all namespaces or none."""
 
 
 def kinds(stuck_after: timedelta) -> Sequence[Kind]:
-    """Return all kinds; an execution that waits longer than `stuck_after` is stuck."""
+    """Return all kinds."""
     thing_page = partial(things.thing_page, stuck_after=stuck_after)
     stuck_page = partial(stuck.stuck_page, stuck_after=stuck_after)
     return (

@@ -8,10 +8,10 @@ PARAMETERS: Constraints = {"after": POSITION}
 
 
 async def namespaces_page(reader: Reader, question: Question) -> Page:
-    """Return the namespaces, each with its counts and what happened lately.
+    """Return the namespaces with their counts and recent activity.
 
     Raises:
-        InvalidRequestException: `after` leads nowhere.
+        InvalidRequestException: `after` is invalid.
     """
     found = await reader.namespaces(after=question.position(), limit=PAGE_SIZE + 1, now=question.now)
     page = found[:PAGE_SIZE]

@@ -1,4 +1,4 @@
-"""What is asked of a page, and what a page shows, as values."""
+"""The request for a page, and the content of a page, as values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ from jobindex.model.page_tokens import seal_text, unseal_text
 from jobindex.model.parameters import Constraints, Text, Values, parse_parameters
 
 PAGE_SIZE = 50
-"""Rows of a list in a page."""
+"""Rows of a list on a page."""
 POSITION = Text()
-"""Where in a list a page starts, sealed for the rest of what is asked."""
+"""The start of a page in a list, sealed for the other parameters."""
 POSITIONS: Constraints = {"after": POSITION, "before": POSITION}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked of a page: its address and the time."""
+    """A request for a page."""
 
     path: str
     subject: str = ""
-    """The job, thing or message that the path names."""
+    """The job, thing or message in the path."""
     parameters: Sequence[tuple[str, str]] = ()
-    """Those of the query string that the page knows and that are not empty: a form sends its empty fields too."""
+    """The query parameters that the page knows, without empty ones: a form also sends its empty fields."""
     now: datetime
 
     def parse(self, constraints: Constraints) -> Values:
-        """Return what was asked.
+        """Return the values of the parameters.
 
         Raises:
             InvalidRequestException: parameters outside their constraints, all of them in one message.
@@ -35,26 +35,23 @@ class Question:
         return parse_parameters(constraints, self.parameters)
 
     def position(self) -> str | None:
-        """Return what the page goes on behind, as `forward_pager` sealed it; None for the first one.
+        """Return the position from `forward_pager` after which the page starts; None for the first page.
 
         Raises:
-            InvalidRequestException: it was not sealed for what is asked, or is given twice.
+            InvalidRequestException: it was sealed for other parameters, or is given twice.
         """
         return unseal_text(self.parse(POSITIONS).optional("after"), (self.address(),), "after")
 
     def seal(self, position: str | None) -> str | None:
-        """Return a position for a link from this page; None for None."""
+        """Return a position for a link from this page."""
         return seal_text(position, (self.address(),))
 
     def whole_address(self) -> str:
-        """Return the address of this page with all that was asked."""
+        """Return this page's address with all parameters."""
         return _address(self.path, self.parameters)
 
     def address(self, **changes: str | None) -> str:
-        """Return the address of this page with some parameters in place of those given, None for without.
-
-        What pages through a list is never taken over.
-        """
+        """Return this page's address with changed parameters and without positions; None removes a parameter."""
         kept = [(name, value) for name, value in self.parameters if name not in {*POSITIONS, *changes}]
         added = [(name, value) for name, value in changes.items() if value is not None]
         return _address(self.path, [*kept, *added])
@@ -66,7 +63,7 @@ def _address(path: str, parameters: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pager:
-    """Where the pages before and after one are; None where there is none."""
+    """Links to other pages of a list; None for a page that does not exist."""
 
     first: str | None = None
     previous: str | None = None
@@ -77,7 +74,7 @@ class Pager:
 
 
 def forward_pager(question: Question, next_position: str | None) -> Pager:
-    """Return the links of a list that is paged forward alone: on, and back to its start."""
+    """Return the links of a list that is only paged forward."""
     return Pager(
         first=question.address() if any(name == "after" for name, _ in question.parameters) else None,
         next=None if next_position is None else question.address(after=question.seal(next_position)),
@@ -86,13 +83,13 @@ def forward_pager(question: Question, next_position: str | None) -> Pager:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a page shows."""
+    """The content of a page."""
 
     template: str
     title: str
     section: str
-    """The link of the navigation that is the current one."""
+    """The current link in the navigation."""
     values: Mapping[str, object] = field(default_factory=dict)
     watched: Mapping[str, str] | None = field(default_factory=dict)
-    """The parameters of its event stream, which narrow that; None if the page follows no events."""
+    """The parameters that narrow its event stream; None if the page follows no events."""
     status: int = 200

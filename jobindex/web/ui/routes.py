@@ -1,20 +1,8 @@
-"""The pages over HTTP, at /ui/.
+"""The pages over HTTP, at /ui/; `kinds.py` has their paths.
 
-    GET /                        leads a browser to the pages
-    GET /ui/                     the namespaces
-    GET /ui/jobs                 the jobs                     ?namespaceId=&status=&…&prefix=&after=|before=
-    GET /ui/jobs/{jobId}         a job                        ?state=&after=
-    GET /ui/things               the things                   ?prefix=&after=
-    GET /ui/things/{thingName}   a thing                      ?state=&after=
-    GET /ui/stuck                executions that wait long    ?longerThan=&namespaceId=&after=
-    GET /ui/rejected             messages not understood      ?after=
-    GET /ui/rejected/{id}        one of them
-    /ui/sign-in, /ui/sign-out    see `sign_in.py`
-    GET /ui/static/{hash}/{name} stylesheet, script, icon
-
-HTML is made on the server; a page needs only links and forms. With `?fragment=ID,…` the response has only those
-sections: `static/ui.js` puts them in place of the old ones after an event of /index/events. Not chosen: JSON and
-a framework in the browser; there would be two of each word, and a build.
+HTML is rendered on the server; a page needs only links and forms. With `?fragment=ID,…` the response has only those
+sections: `static/ui.js` replaces the old ones after an event of /index/events. Not chosen: JSON and a framework in the
+browser, which would need a build and every text twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,13 +39,13 @@ class Ui:
 
     routes: Sequence[BaseRoute]
     refuse: Callable[[Request, JobindexError], Response | None]
-    """Answers who is not let in with a page, or leads to where one signs in; None for who asks for no page."""
+    """Answers a refused request with a page or a redirect to the sign-in; None if the client asked for no page."""
 
 
 PUBLIC_PATHS = frozenset({SIGN_IN, SIGN_OUT})
 """Paths that need no session."""
 FREE = ("/ui/static/",)
-"""What begins so needs none either, and takes nothing off what one may ask: a page has several."""
+"""Prefixes of paths that need no session and do not count for the rate: a page has several of these files."""
 
 
 def make_ui(
@@ -69,10 +57,10 @@ def make_ui(
     refused: Callable[[], None] = lambda: None,
     signed_out: Callable[[Principal], None] = lambda principal: None,  # noqa: ARG005
 ) -> Ui:
-    """Return the pages of the index in `state`; what waits longer than `stuck_after` is stuck.
+    """Return the pages of the index in `state`.
 
-    A page is answered within `throttle`, which raises ThrottlingException when too many are; `refused` is
-    called where a token is of no key, `signed_out` where somebody has ended a session.
+    Pages are rendered within `throttle`, which raises ThrottlingException if too many are in flight. `refused` is
+    called for an unknown token, `signed_out` at the end of a session.
     """
     access = access or Access()
     base_path = access.base_path
@@ -123,7 +111,6 @@ async def _lead_to_pages(request: Request, base_path: str) -> Response:
 
 
 def _quality(accepted: str, media_type: str) -> float:
-    """Return how much a media type is wanted by an Accept header that names it; 0 where it does not."""
     for part in accepted.split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
         if name == media_type:

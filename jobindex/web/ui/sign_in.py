@@ -1,11 +1,11 @@
 """Signing in to the pages with a token, and signing out.
 
     GET  /ui/sign-in?next=   a form
-    POST /ui/sign-in         takes a token, gives a cookie
+    POST /ui/sign-in         accepts a token, sets a cookie
     POST /ui/sign-out        ends the session
 
-The cookie is out of reach of scripts, and is not sent with what other sites have a browser post or load. A form that
-another site sends here is refused, so that nobody is signed in, or out, by somebody else.
+Scripts cannot read the cookie, and browsers do not send it with forms and subresource requests of other sites. A form
+from another site is refused, so that no other site can sign a user in or out.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ HOME = "/ui/"
 
 
 class SignIn:
-    """Signs browsers in and out; a cookie goes over HTTPS alone where they ask by it."""
+    """Signs browsers in and out; a cookie that was set over HTTPS is only sent over HTTPS."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class SignIn:
         self._headers = {**headers, "cache-control": "no-store"}
 
     def routes(self) -> Sequence[BaseRoute]:
-        """Return the routes, for in front of those of the pages."""
+        """Return the routes, which precede those of the pages."""
         return (
             Route(SIGN_IN, self._form, methods=["GET"]),
             Route(SIGN_IN, self._sign_in, methods=["POST"]),
@@ -56,7 +56,7 @@ class SignIn:
         )
 
     def lead_here(self, request: Request) -> Response | None:
-        """Lead who asks for a page to the form, and from there back; None for who asks for anything else."""
+        """Redirect to the form, which leads back; None if the client did not ask for a page."""
         path = request.url.path
         is_page = (path == "/" and "text/html" in request.headers.get("accept", "")) or path.startswith(HOME)
         if not is_page or request.method not in {"GET", "HEAD"} or "fragment" in request.query_params:
@@ -125,7 +125,7 @@ class SignIn:
 
 
 def _port(request: Request) -> int:
-    """Return the port of this service: cookies are those of a host, on which another one may run."""
+    # For the cookie's name: a host's services share their cookies.
     port: int = request.scope["server"][1]
     return port
 
@@ -134,4 +134,4 @@ async def _body(request: Request) -> bytes:
     try:
         return await request.body()
     except ClientDisconnect:
-        return b""  # nobody reads the answer
+        return b""

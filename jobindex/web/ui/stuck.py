@@ -12,11 +12,11 @@ from jobindex.web.ui.times import parse_limit
 
 PARAMETERS: Constraints = {"longerThan": Text(), "namespaceId": NAMESPACE_ID, "after": POSITION}
 COUNT_MAXIMUM = 1000
-"""Stuck executions that are counted for the navigation; beyond, it says that there are more."""
+"""The navigation counts stuck executions up to here, and then shows that there are more."""
 
 
 async def stuck_page(reader: Reader, question: Question, stuck_after: timedelta) -> Page:
-    """Return the executions that wait for longer than is asked, those that wait longest first."""
+    """Return the executions pending for longer than the limit, the longest first."""
     given = {name: value for name, value in question.parameters if name in PARAMETERS}
     error, found, limit = None, ExecutionPage(executions=(), next_position=None), stuck_after
     try:

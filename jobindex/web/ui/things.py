@@ -1,4 +1,4 @@
-"""The pages of the things, and of one."""
+"""The page of the things, and that of a thing."""
 
 from datetime import timedelta
 
@@ -15,10 +15,10 @@ _NAMES_SHOWN = 120
 
 
 async def things_page(reader: Reader, question: Question) -> Page:
-    """Return the things whose names begin as asked.
+    """Return the things whose names begin with a prefix.
 
     Raises:
-        InvalidRequestException: `after` leads nowhere.
+        InvalidRequestException: `after` is invalid.
     """
     prefix = question.parse(PARAMETERS).text("prefix").strip()
     found = await reader.things(prefix=prefix, after=question.position() or "", limit=_NAMES_SHOWN + 1)
@@ -32,10 +32,10 @@ async def things_page(reader: Reader, question: Question) -> Page:
 
 
 async def thing_page(reader: Reader, question: Question, stuck_after: timedelta) -> Page:
-    """Return a thing with its executions; of one that no message told of, that, until one does.
+    """Return a thing with its executions; an unknown thing's page follows events until a message reports it.
 
     Raises:
-        InvalidRequestException: what executions are asked for cannot be.
+        InvalidRequestException: a parameter is invalid.
     """
     thing_name = question.subject
     state = question.parse(THING_PARAMETERS).choice("state", ExecutionState)
