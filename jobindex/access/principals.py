@@ -11,7 +11,7 @@ class Role(StrEnum):
 
     READ = "read"
     OPERATE = "operate"
-    """Read, retry or purge the rejected messages."""
+    """Read, retry or purge the rejected messages, and import rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli import config, copy, database, doctor, export, jobs, keys, rejected, running, things, watch
+from jobindex.cli import config, copy, database, doctor, export, import_, jobs, keys, rejected, running, things, watch
 from jobindex.cli.command import Command, Group
 from jobindex.cli.output import note, say
 from jobindex.errors import (
@@ -69,6 +69,7 @@ app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.CHECK_EXAMPLE)(d
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)(database.restore)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=copy.EXAMPLE)(copy.copy)
+app.command("import", cls=Command, rich_help_panel=_KEEP, epilog=import_.EXAMPLE)(import_.import_)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=config.EXAMPLE)(config.config)
 app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)

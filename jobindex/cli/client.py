@@ -59,25 +59,34 @@ class ServiceClient:
         self.freshness = ""
         """The freshness header of the last answer."""
 
-    def ask(self, method: str, path: str, parameters: Parameters | None = None) -> Json:
+    def ask(self, method: str, path: str, parameters: Parameters | None = None, body: bytes | None = None) -> Json:
         """Return an answer; retry while the service throttles, as SDKs do."""
         backoff = Backoff(first=0.5, greatest=5)
         for _ in range(_ATTEMPTS - 1):
             try:
-                return self._ask(method, path, parameters)
+                return self._ask(method, path, parameters, body)
             except ThrottledError:
                 sleep(backoff.next_seconds())
-        return self._ask(method, path, parameters)
+        return self._ask(method, path, parameters, body)
 
-    def _ask(self, method: str, path: str, parameters: Parameters | None) -> Json:
-        with self.open(method, path, parameters, seconds=_SECONDS) as answer:
+    def _ask(self, method: str, path: str, parameters: Parameters | None, body: bytes | None) -> Json:
+        with self.open(method, path, parameters, body, seconds=_SECONDS) as answer:
             return self._read(answer)
 
-    def open(self, method: str, path: str, parameters: Parameters | None = None, *, seconds: float) -> HTTPResponse:
-        """Return an answer to read; `seconds` is the timeout of each socket operation."""
+    def open(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        body: bytes | None = None,
+        *,
+        seconds: float,
+    ) -> HTTPResponse:
+        """Return an answer to read; `body` is JSON, and `seconds` the timeout of each socket operation."""
         query = urlencode({name: value for name, value in (parameters or {}).items() if value is not None})
         url = f"{self.url}{path}{'?' if query else ''}{query}"
-        request = Request(url, method=method, headers=self.headers)  # noqa: S310 (connect() allows only http and https)
+        headers = self.headers if body is None else {**self.headers, "content-type": "application/json"}
+        request = Request(url, body, headers, method=method)  # noqa: S310 (connect() allows only http and https)
         try:
             answer = open_directly(request, seconds=seconds, tls=self.tls)
         except HTTPError as error:

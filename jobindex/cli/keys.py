@@ -69,7 +69,7 @@ def add(
         typer.Option(
             parser=values.role,
             metavar="ROLE",
-            help="The role: read, or operate, which may also retry and purge.",
+            help="The role: read, or operate, which may also retry, purge and import.",
         ),
     ] = Role.READ,
     json: AsJson = False,

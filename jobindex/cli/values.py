@@ -1,6 +1,7 @@
 """The parsers of options and arguments; each error message is a sentence."""
 
 import re
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ import typer
 
 from jobindex.access.principals import Role
 from jobindex.model.jobs import JobStatus, TargetSelection
-from jobindex.model.parameters import NAMESPACE_ID
+from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -38,6 +39,31 @@ def namespace(text: str) -> str:
     if any(NAMESPACE_ID.problems(text)):
         raise typer.BadParameter(f"{text!r} is not a namespace: use letters, digits, _ and -")
     return text
+
+
+def job_id(text: str) -> str:
+    """Return the id of a job."""
+    if any(JOB_ID.problems(text)):
+        raise typer.BadParameter(f"{text!r} is not a job id: use 1 to 64 letters, digits, _ and -")
+    return text
+
+
+def thing_name(text: str) -> str:
+    """Return the name of a thing."""
+    if any(THING_NAME.problems(text)):
+        raise typer.BadParameter(f"{text!r} is not a thing name: use 1 to 128 letters, digits, _, - and :")
+    return text
+
+
+def moment(text: object) -> float:
+    """Return the seconds since the epoch of a time in ISO 8601, with its offset from UTC."""
+    try:
+        time = datetime.fromisoformat(str(text))
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise typer.BadParameter(f"{str(text)!r} is not a time with an offset, such as 2026-11-29T12:00:00Z")
+    return time.timestamp()
 
 
 def role(text: str) -> Role:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jobindex.errors import InvalidRequestException
 
@@ -121,6 +121,8 @@ class Values:
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
+        self.body: Mapping[str, Any] = {}
+        """The validated members of the body, if the operation has one."""
 
     def text(self, name: str) -> str:
         """Return a text; empty if absent."""

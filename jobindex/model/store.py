@@ -146,6 +146,20 @@ class Retried:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """The result of merging rows."""
+
+    refused: Mapping[int, str]
+    """The rows whose data the database refuses, by their index, with its reason."""
+    changed: Changed
+
+    def joined(self, other: "Imported", *, after: int) -> "Imported":
+        """Return the results of both; `other` is about the rows after the first `after`."""
+        refused = {after + index: reason for index, reason in other.refused.items()}
+        return Imported(refused={**self.refused, **refused}, changed=self.changed.joined(other.changed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionStep:
     """The result of a step of retention."""
 
@@ -280,6 +294,13 @@ class Store(Reader, Protocol):
 
         One durable transaction merges reports, deletes their messages and updates other reasons; large messages take
         several. If this raises, earlier transactions remain. It needs no lease.
+        """
+
+    async def import_rows(self, rows: Sequence[Sequence[Report]], *, now: datetime) -> Imported:
+        """Merge the reports of rows from AWS's answers, in one durable transaction; `now` is the time of arrival.
+
+        If the database refuses the data of a row, it is refused alone, and the others take several transactions. If
+        this raises, earlier transactions remain; importing a row again changes nothing. It needs no lease.
         """
 
     async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:

@@ -124,3 +124,15 @@ async def test_a_refused_message_that_is_tried_again_stops_no_other(store: Store
     assert 2 == id_
     assert "the database refuses it" in reason
     assert {"a", "c"} == await job_ids(store)
+
+
+async def test_a_refused_row_is_refused_alone(store: Store) -> None:
+    """The rows before and behind it count, and the reason is the database's."""
+    names = ["a", "b", "c", "d", "e"]
+    rows = [(BAD["not in UTF-8"](name, "n") if name in "bd" else job(name, "n"),) for name in names]
+    imported = await store.import_rows(rows, now=NOW)
+    assert [1, 3] == sorted(imported.refused)
+    assert all(reason.startswith("the database refuses it: ") for reason in imported.refused.values())
+    assert frozenset({"a", "c", "e"}) == imported.changed.job_ids
+    assert {"a", "c", "e"} == await job_ids(store)
+    assert {} == await rejected_names(store)

@@ -12,6 +12,7 @@ from jobindex.model.reports import Parsed, RejectedMessage, Report, Reports, ref
 from jobindex.model.store import (
     Applied,
     Changed,
+    Imported,
     RejectedLimits,
     RejectedSummary,
     RetentionStep,
@@ -22,7 +23,7 @@ from jobindex.model.store import (
 )
 from jobindex.model.views import NamespaceCounts
 from jobindex.storage.sql import deferred, retention
-from jobindex.storage.sql.applying import apply, retry, settle
+from jobindex.storage.sql.applying import apply, merge, retry, settle
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.deferred import Piece
 from jobindex.storage.sql.engine import Engine
@@ -179,6 +180,19 @@ class SqlStore(SqlReader):
             missing=tuple(id_ for id_ in ids if id_ not in parsed),
             changed=changed,
         )
+
+    async def import_rows(self, rows: Sequence[Sequence[Report]], *, now: datetime) -> Imported:
+        reports = Reports(report for row in rows for report in row)
+        try:
+            changed = await self._engine.write(partial(merge, reports=reports, now=to_milliseconds(now)))
+        except DataRefusedError as error:
+            if len(rows) <= 1:
+                return Imported(refused={0: f"the database refuses it: {error}"}, changed=_NOTHING)
+            middle = len(rows) // 2
+            first = await self.import_rows(rows[:middle], now=now)
+            return first.joined(await self.import_rows(rows[middle:], now=now), after=middle)
+        self.rewrites += 1
+        return Imported(refused={}, changed=changed)
 
     async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
         due = {"now": to_milliseconds(now), "limit": limit}

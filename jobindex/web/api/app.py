@@ -26,6 +26,7 @@ from jobindex.web.api import (
     events,
     executions,
     health,
+    import_rows,
     index_executions,
     index_jobs,
     index_things,
@@ -58,8 +59,8 @@ def create_app(
 ) -> Gateway:
     """Return the ASGI application on the store in `state`, with the routes of `pages`.
 
-    `parser` parses rejected messages again. An execution pending longer than `stuck_after` is stuck. Without
-    `admission` every client has access.
+    `parser` parses rejected messages again, and notes the members dropped from imported rows. An execution pending
+    longer than `stuck_after` is stuck. Without `admission` every client has access.
     """
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(STATUS, _answer_error),
@@ -76,8 +77,8 @@ def create_app(
         *index_jobs.SERVED,
         *index_executions.served(stuck_after),
     )
-    on_rejected = rejected.served(feed.note, parser)
-    operations = [operation for operation, _ in (*served, *on_rejected)]
+    on_store = (*rejected.served(feed.note, parser), *import_rows.served(feed.note, parser.note))
+    operations = [operation for operation, _ in (*served, *on_store)]
     description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
 
     async def openapi(request: Request) -> Response:  # noqa: ARG001
@@ -86,7 +87,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route(LIST_JOBS.path, list_jobs, methods=["GET"]),
-            *operation_routes(served, on_rejected, state, throttle),
+            *operation_routes(served, on_store, state, throttle),
             *health.health_routes(state, metrics, stuck_after=stuck_after),
             Route(events.WATCH.path, events.watch(feed, throttle)),
             Route(GET_OPENAPI.path, openapi),

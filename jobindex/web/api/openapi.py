@@ -60,10 +60,18 @@ def _operation(operation: Operation) -> Schema:
             *(_parameter(operation, name, constraint) for name, constraint in operation.parameters.items()),
             *([_CHANGE] if operation.audience is Audience.OPERATORS else []),
         ],
+        **_body(operation),
         "responses": {**_answers(operation), **_errors(operation)},
         # The last alternative is for a service without keys.
         "security": [{}] if operation.audience is Audience.ANYONE else [*({name: []} for name in _SECURITY), {}],
     }
+
+
+def _body(operation: Operation) -> Schema:
+    if operation.body is None:
+        return {}
+    content = {"application/json": {"schema": operation.body.schema()}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _parameter(operation: Operation, name: str, constraint: Constraint) -> Schema:

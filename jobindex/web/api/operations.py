@@ -34,6 +34,7 @@ from jobindex.model.parameters import Constraints, Integer, Schema, Values, pars
 from jobindex.model.reader import Reader
 from jobindex.model.store import Store
 from jobindex.monitoring.state import ServiceState
+from jobindex.web.api.bodies import Body, read_body
 from jobindex.web.api.responses import json_answer
 from jobindex.web.api.throttle import Throttle
 
@@ -73,6 +74,8 @@ class Operation:
     answer: Schema
     method: str = "GET"
     parameters: Constraints = field(default_factory=dict)
+    body: Body | None = None
+    """The members of the body, which a request must then have."""
     audience: Audience = Audience.ANY_KEY
     errors: tuple[type[Exception], ...] = (
         InvalidRequestException,
@@ -132,6 +135,8 @@ def _endpoint(operation: Operation, ask: _Ask, state: ServiceState, throttle: Th
         if operation.audience is Audience.OPERATORS:
             _check_change(request)
         values = parse(operation, request)
+        if operation.body is not None:
+            values.body = operation.body.parse(await read_body(request))
         with throttle, _reaching(operation):
             return json_answer(await ask(state.opened_store(), principal, values))
 
