@@ -21,7 +21,7 @@ from support.services import Service, running
 from support.waiting import wait_until
 
 from faults.backlog import peak_mib
-from faults.fleet import Fleet
+from faults.fleet import VISIBLE_SECONDS, Fleet
 from faults.hostile_publisher import USUAL_RATE, Hostile, Rate, publishing_hostile
 from faults.reader import FAILED
 
@@ -75,6 +75,7 @@ def run_beside_hostile(
     kind: Literal["sqlite", "postgresql"] = "sqlite",
     rate: Rate = USUAL_RATE,
     slower_maximum: float = SLOWER_MAXIMUM,
+    visible_seconds: float = VISIBLE_SECONDS,
 ) -> Beside:
     """Run the fleet, then also the hostile publisher; judge the measurements and the index."""
     beside = Beside()
@@ -101,12 +102,12 @@ def run_beside_hostile(
                 "of the hostile publisher": sent.messages,
                 "bytes of the hostile publisher": sent.bytes,
             }
-            _judge(beside, service, fleet, sent, created=created, slower_maximum=slower_maximum)
+            _judge(beside, service, fleet, sent, created=created, slower=slower_maximum, visible=visible_seconds)
     return beside
 
 
 def _judge(
-    beside: Beside, service: Service, fleet: Fleet, hostile: Hostile, *, created: int, slower_maximum: float
+    beside: Beside, service: Service, fleet: Fleet, hostile: Hostile, *, created: int, slower: float, visible: float
 ) -> None:
     _wait_for(service, created + fleet.counts["sent"] + hostile.messages)
     wait_until(lambda: "settling" not in service.readyz(), "the deferred work", _SETTLE_SECONDS)
@@ -115,7 +116,7 @@ def _judge(
     beside.slowest_seconds = fleet.slowest_seconds
     beside.peak_mib = peak_mib(service)
     wrong = beside.wrong
-    wrong.extend(fleet.wrong(service.url))
+    wrong.extend(fleet.wrong(service.url, visible_seconds=visible))
     if fleet.counts["acknowledged"] != fleet.counts["sent"]:
         wrong.append("the broker did not acknowledge every message of the fleet")
     if beside.counted["refused"]:
@@ -126,8 +127,8 @@ def _judge(
         wrong.append(f"the service took more than {PEAK_MAXIMUM_MIB} MiB")
     if fleet.unanswered:
         wrong.append(f"{fleet.unanswered} requests for executions were not answered")
-    if beside.p99_ms("with") > slower_maximum * beside.p99_ms("without"):
-        wrong.append(f"the answers' p99 is more than {slower_maximum} times that without the hostile publisher")
+    if beside.p99_ms("with") > slower * beside.p99_ms("without"):
+        wrong.append(f"the answers' p99 is more than {slower} times that without the hostile publisher")
     if "Traceback" in service.log():
         wrong.append(f"a traceback in the log: {service.log()[-3000:]}")
 
