@@ -350,9 +350,13 @@ async def test_rounds_forget_and_count(
         assert await comes(failures, 1)
     await index.tell(event("completed", "j2", timestamp=20))
     assert await comes(index.job_ids, set())
+
+    async def counted() -> bool:
+        return b"jobindex_jobs_forgotten_total 2.0" in metrics.encode()
+
+    assert await comes(counted, expected=True)
     retaining.cancel()
     await asyncio.wait([retaining])
-    assert b"jobindex_jobs_forgotten_total 2.0" in metrics.encode()
     assert {"j1", "j2"} == {job_id for changed in noted for job_id in changed.job_ids or ()}
 
 
