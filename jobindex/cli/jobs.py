@@ -34,7 +34,7 @@ SHOW_EXAMPLE = "Example: jobindex show update-7"
 
 _COLUMNS = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
 _TARGETS_SHOWN = 10
-_CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS")
+_CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS", "ORIGIN")
 
 
 def list_(
@@ -212,4 +212,5 @@ def _change_row(change: Json) -> tuple[Cell, ...]:
         change.get("status") or "deleted",
         change.get("namespaceId") or UNKNOWN,
         "reported" if change.get("isStatusReported") else "inferred",
+        change["origin"],
     )

@@ -6,6 +6,9 @@ one. A row is not an event.
 
 A pending execution counts as seen at its `lastUpdatedAt`, or when AWS answered, if that is known. Not chosen: the time
 of the import, because an old file would then reopen executions that have ended since.
+
+`jobProcessDetails` of an ended job count as of AWS's answer, too, if its time is known: executions may end after their
+job, which does not change the job's `lastUpdatedAt`.
 """
 
 import re
@@ -26,9 +29,10 @@ from jobindex.messages.payloads import (
     read_time,
     read_times,
 )
-from jobindex.model.jobs import JOB_ID, NAMESPACE_ID, THING_NAME, JobExecutionStatus, Name
+from jobindex.model.jobs import JOB_ID, NAMESPACE_ID, THING_NAME, JobExecutionStatus, JobStatus, Name
 from jobindex.model.reports import UNTIMED, JobReport, MemberValue, Report, ThingGroupReport
 
+_ENDED = {JobStatus.COMPLETED, JobStatus.CANCELED}
 _PENDING = {JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS}
 _EXECUTION_MEMBERS = ("status", "executionNumber", "versionNumber")
 _SUMMARY = "jobExecutionSummary"
@@ -89,6 +93,12 @@ def _add_described_job(draft: Draft, source: RowSource, row: Members) -> None:
         raise MessageError("namespaceId", namespace_id, f"{source.namespace_id!r}, the namespace of the listing")
     draft.namespace_id = namespace_id
     _add_listed_job(draft, source, row)
+    job = draft.reports[0]
+    if source.as_of is None or not isinstance(job, JobReport) or job.status not in _ENDED:
+        return
+    if "process_details" in job.members:
+        counts = {"process_details": job.members["process_details"]}
+        draft.reports.append(JobReport(job.job_id, max(source.as_of, job.time), counts, ranked_as=job.status))
 
 
 def _add_execution_for_job(draft: Draft, source: RowSource, row: Members) -> None:
@@ -116,7 +126,7 @@ def _add_got_deployment(draft: Draft, source: RowSource, row: Members) -> None:
     if job_arn is not None:
         members["job_arn"] = job_arn
     names = {name: read_text(row, name) for name in ("deploymentId", "deploymentName")}
-    add_deployment(members, {**names, "configurationArn": _configuration_arn(row)})
+    add_deployment(members, {**names, "configurationArn": configuration_arn(row)})
     created_at = read_time(row, "creationTimestamp")
     draft.reports.append(
         JobReport(job_id, members=members)
@@ -182,8 +192,12 @@ def _check_job_arn(row: Members, name: str, job_id: str) -> None:
         raise MessageError(name, row[name], f"the ARN of job {job_id!r}")
 
 
-def _configuration_arn(row: Members) -> str | None:
-    """Return the ARN as in the job's document, which names the revision of its target."""
+def configuration_arn(row: Members) -> str | None:
+    """Return the ARN of a deployment's configuration as in its job's document; None without target or revision.
+
+    Raises:
+        MessageError: its target is not an ARN of a thing or a thing group.
+    """
     resource, revision_id = read_resource(row, "targetArn"), read_text(row, "revisionId", "", _REVISION)
     if resource is None or revision_id is None:
         return None

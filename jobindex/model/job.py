@@ -46,7 +46,7 @@ _STATUS_RANKS: Mapping[MemberValue, int] = {status.value: rank for status, rank 
 
 def stamp_of(report: JobReport) -> int:
     """Return the stamp of a report."""
-    return report.time * _RANKS + _STATUS_RANKS.get(report.members.get("status", ""), 0)
+    return report.time * _RANKS + _STATUS_RANKS.get(report.members.get("status", report.ranked_as or ""), 0)
 
 
 def stamp_time(stamp: int) -> int:

@@ -15,6 +15,7 @@ from jobindex.model.views import (
     JobOutcome,
     Namespace,
     Thing,
+    ThingGroupMembers,
 )
 
 CHANGES_MAXIMUM = 100
@@ -146,6 +147,13 @@ class Reader(Protocol):
 
         Raises:
             ResourceNotFoundException: no message reported it.
+        """
+
+    async def thing_group_members(self, thing_group_name: str, *, after: str, limit: int) -> ThingGroupMembers:
+        """Return the things of a thing group with names greater than `after`, in order, as AWS listed them.
+
+        Raises:
+            ResourceNotFoundException: no message and no list named the group, or the reader is restricted.
         """
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:

@@ -33,6 +33,8 @@ class JobReport(NamedTuple):
     """The greatest of them."""
     published_at: int = UNTIMED
     """The second at which a job event was published; UNTIMED for other messages."""
+    ranked_as: str | None = None
+    """The status whose rank its stamp has, if it reports none."""
 
     @property
     def status(self) -> JobStatus | None:

@@ -1,5 +1,6 @@
 """Contract of a store of the index, for every engine."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Protocol
 from jobindex.model.jobs import from_milliseconds
 from jobindex.model.reader import Reader
 from jobindex.model.reports import Parsed, RejectedMessage, Report
+from jobindex.model.sync import DifferenceKind, JobIds, StoredDifference, SyncKind, SyncRun, SyncStep, SyncTimes
 from jobindex.model.views import NamespaceCounts
 
 
@@ -97,6 +99,9 @@ class Changed:
         )
 
 
+NOTHING_CHANGED = Changed(job_ids=frozenset(), namespace_ids=frozenset(), thing_names=frozenset())
+
+
 def _union(names: frozenset[str] | None, others: frozenset[str] | None) -> frozenset[str] | None:
     return None if names is None or others is None else names | others
 
@@ -157,6 +162,28 @@ class Imported:
         """Return the results of both; `other` is about the rows after the first `after`."""
         refused = {after + index: reason for index, reason in other.refused.items()}
         return Imported(refused={**self.refused, **refused}, changed=self.changed.joined(other.changed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synced:
+    """The result of a step of a sync."""
+
+    changed: Changed
+    refused: Mapping[int, str]
+    """The rows whose data the database refuses, by their index, with its reason."""
+    differences: Mapping[DifferenceKind, int]
+    """How many differences were found, by kind."""
+    deferred: frozenset[str] = frozenset()
+    """The kinds of deferred work that the step left to `settle`."""
+
+    def joined(self, other: "Synced", *, after: int) -> "Synced":
+        """Return the results of both; the other's rows follow `after` rows."""
+        return Synced(
+            changed=self.changed.joined(other.changed),
+            refused={**self.refused, **{after + place: reason for place, reason in other.refused.items()}},
+            differences=Counter(self.differences) + Counter(other.differences),
+            deferred=self.deferred | other.deferred,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +329,67 @@ class Store(Reader, Protocol):
         If the database refuses the data of a row, it is refused alone, and the others take several transactions. If
         this raises, earlier transactions remain; importing a row again changes nothing. It needs no lease.
         """
+
+    async def request_sync(self, kind: SyncKind, *, job_id: str = "", with_groups: bool = False, now: datetime) -> None:
+        """Store an open run, unless there is an open one of the kind and the job. It needs no lease.
+
+        A run of the kind JOB is not stored while twenty of them are open.
+        """
+
+    async def next_sync(self) -> SyncRun | None:
+        """Return the open run to advance: the first by kind, then the oldest; None if no run is open."""
+
+    async def record_sync(self, step: SyncStep, *, now: datetime) -> Synced:
+        """Merge the rows of a step, and store its differences and its run's progress, in one durable transaction.
+
+        If the database refuses the data of a row, it is refused alone, and the others take several transactions; the
+        progress is stored with the last. Without `repairs`, the rows are compared but not merged. Recording a step
+        again changes nothing but counts. An ended run's listing is deleted, in parts by later steps. The store counts
+        the run's `differences` itself.
+
+        Raises:
+            LeaseLostError: another replica ingests.
+            ResourceNotFoundException: there is no such run; nothing is stored.
+            DataRefusedError: the database refuses the progress.
+        """
+
+    async def sync_runs(self, *, limit: int) -> Sequence[SyncRun]:
+        """Return the open runs in the order of `next_sync`, then the ended ones, newest first.
+
+        Of the ended ones, the 50 newest of each kind are stored, so that runs of single jobs hide no other.
+        """
+
+    async def sync_times(self) -> SyncTimes:
+        """Return the times of the last complete syncs."""
+
+    async def differences(self, *, before: int | None, limit: int) -> Sequence[StoredDifference]:
+        """Return differences with ids less than `before`, newest first."""
+
+    async def unlisted_jobs(
+        self, run_id: int, *, stamped_before: datetime, ended_since: datetime, only_active: bool, after: str, limit: int
+    ) -> JobIds:
+        """Return jobs that the index lists, but no listing of the run, with ids greater than `after`.
+
+        Only jobs whose greatest time is before `stamped_before`; not those that ended before `ended_since`; if
+        `only_active`, only those that are SCHEDULED or IN_PROGRESS.
+        """
+
+    async def unlisted_executions(
+        self, run_id: int, job_id: str, *, seen_before: datetime, limit: int
+    ) -> Sequence[str]:
+        """Return things whose execution of the job is pending, but in no listing of the run.
+
+        Only executions last seen pending before `seen_before`.
+        """
+
+    async def jobs_to_list(self, *, with_pending: bool, after: str, limit: int) -> JobIds:
+        """Return listed jobs with ids greater than `after`, in order.
+
+        If `with_pending`, only those that have pending executions but are not IN_PROGRESS.
+        """
+
+    async def reported_arn_prefix(self) -> str | None:
+        """Return for example `arn:aws:iot:us-east-1:123456789012`, the beginning of the last reported ARN."""
 
     async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
         """Return the ids of rejected messages whose times are no longer too far ahead."""

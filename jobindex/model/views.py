@@ -137,12 +137,22 @@ class JobOutcome:
     failures: int
 
 
+class ChangeOrigin(Name):
+    """What changed a job."""
+
+    MESSAGE = "message"
+    SYNC = "sync"
+    """A row of AWS's answer to a sync."""
+    IMPORT = "import"
+    """A row of AWS's answer that a client has imported."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobChange:
     """A change of a job's reported status or namespace."""
 
     changed_at: datetime
-    """The arrival of the message that caused it."""
+    """The arrival of the message or row that caused it."""
     status: JobStatus | None
     """None if the job was deleted."""
     former_status: JobStatus | None
@@ -150,6 +160,7 @@ class JobChange:
     namespace_id: str | None
     is_status_reported: bool
     """False for IN_PROGRESS if no message reported a status; an inferred completion is not a change."""
+    origin: ChangeOrigin = ChangeOrigin.MESSAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,3 +207,21 @@ class Thing:
     """The greatest time in a message of it."""
     pending_lists: Mapping[str | None, datetime]
     """The time of the last complete list of its pending executions, by namespace (None: without one)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingGroupMember:
+    """A thing of a thing group."""
+
+    thing_name: str
+    is_heard_of: bool
+    """Whether a message, or a row of AWS's answers, has named an execution or a pending list of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThingGroupMembers:
+    """A page of the things of a thing group."""
+
+    members: Sequence[ThingGroupMember]
+    members_as_of: datetime | None
+    """The group has had these things at this time, by AWS's clock; None if they were never listed completely."""

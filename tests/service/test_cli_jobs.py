@@ -137,7 +137,7 @@ def test_a_job_is_shown_with_all_that_is_known(service: Service) -> None:
     rows = [line.split() for line in shown.stdout.splitlines()]
     assert ["pump-1", "QUEUED", "2023-11-14T22:13:20Z", "2023-11-14T22:13:29Z", "-", "-"] in rows
     assert ["pump-2", "SUCCEEDED", "-", "2023-11-14T22:13:27Z", "1", "-"] in rows
-    assert ["-", "IN_PROGRESS", "acme", "reported"] == rows[-1][1:]
+    assert ["-", "IN_PROGRESS", "acme", "reported", "message"] == rows[-1][1:]
     inferred = jobindex("show", "update-8", "--endpoint", service.url).stdout
     assert "status:        IN_PROGRESS (inferred)\n" in inferred
 

@@ -142,6 +142,15 @@ def test_a_row_of_the_future_is_refused(api: Api) -> None:
     assert [] == api.request("/rejected")[1]["messages"]
 
 
+def test_an_import_is_the_origin_of_its_changes(api: Api) -> None:
+    """In the history of a job, and on its page."""
+    assert 200 == post(api, {**BODY, "rows": [{**ROW, "jobId": "origin"}]})[0]
+    [change] = api.request("/index/jobs/origin/changes")[1]["changes"]
+    assert ("COMPLETED", "import") == (change["status"], change["origin"])
+    with urlopen(f"{api.url}/ui/jobs/origin", timeout=10) as answer:
+        assert b'<span class="hint">imported</span>' in answer.read()
+
+
 def test_only_operators_import(tmp_path: Path) -> None:
     """Not a key that only reads, not a web page, and not without the header."""
     keys = Keys(

@@ -143,11 +143,11 @@ def test_the_changes_of_a_job_are_told_newest_first(api: Api) -> None:
     api.apply(execution("job", status="QUEUED", queuedAt=100), now=at[0])
     api.apply(("$aws/events/job/job/completed", {"timestamp": 200}), now=at[1])
     api.apply(("$aws/events/job/job/deleted", {"timestamp": 300}), now=at[2])
-    completed = {"status": "COMPLETED", "formerStatus": "IN_PROGRESS", "namespaceId": "n", "isStatusReported": True}
+    every: dict[str, object] = {"namespaceId": "n", "origin": "message"}
     expected = [
-        {"changedAt": 1300, "formerStatus": "COMPLETED", "namespaceId": "n", "isStatusReported": False},
-        {"changedAt": 1200, **completed},
-        {"changedAt": 1000, "status": "IN_PROGRESS", "namespaceId": "n", "isStatusReported": False},
+        {"changedAt": 1300, "formerStatus": "COMPLETED", "isStatusReported": False, **every},
+        {"changedAt": 1200, "status": "COMPLETED", "formerStatus": "IN_PROGRESS", "isStatusReported": True, **every},
+        {"changedAt": 1000, "status": "IN_PROGRESS", "isStatusReported": False, **every},
     ]
     assert 404 == api.request("/index/jobs/job")[0]
     assert {"changes": expected} == api.request("/index/jobs/job/changes")[1]

@@ -30,6 +30,7 @@ from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError, Data
 from jobindex.model.listing import Filters
 from jobindex.model.reports import JobReport, RejectedMessage
 from jobindex.model.store import Session, Settled, Store
+from jobindex.model.sync import SyncKind, SyncStep
 from jobindex.storage import copying
 from jobindex.storage.copying import open_copy
 from jobindex.storage.databases import Database, PostgresDatabase, SqliteDatabase
@@ -113,11 +114,19 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def fill(database: Database) -> None:
-    """Apply all messages, delete a job by retention, and store a session."""
+    """Apply all messages, delete a job by retention, and store a session and a sync."""
     async with open_store(database) as store:
         await tell(store, [(topic, json.dumps(payload).encode()) for topic, payload in MESSAGES], REJECTED)
         assert [1] == [step.jobs async for step in store.retain(timedelta(seconds=NOW.timestamp() - 10), now=NOW)]
         await store.remember_session(SESSION)
+        await store.request_sync(SyncKind.ALL, now=NOW)
+        run = await store.next_sync()
+        assert run is not None
+        missing = JobReport("job-6", 20_000, {}, 20_000, 20_000)
+        step = SyncStep(run=run, rows=[(missing,)], listed=[("job-1", "")], compared=frozenset({("job-6", "")}))
+        await store.record_sync(replace(step, repairs=False, reconciled_at=NOW), now=NOW)
+        members = [("group-1", f"thing-{number}") for number in range(3)]
+        await store.record_sync(SyncStep(run=replace(run, as_of=NOW), members=members, whole_group="group-1"), now=NOW)
         await store.release_lease()
 
 

@@ -7,6 +7,7 @@ which are hard on indexes, and the tests count rows, not steps.
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, combinations, islice
@@ -26,11 +27,12 @@ from jobindex.model.jobs import JobStatus, TargetSelection, to_milliseconds
 from jobindex.model.listing import Filters, ListJobsQuery, Position
 from jobindex.model.reports import JobReport, Report, ThingGroupReport
 from jobindex.model.store import RejectedLimits
+from jobindex.model.sync import SyncKind, SyncRun, SyncStep
 from jobindex.model.views import ExecutionState
 from jobindex.storage.databases import PostgresDatabase
 from jobindex.storage.opening import open_store
-from jobindex.storage.sql import changes, index, retention, things
-from jobindex.storage.sql.applying import apply
+from jobindex.storage.sql import changes, group_members, index, retention, syncs, things, unlisted
+from jobindex.storage.sql.applying import apply, record_sync
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.executions import ExecutionReader
 from jobindex.storage.sql.pages import read_page
@@ -78,10 +80,13 @@ class Explained:
 
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None, /) -> Any:
         """Run a statement, and count the rows that it reads."""
+        if statement.startswith(("SAVEPOINT", "ROLLBACK", "RELEASE")):
+            return self._transaction.execute(statement)
         [(plan,)] = self._explain(statement, parameters or {}).fetchall()
         self.rows[statement] = max(self.rows.get(statement, 0), *_rows(plan[0]["Plan"]))
-        is_question = statement.lstrip().startswith(("SELECT", "WITH"))
-        return self._transaction.execute(statement, parameters or {}) if is_question else SimpleNamespace()
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            return self._transaction.execute(statement, parameters or {})
+        return SimpleNamespace(rowcount=plan[0]["Plan"]["Plans"][0]["Actual Rows"])
 
     def _explain(self, statement: str, parameters: Mapping[str, Any]) -> Any:
         from psycopg.sql import Literal  # noqa: PLC0415 (needs psycopg)
@@ -120,6 +125,7 @@ def filled(postgresql: Databases) -> Iterator[str]:
         asyncio.run(_fill(url, reports(JOBS)))
         execute(url, "ANALYZE")
         asyncio.run(_fill(url, iter(_told(2_000, seed=1))))
+        asyncio.run(_sync(url))
         yield url
 
 
@@ -183,6 +189,37 @@ async def _fill(url: str, told: Iterator[Report]) -> None:
         while batch := list(islice(told, 5_000)):
             await store.apply(batch, (), now=NOW)
         await store.release_lease()
+
+
+async def _sync(url: str) -> None:
+    """Store many open runs, differences and members, and the listings of a run that has ended and of an open one."""
+    async with open_store(PostgresDatabase(conninfo=url, shown="postgresql")) as store:
+        assert await store.take_lease("{}", seconds=3600)
+        for kind in (SyncKind.ALL, SyncKind.FILL):
+            await store.request_sync(kind, now=NOW)
+        runs = {run.kind: run for run in await store.sync_runs(limit=10)}
+        marks = [(job.job_id, "") for job in jobs(JOBS)]
+        await store.record_sync(SyncStep(run=runs[SyncKind.ALL], listed=marks), now=NOW)
+        await store.record_sync(SyncStep(run=runs[SyncKind.FILL], listed=marks[1:]), now=NOW)
+        await store.record_sync(SyncStep(run=replace(runs[SyncKind.ALL], ended_at=NOW)), now=NOW)
+        members = [(f"group-{number % 10}", f"greengrass-core-{number:06}") for number in range(5000)]
+        rows = [(ThingGroupReport("group-1"),)]
+        await store.record_sync(SyncStep(run=runs[SyncKind.FILL], rows=rows, members=members), now=NOW)
+        await store.release_lease()
+    execute(
+        url,
+        """
+        INSERT INTO sync_runs (run_id, run_kind, requested_at, job_id)
+        SELECT number, 'job', 0, 'job-' || number FROM generate_series(3, 1000) AS number
+        """,
+    )
+    execute(
+        url,
+        """
+        INSERT INTO sync_differences (difference_id, found_at, run_id, is_repaired, difference, job_id)
+        SELECT number, 0, 1, 1, 'job_missing', 'job' FROM generate_series(1, 1000) AS number
+        """,
+    )
 
 
 def _told(count: int, seed: int) -> list[Report]:
@@ -297,6 +334,56 @@ def test_what_is_to_be_forgotten_is_found_a_page_at_a_time(reading: Any) -> None
         assert {} == _too_many(reading(lambda connection, page=page: connection.execute(page, parameters)), LIMIT)
 
 
+@pytest.mark.parametrize("only_active", [True, False])
+def test_a_sync_looks_at_a_bounded_number_of_jobs(
+    reading: Any, monkeypatch: pytest.MonkeyPatch, *, only_active: bool
+) -> None:
+    """A query for jobs reads a page of them, even if none passes; one for executions those of a job."""
+    monkeypatch.setattr(unlisted, "LOOKED_AT_MAXIMUM", LIMIT)
+    middle = sorted(job.job_id for job in jobs(JOBS))[JOBS // 2]
+    now = to_milliseconds(NOW)
+    asked: dict[str, Any] = {
+        "run_id": 2,
+        "stamped_before": now,
+        "ended_since": now,
+        "only_active": only_active,
+        "limit": LIMIT,
+    }
+    of_job: dict[str, Any] = {"run_id": 2, "job_id": middle, "seen_before": now, "after": "", "limit": LIMIT}
+    for after in ("", middle):
+        for ask in (
+            partial(unlisted.unlisted_jobs, after=after, **asked),
+            partial(unlisted.jobs_to_list, with_pending=only_active, after=after, limit=LIMIT),
+            partial(unlisted.unlisted_executions, **of_job),
+        ):
+            assert {} == _too_many(reading(ask), LIMIT + 1)
+
+
+@pytest.mark.parametrize("repairs", [True, False])
+def test_a_step_of_a_sync_reads_what_it_changes(
+    writing: Any, monkeypatch: pytest.MonkeyPatch, *, repairs: bool
+) -> None:
+    """Each statement reads rows in proportion to its rows and marks, however many runs, marks and differences exist."""
+    monkeypatch.setattr(syncs, "MARKS_DELETED", LIMIT)
+    monkeypatch.setattr(syncs, "RUNS_KEPT", 2)
+    told = [report for report in islice(reports(JOBS), 40) if isinstance(report, JobReport)]
+    marks = [(f"new-{number}", "") for number in range(20)]
+    run = SyncRun(id=2, kind=SyncKind.FILL, requested_at=NOW, ended_at=NOW, as_of=NOW)
+    step = SyncStep(
+        run=run,
+        listed=marks,
+        members=[("group-1", f"greengrass-core-{number:06}") for number in range(20)],
+        whole_group="small-group",
+        compared=frozenset({*marks, (told[0].job_id, "")}),
+        repairs=repairs,
+    )
+    new = [JobReport(job_id, 1000, {}, 1000, 1000) for job_id, _ in marks]
+    work = partial(record_sync, step=step, reports=[*told, *new], is_last=True, now=to_milliseconds(NOW))
+    rows = writing(work)
+    assert len(rows) > 15
+    assert {} == _too_many(rows, 100)
+
+
 def test_the_counts_of_namespaces_read_each_row_of_a_table_twice(reading: Any) -> None:
     """The counts of namespaces read each row at most twice, however many namespaces there are."""
     sizes = reading(lambda connection: [connection.execute(f"SELECT namespace_id FROM {table}") for table in COUNTED])
@@ -334,9 +421,13 @@ def test_a_question_reads_what_it_is_about(reading: Any) -> None:
         partial(index.read_job_namespaces, job_ids=[job_id]),
         partial(index.read_namespaces, after=None, limit=LIMIT, now=NOW),
         partial(changes.read_changes, job_id=job_id, limit=LIMIT),
+        partial(syncs.is_requested, kind=SyncKind.JOB, job_id=job_id),
+        syncs.next_run,
+        partial(syncs.read_differences, before=900, limit=LIMIT),
         *(of_executions(question, **asked) for question, asked in of_readers),
         partial(things.read_things, prefix="greengrass", after="", limit=LIMIT),
         partial(things.read_thing, thing_name=thing_name),
+        partial(group_members.read_members, thing_group_name="group-1", after="greengrass-core-000100", limit=LIMIT),
         partial(read_jobs_by_id, prefix="", filters=Filters(), after="", limit=LIMIT, arn_prefix="arn:"),
     ):
         assert {} == _too_many(reading(ask), LIMIT * 2 + 2)

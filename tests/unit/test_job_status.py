@@ -298,6 +298,16 @@ def test_a_later_event_of_another_status_takes_the_counts_away(later: JobReport,
     assert (REPORTED if counts else None) == counted(told(5, "COMPLETED"), later)
 
 
+def test_newer_counts_of_an_ended_job_do_not_hide_its_deletion() -> None:
+    """AWS described a completed job; its deletion then has the old lastUpdatedAt, which is before the description."""
+    made = job(SUCCEEDED, status="COMPLETED")
+    counts = {"process_details": json.dumps(REPORTED)}
+    made.merge(JobReport("j", T * 1000 + 60_000, counts, ranked_as="COMPLETED"))
+    made.merge(JobReport("j", T * 1000, {"status": "DELETION_IN_PROGRESS"}))
+    assert made.text("status", FIRST_LIFE) == "DELETION_IN_PROGRESS"
+    assert REPORTED == process_details(made, FIRST_LIFE)
+
+
 @pytest.mark.parametrize(
     ("reported", "failures"),
     [

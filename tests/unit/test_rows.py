@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 
 from jobindex.errors import MessageError
 from jobindex.messages.rows import RowOperation, RowSource, read_row
+from jobindex.model.job import Job
+from jobindex.model.job_status import process_details
 from jobindex.model.jobs import JobExecutionStatus, from_milliseconds
+from jobindex.model.lives import FIRST_LIFE
 from jobindex.model.reports import UNTIMED, ExecutionReport, JobReport, Report, ThingGroupReport
 
 SECOND = 1_795_448_800
@@ -160,6 +164,52 @@ def test_a_described_job_is_read() -> None:
     for namespace_id in (None, "acme"):
         source = source_of(DESCRIBED, namespace_id=namespace_id)
         assert (expected, ThingGroupReport("pumps", "8f82a106")) == reports(described, source)
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "CANCELED"])
+@pytest.mark.parametrize(("as_of", "stamp"), [(at(90), at(90)), (at(60), at(60.25))])
+def test_the_counts_of_an_ended_job_are_as_new_as_the_answer(status: str, as_of: int, stamp: int) -> None:
+    """A further report has them, with the rank of the status; it changes no time, and is never older than the row."""
+    described = JOB | {"status": status, "jobProcessDetails": {"numberOfFailedThings": 1}}
+    counts = '{"numberOfFailedThings":1}'
+    job = job_report(status=status, process_details=counts)
+    expected = (job, ThingGroupReport(None, "8f82a106"))
+    assert expected == reports(described, DESCRIBED)
+    newer = JobReport("update-7", stamp, {"process_details": counts}, ranked_as=status)
+    assert (*expected, newer) == reports(described, source_of(DESCRIBED, as_of=as_of))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"status": "IN_PROGRESS", "jobProcessDetails": {"numberOfFailedThings": 1}},
+        {"status": "DELETION_IN_PROGRESS", "jobProcessDetails": {"numberOfFailedThings": 1}},
+        {"status": None, "jobProcessDetails": {"numberOfFailedThings": 1}},
+        {"jobProcessDetails": {}},
+    ],
+)
+def test_counts_of_a_job_that_has_not_ended_are_stamped_like_its_members(changed: dict[str, object]) -> None:
+    """They count only with the end of the job."""
+    described = JOB | changed
+    assert reports(described, DESCRIBED) == reports(described, source_of(DESCRIBED, as_of=at(90)))
+
+
+def test_the_counts_of_the_newest_answer_win() -> None:
+    """An execution may end after its job, which does not change the job's `lastUpdatedAt`."""
+
+    def described(count: int, as_of: int | None) -> JobReport:
+        row = JOB | {"jobProcessDetails": {"numberOfFailedThings": count}}
+        newest = reports(row, source_of(DESCRIBED, as_of=as_of))[-1 if as_of else 0]
+        assert isinstance(newest, JobReport)
+        return newest
+
+    answers = [described(9, None), described(2, at(80)), described(1, at(90))]
+    for order in permutations(answers):
+        job = Job("update-7")
+        for report in order:
+            job.merge(report)
+        assert {"numberOfFailedThings": 1} == process_details(job, FIRST_LIFE)
+        assert (at(0.125), at(60.25)) == (job.earliest_at, job.latest_at)
 
 
 def test_a_described_job_without_a_namespace_gets_none() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from psycopg import Connection
 
-from jobindex.model.store import Applied, Changed, RetentionStep, Settled
+from jobindex.model.store import Applied, Changed, RetentionStep, Settled, Synced
 
 KEPT = 1000
 """Writes whose changes are stored."""
@@ -39,7 +39,12 @@ def record(connection: Connection[Any], version: int, writer: str, done: object)
             return
         case Changed() as changed:
             pass
-        case Applied(changed=changed) | RetentionStep(changed=changed) | Settled(changed=changed):
+        case (
+            Applied(changed=changed)
+            | RetentionStep(changed=changed)
+            | Settled(changed=changed)
+            | Synced(changed=changed)
+        ):
             pass
         case _:
             changed = _NO_JOBS

@@ -1,5 +1,6 @@
-"""Applies reports and rejected messages in an open transaction."""
+"""Applies reports, rejected messages and steps of syncs in an open transaction."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -7,8 +8,10 @@ import orjson
 
 from jobindex.errors import DataRefusedError
 from jobindex.model.reports import RejectedMessage, Report
-from jobindex.model.store import Applied, Changed, RejectedLimits, Settled
-from jobindex.storage.sql import deferred
+from jobindex.model.store import NOTHING_CHANGED, Applied, Changed, RejectedLimits, Settled, Synced
+from jobindex.model.sync import SyncStep
+from jobindex.model.views import ChangeOrigin
+from jobindex.storage.sql import deferred, group_members, syncs
 from jobindex.storage.sql.batch import Batch
 from jobindex.storage.sql.deferred import Piece, Work
 from jobindex.storage.sql.dependents import inferred_jobs
@@ -55,11 +58,46 @@ def apply(
     return Applied(discarded=discarded, changed=changed, deferred=batch.deferred)
 
 
-def merge(writer: WriteTransaction, *, reports: Sequence[Report], now: int) -> Changed:
-    """Merge reports that are not from messages."""
+def merge(
+    writer: WriteTransaction, *, reports: Sequence[Report], now: int, origin: ChangeOrigin = ChangeOrigin.MESSAGE
+) -> Changed:
+    """Merge reports without rejected messages."""
     with _refusing_data():
-        batch = Batch(writer, writer.access, now, cache=writer.cache)
+        batch = Batch(writer, writer.access, now, cache=writer.cache, origin=origin)
         return batch.apply(reports, horizon_in_force(writer, now))
+
+
+def record_sync(
+    writer: WriteTransaction, *, step: SyncStep, reports: Sequence[Report], is_last: bool, now: int
+) -> Synced:
+    """Merge or compare reports of a step; with its last reports, store the rest of the step."""
+    with _refusing_data():
+        if step.repairs:
+            batch = Batch(writer, writer.access, now, cache=writer.cache, origin=ChangeOrigin.SYNC)
+            changed = batch.apply(reports, horizon_in_force(writer, now))
+            found = batch.differences(step.compared)
+        else:
+            # Without the cache, which then would hold the states that are rolled back.
+            batch = Batch(writer, writer.access, now)
+            writer.execute("SAVEPOINT comparison")
+            batch.apply(reports, horizon_in_force(writer, now))
+            # What a job's first listing differed in, its next listing would again.
+            found = batch.differences(syncs.unmarked(writer, step.run.id, step.compared))
+            changed = NOTHING_CHANGED
+            writer.execute("ROLLBACK TO comparison")
+            writer.execute("RELEASE comparison")
+        syncs.keep_differences(writer, found, run_id=step.run.id, is_repaired=step.repairs, now=now)
+        if is_last:
+            syncs.advance(writer, step, found=len(found))
+            group_members.keep(writer, step)
+        elif found:
+            syncs.count_differences(writer, step.run.id, len(found))
+    return Synced(
+        changed=changed,
+        refused={},
+        differences=Counter(one.kind for one in found),
+        deferred=batch.deferred if step.repairs else frozenset(),
+    )
 
 
 def settle(writer: WriteTransaction, *, piece: Piece, now: int) -> Settled:

@@ -27,8 +27,10 @@ from jobindex.model.reports import (
     ThingGroupReport,
 )
 from jobindex.model.store import NAMED_MAXIMUM, Changed
-from jobindex.model.views import PENDING, STATE_PLACES
+from jobindex.model.sync import Difference
+from jobindex.model.views import PENDING, STATE_PLACES, ChangeOrigin
 from jobindex.storage.sql import thing_groups
+from jobindex.storage.sql.comparing import differences
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.counts import Counts
 from jobindex.storage.sql.deferred import Work
@@ -68,6 +70,7 @@ class Batch:
         *,
         cache: StateCache | None = None,
         keeps_history: bool = True,
+        origin: ChangeOrigin = ChangeOrigin.MESSAGE,
     ) -> None:
         self._connection = connection
         self._access = access
@@ -75,7 +78,7 @@ class Batch:
         self._states = BatchStates(access) if cache is None else cache.batch(access)
         self._source = MessageSource.load(connection)
         self._dependents = Dependents(connection, self._states, self._source)
-        self._counts = Counts(now, keeps_history=keeps_history)
+        self._counts = Counts(now, keeps_history=keeps_history, origin=origin)
         self._changed_jobs: set[str] = set()
         self._changed_executions: set[ExecutionKey] = set()
         self._changed_namespaces: set[str | None] = set()
@@ -99,6 +102,10 @@ class Batch:
     def deferred(self) -> frozenset[Work]:
         """The kinds of work left to later transactions."""
         return frozenset(self._dependents.deferred)
+
+    def differences(self, keys: Collection[ExecutionKey]) -> Sequence[Difference]:
+        """Return how the batch changes jobs (with the thing name "") and executions, as clients see them."""
+        return differences(self._states, keys)
 
     def view_again(self, keys: Collection[ExecutionKey], job_ids: Collection[str] = ()) -> Changed:
         """Derive executions and jobs again, as a step of deferred work."""
@@ -301,7 +308,9 @@ class Batch:
 
 
 def _counts_at(report: JobReport | JobDeletion | ExecutionReport, horizon: int) -> bool:
-    """Return whether a report may create a job."""
+    """Return whether a report may create a job; one that does not change its times may not."""
+    if type(report) is JobReport and report.latest_at == UNTIMED < report.time:
+        return False
     heard_at = report.heard_at * 1000 if type(report) is ExecutionReport else UNTIMED
     return report.time == UNTIMED or max(report.time, heard_at) >= horizon
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jobindex.model.jobs import from_milliseconds
 from jobindex.model.reader import CHANGES_MAXIMUM
-from jobindex.model.views import JobChange
+from jobindex.model.views import ChangeOrigin, JobChange
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.counts import CHANGES_KEPT
 from jobindex.storage.sql.kinds import STATUSES
@@ -54,4 +54,5 @@ def _change(row: Row) -> JobChange:
         former_status=STATUSES.get(row["former_status"]),
         namespace_id=row["namespace_id"],
         is_status_reported=bool(row["is_status_reported"]),
+        origin=ChangeOrigin(row["origin"]),
     )

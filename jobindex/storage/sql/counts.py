@@ -13,7 +13,7 @@ import orjson
 from jobindex.model.job_status import JobView
 from jobindex.model.jobs import JobStatus
 from jobindex.model.reader import CHANGES_MAXIMUM
-from jobindex.model.views import ExecutionState
+from jobindex.model.views import ChangeOrigin, ExecutionState
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.kinds import STATUS_KINDS
 from jobindex.storage.sql.states import LoadedJob
@@ -62,17 +62,18 @@ WHERE namespace_id IN (SELECT value FROM json_each(:left))
 AND NOT EXISTS (SELECT 1 FROM namespace_jobs WHERE namespace_jobs.namespace_id = namespace_activity.namespace_id)
 """
 _KEEP_CHANGES = """
-INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported)
+INSERT INTO job_changes (job_id, changed_at, status, former_status, namespace_id, is_status_reported, origin)
 SELECT
     json_extract(value, '$[0]'), :now, CAST(json_extract(value, '$[1]') AS INTEGER),
     CAST(json_extract(value, '$[2]') AS INTEGER), json_extract(value, '$[3]'),
-    CAST(json_extract(value, '$[4]') AS INTEGER)
+    CAST(json_extract(value, '$[4]') AS INTEGER), :origin
 FROM json_each(:rows)
 WHERE true
 ON CONFLICT (job_id, changed_at) DO UPDATE SET
     status = excluded.status,
     namespace_id = excluded.namespace_id,
-    is_status_reported = excluded.is_status_reported
+    is_status_reported = excluded.is_status_reported,
+    origin = excluded.origin
 """
 _DROP_CHANGES = """
 DELETE FROM job_changes
@@ -107,8 +108,9 @@ GROUP BY 1, 2
 class Counts:
     """The changes of a batch to the counts and the history; `now` is its arrival in milliseconds."""
 
-    def __init__(self, now: int, *, keeps_history: bool = True) -> None:
+    def __init__(self, now: int, *, keeps_history: bool = True, origin: ChangeOrigin = ChangeOrigin.MESSAGE) -> None:
         self._now = now
+        self._origin = origin
         self._keeps_history = keeps_history
         self._jobs: Counter[tuple[object, object]] = Counter()
         self._executions: Counter[tuple[object, object]] = Counter()
@@ -181,7 +183,7 @@ class Counts:
         if self._left:
             connection.execute(_DELETE_ACTIVITY, {"left": orjson.dumps([*self._left]).decode()})
         if self._changes and self._keeps_history:
-            changes = {**parameters, "rows": orjson.dumps(self._changes).decode()}
+            changes = {**parameters, "origin": self._origin.value, "rows": orjson.dumps(self._changes).decode()}
             connection.execute(_KEEP_CHANGES, changes)
             connection.execute(_DROP_CHANGES, changes)
 

@@ -16,8 +16,9 @@ from jobindex.model.views import (
     JobOutcome,
     Namespace,
     Thing,
+    ThingGroupMembers,
 )
-from jobindex.storage.sql import changes, index, things
+from jobindex.storage.sql import changes, group_members, index, things
 from jobindex.storage.sql.connection import Connection
 from jobindex.storage.sql.engine import Engine
 from jobindex.storage.sql.executions import ExecutionReader
@@ -120,6 +121,9 @@ class SqlReader:
 
     async def thing(self, thing_name: str) -> Thing:
         return await self._read(things.read_thing, thing_name=thing_name)
+
+    async def thing_group_members(self, thing_group_name: str, *, after: str, limit: int) -> ThingGroupMembers:
+        return await self._read(group_members.read_members, thing_group_name=thing_group_name, after=after, limit=limit)
 
     async def namespaces(self, *, after: str | None, limit: int, now: datetime) -> Sequence[Namespace]:
         return await self._read(index.read_namespaces, after=after, limit=limit, now=now)

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -10,8 +11,8 @@ from jobindex.errors import DataRefusedError, ResourceNotFoundException
 from jobindex.model.jobs import from_milliseconds, to_milliseconds
 from jobindex.model.reports import Parsed, RejectedMessage, Report, Reports, refused
 from jobindex.model.store import (
+    NOTHING_CHANGED,
     Applied,
-    Changed,
     Imported,
     RejectedLimits,
     RejectedSummary,
@@ -20,10 +21,12 @@ from jobindex.model.store import (
     Session,
     Settled,
     StoredMessage,
+    Synced,
 )
-from jobindex.model.views import NamespaceCounts
-from jobindex.storage.sql import deferred, retention
-from jobindex.storage.sql.applying import apply, merge, retry, settle
+from jobindex.model.sync import JobIds, StoredDifference, SyncKind, SyncRun, SyncStep, SyncTimes
+from jobindex.model.views import ChangeOrigin, NamespaceCounts
+from jobindex.storage.sql import deferred, retention, syncs, unlisted
+from jobindex.storage.sql.applying import apply, merge, record_sync, retry, settle
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.deferred import Piece
 from jobindex.storage.sql.engine import Engine
@@ -38,6 +41,7 @@ from jobindex.storage.sql.rejected import (
     kept_message,
     rejected_summary,
 )
+from jobindex.storage.sql.source import read_arn_prefix
 from jobindex.storage.sql.sql_reader import SqlReader
 
 # The newest arrivals of a message that changed a job, and of a rejected message.
@@ -66,8 +70,6 @@ SELECT EXISTS (SELECT 1 FROM jobs)
     OR EXISTS (SELECT 1 FROM thing_groups)
     OR EXISTS (SELECT 1 FROM rejected_messages)
 """
-
-_NOTHING = Changed(job_ids=frozenset(), namespace_ids=frozenset(), thing_names=frozenset())
 
 
 class SqlStore(SqlReader):
@@ -182,17 +184,92 @@ class SqlStore(SqlReader):
         )
 
     async def import_rows(self, rows: Sequence[Sequence[Report]], *, now: datetime) -> Imported:
-        reports = Reports(report for row in rows for report in row)
+        work = partial(merge, reports=_reports(rows), now=to_milliseconds(now), origin=ChangeOrigin.IMPORT)
         try:
-            changed = await self._engine.write(partial(merge, reports=reports, now=to_milliseconds(now)))
+            changed = await self._engine.write(work)
         except DataRefusedError as error:
             if len(rows) <= 1:
-                return Imported(refused={0: f"the database refuses it: {error}"}, changed=_NOTHING)
+                return Imported(refused={0: f"the database refuses it: {error}"}, changed=NOTHING_CHANGED)
             middle = len(rows) // 2
             first = await self.import_rows(rows[:middle], now=now)
             return first.joined(await self.import_rows(rows[middle:], now=now), after=middle)
         self.rewrites += 1
         return Imported(refused={}, changed=changed)
+
+    async def request_sync(self, kind: SyncKind, *, job_id: str = "", with_groups: bool = False, now: datetime) -> None:
+        if await self._engine.read(partial(syncs.is_requested, kind=kind, job_id=job_id)):
+            return
+        request = partial(syncs.request, kind=kind, job_id=job_id, with_groups=with_groups, now=to_milliseconds(now))
+        await self._engine.write(request)
+
+    async def next_sync(self) -> SyncRun | None:
+        return await self._engine.read(syncs.next_run)
+
+    async def record_sync(self, step: SyncStep, *, now: datetime) -> Synced:
+        synced = await self._record_sync(replace(step, rows=()), step.rows, now=to_milliseconds(now))
+        if synced.changed != NOTHING_CHANGED:
+            self.rewrites += 1
+        return synced
+
+    async def _record_sync(
+        self, step: SyncStep, rows: Sequence[Sequence[Report]], *, is_last: bool = True, now: int
+    ) -> Synced:
+        work = partial(record_sync, step=step, reports=_reports(rows), is_last=is_last, now=now)
+        try:
+            return await self._engine.write(work, by_owner=True)
+        except DataRefusedError as error:
+            if not rows:
+                raise
+            if len(rows) == 1:
+                done = await self._record_sync(step, (), is_last=is_last, now=now)
+                return replace(done, refused={0: f"the database refuses it: {error}"})
+        middle = len(rows) // 2
+        first = await self._record_sync(step, rows[:middle], is_last=False, now=now)
+        return first.joined(await self._record_sync(step, rows[middle:], is_last=is_last, now=now), after=middle)
+
+    async def sync_runs(self, *, limit: int) -> Sequence[SyncRun]:
+        return await self._engine.read(partial(syncs.runs, limit=limit))
+
+    async def sync_times(self) -> SyncTimes:
+        return await self._engine.read(syncs.times)
+
+    async def differences(self, *, before: int | None, limit: int) -> Sequence[StoredDifference]:
+        return await self._engine.read(partial(syncs.read_differences, before=before, limit=limit))
+
+    async def unlisted_jobs(
+        self, run_id: int, *, stamped_before: datetime, ended_since: datetime, only_active: bool, after: str, limit: int
+    ) -> JobIds:
+        read = partial(
+            unlisted.unlisted_jobs,
+            run_id=run_id,
+            stamped_before=to_milliseconds(stamped_before),
+            ended_since=to_milliseconds(ended_since),
+            only_active=only_active,
+            after=after,
+            limit=limit,
+        )
+        return await self._engine.read(read)
+
+    async def unlisted_executions(
+        self, run_id: int, job_id: str, *, seen_before: datetime, limit: int
+    ) -> Sequence[str]:
+        read = partial(
+            unlisted.unlisted_executions, run_id=run_id, job_id=job_id, seen_before=to_milliseconds(seen_before) // 1000
+        )
+        found: list[str] = []
+        after: str | None = ""
+        while after is not None and len(found) < limit:
+            names, after = await self._engine.read(partial(read, after=after, limit=limit - len(found)))
+            found += names
+        return found
+
+    async def jobs_to_list(self, *, with_pending: bool, after: str, limit: int) -> JobIds:
+        return await self._engine.read(
+            partial(unlisted.jobs_to_list, with_pending=with_pending, after=after, limit=limit)
+        )
+
+    async def reported_arn_prefix(self) -> str | None:
+        return await self._engine.read(partial(read_arn_prefix, default="")) or None
 
     async def due_rejected(self, *, now: datetime, limit: int) -> Sequence[int]:
         due = {"now": to_milliseconds(now), "limit": limit}
@@ -205,9 +282,13 @@ class SqlStore(SqlReader):
         return purged
 
 
+def _reports(rows: Iterable[Iterable[Report]]) -> Reports:
+    return Reports(report for row in rows for report in row)
+
+
 def _set_aside(connection: Connection, *, piece: Piece, reason: str) -> Settled:
     deferred.set_aside(connection, piece, reason)
-    return Settled(changed=_NOTHING, left=deferred.left(connection), set_aside=deferred.aside(connection))
+    return Settled(changed=NOTHING_CHANGED, left=deferred.left(connection), set_aside=deferred.aside(connection))
 
 
 def _parsed_again(rows: Sequence[Row], parse: Callable[[str, bytes], Parsed]) -> Mapping[int, Parsed]:

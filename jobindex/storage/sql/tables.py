@@ -148,6 +148,29 @@ GROUP_KEYS = Table(
     others=("namespace_id",),
     defaults=_NONE[:5],
 )
+SYNC_RUNS = Table(
+    name="sync_runs",
+    key=("run_id",),
+    others=(
+        "run_kind",
+        "requested_at",
+        "job_id",
+        "with_groups",
+        "started_at",
+        "ended_at",
+        "as_of",
+        "is_complete",
+        "phase",
+        "position",
+        "done",
+        "total",
+        "row_count",
+        "calls",
+        "throttled",
+        "differences",
+        "problems",
+    ),
+)
 TABLES = (
     JOBS,
     EXECUTIONS,
@@ -172,8 +195,18 @@ TABLES = (
     Table(
         name="job_changes",
         key=("job_id", "changed_at"),
-        others=("status", "former_status", "namespace_id", "is_status_reported"),
+        others=("status", "former_status", "namespace_id", "is_status_reported", "origin"),
     ),
+    SYNC_RUNS,
+    Table(name="sync_listed", key=("run_id", "job_id", "thing_name")),
+    Table(
+        name="sync_differences",
+        key=("difference_id",),
+        others=("found_at", "run_id", "is_repaired", "difference", "job_id", "thing_name", "was", "now"),
+    ),
+    Table(name="sync_times", key=("the_one",), others=("filled_at", "reconciled_at")),
+    Table(name="thing_group_members", key=("thing_group_name", "thing_name"), others=("run_id",)),
+    Table(name="thing_group_lists", key=("thing_group_name",), others=("listed_at",)),
 )
 """All tables except those that only replicas share. Derived rows are copied, too, not recomputed."""
 
@@ -197,6 +230,14 @@ TEXTS = frozenset(
         "work",
         "name",
         "reached",
+        "origin",
+        "run_kind",
+        "phase",
+        "position",
+        "problems",
+        "difference",
+        "was",
+        "now",
         *(name for name in REGISTERS if name not in {"is_concurrent", "created_at", "completed_at"}),
     }
 )

@@ -47,10 +47,10 @@ LIMIT :limit
 """
 _THINGS = _NAMES.format(columns="name")
 
-_IS_HEARD_OF = """
-SELECT EXISTS (SELECT 1 FROM executions WHERE thing_name = :thing_name)
-OR EXISTS (SELECT 1 FROM pending_lists WHERE thing_name = :thing_name)
-"""
+IS_HEARD_OF = """(
+    EXISTS (SELECT 1 FROM executions WHERE executions.thing_name = {thing_name})
+    OR EXISTS (SELECT 1 FROM pending_lists WHERE pending_lists.thing_name = {thing_name})
+)"""
 
 _IS_VISIBLE = f"""(
     EXISTS (
@@ -158,11 +158,11 @@ def read_thing(connection: Connection, *, thing_name: str, visible: Visible = No
 
 def check_heard_of(connection: Connection, thing_name: str, visible: Visible = None) -> None:
     """Raise ResourceNotFoundException if no message named a thing, or it is not visible."""
-    if visible is None:
-        statement, parameters = _IS_HEARD_OF, {"thing_name": thing_name}
-    else:
-        statement = f"SELECT {_IS_VISIBLE.format(thing_name=':thing_name')}"
-        parameters = {"thing_name": thing_name, "visible": encoded(visible)}
+    parameters = {"thing_name": thing_name}
+    condition = IS_HEARD_OF
+    if visible is not None:
+        condition, parameters["visible"] = _IS_VISIBLE, encoded(visible)
+    statement = f"SELECT {condition.format(thing_name=':thing_name')}"
     (is_known,) = connection.execute(statement, parameters).fetchone()
     if not is_known:
         raise not_found("Thing", thing_name)

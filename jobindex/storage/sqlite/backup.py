@@ -62,6 +62,8 @@ def restore(source: Path, database: Path, *, now: datetime, advance: Advance | N
                 # An index of an older version lacks this table.
                 if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'session'").fetchone():
                     connection.execute("UPDATE session SET complete_since = NULL")
+                if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sync_times'").fetchone():
+                    connection.execute("DELETE FROM sync_times")  # so that the index is filled again
             former = _set_aside(database, copy, f".before-{now:%Y%m%dT%H%M%SZ}")
             _put(copy, database)
     return former

@@ -6,7 +6,7 @@ from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, filters_of
 from jobindex.model.parameters import JOB_ID, Text, Values
 from jobindex.model.reader import CHANGES_MAXIMUM, Reader
-from jobindex.model.views import ExecutionState, JobChange, JobDescription
+from jobindex.model.views import ChangeOrigin, ExecutionState, JobChange, JobDescription
 from jobindex.web.api.list_jobs import JOB_SUMMARY
 from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
 from jobindex.web.api.schemas import (
@@ -86,6 +86,7 @@ LIST_JOB_CHANGES = Operation(
                 formerStatus=if_known(one_of(JobStatus)),
                 namespaceId=if_known(TEXT),
                 isStatusReported=FLAG,
+                origin=one_of(ChangeOrigin),
             )
         )
     ),
@@ -147,6 +148,7 @@ def _change(change: JobChange) -> dict[str, object]:
         formerStatus=change.former_status,
         namespaceId=change.namespace_id,
         isStatusReported=change.is_status_reported,
+        origin=change.origin,
     )
 
 
