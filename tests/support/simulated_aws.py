@@ -1,7 +1,7 @@
 """A simulated AWS IoT: a seed determines a fleet, its history and all of its messages."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from support.simulated_evidence import Message, Published
@@ -36,14 +36,17 @@ class SimulatedFleet:
         return [published.message for published in self.published]
 
 
-def simulate(seed: int) -> SimulatedFleet:
-    """Return the fleet of a seed."""
+def simulate(
+    seed: int, *, steps: int | None = None, make_history: Callable[[random.Random], FleetHistory] = FleetHistory
+) -> SimulatedFleet:
+    """Return the fleet of a seed, after a number of random changes; None lets the seed choose it."""
     rng = random.Random(seed)
-    history = FleetHistory(rng)
+    history = make_history(rng)
     switches = _switches(rng, history.now)
     publisher = FleetPublisher(history, switches)
     history.observer = publisher
-    history.run(rng.randint(*_STEPS))
+    chosen = rng.randint(*_STEPS)
+    history.run(chosen if steps is None else steps)
     job_lives: dict[str, list[TrueJob]] = {}
     for job in history.jobs:
         job_lives.setdefault(job.job_id, []).append(job)
