@@ -14,7 +14,7 @@ COPY jobindex/ jobindex/
 # A wheel, as users install it, not an editable install: the package must contain the SQL files.
 # The extra is psycopg with a libpq of its own, 13 MB of the environment's 39; it has no wheel for 32-bit ARM.
 RUN pip wheel --no-deps --wheel-dir /wheels . \
- && pip --python /opt/jobindex/bin/python install "$(ls /wheels/*.whl)[postgres]"
+ && pip --python /opt/jobindex/bin/python install "$(ls /wheels/*.whl)[postgres,aws]"
 
 FROM python:3.13-slim
 # Fixed ids, so that the owner of a volume's files is the same in every build.

@@ -137,6 +137,42 @@ class BrokerRefusedError(BrokerError):
         self.code = code
 
 
+class AwsError(JobindexError):
+    """A call to AWS fails; the message names the operation."""
+
+
+class AwsThrottledError(AwsError):
+    """AWS throttles the operation; a later retry helps."""
+
+
+class AwsDeniedError(AwsError):
+    """The credentials do not permit the operation; a retry does not help until they do."""
+
+
+class AwsCredentialsError(AwsError):
+    """There are no credentials, or AWS does not accept them: for any operation."""
+
+
+class AwsNotFoundError(AwsError):
+    """AWS does not have the job, execution, thing group or deployment."""
+
+
+class AwsInvalidError(AwsError):
+    """AWS refuses a parameter, such as a `nextToken`."""
+
+
+class AwsUnreachableError(AwsError):
+    """No answer arrives in time, or the network fails; a later retry may help."""
+
+
+class AwsFailedError(AwsError):
+    """AWS answers with an error of its own, or something that is not an answer; a later retry may help."""
+
+
+class AwsSourceError(AwsError):
+    """AWS answers for another account or region than the messages report."""
+
+
 class BackupError(JobindexError):
     """A copy of the database cannot be made or restored; nothing was changed."""
 

@@ -155,11 +155,24 @@ async def _ingest(
     )
     due = asyncio.create_task(apply_due(store, parser, on_applied=feed.note, clock=clock), name="due messages")
     settling = asyncio.create_task(settler.run(), name="deferred work")
-    async with first_of(receiving, stopped, retaining, due, settling):
+    syncing = asyncio.create_task(
+        _sync(
+            settings,
+            store,
+            state=state,
+            metrics=metrics,
+            feed=feed,
+            on_deferred=settler.wake,
+            note_dropped=parser.note,
+            clock=clock,
+        ),
+        name="sync",
+    )
+    async with first_of(receiving, stopped, retaining, due, settling, syncing):
         if stopping.is_set():
             state.reason = _STOPPING
         subscriber.stop()
-        for background in (retaining, due, settling):
+        for background in (retaining, due, settling, syncing):
             if background.done():
                 background.result()  # raises its error
             background.cancel()
@@ -191,6 +204,39 @@ async def _retain(
             clock=clock,
             round_seconds=ROUND_SECONDS,
         )
+
+
+async def _sync(
+    settings: Settings,
+    store: Store,
+    *,
+    state: ServiceState,
+    metrics: Metrics,
+    feed: ChangeFeed,
+    on_deferred: Callable[[frozenset[str]], None],
+    note_dropped: Callable[[str], None],
+    clock: Callable[[], datetime],
+) -> None:
+    sync = settings.aws_sync
+    if sync.mode == "off":
+        state.sync = None  # that of the former holder of the lease
+        await asyncio.Event().wait()
+        return
+    from jobindex.aws.client import AwsClient  # noqa: PLC0415 (boto3 is an extra, and takes 30 MiB)
+    from jobindex.aws.synchronizer import Synchronizer  # noqa: PLC0415
+
+    await Synchronizer(
+        AwsClient(endpoint_url=sync.endpoint_url, region=settings.aws_region),
+        store,
+        state,
+        metrics,
+        sync,
+        arn_prefix=settings.named_arn_prefix,
+        on_applied=feed.note,
+        on_deferred=on_deferred,
+        note_dropped=note_dropped,
+        clock=clock,
+    ).run()
 
 
 @asynccontextmanager

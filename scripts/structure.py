@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-ROOMS = {"access", "cli", "config", "ingest", "messages", "model", "monitoring", "storage", "web"}
+ROOMS = {"access", "aws", "cli", "config", "ingest", "messages", "model", "monitoring", "storage", "web"}
 LOOSE_FILES_MAXIMUM = 8
 LINES_MAXIMUM = 400
 
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def room_problems(paths: Sequence[Path]) -> Iterator[str]:
-    """Yield a problem if the folders are not the nine rooms, or if too many files are in none."""
+    """Yield a problem if the folders are not the rooms, or if too many files are in none."""
     folders = {path.parts[1] for path in paths if len(path.parts) > 2}
     if folders != ROOMS:
         yield f"jobindex/: folders that are not rooms, or rooms without a folder: {sorted(folders ^ ROOMS)}"

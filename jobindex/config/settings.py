@@ -6,7 +6,9 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import get_args
 
-from jobindex.config import database, http, mqtt
+from jobindex.aws.plan import AwsSync
+from jobindex.config import aws, database, http, mqtt
+from jobindex.config.aws import read_aws
 from jobindex.config.database import read_database
 from jobindex.config.http import Http, read_http
 from jobindex.config.logs import LogFormat
@@ -69,7 +71,9 @@ SETTINGS: Sequence[Setting[object]] = (
     *database.SETTINGS,
     _STUCK_SECONDS,
     *http.SETTINGS,
-    *(_JOB_DOCUMENTS, _AWS_REGION, _AWS_ACCOUNT_ID, _LOG_FORMAT, _LOG_LEVEL),
+    *(_JOB_DOCUMENTS, _AWS_REGION, _AWS_ACCOUNT_ID),
+    *aws.SETTINGS,
+    *(_LOG_FORMAT, _LOG_LEVEL),
 )
 ALL = frozenset(setting.name for setting in SETTINGS)
 
@@ -93,6 +97,7 @@ class Settings:
     http: Http
     aws_region: str
     aws_account_id: str
+    aws_sync: AwsSync
     log_format: LogFormat
     log_level: str
 
@@ -105,6 +110,11 @@ class Settings:
         """The beginning of the ARNs that no message reported."""
         partition = next((name for start, name in _PARTITIONS.items() if self.aws_region.startswith(start)), "aws")
         return f"arn:{partition}:iot:{self.aws_region}:{self.aws_account_id}"
+
+    @property
+    def named_arn_prefix(self) -> str | None:
+        """The same; None if the settings do not name the account."""
+        return None if self.aws_account_id == _AWS_ACCOUNT_ID.default else self.arn_prefix
 
 
 def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: Collection[str] = ALL) -> Settings:
@@ -131,6 +141,7 @@ def read_settings(environment: Mapping[str, str], *, is_terminal: bool, needed: 
         http=read_http(reader),
         aws_region=reader[_AWS_REGION],
         aws_account_id=reader[_AWS_ACCOUNT_ID],
+        aws_sync=read_aws(reader),
         log_format=reader.get(_LOG_FORMAT) or ("text" if is_terminal else "json"),
         log_level=reader[_LOG_LEVEL],
     )

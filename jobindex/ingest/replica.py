@@ -26,7 +26,7 @@ from jobindex.errors import DatabaseUnavailableError, LeaseLostError
 from jobindex.ingest.tasks import first_of
 from jobindex.model.reports import Report
 from jobindex.model.store import Changed, Lease, Store
-from jobindex.monitoring.state import Ingestion, IngestionStatus, LeaseHolder, ServiceState, described
+from jobindex.monitoring.state import Ingestion, IngestionStatus, LeaseHolder, ServiceState, SyncStatus, described
 
 LOOK_SECONDS = 1.0
 """A replica reads the lease and the changes of others at least this often."""
@@ -160,6 +160,7 @@ class Replica:
         state.complete_since, state.last_message_at = left.complete_since, left.last_message_at
         state.in_flight.clear()
         state.unwritable, state.session_lost_at = None, left.session_lost_at
+        state.filled_at, state.reconciled_at, state.sync = left.filled_at, left.reconciled_at, left.sync
         state.is_online, state.holder = False, None
 
     async def _lead(self, until: float, stopping: asyncio.Event) -> str | None:
@@ -222,7 +223,8 @@ class Replica:
     def _news(self, seconds: float) -> tuple[float, object]:
         state = self._state  # changes of these members are published at once
         reasons = state.ingestion_reason, state.unwritable
-        return seconds, (state.ingestion, *reasons, state.complete_since, state.settling)
+        sync = None if state.sync is None else (state.sync.kind, state.sync.phase, state.sync.reason)
+        return seconds, (state.ingestion, *reasons, state.complete_since, state.settling, state.filled_at, sync)
 
     async def _release(self) -> None:
         with suppress(DatabaseUnavailableError, TimeoutError):
@@ -274,6 +276,9 @@ def _left_by(status: IngestionStatus, *, reason: str | None = None) -> Ingestion
         set_aside=status.set_aside,
         unwritable=status.unwritable,
         session_lost_at=status.session_lost_at,
+        filled_at=status.filled_at,
+        reconciled_at=status.reconciled_at,
+        sync=status.sync,
     )
 
 
@@ -281,7 +286,15 @@ def _parsed(members: Mapping[str, Any]) -> IngestionStatus:
     """Reverse `described`; raises ValueError, TypeError or AttributeError for another form."""
     times = {
         name: datetime.fromisoformat(members[name]) if name in members else None
-        for name in ("connectedSince", "completeSince", "lastMessage", "oldestUnwritten", "sessionLost")
+        for name in (
+            "connectedSince",
+            "completeSince",
+            "lastMessage",
+            "oldestUnwritten",
+            "sessionLost",
+            "filled",
+            "reconciled",
+        )
     }
     oldest = times["oldestUnwritten"]
     return IngestionStatus(
@@ -296,4 +309,7 @@ def _parsed(members: Mapping[str, Any]) -> IngestionStatus:
         unwritable=members.get("unwritable"),
         session_lost_at=times["sessionLost"],
         was_empty=members.get("nothingEverArrived", False),
+        filled_at=times["filled"],
+        reconciled_at=times["reconciled"],
+        sync=SyncStatus.parse(members["sync"]) if "sync" in members else None,
     )

@@ -17,6 +17,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from jobindex.model.sync import DifferenceKind
 from jobindex.model.views import NamespaceCounts
 from jobindex.monitoring.index_counts import IndexCollector
 from jobindex.monitoring.state import Ingestion, ServiceState
@@ -49,11 +50,10 @@ class Metrics:
             "messages_refused",
             "Rejected messages that the database refused, not the parser: each is a bug in jobindex",
         )
-        self.dropped_members = Counter(
-            "jobindex_members_dropped",
+        self.dropped_members = self._counter(
+            "members_dropped",
             "Members of messages that are not stored: statusDetails that are not an object of texts, too many targets",
-            ["member"],
-            registry=self.registry,
+            "member",
         )
         for member in ("statusDetails", "targets"):
             self.dropped_members.labels(member)
@@ -122,6 +122,7 @@ class Metrics:
             "1 while the index cannot be written, else 0",
             lambda: state.ingestion_status().unwritable is not None,
         )
+        self._describe_sync(state)
         self.wal_bytes = Gauge("jobindex_wal_bytes", "Length of the database's write-ahead log", registry=self.registry)
         self.watchers = Gauge("jobindex_live_watchers", "Subscribers to changes", registry=self.registry)
         self.sessions_lost = self._counter(
@@ -141,6 +142,43 @@ class Metrics:
         self._index.counts, self._index.stuck = counts, stuck
         return generate_latest(self.registry)
 
+    def _describe_sync(self, state: ServiceState) -> None:
+        self.sync_calls = self._counter("sync_calls", "Calls of the sync to AWS", "operation", "outcome")
+        self.sync_rows = self._counter("sync_rows", "Rows of AWS's answers that the sync read", "phase")
+        self.differences = self._counter(
+            "differences", "Differences between AWS and the index that checks found", "kind"
+        )
+        # An increase from no series to 1 would not show.
+        self.sync_calls.labels("ListJobs", "ok")
+        self.sync_rows.labels("jobs")
+        for kind in DifferenceKind:
+            self.differences.labels(kind)
+        self._gauge(
+            "sync_checking",
+            "1 if the sync with AWS also checks the index regularly, else 0",
+            lambda: (sync := state.ingestion_status().sync) is not None and sync.mode == "check",
+        )
+        self._gauge(
+            "sync_waiting",
+            "1 while no call of the sync to AWS succeeds, else 0",
+            lambda: (sync := state.ingestion_status().sync) is not None and sync.reason is not None,
+        )
+        self._gauge(
+            "sync_problems",
+            "What the last syncs could not get, and what is wrong in AWS",
+            lambda: 0 if (sync := state.ingestion_status().sync) is None else len(sync.problems),
+        )
+        self._time(
+            "filled",
+            "Time as of which the index was last filled from AWS, 0 if it never was",
+            lambda: state.ingestion_status().filled_at,
+        )
+        self._time(
+            "reconciled",
+            "Time as of which the index was last compared with AWS, 0 if it never was",
+            lambda: state.ingestion_status().reconciled_at,
+        )
+
     def _time(self, name: str, documentation: str, time: Callable[[], datetime | None]) -> None:
         def seconds() -> float:
             known = time()
@@ -151,5 +189,5 @@ class Metrics:
     def _gauge(self, name: str, documentation: str, value: Callable[[], float]) -> None:
         Gauge(f"jobindex_{name}", documentation, registry=self.registry).set_function(value)
 
-    def _counter(self, name: str, documentation: str) -> Counter:
-        return Counter(f"jobindex_{name}", documentation, registry=self.registry)
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(f"jobindex_{name}", documentation, labels, registry=self.registry)

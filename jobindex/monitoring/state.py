@@ -6,11 +6,12 @@ not know which replica answers it.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from jobindex.errors import DatabaseUnavailableError
 from jobindex.model.store import Store
@@ -30,6 +31,54 @@ class Ingestion(StrEnum):
     STOPPED = "stopped"
     STANDBY = "standby"
     """Another replica ingests, and this one would take over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncStatus:
+    """The status of the sync with AWS."""
+
+    mode: str
+    """`fill` or `check`."""
+    kind: str | None = None
+    """The kind of the run that is advanced; None if no run is open."""
+    phase: str | None = None
+    done: int = 0
+    total: int | None = None
+    """As in SyncRun, for the phase."""
+    rows: int = 0
+    calls: int = 0
+    throttled: int = 0
+    seconds_left: int | None = None
+    """An estimate for the run; None if unknown."""
+    is_first: bool = False
+    """Whether the index has never been filled, so that answers may lack jobs until the first fill has ended."""
+    reason: str | None = None
+    """Why no call succeeds now; None if calls succeed."""
+    problems: tuple[str, ...] = ()
+    """What the last runs could not get, and what is wrong in AWS, such as events that are off."""
+
+    def members(self, *, sees_all: bool) -> dict[str, object]:
+        """Return the status as JSON members, without unknown ones; a restricted reader gets no reasons."""
+        members: dict[str, object | None] = {"mode": self.mode, "isFirst": self.is_first or None}
+        if self.kind is not None:
+            members |= {"kind": self.kind, "phase": self.phase, "done": self.done, "total": self.total}
+            members |= {"rows": self.rows, "calls": self.calls, "throttled": self.throttled}
+            members["secondsLeft"] = self.seconds_left
+        if sees_all:
+            members |= {"reason": self.reason, "problems": [*self.problems] or None}
+        return {name: value for name, value in members.items() if value is not None}
+
+    @classmethod
+    def parse(cls, members: Mapping[str, Any]) -> "SyncStatus":
+        """Reverse `members`."""
+        names = ("kind", "phase", "done", "total", "rows", "calls", "throttled", "reason")
+        return cls(
+            mode=members["mode"],
+            seconds_left=members.get("secondsLeft"),
+            is_first=members.get("isFirst", False),
+            problems=tuple(members.get("problems", ())),
+            **{name: members[name] for name in names if name in members},
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,6 +106,12 @@ class IngestionStatus:
     """Whether the index was empty when the last connection began."""
     session_lost_at: datetime | None = None
     """When the last loss of the session was noticed; None if there was none since the start."""
+    filled_at: datetime | None = None
+    """The time as of which the index was last filled from AWS; None if it never was."""
+    reconciled_at: datetime | None = None
+    """The time as of which the index was last compared with AWS; None if it never was."""
+    sync: SyncStatus | None = None
+    """The status of the sync with AWS; None if it is off."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -85,7 +140,12 @@ class IngestionStatus:
 
         A restricted reader does not get the times of messages, which may belong to other namespaces.
         """
-        times = {"connected_since": self.connected_since, "complete_since": self.complete_since}
+        times = {
+            "connected_since": self.connected_since,
+            "complete_since": self.complete_since,
+            "filled": self.filled_at,
+            "reconciled": self.reconciled_at,
+        }
         if sees_all:
             times |= {"last_message": self.last_message_at, "oldest_unwritten": self.oldest_unwritten_at()}
         return {name: time for name, time in times.items() if time is not None}
@@ -149,6 +209,7 @@ def described(status: IngestionStatus, *, sees_all: bool) -> dict[str, object]:
         "settling": sorted(status.settling) or None,
         "setAside": [*status.set_aside] or None if sees_all else None,
         "unwritable": status.unwritable if sees_all else None,
+        "sync": None if status.sync is None else status.sync.members(sees_all=sees_all),
         "nothingEverArrived": status.has_never_received() or None if sees_all else None,
     }
     return {name: value for name, value in members.items() if value is not None}

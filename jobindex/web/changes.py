@@ -190,7 +190,9 @@ class ChangeFeed:
 
     def _status(self) -> tuple[object, ...]:
         status = self._state.ingestion_status()
-        return status.ingestion, status.ingestion_reason, status.complete_since, status.unwritable
+        sync = None if status.sync is None else (status.sync.kind, status.sync.phase, status.sync.reason)
+        times = status.complete_since, status.filled_at, status.reconciled_at
+        return status.ingestion, status.ingestion_reason, status.unwritable, *times, sync
 
     def _note_rewrites(self) -> None:
         """Note changes outside batches, such as a purge of rejected messages.

@@ -4,9 +4,10 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -22,9 +23,11 @@ _LISTENING = re.compile(r"Listening on (https?://\S+:\d+)(?!\S)")
 
 
 class Service:
-    """A service process on a free HTTP port."""
+    """A service process on a free HTTP port; `environment` are variables of other programs, such as AWS's SDK."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str] = MappingProxyType({}), /, **settings: str
+    ) -> None:
         self.database = directory / "jobindex.db"
         self._log = directory / "service.log"
         self._environment = {
@@ -32,6 +35,7 @@ class Service:
             "JOBINDEX_DATABASE_URL": f"sqlite:///{self.database}",
             "JOBINDEX_HTTP_PORT": "0",
             "JOBINDEX_LOG_FORMAT": "text",
+            **environment,
             **{f"JOBINDEX_{name}": value for name, value in settings.items()},
         }
         self.process: Process | None = None

@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from support.certificates import make_certificates
 
 from jobindex.access.signatures import PublicUrl
+from jobindex.aws.plan import AwsSync
 from jobindex.config.http import Http
 from jobindex.config.reader import Setting
 from jobindex.config.settings import SETTINGS, Settings, nearest_setting, read_settings, unknown_settings
@@ -61,6 +62,14 @@ def test_without_settings_the_defaults_hold() -> None:
         ),
         aws_region="us-east-1",
         aws_account_id="000000000000",
+        aws_sync=AwsSync(
+            mode="off",
+            endpoint_url=None,
+            namespaces=("aws-gg-deployment",),
+            rates={"": 5},
+            repairs=True,
+            keeps_ended=timedelta(days=30),
+        ),
         log_format="json",
         log_level="info",
     )
@@ -101,6 +110,14 @@ def test_every_setting_is_read() -> None:
         ),
         aws_region="eu-central-1",
         aws_account_id="123456789012",
+        aws_sync=AwsSync(
+            mode="check",
+            endpoint_url="http://other:8080/iot",
+            namespaces=("acme", "other"),
+            rates={"": 500, "DescribeJob": 2.5},
+            repairs=False,
+            keeps_ended=timedelta(0),
+        ),
         log_format="text",
         log_level="debug",
     )
@@ -127,6 +144,12 @@ def test_every_setting_is_read() -> None:
         HTTP_RATE="0.5",
         AWS_REGION="eu-central-1",
         AWS_ACCOUNT_ID="123456789012",
+        AWS_SYNC="check",
+        AWS_ENDPOINT_URL="http://other:8080/iot/",
+        AWS_SYNC_NAMESPACES="acme, other",
+        AWS_SYNC_RATE="500, DescribeJob=2.5",
+        AWS_SYNC_DIFFERENCES="report",
+        AWS_SYNC_ENDED_DAYS="0",
         LOG_FORMAT="text",
         LOG_LEVEL="debug",
     )

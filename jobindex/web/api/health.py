@@ -16,7 +16,7 @@ from jobindex.monitoring.state import Ingestion, ServiceState, described
 from jobindex.web.api.metrics import metrics_endpoint
 from jobindex.web.api.operations import Audience, Operation, admit
 from jobindex.web.api.responses import json_answer
-from jobindex.web.api.schemas import FLAG, TEXT, an_array, an_object, if_known, known, one_of
+from jobindex.web.api.schemas import FLAG, TEXT, an_array, an_object, if_known, known, one_of, sync_status
 
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 
@@ -45,10 +45,13 @@ READYZ = Operation(
         completeSince=if_known(_MOMENT),
         lastMessage=if_known(_MOMENT),
         oldestUnwritten=if_known(_MOMENT),
+        filled=if_known(_MOMENT),
+        reconciled=if_known(_MOMENT),
         sessionLost=if_known(_MOMENT),
         settling=if_known(an_array(TEXT)),
         setAside=if_known(an_array(TEXT)),
         unwritable=if_known(TEXT),
+        sync=if_known(an_object(**sync_status("fill", "check"))),
         nothingEverArrived=if_known(FLAG),
     ),
     statuses=(HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE),

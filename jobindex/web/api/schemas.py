@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import Schema
+from jobindex.model.sync import SyncKind
 from jobindex.model.views import ExecutionState
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
@@ -70,6 +71,19 @@ def an_array(items: Schema) -> Schema:
 def or_null(schema: Schema) -> Schema:
     """Return the schema of a value that may be null."""
     return {**schema, "type": [schema["type"], "null"]}
+
+
+def sync_status(*modes: str) -> dict[str, Schema]:
+    """Return the schemas of the members of a SyncStatus."""
+    return {
+        "mode": one_of(modes),
+        "isFirst": if_known(FLAG),
+        "kind": if_known(one_of(SyncKind)),
+        "phase": if_known(TEXT),
+        **dict.fromkeys(("done", "total", "rows", "calls", "throttled", "secondsLeft"), if_known(NUMBER)),
+        "reason": if_known(TEXT),
+        "problems": if_known(an_array(TEXT)),
+    }
 
 
 def process_details_schema() -> Schema:

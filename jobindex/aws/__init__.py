@@ -1,0 +1,1 @@
+"""The sync with AWS: it fills the index from AWS's own answers, and compares it with them."""
