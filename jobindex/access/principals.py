@@ -11,7 +11,7 @@ class Role(StrEnum):
 
     READ = "read"
     OPERATE = "operate"
-    """Read, retry or purge the rejected messages, and import rows."""
+    """Read, retry or purge the rejected messages, import rows, and start syncs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from jobindex.web.api.hosts import Hosts
 from jobindex.web.api.throttle import PAGES_MAXIMUM, Throttle
 from jobindex.web.changes import ChangeFeed
 from jobindex.web.connections import LIMITS, Limits, allowed_connections
+from jobindex.web.opened_jobs import OpenedJobs
 from jobindex.web.protocol import HttpConfig
 from jobindex.web.ui.routes import FREE, PUBLIC_PATHS, make_ui
 
@@ -57,6 +58,7 @@ def _log_keys(path: Path, keys: Keys) -> None:
 
 def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: ChangeFeed, access: Access) -> App:
     """Return the application: the API and the pages."""
+    opened = OpenedJobs(state)
     ui = make_ui(
         state,
         Throttle(metrics, PAGES_MAXIMUM),
@@ -64,6 +66,7 @@ def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: Ch
         access=access,
         refused=metrics.unauthenticated.inc,
         signed_out=lambda principal: feed.end_streams(principal.holder),
+        opened=opened,
     )
     admission = Admission(
         access=access,
@@ -81,6 +84,7 @@ def make_app(settings: Settings, state: ServiceState, metrics: Metrics, feed: Ch
         parser=settings.parser(),
         stuck_after=settings.stuck_after,
         admission=admission,
+        opened=opened,
     )
 
 

@@ -26,12 +26,17 @@ from support.reported_facts import (
     listed,
 )
 
+from jobindex.monitoring.state import ServiceState
 from jobindex.web.api import data_plane, describe_job, executions
 from jobindex.web.api.list_jobs import LIST_JOBS
+from jobindex.web.opened_jobs import OpenedJobs
 
 READS = {
     ("iot", "ListJobs"): LIST_JOBS,
-    **{("iot", operation.name): operation for operation, _ in (*describe_job.SERVED, *executions.SERVED)},
+    **{
+        ("iot", operation.name): operation
+        for operation, _ in (*describe_job.served(OpenedJobs(ServiceState())), *executions.SERVED)
+    },
     ("iot-jobs-data", "GetPendingJobExecutions"): data_plane.GET_PENDING_JOB_EXECUTIONS,
     ("iot-jobs-data", "DescribeJobExecution"): data_plane.DESCRIBE_JOB_EXECUTION,
 }

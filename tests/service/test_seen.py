@@ -268,6 +268,8 @@ def test_the_others_are_there(apis: tuple[Api, Api]) -> None:
         ("/index/events?namespaceId=other", "WatchChanges", "namespace/other"),
         ("/rejected", "ListRejectedMessages", "*"),
         ("/rejected/1", "GetRejectedMessage", "*"),
+        ("/index/sync", "GetSync", "*"),
+        ("/index/sync/differences", "ListDifferences", "*"),
         ("/metrics", "GetMetrics", "*"),
     ],
 )
@@ -279,13 +281,16 @@ def test_what_a_key_may_not_see_is_denied(apis: tuple[Api, Api], path: str, oper
     assert ("x-amzn-errortype", "AccessDeniedException") in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/ui/jobs?namespaceId=other", "/ui/stuck?namespaceId=other", "/ui/rejected"])
+@pytest.mark.parametrize(
+    "path", ["/ui/jobs?namespaceId=other", "/ui/stuck?namespaceId=other", "/ui/rejected", "/ui/reconciliation"]
+)
 def test_pages_say_what_a_key_may_not_see(apis: tuple[Api, Api], path: str) -> None:
     """A denied page says so, without links to denied pages."""
     answer = ask(apis[1], path, accept="text/html")
     assert 403 == answer.status
     assert "is not authorized to perform" in answer.body
     assert "/ui/rejected" not in answer.body
+    assert 'href="/ui/reconciliation' not in answer.body
 
 
 def test_every_route_asks_for_a_key(apis: tuple[Api, Api]) -> None:

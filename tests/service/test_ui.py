@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 from support.api_server import Api, serving
 from support.html_browser import Document, read
+from support.sync_checks import check
 from support.waiting import wait_until
 
 from jobindex.model.listing import JobPage, ListJobsQuery
@@ -20,7 +21,7 @@ from jobindex.monitoring.state import Ingestion
 from jobindex.web.ui.page import PAGE_SIZE
 
 JOB = "$aws/things/{}/jobs/{}/notify-namespace-{}"
-PAGES = ("", "jobs", "jobs/job-1", "things", "things/pump-1", "stuck", "rejected", "rejected/1")
+PAGES = ("", "jobs", "jobs/job-1", "things", "things/pump-1", "stuck", "rejected", "rejected/1", "reconciliation")
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_a_page_allows_nothing_from_elsewhere_and_nothing_inline(api: Api, path:
 def test_every_page_of_an_empty_index_says_what_to_do(api: Api, path: str) -> None:
     """A page without data has an explanation instead of an empty table."""
     shown = page(api, path)
-    told = r"No jobs yet|No things yet|No stuck executions|No rejected messages|Not found"
+    told = r"No jobs yet|No things yet|No stuck executions|No rejected messages|No differences|Not found"
     assert re.search(told + "|No such job|No such thing", shown.text)
     assert not shown.rows
 
@@ -301,7 +302,8 @@ def test_a_position_leads_nowhere_but_in_its_list(api: Api) -> None:
     api.apply(*[pending(thing, "acme", QUEUED=[execution("job", hours=3)]) for thing in things])
     api.apply(*[(JOB.format("t", f"job-{thing}", thing), {}) for thing in things])
     api.reject(*[RejectedMessage(topic=f"t/{n}", payload=b"", reason="a reason") for n in range(PAGE_SIZE + 1)])
-    lists = ("", "jobs?prefix=job", "jobs/job", "things", "stuck", "rejected")
+    check(api, *(f"job-{number}" for number in range(PAGE_SIZE + 1)))
+    lists = ("", "jobs?prefix=job", "jobs/job", "things", "stuck", "rejected", "reconciliation")
     positions = {}
     for path in lists:
         shown = page(api, path)
@@ -386,12 +388,13 @@ def test_a_section_is_asked_for_alone(api: Api) -> None:
     whole = page(api, "jobs/job-1")
     sections = page(api, "jobs/job-1?fragment=executions,history")
     ids = [value for _, name, value in sections.attributes if name == "id"]
-    assert ["status", "stuck-count", "executions"] == [id_ for id_ in ids if id_ and not id_.startswith("thing-")][:3]
+    given = [id_ for id_ in ids if id_ and not id_.startswith("thing-")]
+    assert ["status", "sync", "stuck-count", "executions"] == given[:4]
     assert "history" in ids
     assert "job" not in ids
     assert len(sections.html) < len(whole.html)
     alone = page(api, "jobs/job-1?fragment=")
-    assert ["status", "stuck-count"] == [value for _, name, value in alone.attributes if name == "id"]
+    assert ["status", "sync", "stuck-count"] == [value for _, name, value in alone.attributes if name == "id"]
     gone = page(api, "jobs/none?fragment=executions")
     assert 'id="main"' in gone.html
     assert 200 == gone.status

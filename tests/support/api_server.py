@@ -3,11 +3,11 @@
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -38,6 +38,8 @@ REGION = "eu-central-1"
 SOURCE = f"arn:aws:iot:{REGION}:123456789012"
 ARN_PREFIX = f"{SOURCE}:job/"
 THING_ARN_PREFIX = f"{SOURCE}:thing/"
+
+T = TypeVar("T")
 
 
 class Api:
@@ -70,14 +72,16 @@ class Api:
         for topic, payload in messages:
             reports += parser.parse_message(topic, json.dumps(payload).encode(), to_milliseconds(now))
         assert self.state.store is not None
-        applying = self.state.store.apply(reports, rejected, now=now)
-        asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
+        self.run(self.state.store.apply(reports, rejected, now=now))
 
     def reject(self, *messages: RejectedMessage) -> None:
         """Store rejected messages."""
         assert self.state.store is not None
-        applying = self.state.store.apply([], messages, now=datetime.now(UTC))
-        asyncio.run_coroutine_threadsafe(applying, self._loop).result(30)
+        self.run(self.state.store.apply([], messages, now=datetime.now(UTC)))
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a coroutine, such as a method of the store."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def client(self, service: str = "iot") -> Any:
         """Return boto3's client of the API, without retries."""

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from support.api_server import Api, serving
 from support.brokers import Broker, Message, mosquitto, publish
 from support.services import Service, running
+from support.sync_checks import check
 from support.waiting import require, wait_until
 
 from jobindex.access.access import Access
@@ -24,6 +25,7 @@ from jobindex.access.keys import Key, Keys, digest
 from jobindex.access.principals import Principal, Role
 from jobindex.access.signatures import PublicUrl
 from jobindex.cli.demo.nats import free_port
+from jobindex.monitoring.state import SyncStatus
 
 require("playwright", found=find_spec("playwright") is not None and find_spec("axe_playwright_python") is not None)
 
@@ -41,6 +43,7 @@ PAGES = {
     "rejected": "/ui/rejected",
     "message": "/ui/rejected/1",
     "binary": "/ui/rejected/2",
+    "reconciliation": "/ui/reconciliation",
 }
 REFUSED = {"unknown": "/ui/jobs/unknown", "unheard": "/ui/things/unheard", "invalid": "/ui/jobs?status=none"}
 WIDTHS = {"wide": 1280, "narrow": 375}
@@ -452,6 +455,32 @@ def test_a_page_outlives_the_service(site: Site) -> None:
     expect(stale).to_be_hidden()
     expect(page.locator("#job-missed")).to_be_visible(timeout=10_000)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_progress_and_the_differences_of_a_sync_are_followed(
+    site: Site, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    """They change on an open page, which has no serious axe violation and does not scroll sideways."""
+    pictures = Path(os.environ.get("JOBINDEX_TEST_SCREENSHOTS") or tmp_path)
+    pictures.mkdir(parents=True, exist_ok=True)
+    filling = SyncStatus(mode="check", kind="fill", phase="jobs", done=1, total=4, rows=250, is_first=True)
+    with serving(tmp_path) as api, opened(site, url=api.url, color_scheme=scheme, reduced_motion="reduce") as page:
+        api.state.sync = filling
+        page.goto("/ui/reconciliation")
+        expect(page.locator("#progress")).to_contain_text("1 of 4")
+        check(api, "job-1", LONG[:64])
+        problems = ("events are off: job, jobExecution",)
+        api.state.sync = replace(filling, done=3, rows=750, seconds_left=90, reason=LONG, problems=problems)
+        # No event reports the progress; the page asks every ten seconds.
+        expect(page.locator("#progress")).to_contain_text("3 of 4", timeout=20_000)
+        expect(page.locator("#sync")).to_contain_text("750 rows, about 1 min left")
+        expect(page.locator("#list tbody tr")).to_have_count(2)
+        for name, width in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": 800})
+            page.screenshot(path=pictures / f"syncing-{scheme}-{name}.png", full_page=True)
+            assert [] == _serious(Axe(), page), name
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from jobindex.web.api import (
     index_jobs,
     index_things,
     rejected,
+    sync,
 )
 from jobindex.web.api.freshness import FreshnessHeader
 from jobindex.web.api.gateway import Admission, Gateway
@@ -40,6 +41,7 @@ from jobindex.web.api.operations import operation_routes
 from jobindex.web.api.responses import STATUS, error_answer, failure, json_answer, refusal
 from jobindex.web.api.throttle import CONCURRENCY_MAXIMUM, Throttle
 from jobindex.web.changes import ChangeFeed
+from jobindex.web.opened_jobs import OpenedJobs
 
 App = ASGIApp
 
@@ -56,12 +58,14 @@ def create_app(
     stuck_after: timedelta = STUCK_AFTER,
     concurrency_maximum: int = CONCURRENCY_MAXIMUM,
     admission: Admission | None = None,
+    opened: OpenedJobs | None = None,
 ) -> Gateway:
     """Return the ASGI application on the store in `state`, with the routes of `pages`.
 
     `parser` parses rejected messages again, and notes the members dropped from imported rows. An execution pending
-    longer than `stuck_after` is stuck. Without `admission` every client has access.
+    longer than `stuck_after` is stuck. Without `admission` every client has access. `opened` is shared with the pages.
     """
+    opened = opened or OpenedJobs(state)
     handlers: dict[type[Exception] | int, ExceptionHandler] = {
         **dict.fromkeys(STATUS, _answer_error),
         HTTPException: _answer_http_error,
@@ -70,14 +74,18 @@ def create_app(
     throttle = Throttle(metrics, concurrency_maximum)
     list_jobs = ListJobs(state, throttle)
     served = (
-        *describe_job.SERVED,
+        *describe_job.served(opened),
         *executions.SERVED,
         *data_plane.SERVED,
         *index_things.SERVED,
-        *index_jobs.SERVED,
+        *index_jobs.served(opened),
         *index_executions.served(stuck_after),
     )
-    on_store = (*rejected.served(feed.note, parser), *import_rows.served(feed.note, parser.note))
+    on_store = (
+        *rejected.served(feed.note, parser),
+        *import_rows.served(feed.note, parser.note),
+        *sync.served(lambda: state.ingestion_status().sync),
+    )
     operations = [operation for operation, _ in (*served, *on_store)]
     description = describe([LIST_JOBS, *operations, events.WATCH, *health.OPERATIONS, GET_OPENAPI])
 

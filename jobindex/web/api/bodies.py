@@ -51,7 +51,21 @@ class Objects:
         return {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": self.greatest}
 
 
-BodyConstraint = Text | Choice | Seconds | Objects
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """True or false."""
+
+    def problems(self, value: object) -> Iterator[str]:
+        """Yield the violated constraint."""
+        if not isinstance(value, bool):
+            yield "Member must be true or false"
+
+    def schema(self) -> Schema:
+        """Return the JSON Schema."""
+        return {"type": "boolean"}
+
+
+BodyConstraint = Text | Choice | Seconds | Objects | Flag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

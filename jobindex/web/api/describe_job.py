@@ -7,6 +7,7 @@ continue and no later event counts their ends, so for a job that did not complet
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from jobindex.errors import ResourceNotFoundException
 from jobindex.model.jobs import JobStatus, TargetSelection
@@ -27,6 +28,7 @@ from jobindex.web.api.schemas import (
     process_details_schema,
     seconds,
 )
+from jobindex.web.opened_jobs import OpenedJobs
 
 # Documents in messages already have their parameters substituted.
 _OF_JOB: Constraints = {"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))}
@@ -72,8 +74,10 @@ LIST_TAGS_FOR_RESOURCE = Operation(
 )
 
 
-async def _describe_job(reader: Reader, values: Values) -> object:
-    job = await reader.job(values.text("jobId"))
+async def _describe_job(opened: OpenedJobs, reader: Reader, values: Values) -> object:
+    job_id = values.text("jobId")
+    with opened.opening(reader, job_id):
+        job = await reader.job(job_id)
     return {
         "job": known(
             jobArn=job.job_arn,
@@ -118,8 +122,10 @@ async def _list_tags(reader: Reader, values: Values) -> object:  # noqa: ARG001 
     return {}
 
 
-SERVED: Served = (
-    (DESCRIBE_JOB, _describe_job),
-    (GET_JOB_DOCUMENT, _get_job_document),
-    (LIST_TAGS_FOR_RESOURCE, _list_tags),
-)
+def served(opened: OpenedJobs) -> Served:
+    """Return the operations."""
+    return (
+        (DESCRIBE_JOB, partial(_describe_job, opened)),
+        (GET_JOB_DOCUMENT, _get_job_document),
+        (LIST_TAGS_FOR_RESOURCE, _list_tags),
+    )

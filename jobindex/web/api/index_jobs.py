@@ -1,5 +1,7 @@
 """Jobs outside AWS's operations: the search by id, every known member of a job, and its changes."""
 
+from functools import partial
+
 import orjson
 
 from jobindex.model.jobs import JobStatus, TargetSelection
@@ -26,6 +28,7 @@ from jobindex.web.api.schemas import (
     process_details_schema,
     seconds,
 )
+from jobindex.web.opened_jobs import OpenedJobs
 
 _PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
 
@@ -101,8 +104,10 @@ async def _search_jobs(reader: Reader, values: Values) -> object:
     return b"".join((b'{"jobs":[', found.jobs, b'],"next":', orjson.dumps(found.next_position), b"}"))
 
 
-async def _get_job(reader: Reader, values: Values) -> object:
-    return _job(await reader.job(values.text("jobId")))
+async def _get_job(opened: OpenedJobs, reader: Reader, values: Values) -> object:
+    job_id = values.text("jobId")
+    with opened.opening(reader, job_id):
+        return _job(await reader.job(job_id))
 
 
 async def _list_job_changes(reader: Reader, values: Values) -> object:
@@ -152,4 +157,10 @@ def _change(change: JobChange) -> dict[str, object]:
     )
 
 
-SERVED: Served = ((SEARCH_JOBS, _search_jobs), (GET_JOB, _get_job), (LIST_JOB_CHANGES, _list_job_changes))
+def served(opened: OpenedJobs) -> Served:
+    """Return the operations."""
+    return (
+        (SEARCH_JOBS, _search_jobs),
+        (GET_JOB, partial(_get_job, opened)),
+        (LIST_JOB_CHANGES, _list_job_changes),
+    )

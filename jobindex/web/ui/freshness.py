@@ -1,9 +1,23 @@
 """The freshness of the index, in the words of every page."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from jobindex.monitoring.state import Ingestion, ServiceState
+from jobindex.durations import lasting
+from jobindex.monitoring.state import Ingestion, ServiceState, SyncStatus
+from jobindex.web.ui.words import count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A notice above each page."""
+
+    title: str
+    text: str
+    link: str
+    """The text of the link to the page of the syncs."""
+    is_warning: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +45,10 @@ class Freshness:
     is_unwritable: bool
     unwritable: str | None
     """The reason, if the index cannot be written and the reason is known."""
+    filled_at: datetime | None
+    reconciled_at: datetime | None
+    notices: tuple[Notice, ...]
+    """About the sync with AWS."""
 
 
 _STATUS = {
@@ -64,4 +82,29 @@ def read_freshness(state: ServiceState, now: datetime, *, sees_all: bool) -> Fre
         set_aside=len(status.set_aside) if sees_all else 0,
         is_unwritable=is_unwritable,
         unwritable=status.unwritable if sees_all else None,
+        filled_at=status.filled_at,
+        reconciled_at=status.reconciled_at,
+        notices=() if status.sync is None else tuple(_notices(status.sync, sees_all=sees_all)),
     )
+
+
+def known_total(sync: SyncStatus) -> int | None:
+    """Return the number of all items, None if it is not known: a phase can find more than it has counted."""
+    return None if sync.total is None or sync.total < sync.done else sync.total
+
+
+def _notices(sync: SyncStatus, *, sees_all: bool) -> Iterator[Notice]:
+    if sync.is_first and sync.kind is not None:
+        total = known_total(sync)
+        done = f"{sync.done:,}" if total is None else f"{sync.done:,} of {total:,}"
+        parts = [f"{sync.phase or 'the beginning'} ({done})", count(sync.rows, "row")]
+        if sync.seconds_left is not None:
+            parts.append(f"about {lasting(sync.seconds_left)} left")
+        text = f": some jobs are still missing. Now: {', '.join(parts)}."
+        yield Notice(title="The index is being filled from AWS", text=text, link="Progress", is_warning=False)
+    if sees_all and sync.reason is not None:
+        yield Notice(title="No call to AWS succeeds", text=f": {sync.reason}", link="Reconciliation")
+    if sees_all and sync.problems:
+        first, *others = sync.problems
+        more = f" (and {count(len(others), 'other problem')})" if others else ""
+        yield Notice(title="The sync with AWS has a problem", text=f": {first}{more}", link="Reconciliation")

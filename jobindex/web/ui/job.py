@@ -4,6 +4,7 @@ from jobindex.errors import InvalidRequestException, ResourceNotFoundException
 from jobindex.model.parameters import Choice, Constraints
 from jobindex.model.reader import Reader
 from jobindex.model.views import FAILURES, ExecutionPage, ExecutionState, JobDescription, JobExecution
+from jobindex.web.opened_jobs import OpenedJobs
 from jobindex.web.ui.page import PAGE_SIZE, POSITION, Page, Question, forward_pager
 from jobindex.web.ui.words import created_reason, reported_counts, status_reason
 
@@ -14,7 +15,7 @@ SORTED_MAXIMUM = 5000
 _FAILED_FIRST = (*FAILURES, *(state for state in ExecutionState if state not in FAILURES))
 
 
-async def job_page(reader: Reader, question: Question) -> Page:
+async def job_page(reader: Reader, question: Question, opened: OpenedJobs) -> Page:
     """Return a job; for a deleted or unknown job its history, if there is one.
 
     Raises:
@@ -25,7 +26,8 @@ async def job_page(reader: Reader, question: Question) -> Page:
     after = question.position()
     changes = await reader.job_changes(job_id, limit=CHANGES_SHOWN)
     try:
-        job = await reader.job(job_id)
+        with opened.opening(reader, job_id):
+            job = await reader.job(job_id)
         if state is None and sum(job.executions.values()) <= SORTED_MAXIMUM:
             executions = await _failed_first(reader, job, after)
         else:

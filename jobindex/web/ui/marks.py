@@ -107,6 +107,24 @@ def bar(executions: Mapping[ExecutionState, int]) -> Markup:
     ).format(counted({state: executions[state] for state in _ordered(executions)}), Markup("").join(pieces))
 
 
+def progress(done: int, total: int) -> Markup:
+    """Return the finished part of a total, as a bar."""
+    width = round(100 * done / total, 2)
+    return Markup(
+        '<svg class="bar" viewBox="0 0 100 4" preserveAspectRatio="none" role="img" aria-label="{} of {}">'
+        '<rect class="s-IN_PROGRESS" x="0" width="{}" height="4"/></svg>'
+    ).format(f"{done:,}", f"{total:,}", width)
+
+
+def said(value: str | None) -> Markup:
+    """Return a value of the index or of AWS; a status has its colour."""
+    if value is None:
+        return Markup('<span class="unknown">nothing</span>')
+    if value in {*JobStatus, *ExecutionState}:
+        return Markup('<span class="badge s-{}">{}</span>').format(value, value.capitalize().replace("_", " "))
+    return Markup("{}").format(value)
+
+
 def tally(numbers: Mapping[ExecutionState, int] | Mapping[JobStatus, int]) -> Markup:
     """Return the count of each status, with its colour."""
     if not numbers:

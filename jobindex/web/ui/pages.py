@@ -42,6 +42,8 @@ _FRAGMENT = "fragment"
 _RETRY_SECONDS = "5"
 _CACHED_MAXIMUM = 64
 """Pages, of some 100 kB each."""
+_DIFFERENCES_SECONDS = 60
+"""A browser may see a link to the page of the syncs so much later."""
 _CACHED_BYTES = 16 * 1024 * 1024
 """Of all of them: with the longest `statusDetails` a page has five megabytes."""
 
@@ -70,6 +72,7 @@ class Pages:
             _CACHED_MAXIMUM, maximum_bytes=_CACHED_BYTES, size=lambda rendered: rendered.size()
         )
         self._stuck: Cache[int] = Cache(_CACHED_MAXIMUM)
+        self._has_differences: Cache[bool] = Cache(1)
 
     def endpoint(self, kind: Kind) -> Endpoint:
         """Return the endpoint of a kind of pages."""
@@ -118,6 +121,7 @@ class Pages:
             _check(principal, kind, question)
             with self._throttle:
                 stuck = await self._count_stuck(question.now, principal)
+                has_differences = principal.namespace_ids is None and await self._differ()
                 rendered = await self._page(kind.make, question, principal) if sections is None or sections else None
         except AccessDeniedException as error:
             return self._refusal(error, principal, sections=sections)
@@ -125,7 +129,7 @@ class Pages:
             if isinstance(error, DatabaseUnavailableError):
                 _log.warning("%s: %s", question.path, error)
             return self._refusal(error, principal, {"retry-after": _RETRY_SECONDS}, sections)
-        frame = self._frame(question.now, principal, stuck)
+        frame = self._frame(question.now, principal, stuck, has_differences=has_differences)
         if rendered is None:
             return Response(self._renderer.status(frame), headers=HEADERS, media_type="text/html")
         return self._shown(rendered, frame, HEADERS, sections)
@@ -152,9 +156,15 @@ class Pages:
             status = status if status == HTTPStatus.SERVICE_UNAVAILABLE else HTTPStatus.OK
         return Response(content, status, headers, media_type="text/html")
 
-    def _frame(self, now: datetime, principal: Principal, stuck: int = 0) -> Frame:
-        freshness = read_freshness(self._state, now, sees_all=principal.namespace_ids is None)
-        return Frame(freshness=freshness, stuck=stuck, now=now, principal=principal)
+    def _frame(self, now: datetime, principal: Principal, stuck: int = 0, *, has_differences: bool = False) -> Frame:
+        sees_all = principal.namespace_ids is None
+        return Frame(
+            freshness=read_freshness(self._state, now, sees_all=sees_all),
+            stuck=stuck,
+            has_reconciliation=sees_all and (has_differences or self._state.ingestion_status().sync is not None),
+            now=now,
+            principal=principal,
+        )
 
     async def _page(self, make: Make, question: Question, principal: Principal) -> Rendered:
         store = self._state.opened_store()
@@ -178,6 +188,15 @@ class Pages:
             lambda: reader.count_waiting(since=since, maximum=stuck.COUNT_MAXIMUM),
             age_maximum=_age_maximum(principal),
         )
+
+    async def _differ(self) -> bool:
+        store = self._state.opened_store()
+
+        async def read() -> bool:
+            return bool(await store.differences(before=None, limit=1))
+
+        # Whatever the version: only a check finds differences, and while it runs, the sync is on.
+        return await self._has_differences.get(None, lambda: 0, read, age_maximum=_DIFFERENCES_SECONDS)
 
 
 def _check(principal: Principal, kind: Kind, question: Question) -> None:

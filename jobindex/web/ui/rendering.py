@@ -17,11 +17,24 @@ from jobindex.access.principals import ANYONE, NOBODY, Principal
 from jobindex.durations import lasting
 from jobindex.model.views import PENDING
 from jobindex.web.ui.freshness import Freshness
-from jobindex.web.ui.marks import NOTHING, activity, badge, bar, dated, details, job_badge, moment, tally, when
+from jobindex.web.ui.marks import (
+    NOTHING,
+    activity,
+    badge,
+    bar,
+    dated,
+    details,
+    job_badge,
+    moment,
+    progress,
+    said,
+    tally,
+    when,
+)
 from jobindex.web.ui.page import Page
 from jobindex.web.ui.stuck import COUNT_MAXIMUM
 from jobindex.web.ui.times import exact
-from jobindex.web.ui.words import count, label
+from jobindex.web.ui.words import count, difference_name, label, run_name
 
 MAIN = "main"
 STATUS = "status"
@@ -35,6 +48,8 @@ class Frame:
     """None if the page shows nothing of the index: it then has neither the strip nor the script that follows events."""
     stuck: int = 0
     """At most COUNT_MAXIMUM."""
+    has_reconciliation: bool = False
+    """Whether the navigation has the page of the syncs with AWS."""
     now: datetime
     principal: Principal
 
@@ -73,12 +88,16 @@ class Renderer:
             count=count,
             dated=dated,
             details=details,
+            difference_name=difference_name,
             job_badge=job_badge,
             label=label,
             lasting=lasting,
             moment=moment,
             nothing=NOTHING,
             pending=PENDING,
+            progress=progress,
+            run_name=run_name,
+            said=said,
             stuck_maximum=COUNT_MAXIMUM,
             tally=tally,
             when=when,
@@ -124,6 +143,7 @@ class Renderer:
             freshness=frame.freshness,
             now=frame.now,
             stuck=frame.stuck,
+            has_reconciliation=frame.has_reconciliation,
             is_known=frame.principal is not NOBODY,
             is_open=frame.principal is ANYONE,
             name=frame.principal.name,

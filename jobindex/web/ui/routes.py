@@ -23,6 +23,7 @@ from jobindex.access.principals import Principal
 from jobindex.errors import JobindexError, UnknownClientError
 from jobindex.model.views import STUCK_AFTER
 from jobindex.monitoring.state import ServiceState
+from jobindex.web.opened_jobs import OpenedJobs
 from jobindex.web.ui.assets import read_assets
 from jobindex.web.ui.kinds import kinds
 from jobindex.web.ui.pages import HEADERS, METHODS, Endpoint, Pages
@@ -56,12 +57,14 @@ def make_ui(
     access: Access | None = None,
     refused: Callable[[], None] = lambda: None,
     signed_out: Callable[[Principal], None] = lambda principal: None,  # noqa: ARG005
+    opened: OpenedJobs | None = None,
 ) -> Ui:
     """Return the pages of the index in `state`.
 
     Pages are rendered within `throttle`, which raises ThrottlingException if too many are in flight. `refused` is
-    called for an unknown token, `signed_out` at the end of a session.
+    called for an unknown token, `signed_out` at the end of a session. `opened` is shared with the API.
     """
+    all_kinds = kinds(stuck_after, opened or OpenedJobs(state), lambda: state.ingestion_status().sync)
     access = access or Access()
     base_path = access.base_path
     assets = read_assets()
@@ -91,7 +94,7 @@ def make_ui(
             "/ui",
             routes=[
                 Route("/static/{digest}/{name}", _Reading(serve_asset, pages)),
-                *(Route(kind.path, _Reading(pages.endpoint(kind), pages)) for kind in kinds(stuck_after)),
+                *(Route(kind.path, _Reading(pages.endpoint(kind), pages)) for kind in all_kinds),
                 Route("/{rest:path}", _Reading(pages.missing, pages)),
             ],
         ),

@@ -5,9 +5,28 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from jobindex.model.jobs import JobStatus, TargetSelection
+from jobindex.model.sync import DifferenceKind, SyncKind
 from jobindex.model.views import PENDING, ExecutionState, JobDescription
 
 _EXPLAINED = {ExecutionState.ENDED: "Ended, outcome unknown", ExecutionState.TIMED_OUT: "Timed out"}
+
+_RUNS = {
+    SyncKind.JOB: "One job",
+    SyncKind.PENDING: "Check of the active jobs and their pending executions",
+    SyncKind.FILL: "Fill",
+    SyncKind.ACTIVE: "Check of the active jobs",
+    SyncKind.ALL: "Check of all jobs",
+    SyncKind.DETAILS: "Details of all jobs",
+}
+_DIFFERENCES = {
+    DifferenceKind.JOB_MISSING: "Job missing",
+    DifferenceKind.JOB_STATUS: "Status of the job",
+    DifferenceKind.JOB_DETAILS: "Details of the job",
+    DifferenceKind.JOB_DELETED: "Job deleted",
+    DifferenceKind.EXECUTION_MISSING: "Execution missing",
+    DifferenceKind.EXECUTION_STATUS: "State of the execution",
+    DifferenceKind.EXECUTION_DELETED: "Execution deleted",
+}
 
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -20,6 +39,16 @@ def label(status: StrEnum) -> str:
 def explained(state: ExecutionState) -> str:
     """Return the text of an execution's state, explained if the name is not clear."""
     return _EXPLAINED.get(state, label(state))
+
+
+def run_name(kind: str) -> str:
+    """Return the text of a run's kind."""
+    return _RUNS[SyncKind(kind)]
+
+
+def difference_name(kind: DifferenceKind) -> str:
+    """Return the text of a difference's kind."""
+    return _DIFFERENCES[kind]
 
 
 def count(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@
   const DELAY = 500; // the age up to which the service may return a page that is older than the index (cache.py)
   const JITTER = 1 / 4; // of the gap: browsers that got the same event do not all send a request at once
   const ANSWER_WITHIN = 10000;
-  const STATUS_EVERY = 10000; // the freshness may change without the index
+  const STATUS_EVERY = 10000; // the freshness may change without the index, and the progress of a sync
   const AGES_EVERY = 5000;
   const ANNOUNCE_EVERY = 15000;
   const STALE_AFTER = 3000;
@@ -166,7 +166,7 @@
       document.addEventListener("selectionchange", () => this.#schedule());
       window.addEventListener("pagehide", () => this.#close());
       window.addEventListener("pageshow", (event) => { if (event.persisted) this.#follow(); });
-      setInterval(() => { if (this.#isWatching()) this.#ask(["status"]); }, STATUS_EVERY);
+      setInterval(() => { if (this.#isWatching()) this.#ask(concerned({})); }, STATUS_EVERY);
       this.#connect();
     }
 
