@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from jobindex.cli import config, copy, database, doctor, export, import_, jobs, keys, rejected, running, things, watch
+from jobindex.cli import (
+    config,
+    copy,
+    database,
+    doctor,
+    export,
+    import_,
+    jobs,
+    keys,
+    rejected,
+    running,
+    sync,
+    things,
+    watch,
+)
 from jobindex.cli.command import Command, Group
 from jobindex.cli.output import note, say
 from jobindex.errors import (
@@ -70,6 +84,7 @@ app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.RESTORE_EXAMPLE)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=database.MIGRATE_EXAMPLE)(database.migrate)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=copy.EXAMPLE)(copy.copy)
 app.command("import", cls=Command, rich_help_panel=_KEEP, epilog=import_.EXAMPLE)(import_.import_)
+app.command(cls=Command, rich_help_panel=_KEEP, epilog=sync.EXAMPLE)(sync.sync)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=doctor.EXAMPLE)(doctor.doctor)
 app.command(cls=Command, rich_help_panel=_KEEP, epilog=config.EXAMPLE)(config.config)
 app.add_typer(keys.app, name="keys", rich_help_panel=_KEEP)

@@ -19,7 +19,7 @@ from jobindex.storage.databases import SqliteDatabase
 
 _SETTINGS = Part("settings")
 
-EXAMPLE = "Examples: jobindex doctor; jobindex doctor --listen 30s"
+EXAMPLE = "Examples: jobindex doctor; jobindex doctor --listen 30s; jobindex doctor --aws"
 
 _Listen = Annotated[
     int | None,
@@ -32,14 +32,23 @@ _Listen = Annotated[
 ]
 
 
-def doctor(*, listen: _Listen = None, json: AsJson = False, endpoint: Endpoint = None) -> None:
+def doctor(
+    *,
+    listen: _Listen = None,
+    calls_aws: Annotated[
+        bool, typer.Option("--aws", help="Check the calls of the sync to AWS even if JOBINDEX_AWS_SYNC is `off`.")
+    ] = False,
+    json: AsJson = False,
+    endpoint: Endpoint = None,
+) -> None:
     """Find problems with the installation, and say how to solve them.
 
     Checks the settings, the broker (name, port, TLS, credentials, each topic filter), the running service, the clocks
-    and the database. Changes nothing: it connects to the broker with another client id and a session that ends at
-    once, and only reads the database. With --listen it then waits until the service has received a message. Exits with
-    0 if it finds no problem, with 1 if it finds one, with 2 if a setting is wrong. A check that could not be made is
-    `unsure` and does not count.
+    and the database, and if JOBINDEX_AWS_SYNC is not `off` the calls to AWS (credentials, each operation, events).
+    Changes nothing: it connects to the broker with another client id and a session that ends at once, makes only AWS
+    calls that read, and only reads the database. With --listen it then waits until the service has received a message.
+    Exits with 0 if it finds no problem, with 1 if it finds one, with 2 if a setting is wrong. A check that could not be
+    made is `unsure` and does not count.
     """
     try:
         settings = load_settings(warns_of_unknown=False)
@@ -51,13 +60,16 @@ def doctor(*, listen: _Listen = None, json: AsJson = False, endpoint: Endpoint =
         raise typer.Exit(2) from error
     service = local_service(settings) if endpoint is None else connect(endpoint)
     has_problem = False
-    for result in _examine(settings, service, listen):
+    for result in _examine(settings, service, listen, calls_aws=calls_aws):
         _show(result, json=json)
         has_problem |= result.advice is not None and not result.is_unsure
     raise typer.Exit(int(has_problem))
 
 
-def _examine(settings: Settings, service: ServiceClient, listen_seconds: int | None) -> Iterator[CheckResult]:
+def _examine(
+    settings: Settings, service: ServiceClient, listen_seconds: int | None, *, calls_aws: bool
+) -> Iterator[CheckResult]:
+    from jobindex.cli.checks.aws import examine_aws
     from jobindex.cli.checks.broker import examine_brokers
     from jobindex.cli.checks.database import examine_database
     from jobindex.cli.checks.keys import examine_keys
@@ -71,6 +83,8 @@ def _examine(settings: Settings, service: ServiceClient, listen_seconds: int | N
     yield from examine_brokers(settings.brokers, settings.topic_filters)
     yield from of_service
     yield from examine_publishers(service, datetime.now(UTC).timestamp())
+    if calls_aws or settings.aws_sync.mode != "off":
+        yield from examine_aws(settings.aws_sync.endpoint_url, region=settings.aws_region, service=service)
     # A service that does not answer has one result.
     is_served = len(of_service) > 1
     if isinstance(settings.database, SqliteDatabase):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobindex.cli.output import printable, say
+from jobindex.cli.output import note, printable, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,6 +26,11 @@ class Working:
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
 
+    def describe(self, description: str, details: str) -> None:
+        """Change the text before the bar, and the text after it."""
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], description=printable(description), details=printable(details))
+
     def say(self, line: str) -> None:
         """Print a line, above the bar if both are on the terminal."""
         line = printable(line)
@@ -34,6 +39,14 @@ class Working:
                 self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 say(line)
+
+    def note(self, line: str) -> None:
+        """Print a line to standard error, above the bar."""
+        with self._lock:
+            if self._bar is not None and self._bar.live.is_started:
+                self._bar.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+            else:
+                note(line)
 
     def show(self) -> None:
         """Show the bar, while no line is being printed."""
@@ -65,11 +78,12 @@ def progress(description: str, *, is_bytes: bool = False, is_wanted: bool = True
         BarColumn(),
         DownloadColumn(binary_units=True) if is_bytes else MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[details]}", markup=False),
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,  # stdout may be a pipe
     )
-    bar.add_task(description, total=None)
+    bar.add_task(description, total=None, details="")
     working = Working(bar)
     showing = threading.Timer(_SECONDS, working.show)
     showing.daemon = True
