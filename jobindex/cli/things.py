@@ -25,13 +25,14 @@ from jobindex.cli.output import (
 )
 from jobindex.cli.values import count
 
-THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1"
+THINGS_EXAMPLE = "Examples: jobindex things --prefix pump-; jobindex things pump-1; jobindex things --group pumps"
 STUCK_EXAMPLE = "Example: jobindex stuck --longer-than 2h"
 NAMESPACES_EXAMPLE = "Example: jobindex namespaces --json"
 
 _STUCK_COLUMNS = ("THING", "JOB", "NAMESPACE", "STATE", "WAITING SINCE", "LAST SEEN PENDING")
 _COLUMNS = ("JOB", "STATE", "QUEUED", "STARTED", "UPDATED", "NUMBER")
 
+_Group = Annotated[str | None, typer.Option(metavar="NAME", help="List the things of the thing group with this name.")]
 _Limit = Annotated[int, typer.Option(parser=count, metavar="N", help="Show at most N (says when there are more).")]
 _LongerThan = Annotated[
     int | None,
@@ -50,6 +51,7 @@ def things(
         str | None, typer.Argument(metavar="THING", help="Show this thing.", show_default="list all names")
     ] = None,
     prefix: Prefix = None,
+    group: _Group = None,
     limit: _Limit = 100,
     json: AsJson = False,
     endpoint: Endpoint = None,
@@ -57,11 +59,18 @@ def things(
     """List things, or show one thing: its executions, and the times of its complete pending lists.
 
     A pending list names the executions that wait for a thing; an execution that a complete list leaves out has ended.
-    Exits with 1 if the thing does not exist. THING and --prefix exclude each other.
+    With --group, lists the things of a thing group, which `jobindex sync --groups` fetches from AWS; the index has
+    neither an execution nor a pending list of a thing that it has "never heard of".
+
+    Exits with 1 if the thing or the group does not exist. THING, --prefix and --group exclude each other.
     """
-    if thing_name is not None and prefix is not None:
-        raise typer.BadParameter("THING and --prefix exclude each other", param_hint="--prefix")
+    given = {"THING": thing_name, "--prefix": prefix, "--group": group}
+    if sum(value is not None for value in given.values()) > 1:
+        raise typer.BadParameter(f"{', '.join(given)} exclude each other")
     with asking(endpoint) as service:
+        if group is not None:
+            _show_members(service, group, limit, json=json)
+            return
         if thing_name is not None:
             _show_thing(service, thing_name, limit, json=json)
             return
@@ -71,6 +80,23 @@ def things(
         if not names and not json:
             note("No things found." if prefix is None else "No thing has a name with this prefix.")
         _note_more(len(names), limit)
+
+
+def _show_members(service: ServiceClient, group: str, limit: int, *, json: bool) -> None:
+    path = f"/index/thing-groups/{quoted(group)}/things"
+    as_of = service.ask("GET", path, {"limit": 1}).get("membersAsOf")
+    things = list(islice(service.pages(path, "things", {}, limit=limit + 1), limit + 1))
+    if json:
+        for thing in things[:limit]:
+            say(encode(thing))
+    else:
+        rows = [(one["thingName"], "known" if one["isHeardOf"] else "never heard of") for one in things[:limit]]
+        show_found(("THING", "INDEX"), rows, "No things of this group found.")
+        if as_of is not None:
+            note(f"AWS listed this group as of {time(as_of)}.")
+    if as_of is None:
+        note("AWS has never listed this group completely: `jobindex sync --groups` asks for that.")
+    _note_more(len(things), limit)
 
 
 def _show_thing(service: ServiceClient, thing_name: str, limit: int, *, json: bool) -> None:

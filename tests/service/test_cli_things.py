@@ -56,10 +56,23 @@ def test_a_thing_is_shown_with_what_waits_for_it(service: Service) -> None:
     assert ["update-7"] == [execution["jobId"] for execution in told["executions"]]
 
 
-def test_a_thing_with_a_prefix_is_a_wrong_call() -> None:
-    """A prefix would have no effect on THING, so both are a wrong call."""
-    ended = jobindex("things", "pump-1", "--prefix", "valve-", HTTP_PORT=1)
-    assert (2, "", True) == (ended.returncode, ended.stdout, "THING and --prefix" in ended.stderr)
+@pytest.mark.parametrize(
+    "arguments",
+    [("pump-1", "--prefix", "valve-"), ("pump-1", "--group", "pumps"), ("--prefix", "valve-", "--group", "pumps")],
+)
+def test_a_thing_with_a_prefix_is_a_wrong_call(arguments: tuple[str, ...]) -> None:
+    """One of THING, a prefix and a group would have no effect, so two of them are a wrong call."""
+    ended = jobindex("things", *arguments, HTTP_PORT=1)
+    assert (2, "", True) == (ended.returncode, ended.stdout, "THING, --prefix, --group exclude" in ended.stderr)
+
+
+def test_a_group_that_aws_has_not_listed_has_no_known_things(service: Service) -> None:
+    """Standard error names the command that asks AWS; an unknown group is not found."""
+    ended = jobindex("things", "--group", "pumps", "--endpoint", service.url)
+    asks = "AWS has never listed this group completely: `jobindex sync --groups` asks for that.\n"
+    assert (0, "", f"No things of this group found.\n{asks}") == (ended.returncode, ended.stdout, ended.stderr)
+    ended = jobindex("things", "--group", "never", "--endpoint", service.url)
+    assert (1, "", True) == (ended.returncode, ended.stdout, "Thing group never cannot be found" in ended.stderr)
 
 
 def test_fields_of_a_thing_are_aligned(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from urllib.parse import quote
 
 import pytest
 from support.api_server import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
+from support.sync_checks import store_of
+
+from jobindex.model.sync import SyncKind, SyncStep
 
 Message = tuple[str, dict[str, Any]]
 
@@ -18,6 +22,7 @@ PATHS = (
     "/index/namespaces",
     "/index/things",
     "/index/things/thing",
+    "/index/thing-groups/group/things",
     "/index/executions/waiting",
     "/index/jobs",
     "/index/jobs/job",
@@ -73,7 +78,12 @@ def test_an_empty_index_tells_empty_pages(api: Api) -> None:
     assert {"executions": [], "next": None} == api.request("/index/executions/waiting")[1]
     assert {"jobs": [], "next": None} == api.request("/index/jobs")[1]
     assert {"changes": []} == api.request("/index/jobs/job/changes")[1]
-    for path in ("/index/things/thing", "/index/jobs/job", "/index/jobs/job/executions"):
+    for path in (
+        "/index/things/thing",
+        "/index/thing-groups/group/things",
+        "/index/jobs/job",
+        "/index/jobs/job/executions",
+    ):
         status, _, headers = api.request(path)
         assert (404, "ResourceNotFoundException") == (status, headers["x-amzn-errortype"])
 
@@ -331,6 +341,25 @@ def test_a_page_goes_on_for_its_question_alone(api: Api) -> None:
     ):
         status, body, _ = api.request(f"{path}after={following}")
         assert (400, f"Invalid after: '{following}'") == (status, body["message"].partition(" is ")[0])
+
+
+def test_the_things_of_a_group_are_listed(api: Api) -> None:
+    """Things are in the order of their names, each with whether the index has heard of it, as of the fill's start."""
+    api.apply(execution("job", "t:1", status="QUEUED"), ("$aws/events/thingGroup/g:1/created", {"thingGroupId": "id"}))
+    path = "/index/thing-groups/g%3A1/things"
+    assert (200, {"things": [], "next": None}) == api.request(path)[:2]
+    store = store_of(api)
+    api.run(store.request_sync(SyncKind.FILL, with_groups=True, now=NOW))
+    run = api.run(store.next_sync())
+    assert run is not None
+    members = [("g:1", name) for name in ("t3", "t2", "t:1")]
+    api.run(store.record_sync(SyncStep(run=replace(run, as_of=NOW), members=members, whole_group="g:1"), now=NOW))
+    expected = [{"thingName": name, "isHeardOf": name == "t:1"} for name in ("t2", "t3", "t:1")]
+    for limit in (1, 2, 3, 1000):
+        assert expected == pages(api, path, "things", limit)
+    assert {"things": expected[:1], "membersAsOf": NOW.timestamp(), "next": "t2"} == api.request(f"{path}?limit=1")[1]
+    status, body, _ = api.request("/index/thing-groups/g.1/things")
+    assert (400, True) == (status, "Value 'g.1' at 'thingGroupName'" in body["message"])
 
 
 def test_without_a_database_the_service_is_unavailable(api: Api) -> None:

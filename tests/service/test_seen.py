@@ -269,6 +269,8 @@ def test_the_others_are_there(apis: tuple[Api, Api]) -> None:
         ("/rejected", "ListRejectedMessages", "*"),
         ("/rejected/1", "GetRejectedMessage", "*"),
         ("/index/sync", "GetSync", "*"),
+        ("/index/thing-groups/pumps/things", "ListThingsInThingGroup", "*"),
+        ("/index/thing-groups/never/things", "ListThingsInThingGroup", "*"),
         ("/index/sync/differences", "ListDifferences", "*"),
         ("/metrics", "GetMetrics", "*"),
     ],

@@ -1,13 +1,14 @@
-"""The fleet: namespaces with counts of jobs and executions, and things."""
+"""The fleet: namespaces with counts of jobs and executions, things, and the things of thing groups."""
 
 from datetime import UTC, datetime
 
 from jobindex.model.jobs import JobStatus
-from jobindex.model.parameters import THING_NAME, Text, Values
+from jobindex.model.parameters import THING_GROUP_NAME, THING_NAME, Text, Values
 from jobindex.model.reader import Reader
 from jobindex.model.views import ExecutionState, Namespace, Thing
-from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
+from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, Served, page_limit
 from jobindex.web.api.schemas import (
+    FLAG,
     NUMBER,
     TEXT,
     TIME,
@@ -65,6 +66,18 @@ GET_THING = Operation(
         pendingLists=an_array(an_object(namespaceId=if_known(TEXT), listedAt=TIME)),
     ),
 )
+LIST_THINGS_IN_THING_GROUP = Operation(
+    name="ListThingsInThingGroup",
+    summary="The things of a thing group in order, as the sync with AWS has listed them",
+    path="/index/thing-groups/{thingGroupName}/things",
+    audience=Audience.UNLIMITED,
+    parameters={"thingGroupName": THING_GROUP_NAME, "limit": page_limit(), "after": _PART_OF_NAME},
+    answer=an_object(
+        things=an_array(an_object(thingName=THING_NAME.schema(), isHeardOf=FLAG)),
+        membersAsOf=if_known(TIME),
+        next=or_null(THING_NAME.schema()),
+    ),
+)
 
 
 async def _list_namespaces(reader: Reader, values: Values) -> object:
@@ -86,6 +99,15 @@ async def _list_things(reader: Reader, values: Values) -> object:
 
 async def _get_thing(reader: Reader, values: Values) -> object:
     return _thing(await reader.thing(values.text("thingName")))
+
+
+async def _list_things_in_thing_group(reader: Reader, values: Values) -> object:
+    limit = values.integer("limit")
+    found = await reader.thing_group_members(values.text("thingGroupName"), after=values.text("after"), limit=limit + 1)
+    page = found.members[:limit]
+    things = [{"thingName": one.thing_name, "isHeardOf": one.is_heard_of} for one in page]
+    following = page[-1].thing_name if found.members[limit:] else None
+    return {**known(things=things, membersAsOf=seconds(found.members_as_of)), "next": following}
 
 
 def _namespace(namespace: Namespace) -> dict[str, object]:
@@ -111,4 +133,9 @@ def _thing(thing: Thing) -> dict[str, object]:
     )
 
 
-SERVED: Served = ((LIST_NAMESPACES, _list_namespaces), (LIST_THINGS, _list_things), (GET_THING, _get_thing))
+SERVED: Served = (
+    (LIST_NAMESPACES, _list_namespaces),
+    (LIST_THINGS, _list_things),
+    (GET_THING, _get_thing),
+    (LIST_THINGS_IN_THING_GROUP, _list_things_in_thing_group),
+)
