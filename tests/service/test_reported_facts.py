@@ -108,6 +108,16 @@ def test_what_ends_after_a_plain_cancellation_is_counted(api: Api) -> None:
     assert (REPORTED, 3) == (told["reportedProcessDetails"], told["knownProcessDetails"]["numberOfFailedThings"])
 
 
+def test_what_ends_later_is_no_longer_counted_as_pending(api: Api) -> None:
+    """The pending executions of a canceled job that DescribeJob counted, minus those that have ended since."""
+    counts = {"numberOfFailedThings": 1, "numberOfInProgressThings": 2, "numberOfQueuedThings": 0}
+    canceled = {"timestamp": T + 100, "status": "CANCELED", "jobProcessDetails": counts}
+    ends = [event("stopped", thing, "failed", T + 110) for thing in ("a", "b")]
+    api.apply(("$aws/events/job/stopped/canceled", canceled), event("stopped", "c", "failed", T + 120), *ends)
+    expected = {"numberOfFailedThings": 3, "numberOfInProgressThings": 0, "numberOfQueuedThings": 0}
+    assert expected == api.client().describe_job(jobId="stopped")["job"]["jobProcessDetails"]
+
+
 def test_what_no_message_reported_is_left_out(api: Api) -> None:
     """No member is made up, and no execution is counted if none is known."""
     api.apply(("$aws/things/t/jobs/bare/notify-namespace-n", {}))

@@ -2,8 +2,8 @@
 
 DescribeJob's `jobProcessDetails` are AWS's own final counts if a job event reported them, because the index can have
 missed executions; otherwise the known executions, each thing once. After a plain cancellation, executions IN_PROGRESS
-continue and no later event counts their ends, so for a job that did not complete each count is the greater of the two.
-`/index/jobs/{jobId}` has both.
+continue and no later event counts their ends, so for a job that did not complete each count of ends is the greater of
+the two, and the reported pending ones are reduced by the later ends. `/index/jobs/{jobId}` has both.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,8 @@ from jobindex.web.api.schemas import (
 )
 from jobindex.web.opened_jobs import OpenedJobs
 
+_PENDING = ("numberOfInProgressThings", "numberOfQueuedThings")
+"""First the one that continues after a plain cancellation."""
 # Documents in messages already have their parameters substituted.
 _OF_JOB: Constraints = {"jobId": JOB_ID, "beforeSubstitution": Choice(("true", "false"))}
 
@@ -105,7 +107,16 @@ def _process_details(job: JobDescription) -> Mapping[str, int] | None:
         return known if job.executions else None
     if job.status is JobStatus.COMPLETED:
         return reported
-    return {name: max(count, known.get(name, 0)) for name, count in reported.items()}
+    counts = dict(reported)
+    for name in reported.keys() - _PENDING:
+        counts[name] = max(reported[name], known.get(name, 0))
+    later = sum(counts.values()) - sum(reported.values())
+    for name in _PENDING:
+        ended = min(later, counts.get(name, 0))
+        if ended:
+            counts[name] -= ended
+            later -= ended
+    return counts
 
 
 async def _get_job_document(reader: Reader, values: Values) -> object:
