@@ -6,72 +6,18 @@ test, too.
 """
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from support.aws_answers import JOBS, LISTS, Difference, answers, differences
+from support.aws_answers import answers
 from support.brokers import mosquitto
 from support.commands import jobindex
 from support.ministack import client, ministack
+from support.ministack_deviations import DEVIATIONS, compare
 from support.ministack_fleet import THINGS, Fleet, reach_every_status
 from support.services import Service, running
-
-STATUSES = ("Canceled", "Failed", "InProgress", "Queued", "Rejected", "Removed", "Succeeded", "TimedOut")
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """Members of which jobindex may give another answer than MiniStack."""
-
-    name: str
-    reason: str
-    operations: tuple[str, ...]
-    members: frozenset[str]
-    applies: Callable[[Difference], bool] = lambda difference: difference.answer is None
-
-    def excuses(self, difference: Difference) -> bool:
-        """Return whether this is about a difference, and applies to it."""
-        is_meant = difference.operation in self.operations and difference.member in self.members
-        return is_meant and self.applies(difference)
-
-
-DEVIATIONS = (
-    Deviation("retryAttempt", "jobindex does not store it", LISTS, frozenset({"retryAttempt"})),
-    Deviation("configuration", "jobindex does not store it", ("DescribeJob",), frozenset({"abortConfig"})),
-    Deviation("forceCanceled", "jobindex does not store it", ("DescribeJob",), frozenset({"forceCanceled"})),
-    Deviation(
-        "lastUpdatedAt",
-        "by jobindex's definition the greatest time of the job and its executions, at AWS that of the job",
-        JOBS,
-        frozenset({"lastUpdatedAt"}),
-        lambda difference: bool(difference.answer > difference.expected),
-    ),
-    Deviation(
-        "rejoined",
-        "by jobindex's definition things by their current execution, at AWS every execution",
-        ("DescribeJob",),
-        frozenset({"numberOfRemovedThings", "numberOfFailedThings"}),
-        lambda difference: difference.key[1] == "certificates" and difference.answer < difference.expected,
-    ),
-    Deviation(
-        "counts of nothing",
-        "jobindex leaves out the counts of a job without any known execution",
-        ("DescribeJob",),
-        frozenset(f"numberOf{status}Things" for status in STATUSES),
-        lambda difference: difference.key[1] == "idle" and (difference.answer, difference.expected) == (None, 0),
-    ),
-    Deviation(
-        "isConcurrent",
-        "MiniStack describes it but does not list it; jobindex lists all that it knows",
-        ("ListJobs",),
-        frozenset({"isConcurrent"}),
-        lambda difference: difference.expected is None,
-    ),
-)
 
 
 def test_an_imported_index_answers_what_ministack_answers(tmp_path: Path) -> None:
@@ -98,17 +44,7 @@ def test_an_imported_index_answers_what_ministack_answers(tmp_path: Path) -> Non
             iot, data = client(service.url, "iot"), client(service.url, "iot-jobs-data")
             answered.append(answers(iot, data, job_ids, THINGS))
     assert answered[0] == answered[1]
-    agreed, excused, mistakes = 0, Counter[str](), []
-    for difference in differences(expected, answered[0]):
-        if difference is None:
-            agreed += 1
-            continue
-        names = [entry.name for entry in DEVIATIONS if entry.excuses(difference)]
-        excused.update(names)
-        mistakes += [] if names else [str(difference)]
-    print(f"{agreed} members agree; excused: {dict(excused)}")  # noqa: T201 (pytest shows it of a failure)
-    assert [] == mistakes, "\n".join(mistakes)
-    assert {entry.name for entry in DEVIATIONS} == set(excused)
+    compare(expected, answered[0], DEVIATIONS)
 
 
 def printed(iot: Any, folder: Path) -> Iterator[tuple[object, ...]]:
