@@ -198,7 +198,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Close the connection at a shutdown; a request in flight is answered first."""
-        super().shutdown()
+        if not self.transport.is_closing():  # a TLS transport that is closed twice cannot be asked for its buffer
+            super().shutdown()
         self._end_closed(self.unsent_bytes())
 
     def end_overdue(self, now: float) -> None:

@@ -122,6 +122,20 @@ def test_a_request_that_comes_with_the_end_of_the_handshake_is_answered(port: in
                 incoming.write(connection.recv(65536))
 
 
+@pytest.mark.parametrize("seconds", [0, 0.05])
+def test_a_connection_that_is_closing_does_not_disturb_a_shutdown(
+    files: Certificates, client: ssl.SSLContext, seconds: float
+) -> None:
+    """The service has closed connections whose clients have not, when it stops: it closes none of them again."""
+    limits = replace(HURRIED, send_seconds=60)
+    with ExitStack() as stack, wired(app, limits, server_context(files.server, files.server_key)) as port:
+        for _ in range(20):
+            wire = stack.enter_context(Wire(port, client))
+            assert wire.send(b"GET /b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert b"GET /b" == wire.answer().read()
+        time.sleep(seconds)
+
+
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01", ASKED], ids=["nothing", "a part", "plain HTTP"])
 def test_a_handshake_that_does_not_end_ends_the_connection(port: int, sent: bytes) -> None:
     """A handshake that does not finish in time ends the connection."""
