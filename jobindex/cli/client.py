@@ -83,7 +83,8 @@ class ServiceClient:
         seconds: float,
     ) -> HTTPResponse:
         """Return an answer to read; `body` is JSON, and `seconds` the timeout of each socket operation."""
-        query = urlencode({name: value for name, value in (parameters or {}).items() if value is not None})
+        given = {name: value for name, value in (parameters or {}).items() if value is not None}
+        query = urlencode(given, doseq=True)
         url = f"{self.url}{path}{'?' if query else ''}{query}"
         headers = self.headers if body is None else {**self.headers, "content-type": "application/json"}
         request = Request(url, body, headers, method=method)  # noqa: S310 (connect() allows only http and https)

@@ -24,7 +24,6 @@ from jobindex.cli.output import (
 )
 from jobindex.cli.progress import progress
 from jobindex.cli.values import count
-from jobindex.errors import ResourceNotFoundException
 from jobindex.model.jobs import JobStatus
 from jobindex.model.listing import Filters, parameters_of
 from jobindex.model.reader import CHANGES_MAXIMUM
@@ -34,6 +33,9 @@ SHOW_EXAMPLE = "Example: jobindex show update-7"
 
 _COLUMNS = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
 _TARGETS_SHOWN = 10
+_OUTCOMES = "/index/job-outcomes"
+OUTCOMES_MAXIMUM = 100
+"""The most jobs in a request for their outcomes."""
 _CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS", "ORIGIN")
 
 
@@ -53,8 +55,8 @@ def list_(
 ) -> None:
     """List the jobs that pass all filters, newest first; with --prefix, sorted by job id.
 
-    With --json each line is a JobSummary of the ListJobs API. Otherwise each job is also fetched by its id, for its
-    namespace, its failures, and whether its status was reported or is inferred. A narrow terminal shows fewer columns.
+    With --json each line is a JobSummary of the ListJobs API. Otherwise the namespaces and the failures of the jobs are
+    also fetched, and whether their statuses were reported or are inferred. A narrow terminal shows fewer columns.
     """
     filters = Filters(
         namespace_id=namespace_id,
@@ -89,28 +91,23 @@ def _found(service: ServiceClient, filters: Filters, prefix: str | None, limit: 
 
 
 def _rows(service: ServiceClient, jobs: Sequence[Json]) -> Sequence[Sequence[Cell]]:
+    """Return the rows of jobs; a job that was deleted meanwhile has no outcome."""
     with progress("Listing") as working:
-        rows = []
-        for done, job in enumerate(jobs, start=1):
-            rows.append(_row(job, _whole(service, job["jobId"])))
-            working.advance(done, len(jobs))
+        rows: list[Sequence[Cell]] = []
+        while page := jobs[len(rows) : len(rows) + OUTCOMES_MAXIMUM]:
+            job_ids = [job["jobId"] for job in page]
+            outcomes = {one["jobId"]: one for one in service.ask("GET", _OUTCOMES, {"jobId": job_ids})["jobs"]}
+            rows += [_row(job, outcomes.get(job["jobId"], {})) for job in page]
+            working.advance(len(rows), len(jobs))
         return rows
 
 
-def _whole(service: ServiceClient, job_id: str) -> Json:
-    """Return the facts about a job; none if it was deleted meanwhile."""
-    try:
-        return service.ask("GET", f"/index/jobs/{quoted(job_id)}")
-    except ResourceNotFoundException:
-        return {}
-
-
-def _row(job: Json, whole: Json) -> tuple[Cell, ...]:
-    status = _outcome(job["status"], whole.get("failures", 0))
+def _row(job: Json, outcome: Json) -> tuple[Cell, ...]:
+    status = _outcome(job["status"], outcome.get("failures", 0))
     cells = [
         job["jobId"],
-        whole.get("namespaceId", UNKNOWN),
-        status if whole.get("isStatusReported", True) else f"{status} (inferred)",
+        outcome.get("namespaceId", UNKNOWN),
+        status if outcome.get("isStatusReported", True) else f"{status} (inferred)",
         job.get("targetSelection", UNKNOWN),
         job.get("thingGroupId", UNKNOWN),
     ]

@@ -89,9 +89,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Several:
-    """Integers in a repeated parameter."""
+    """The values of a repeated parameter."""
 
-    of: Integer
+    of: Integer | Text
     least: int
     greatest: int
 
@@ -139,6 +139,10 @@ class Values:
     def integer(self, name: str) -> int:
         """Return an integer, or its default."""
         return int(self._values[name][0])
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts of a repeated parameter."""
+        return [*self._values.get(name, ())]
 
     def integers(self, name: str) -> list[int]:
         """Return the integers of a repeated parameter."""

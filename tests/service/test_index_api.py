@@ -26,6 +26,7 @@ PATHS = (
     "/index/executions/waiting",
     "/index/jobs",
     "/index/jobs/job",
+    "/index/job-outcomes?jobId=job",
     "/index/jobs/job/changes",
     "/index/jobs/job/executions",
 )
@@ -299,6 +300,25 @@ def test_a_thing_is_told(api: Api) -> None:
     assert expected == told
 
 
+def test_outcomes_are_those_of_each_job(api: Api) -> None:
+    """Namespace, failures and whether the status was reported, in the order of the request, of listed jobs once."""
+    api.apply(
+        execution("job-0", status="FAILED", queuedAt=1, lastUpdatedAt=2),
+        without_namespace("job-1"),
+        ("$aws/events/job/job-2/completed", {"timestamp": 9, "completedAt": 8}),
+    )
+    path = "/index/job-outcomes?jobId=job-2&jobId=gone&jobId=job-0&jobId=job-1&jobId=job-2"
+    outcomes = api.request(path)[1]["jobs"]
+    assert outcomes == [
+        {"jobId": "job-2", "isStatusReported": True, "failures": 0},
+        {"jobId": "job-0", "namespaceId": "n", "isStatusReported": False, "failures": 1},
+        {"jobId": "job-1", "isStatusReported": False, "failures": 0},
+    ]
+    for outcome in outcomes:
+        job = api.request(f"/index/jobs/{outcome['jobId']}")[1]
+        assert outcome == {name: job[name] for name in outcome}
+
+
 @pytest.mark.parametrize(
     ("path", "named"),
     [
@@ -316,6 +336,9 @@ def test_a_thing_is_told(api: Api) -> None:
         ("/index/jobs?thingGroupName=", "thingGroupName"),
         ("/index/jobs/a%20b", "jobId"),
         ("/index/jobs/a%2Fb", "jobId"),
+        ("/index/job-outcomes", "jobId"),
+        ("/index/job-outcomes?jobId=a%20b", "jobId"),
+        ("/index/job-outcomes?" + "&".join(f"jobId=j{number}" for number in range(101)), "jobId"),
         ("/index/jobs/job/changes?limit=101", "limit"),
         ("/index/jobs/job/executions?state=DELETED", "state"),
         ("/index/jobs/job/executions?after=W10", "after"),

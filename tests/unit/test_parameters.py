@@ -45,6 +45,8 @@ def test_what_was_given_comes_back_in_its_type() -> None:
     assert ExecutionState.ENDED is values.choice("state", ExecutionState)
     assert ("a", "", None) == (values.text("job"), values.text("x"), values.optional("x"))
     assert [9] == parse_parameters({"ids": TIMES}, [("ids", "9")]).integers("ids")
+    several = Several(of=JOB_ID, least=1, greatest=2)
+    assert ["a", "b"] == parse_parameters({"jobId": several}, [("jobId", "a"), ("jobId", "b")]).texts("jobId")
     assert [] == parse_parameters({"ids": Several(of=NUMBER, least=0, greatest=2)}, []).integers("ids")
 
 

@@ -6,7 +6,7 @@ import orjson
 
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, filters_of
-from jobindex.model.parameters import JOB_ID, Text, Values
+from jobindex.model.parameters import JOB_ID, Several, Text, Values
 from jobindex.model.reader import CHANGES_MAXIMUM, Reader
 from jobindex.model.views import ChangeOrigin, ExecutionState, JobChange, JobDescription
 from jobindex.web.api.list_jobs import JOB_SUMMARY
@@ -30,6 +30,8 @@ from jobindex.web.api.schemas import (
 )
 from jobindex.web.opened_jobs import OpenedJobs
 
+OUTCOMES_MAXIMUM = 100
+"""The greatest number of jobs in a request for their outcomes."""
 _PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
 
 SEARCH_JOBS = Operation(
@@ -76,6 +78,18 @@ GET_JOB = Operation(
         reportedProcessDetails=if_known(process_details_schema()),
     ),
 )
+LIST_JOB_OUTCOMES = Operation(
+    name="ListJobOutcomes",
+    summary="The namespaces and failures of up to 100 jobs, and whether their statuses were reported",
+    path="/index/job-outcomes",
+    parameters={"jobId": Several(of=JOB_ID, least=1, greatest=OUTCOMES_MAXIMUM)},
+    answer=an_object(
+        jobs=an_array(
+            an_object(jobId=JOB_ID.schema(), namespaceId=if_known(TEXT), isStatusReported=FLAG, failures=NUMBER)
+        )
+    ),
+    errors=COMMON_ERRORS,
+)
 LIST_JOB_CHANGES = Operation(
     name="ListJobChanges",
     summary="The last changes of a job's reported status, newest first, also of a deleted job",
@@ -102,6 +116,23 @@ async def _search_jobs(reader: Reader, values: Values) -> object:
         values.text("prefix"), filters_of(values), after=values.text("after"), limit=values.integer("limit")
     )
     return b"".join((b'{"jobs":[', found.jobs, b'],"next":', orjson.dumps(found.next_position), b"}"))
+
+
+async def _list_outcomes(reader: Reader, values: Values) -> object:
+    job_ids = values.texts("jobId")
+    outcomes, namespaces = await reader.job_outcomes(job_ids), await reader.job_namespaces(job_ids)
+    return {
+        "jobs": [
+            {
+                "jobId": job_id,
+                **known(namespaceId=namespaces.get(job_id)),
+                "isStatusReported": outcomes[job_id].is_status_reported,
+                "failures": outcomes[job_id].failures,
+            }
+            for job_id in dict.fromkeys(job_ids)
+            if job_id in outcomes
+        ]
+    }
 
 
 async def _get_job(opened: OpenedJobs, reader: Reader, values: Values) -> object:
@@ -162,5 +193,6 @@ def served(opened: OpenedJobs) -> Served:
     return (
         (SEARCH_JOBS, _search_jobs),
         (GET_JOB, partial(_get_job, opened)),
+        (LIST_JOB_OUTCOMES, _list_outcomes),
         (LIST_JOB_CHANGES, _list_job_changes),
     )
