@@ -65,7 +65,7 @@ def metric_names(expression: str) -> set[str]:
     """Return the metrics in an expression: the names other than functions, keywords, labels and strings."""
     bare = re.sub(r'"[^"]*"|\[[^]]*\]|\w+ by', "", expression)
     names = set(re.findall(r"\b[a-zA-Z_]\w*\b(?!\s*\()", bare))
-    return names - {"on", "or", "and", "unless"} - LABELS
+    return names - {"on", "or", "and", "offset", "unless"} - LABELS
 
 
 @contextmanager
