@@ -1,10 +1,12 @@
-"""The sync fills an index from a fake AWS, whatever AWS answers."""
+"""The sync fills an index in SQLite from a fake AWS, whatever AWS answers. test_sync_checks.py runs on each engine."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from support.empty_indexes import empty_index
 from support.fake_aws import EVERY, FakeAws
 from support.fake_aws_faults import (
     Before,
@@ -32,6 +34,8 @@ from jobindex.model.reports import JobReport
 from jobindex.model.store import Store
 from jobindex.model.sync import DifferenceKind, SyncKind
 from jobindex.model.views import ExecutionState
+from jobindex.storage.databases import SqliteDatabase
+from jobindex.storage.opening import open_store
 
 NAMESPACES = ("acme", "aws-gg-deployment")
 
@@ -41,6 +45,13 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the SDK's chain credentials."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """Open an empty index: the calls do not depend on the engine."""
+    async with open_store(SqliteDatabase(path=empty_index(tmp_path / "jobindex.db"))) as opened:
+        yield opened
 
 
 @pytest.fixture

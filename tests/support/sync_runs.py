@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from jobindex.aws.client import AwsClient
 from jobindex.aws.plan import AwsSync
@@ -116,9 +117,10 @@ async def syncing(
         clock=lambda: datetime.now(UTC),
         schedule=schedule,
     )
-    task = asyncio.create_task(synchronizer.run())
-    try:
-        yield Syncing(store, state, metrics, task)
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
+    with patch("jobindex.aws.synchronizer.LOOK_SECONDS", 0.1):
+        task = asyncio.create_task(synchronizer.run())
+        try:
+            yield Syncing(store, state, metrics, task)
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
