@@ -23,7 +23,7 @@ from refill.source import Source, make_source
 
 PEAK_MAXIMUM_MIB = 200
 """The limit of the peak memory of the service, with its writing process."""
-CALLS_OF_A_KILL = 4
+CALLS_OF_A_KILL = 5
 """Calls that a kill may cause again: those of the step that was not committed, and of the first one."""
 
 _UNLIMITED = 999_999.0

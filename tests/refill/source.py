@@ -55,8 +55,10 @@ class Source:
 
     @property
     def listing_calls(self) -> int:
-        """The calls of a fill that list all jobs: by namespace, with a job described of each, and by status."""
-        by_namespace = [_pages(count) + 1 for namespace_id, count in self.namespaces.items() if namespace_id]
+        """The calls of a fill that list all jobs: by namespace, with two jobs described of each, and by status."""
+        by_namespace = [
+            _pages(count) + min(count, 2) for namespace_id, count in self.namespaces.items() if namespace_id
+        ]
         return sum(by_namespace) + sum(_pages(self.statuses[status]) for status in JobStatus)
 
     @property

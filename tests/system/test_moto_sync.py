@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from support.brokers import mosquitto
 from support.ministack import client
 from support.moto import moto
 from support.services import running
 from support.synced_services import ended_run, synced_service
+from support.waiting import require
 
 JOBS = 251
 """One more than a page of the sync."""
@@ -22,9 +24,12 @@ def test_a_fill_from_moto_ends_incomplete_and_says_why(tmp_path: Path) -> None:
             iot.create_job(jobId=f"job-{number:03}", targets=[arn], document="{}")
         for job_id in CANCELED:
             iot.cancel_job(jobId=job_id)
-        page = iot.list_jobs(maxResults=250)
-        token = page["nextToken"]
-        following = iot.list_jobs(maxResults=250, nextToken=token)
+        try:
+            page = iot.list_jobs(maxResults=250)
+            token = page["nextToken"]
+            following = iot.list_jobs(maxResults=250, nextToken=token)
+        except ClientError:  # moto 5.2.1 has an error of its own if there is more than one page
+            require("a moto_server that lists two pages of jobs, such as 5.2.5", found=False)
         assert (page["jobs"], token) == (following["jobs"], following["nextToken"])
 
         with running(synced_service(tmp_path, url, MQTT_URL=f"mqtt://127.0.0.1:{broker.port}")) as service:

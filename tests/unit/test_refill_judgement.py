@@ -16,7 +16,7 @@ SOURCE = Source(
     statuses=Counter({JobStatus.COMPLETED: 750, JobStatus.IN_PROGRESS: 1}),
     pending={"job-1": {JobExecutionStatus.QUEUED: 501, JobExecutionStatus.IN_PROGRESS: 0}},
 )
-CALLS = (2 + 1) + (3 + 1 + 1 + 1 + 1) + (3 + 1) + 2
+CALLS = (2 + 2) + (3 + 1 + 1 + 1 + 1) + (3 + 1) + 2
 
 
 def refill() -> Refill:
@@ -24,7 +24,7 @@ def refill() -> Refill:
     return Refill(
         rate=50,
         source=SOURCE,
-        calls=Counter({"ListJobs": CALLS + 8}),
+        calls=Counter({"ListJobs": CALLS + 10}),
         busiest={"ListJobs": 51},
         kills=["once", "twice"],
         peaks={"service": 120.0, "writer": 80.0},
@@ -43,7 +43,7 @@ def test_a_fill_without_errors_is_right() -> None:
 @pytest.mark.parametrize(
     ("broken", "expected"),
     [
-        ({"calls": Counter({"ListJobs": CALLS + 9})}, f"{CALLS + 9} calls instead of {CALLS}"),
+        ({"calls": Counter({"ListJobs": CALLS + 11})}, f"{CALLS + 11} calls instead of {CALLS}"),
         ({"calls": Counter({"ListJobs": CALLS - 1})}, f"{CALLS - 1} calls instead of {CALLS}"),
         ({"busiest": {"ListJobs": 52}}, "52 calls of ListJobs within a second"),
         ({"peaks": {"service": 120.0, "writer": 80.1}}, "the service took 200 MiB"),
