@@ -35,8 +35,8 @@ def lost_while_stopped(service: Service, broker: Broker, miss: Callable[[], None
     service.start()
 
 
-@pytest.mark.parametrize("lose", [lost_by_the_broker, lost_while_stopped])
-@pytest.mark.parametrize("repairs", [True, False], ids=["repair", "report"])
+@pytest.mark.parametrize("lose", [lost_by_the_broker, pytest.param(lost_while_stopped, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("repairs", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["repair", "report"])
 def test_a_check_finds_all_that_a_lost_session_missed(
     tmp_path: Path, lose: Callable[[Service, Broker, Callable[[], None]], None], *, repairs: bool
 ) -> None:

@@ -294,6 +294,7 @@ async def test_a_loss_before_a_restart_is_not_forgotten(store: Store, aws: FakeA
     assert len([run for run in await store.sync_runs(limit=50) if run.kind is SyncKind.PENDING]) == 1
 
 
+@pytest.mark.slow
 async def test_a_session_that_is_lost_during_a_run_is_followed_by_a_check(store: Store, aws: FakeAws) -> None:
     """The fill, and the check after the first loss, may have listed jobs before they changed unseen."""
     state = connected()
@@ -317,6 +318,7 @@ async def test_a_session_that_is_lost_during_a_run_is_followed_by_a_check(store:
     assert first.ended_at <= second.requested_at
 
 
+@pytest.mark.slow
 async def test_a_long_fill_is_not_a_long_broken_connection(
     store: Store, aws: FakeAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,7 @@ from jobindex.storage.opening import open_store
 
 MESSAGES_PER_SECOND = 2000
 STEPS = 1000
-SEEDS = [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 4, 5, 7, 9, 10, 15, 16))]
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4, 5, 7, 9, 10, 15, 16))]
 NAMESPACES = ("aws-gg-deployment", "blue", "green", "next-green")
 
 
