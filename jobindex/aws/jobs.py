@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobindex.aws.pages import Listing
-from jobindex.aws.phases import PAGE_ROWS, Outcome, Position, Reading, Tools, moment
+from jobindex.aws.phases import PAGE_ROWS, Outcome, Position, Reading, Tools, job_id_of
 from jobindex.errors import AwsDeniedError, AwsNotFoundError
 from jobindex.messages.rows import RowOperation
-from jobindex.model.jobs import JOB_ID, JobStatus, to_milliseconds
+from jobindex.model.jobs import JobStatus, to_milliseconds
 from jobindex.model.reports import JobDeletion
 from jobindex.model.sync import SyncKind, SyncRun
 
@@ -60,7 +60,7 @@ class ListJobsPhase:
         await reading.read(rows, RowOperation.LIST_JOBS, namespace_id=namespace_id if teaches else None)
         return reading.outcome(
             following if page.following is None else {**position, "page": page.following, "teaches": teaches},
-            listed=[(job_id, "") for job_id in map(_job_id, rows) if job_id],
+            listed=[(job_id, "") for job_id in map(job_id_of, rows) if job_id],
             compared=reading.keys(of_executions=False),
             problems=[*problems, *page.problems],
             is_incomplete=page.is_incomplete,
@@ -69,7 +69,7 @@ class ListJobsPhase:
 
     async def _honours(self, namespace_id: str, rows: Sequence[Mapping[str, Any]]) -> tuple[bool | None, list[str]]:
         """Return whether the source honours the filter, by the first and the last job of a page; None if unknown."""
-        job_ids = [one for one in map(_job_id, rows) if one]
+        job_ids = [one for one in map(job_id_of, rows) if one]
         honours: bool | None = None
         for job_id in dict.fromkeys((*job_ids[:1], *job_ids[-1:])):
             try:
@@ -128,7 +128,8 @@ class AbsentJobsPhase:
 
     async def step(self, run: SyncRun, position: Position) -> Outcome:
         job_ids, after = position["jobs"], position["after"]
-        as_of = moment(run.as_of)
+        as_of = run.as_of
+        assert as_of is not None  # noqa: S101 (the listings were answered)
         while not job_ids and after is not None:
             page = await self._tools.store.unlisted_jobs(
                 run.id,
@@ -176,11 +177,6 @@ def _statuses(run: SyncRun, namespace_id: str | None) -> Sequence[str | None]:
     if run.kind in _ONLY_ACTIVE:
         return _ACTIVE
     return (None,) if namespace_id is not None else tuple(JobStatus)
-
-
-def _job_id(row: Mapping[str, Any]) -> str | None:
-    job_id = row.get("jobId")
-    return job_id if isinstance(job_id, str) and JOB_ID.fullmatch(job_id) else None
 
 
 def _first_page(namespace_id: str | None, status: str | None) -> Position:

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
+from jobindex.aws.account import NO_ACCOUNT, region_and_account
 from jobindex.aws.answers import AwsAnswer
 from jobindex.aws.caller import Caller
 from jobindex.errors import AwsSourceError, MessageError
 from jobindex.messages.rows import RowOperation, RowSource, read_row
+from jobindex.model.jobs import JOB_ID
 from jobindex.model.reports import ExecutionReport, JobReport, Report
 from jobindex.model.store import Store
 from jobindex.model.sync import SyncRun
@@ -21,10 +23,6 @@ PAGE_ROWS = 250
 """AWS's maximum."""
 GRACE_MILLISECONDS = 60_000
 """A row that AWS updated less than this before its answer is not counted as a difference: its message may come."""
-_NO_ACCOUNT = "000000000000"
-"""The account of ARNs that jobindex and emulators make up."""
-
-
 _ARNS = ("jobArn", "thingArn", "iotJobArn", "targetArn")
 
 
@@ -50,7 +48,7 @@ class Outcome:
 
 
 class Phase(Protocol):
-    """A phase of a run; it makes one or two calls in each step."""
+    """A phase of a run; it makes up to three calls in each step."""
 
     name: str
     calls_per_item: int
@@ -135,27 +133,21 @@ class Reading:
         return frozenset((job.job_id, "") for job in jobs if isinstance(job, JobReport) and job.latest_at <= latest)
 
 
+def job_id_of(row: Mapping[str, Any]) -> str | None:
+    """Return the id of the job in a row; None if it is not valid."""
+    job_id = row.get("jobId")
+    return job_id if isinstance(job_id, str) and JOB_ID.fullmatch(job_id) else None
+
+
 async def _check_source(tools: Tools, rows: Iterable[Mapping[str, Any]]) -> None:
     known = await tools.known_source()
     if known is None:
         return
+    expected = region_and_account(known)
     for arn in (row.get(name) for row in rows for name in _ARNS):
-        if isinstance(arn, str) and not _is_same_source(known, arn):
+        given = region_and_account(arn) if isinstance(arn, str) else expected
+        if given != expected and NO_ACCOUNT not in {given[1], expected[1]}:
             raise AwsSourceError(
-                f"AWS answers for region and account {_source(arn)}, but the index has messages of {_source(known)}: "
-                "nothing was merged"
+                f"AWS answers for region and account {':'.join(given)}, but the index has messages of "
+                f"{':'.join(expected)}: nothing was merged"
             )
-
-
-def _is_same_source(known: str, arn: str) -> bool:
-    return _source(known) == _source(arn) or _NO_ACCOUNT in {known.split(":")[4], *arn.split(":")[4:5]}
-
-
-def _source(arn: str) -> str:
-    return ":".join(arn.split(":")[3:5])
-
-
-def moment(milliseconds: datetime | None) -> datetime:
-    """Return a time that a started run has."""
-    assert milliseconds is not None  # noqa: S101 (a run has it from its first answer)
-    return milliseconds

@@ -1,8 +1,8 @@
 """Advances the runs of the sync, one step at a time, on the replica that ingests.
 
 Subscribed first: a run begins only while every subscription is granted, so that nothing falls between its answers and
-the messages. Each step is one call or two, committed with its progress; then the first open run goes on. So a check
-after a lost session does not wait for the end of a run that describes a million jobs.
+the messages. Each step makes up to three calls, and is committed with its progress; then the first open run goes on. So
+a check after a lost session does not wait for the end of a run that describes a million jobs.
 """
 
 import asyncio
@@ -59,6 +59,7 @@ _WHOLE = (SyncKind.ALL, SyncKind.FILL)
 _LIST_PENDING = (SyncKind.PENDING, *_WHOLE)
 """The kinds that list the pending executions."""
 
+_HELD = "every subscription has to be granted before a run begins"
 _CLOCK = "This machine's clock is"
 
 _log = logging.getLogger(__name__)
@@ -129,7 +130,6 @@ class Synchronizer:
         """When the last connection that was away for long was back."""
         self._step_seconds = 0.0
         """The average duration of a step, 0 before the first."""
-        self._is_held = False
         self._problems: tuple[str, ...] = ()
 
     def _note_waiting(self, reason: str | None) -> None:
@@ -181,14 +181,12 @@ class Synchronizer:
             await asyncio.sleep(min(seconds, 1) if self._state.in_flight else 0)
 
     def _may_begin(self, run: SyncRun) -> bool:
-        if run.phase or self._state.connected_since is not None:
-            if self._is_held:
-                self._is_held = False
-                self._note_waiting(None)
-            return True
-        self._is_held = True
-        self._note_waiting("every subscription has to be granted before a run begins")
-        return False
+        if not run.phase and self._state.connected_since is None:
+            self._note_waiting(_HELD)
+            return False
+        if self._state.sync is not None and self._state.sync.reason == _HELD:
+            self._note_waiting(None)
+        return True
 
     async def _advance(self, run: SyncRun) -> SyncRun:
         """Make a step of a run; return the run afterwards."""
@@ -361,9 +359,9 @@ class Synchronizer:
                 await self._store.request_sync(SyncKind.ACTIVE, now=now)
 
     def _has_missed_messages(self, runs: Sequence[SyncRun], now: datetime) -> bool:
-        """Return whether messages were missed, and no run that would find what they said has begun since.
+        """Return whether messages were missed after the start of the last run that lists pending executions.
 
-        The times are stored, so a restart or another replica does not forget it.
+        The times are stored: a restart, or another replica, has them.
         """
         if self._state.ingestion is Ingestion.CONNECTED:
             if time.monotonic() - self._connected_at >= _BROKEN_SECONDS:

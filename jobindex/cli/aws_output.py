@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import orjson
 
 from jobindex.errors import shown
-from jobindex.messages.rows import RowOperation
+from jobindex.messages.rows import ROWS_MAXIMUM, RowOperation
 
-REQUEST_ROWS = 100
-"""The most rows that the service accepts in a request."""
 _REQUEST_BYTES = 63 * 1024
 """The most bytes of rows in a request: the service accepts 64 KiB, and the other members take less than 1 KiB."""
 
@@ -64,7 +62,7 @@ def requests(rows: Iterable[FileRow]) -> Iterator[list[FileRow]]:
     size = 0
     for row in rows:
         is_other = bool(request) and request[0].operation != row.operation
-        if is_other or len(request) == REQUEST_ROWS or size + len(row.content) + 1 > _REQUEST_BYTES:
+        if is_other or len(request) == ROWS_MAXIMUM or size + len(row.content) + 1 > _REQUEST_BYTES:
             if request:
                 yield request
             request, size = [], 0

@@ -26,7 +26,7 @@ from jobindex.cli.progress import progress
 from jobindex.cli.values import count
 from jobindex.model.jobs import JobStatus
 from jobindex.model.listing import Filters, parameters_of
-from jobindex.model.reader import CHANGES_MAXIMUM
+from jobindex.model.reader import CHANGES_MAXIMUM, OUTCOMES_MAXIMUM
 
 LIST_EXAMPLE = "Example: jobindex list --namespace-id acme --status IN_PROGRESS"
 SHOW_EXAMPLE = "Example: jobindex show update-7"
@@ -34,8 +34,6 @@ SHOW_EXAMPLE = "Example: jobindex show update-7"
 _COLUMNS = ("JOB", "NAMESPACE", "STATUS", "SELECTION", "THING GROUP", "CREATED", "UPDATED", "COMPLETED")
 _TARGETS_SHOWN = 10
 _OUTCOMES = "/index/job-outcomes"
-OUTCOMES_MAXIMUM = 100
-"""The most jobs in a request for their outcomes."""
 _CHANGE_COLUMNS = ("CHANGED", "FROM", "TO", "NAMESPACE", "STATUS IS", "ORIGIN")
 
 

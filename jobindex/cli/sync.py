@@ -9,6 +9,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from jobindex.cli import values
 from jobindex.cli.client import Json, ServiceClient
 from jobindex.cli.options import Endpoint, connect
 from jobindex.cli.output import Cell, counted, encode, note, printable, say, show_fields, show_found, time
@@ -27,12 +28,6 @@ _INTERRUPTED = 130
 _COLUMNS = ("ID", "KIND", "REQUESTED", "ENDED", "RESULT", "ROWS", "CALLS", "THROTTLED", "DIFFERENCES")
 
 
-def _check(text: str) -> SyncKind:
-    if text not in CHECKS:
-        raise typer.BadParameter(f"{text!r} is not one of {', '.join(sorted(CHECKS))}")
-    return SyncKind(text)
-
-
 def sync(
     *,
     check: Annotated[
@@ -40,7 +35,7 @@ def sync(
         typer.Option(
             metavar="KIND",
             help="Compare the index with AWS instead: the `active` jobs, `all` jobs, or the `pending` executions.",
-            parser=_check,
+            parser=values.check,
             autocompletion=lambda: sorted(CHECKS),
         ),
     ] = None,
@@ -127,8 +122,6 @@ def _find(service: ServiceClient, answer: Json, former: Json) -> Json:
     for run in runs:
         if run["id"] == former["id"]:
             return run
-    if runs and not any("endedAt" in run for run in runs):
-        return former  # it follows many open runs of single jobs, which fill the answer
     raise ServiceError(f"{service.url}: the service no longer reports the run")
 
 

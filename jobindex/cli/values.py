@@ -10,6 +10,7 @@ import typer
 from jobindex.access.principals import Role
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.parameters import JOB_ID, NAMESPACE_ID, THING_NAME
+from jobindex.model.sync import CHECKS, SyncKind
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
@@ -81,3 +82,10 @@ def _number(text: object, least: int) -> int:
     if re.fullmatch(r"[0-9]{1,15}", str(text)) is None or int(str(text)) < least:
         raise typer.BadParameter(f"{str(text)!r} is not a whole number from {least}")
     return int(str(text))
+
+
+def check(text: str) -> SyncKind:
+    """Return the kind of a check."""
+    if text not in CHECKS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(sorted(CHECKS))}")
+    return SyncKind(text)

@@ -18,16 +18,16 @@ _RATE = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?")
 
 
 def _parse_endpoint(text: str) -> str:
-    if _ENDPOINT.fullmatch(text) is None or not 0 < (_port(text) or 1) < 65536:
+    if _ENDPOINT.fullmatch(text) is None or not _has_possible_port(text):
         raise ValueError(f"{text!r} is not http[s]://host[:port][/path]")
     return text.rstrip("/")
 
 
-def _port(text: str) -> int | None:
+def _has_possible_port(text: str) -> bool:
     try:
-        return urlsplit(text).port
-    except ValueError:
-        return -1
+        return urlsplit(text).port != 0
+    except ValueError:  # it is greater than 65535
+        return False
 
 
 def _parse_rates(text: str) -> Mapping[str, float]:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from jobindex.errors import ClockError
+from jobindex.messages.drafts import AHEAD_MILLISECONDS
 from jobindex.monitoring.state import ServiceState
 
 RELEASED = datetime(2026, 11, 1, tzinfo=UTC)
 """The current time cannot be earlier; each release sets it to its own day."""
-TOLERANCE = timedelta(hours=24)
+TOLERANCE = timedelta(milliseconds=AHEAD_MILLISECONDS)
 
 
 def believed_time(now: Callable[[], datetime], state: ServiceState) -> datetime:

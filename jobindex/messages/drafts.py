@@ -7,7 +7,7 @@ from jobindex.messages.payloads import Members, check_same, read_resource
 from jobindex.model.jobs import JOB_ID, THING_NAME, from_milliseconds
 from jobindex.model.reports import UNTIMED, Report
 
-_AHEAD_MILLISECONDS = 24 * 60 * 60 * 1000
+AHEAD_MILLISECONDS = 24 * 60 * 60 * 1000
 
 
 @dataclass(slots=True)
@@ -49,10 +49,10 @@ class Draft:
 def check_ahead(draft: Draft, now: int) -> None:
     """Check that no time is more than 24 hours ahead of `now`, in milliseconds."""
     latest_at = draft.latest_at if draft.timestamp is None else max(draft.latest_at, draft.timestamp)
-    if latest_at - now > _AHEAD_MILLISECONDS:
+    if latest_at - now > AHEAD_MILLISECONDS:
         time = from_milliseconds(latest_at).isoformat(timespec="milliseconds")
         expected = "at most 24 hours ahead: it is in the future"
-        raise MessageError("the greatest time", time, expected, due_at=latest_at - _AHEAD_MILLISECONDS)
+        raise MessageError("the greatest time", time, expected, due_at=latest_at - AHEAD_MILLISECONDS)
 
 
 def check_job(members: Members, path: str, job_id: str) -> None:

@@ -33,6 +33,9 @@ from jobindex.model.jobs import JOB_ID, NAMESPACE_ID, THING_NAME, JobExecutionSt
 from jobindex.model.reports import UNTIMED, JobReport, MemberValue, Report, ThingGroupReport
 
 _ENDED = {JobStatus.COMPLETED, JobStatus.CANCELED}
+ROWS_MAXIMUM = 100
+"""The most rows in a request to import them."""
+
 _PENDING = {JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS}
 _EXECUTION_MEMBERS = ("status", "executionNumber", "versionNumber")
 _SUMMARY = "jobExecutionSummary"

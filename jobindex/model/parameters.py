@@ -180,6 +180,11 @@ def problem(name: str, value: object, constraint: str) -> str:
     return f"Value '{value}' at '{name}' failed to satisfy constraint: {constraint}"
 
 
+def missing(name: str) -> str:
+    """Return AWS's message for a required member that is absent."""
+    return f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
+
+
 def invalid(*problems: str) -> InvalidRequestException:
     """Return the error with all problems."""
     count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected"
@@ -192,7 +197,7 @@ def _problems(name: str, constraint: Constraint, values: Sequence[str]) -> Itera
             yield problem(name, len(values), constraint.times)
         yield from (problem(name, value, violated) for value in values for violated in constraint.of.problems(value))
     elif not values and isinstance(constraint, Text) and constraint.is_required:
-        yield f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
+        yield missing(name)
     elif values:
         yield from (problem(name, values[-1], violated) for violated in constraint.problems(values[-1]))
 

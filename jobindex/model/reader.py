@@ -22,6 +22,10 @@ CHANGES_MAXIMUM = 100
 """The changes of its reported status that the index stores for each job."""
 
 
+OUTCOMES_MAXIMUM = 100
+"""The most jobs in a request for their outcomes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsById:
     """Jobs in the order of their ids."""

@@ -138,9 +138,14 @@ class RejectedMessage(NamedTuple):
     never."""
 
 
+def refusal(error: DataRefusedError) -> str:
+    """Return the reason of data that the database refuses."""
+    return f"the database refuses it: {error}"
+
+
 def refused(topic: str, payload: bytes, error: DataRefusedError) -> RejectedMessage:
     """Return the rejected message for data that the database refuses."""
-    return RejectedMessage(topic, payload, f"the database refuses it: {error}")
+    return RejectedMessage(topic, payload, refusal(error))
 
 
 Parsed = tuple[Report, ...] | RejectedMessage

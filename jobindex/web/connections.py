@@ -30,7 +30,7 @@ class Limits:
     query_bytes: int = 8 * 1024
     body_seconds: float = 10
     body_bytes: int = 64 * 1024
-    """As sent, with the framing of chunks. No operation reads a body."""
+    """As sent, with the framing of chunks."""
     ahead: int = 16
     """Pipelined requests behind the one in flight."""
     send_seconds: float = 30

@@ -1,4 +1,4 @@
--- What messages change in many other rows, to be done in steps of their own.
+-- Changes of many rows that a message causes, deferred to steps of their own.
 
 CREATE TABLE deferred_work (
     work                     TEXT COLLATE "C" NOT NULL,  -- 'job', 'thing' or 'inferred'
@@ -15,5 +15,5 @@ DROP INDEX executions_left_out;
 CREATE INDEX executions_pending ON executions (thing_name, job_id) WHERE state IN ('QUEUED', 'IN_PROGRESS');
 CREATE INDEX executions_left_out ON executions (thing_name, job_id) WHERE is_left_out = 1;
 
--- Who sees some namespaces alone finds jobs by the beginning of their ids in these alone.
+-- A restricted reader finds jobs by the beginning of their ids, in its namespaces only.
 CREATE INDEX job_summaries_by_id ON job_summaries (namespace_id, job_id);

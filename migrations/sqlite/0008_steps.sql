@@ -1,4 +1,4 @@
--- What messages change in many other rows, to be done in steps of their own.
+-- Changes of many rows that a message causes, deferred to steps of their own.
 
 CREATE TABLE deferred_work (
     work                     TEXT NOT NULL,  -- 'job', 'thing' or 'inferred'
@@ -9,5 +9,5 @@ CREATE TABLE deferred_work (
     PRIMARY KEY (work, name)
 ) STRICT, WITHOUT ROWID;
 
--- Who sees some namespaces alone finds jobs by the beginning of their ids in these alone.
+-- A restricted reader finds jobs by the beginning of their ids, in its namespaces only.
 CREATE INDEX job_summaries_by_id ON job_summaries (namespace_id, job_id);

@@ -64,7 +64,7 @@ class Beside:
             ),
             f"Peak resident memory (VmHWM): {self.peak_mib:.1f} MiB.",
         ]
-        return "\n".join([*lines, *(f"WRONG: {problem}" for problem in self.wrong or ())])
+        return "\n".join([*lines, *(f"WRONG: {problem}" for problem in self.wrong)])
 
 
 def run_beside_hostile(

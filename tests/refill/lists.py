@@ -10,11 +10,10 @@ from urllib.parse import urlencode
 import orjson
 
 from bench.http import Connection
-from jobindex.model.jobs import JobExecutionStatus, JobStatus
-from refill.source import PAGE_ROWS, Source
+from jobindex.model.jobs import JobStatus
+from refill.source import PAGE_ROWS, PENDING, Source
 
 _EXAMPLES = 5
-_PENDING = {JobExecutionStatus.QUEUED.value, JobExecutionStatus.IN_PROGRESS.value}
 
 
 @dataclass(slots=True)
@@ -99,7 +98,7 @@ def _compare_pending(found: Comparison, job_id: str, expected: Connection, fille
             execution
             for page in _pages(connection, path, {})
             for execution in page["executionSummaries"]
-            if execution["jobExecutionSummary"].get("status") in _PENDING
+            if execution["jobExecutionSummary"].get("status") in PENDING
         ]
         for connection in (expected, filled)
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from support.brokers import mosquitto
 from support.counting_proxy import CountingProxy, ProxiedCall
@@ -100,12 +99,13 @@ def refill(directory: Path, *, jobs: int, kills: int, rate: float | None = None,
     at_broker, at_source, at_filled = folders
     source = make_source(at_source / "jobindex.db", jobs)
     result = Refill(rate=rate, source=source)
-    with mosquitto(at_broker) as broker, patch.dict(os.environ, {**CREDENTIALS, **_SWITCHED_OFF}):
+    with mosquitto(at_broker) as broker:
         common = {"MQTT_URL": f"mqtt://127.0.0.1:{broker.port}", **_ACCOUNT}
         upstream = Service(at_source, MQTT_CLIENT_ID="source", **common)
         with running(upstream), CountingProxy(upstream.url) as proxy:
             filling = Service(
                 at_filled,
+                {**CREDENTIALS, **_SWITCHED_OFF},
                 MQTT_CLIENT_ID="filled",
                 **common,
                 AWS_SYNC="fill",

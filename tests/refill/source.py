@@ -29,7 +29,7 @@ _STATUSES = {
     JobStatus.SCHEDULED: 1,
     JobStatus.DELETION_IN_PROGRESS: 1,
 }
-_PENDING = (JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS)
+PENDING = (JobExecutionStatus.QUEUED, JobExecutionStatus.IN_PROGRESS)
 _GROUPS = ("pumps", "valves", "quays")
 _THINGS = 50_000
 _LARGE_EVERY = 2000
@@ -64,7 +64,7 @@ class Source:
     @property
     def calls(self) -> int:
         """The calls of a fill, without repeated ones: also the events, the deployments, and pending executions."""
-        executions = (_pages(job[status]) for job in self.pending.values() for status in _PENDING)
+        executions = (_pages(job[status]) for job in self.pending.values() for status in PENDING)
         return self.listing_calls + sum(executions) + 2
 
 

@@ -193,14 +193,6 @@ def test_the_reason_of_waiting_is_printed_once() -> None:
     assert (0, "waiting: no credentials\nwaiting: throttled\n") == (ended.returncode, ended.stderr)
 
 
-def test_a_run_behind_many_others_is_awaited() -> None:
-    """An answer has at most fifty runs, and open runs of single jobs come first."""
-    others = [STARTED | {"id": 8 + number, "kind": "job", "jobId": f"job-{number}"} for number in range(50)]
-    with syncing(RUN, {"mode": "fill", "runs": others}, answer(ENDED)) as server:
-        ended = jobindex("sync", "--endpoint", server.url)
-    assert (0, True) == (ended.returncode, ended.stdout.startswith("Fill complete: "))
-
-
 def test_a_restart_of_the_service_is_survived() -> None:
     """The command awaits a service that is away, and one that is not ready."""
     away = {"httpStatus": 503, "errorType": "ServiceUnavailableException", "message": "The service is stopping."}

@@ -12,10 +12,10 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from support.api_server import Api, serving
+from support.api_server import Api, keys_of_roles, serving
 
 from jobindex.access.access import Access
-from jobindex.access.keys import AccessKey, Key, Keys, digest
+from jobindex.access.keys import AccessKey, Key, Keys
 from jobindex.access.principals import Principal, Role
 from jobindex.model.parameters import Values
 from jobindex.model.store import Changed, Store
@@ -35,14 +35,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 
 def post(api: Api, body: object, **headers: str) -> tuple[int, Any]:
     """Return the status of an answer, and its members or the message of the error."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    asked = Request(f"{api.url}/index/import", content, {"x-jobindex": "1", **headers}, method="POST")
-    try:
-        with urlopen(asked, timeout=10) as answer:
-            return answer.status, json.loads(answer.read())
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())["message"]
+    return api.post("/index/import", body, **headers)
 
 
 def test_rows_are_applied_and_refused_alone(api: Api) -> None:
@@ -153,15 +146,7 @@ def test_an_import_is_the_origin_of_its_changes(api: Api) -> None:
 
 def test_only_operators_import(tmp_path: Path) -> None:
     """Not a key that only reads, not a web page, and not without the header."""
-    keys = Keys(
-        Key(
-            principal=Principal(name=role, role=role, namespace_ids=None),
-            created_at=datetime.now(UTC),
-            token_sha256=digest(role),
-        )
-        for role in Role
-    )
-    with serving(tmp_path, access=Access(keys)) as api:
+    with serving(tmp_path, access=Access(keys_of_roles())) as api:
         assert 403 == post(api, BODY)[0]
         assert 403 == post(api, BODY, authorization="Bearer read")[0]
         operating = {"authorization": "Bearer operate"}

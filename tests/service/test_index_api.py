@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pytest
 from support.api_server import ARN_PREFIX, THING_ARN_PREFIX, Api, serving
-from support.sync_checks import store_of
 
 from jobindex.model.sync import SyncKind, SyncStep
 
@@ -371,7 +370,7 @@ def test_the_things_of_a_group_are_listed(api: Api) -> None:
     api.apply(execution("job", "t:1", status="QUEUED"), ("$aws/events/thingGroup/g:1/created", {"thingGroupId": "id"}))
     path = "/index/thing-groups/g%3A1/things"
     assert (200, {"things": [], "next": None}) == api.request(path)[:2]
-    store = store_of(api)
+    store = api.state.opened_store()
     api.run(store.request_sync(SyncKind.FILL, with_groups=True, now=NOW))
     run = api.run(store.next_sync())
     assert run is not None

@@ -6,18 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from support.api_server import Api, serving
+from support.api_server import Api, keys_of_roles, serving
 from support.html_browser import read
-from support.sync_checks import check, store_of
+from support.sync_checks import check
 from support.waiting import wait_until
 
 from jobindex.access.access import Access
-from jobindex.access.keys import Key, Keys, digest
-from jobindex.access.principals import Principal, Role
 from jobindex.model.sync import SyncKind
 from jobindex.monitoring.state import SyncStatus
 
@@ -35,14 +32,7 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 def post(api: Api, body: object, **headers: str) -> tuple[int, Any]:
     """Return the status of an answer, and its members or the message of the error."""
-    given = {"x-jobindex": "1", **headers}
-    asked = Request(f"{api.url}/index/sync", json.dumps(body).encode(), given, method="POST")
-    try:
-        with urlopen(asked, timeout=10) as answer:
-            return answer.status, json.loads(answer.read())
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())["message"]
+    return api.post("/index/sync", body, **headers)
 
 
 def test_a_run_is_started_and_listed(api: Api) -> None:
@@ -67,15 +57,7 @@ def test_the_sync_must_be_on(api: Api) -> None:
 
 def test_only_operators_start_a_sync(tmp_path: Path) -> None:
     """A key that only reads sees the status; a web page starts nothing."""
-    keys = Keys(
-        Key(
-            principal=Principal(name=role, role=role, namespace_ids=None),
-            created_at=datetime.now(UTC),
-            token_sha256=digest(role),
-        )
-        for role in Role
-    )
-    with serving(tmp_path, access=Access(keys)) as api:
+    with serving(tmp_path, access=Access(keys_of_roles())) as api:
         api.state.sync = CHECKING
         body = {"kind": "active"}
         assert 403 == post(api, body)[0]
@@ -135,7 +117,7 @@ def test_an_opened_job_is_synced_next(api: Api, path: str, is_known: bool) -> No
     api.state.sync = replace(CHECKING, kind="fill", is_first=True)
     answer = read(f"{api.url}{path}")
     assert (200 if is_known else 404) == answer.status
-    runs = wait_until(lambda: api.run(store_of(api).sync_runs(limit=10)), "the run of the job")
+    runs = wait_until(lambda: api.run(api.state.opened_store().sync_runs(limit=10)), "the run of the job")
     assert [(SyncKind.JOB, "j1")] == [(run.kind, run.job_id) for run in runs]
 
 

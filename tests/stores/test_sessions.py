@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,11 +10,10 @@ from support.messages import Index, job
 from support.poolers import pgbouncer
 from support.postgresql_servers import Databases, execute
 from support.writers import writer_of
+from test_postgres import opened
 
 from jobindex.errors import DatabaseRefusedError, DatabaseUnavailableError
 from jobindex.model.store import Store
-from jobindex.storage.databases import PostgresDatabase
-from jobindex.storage.opening import open_store
 
 LIMIT = 4
 """Connections of a user: one for the lease, one for the writer, two for readers."""
@@ -23,15 +21,6 @@ POOLED = "a pooler in transaction mode is between jobindex and PostgreSQL; set p
 
 _SLEEPING = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'limited'"
-
-
-@asynccontextmanager
-async def opened(url: str, *, has_lease: bool = True) -> AsyncIterator[Any]:
-    """Open the index in a database, as the lease holder or as a standby."""
-    async with open_store(PostgresDatabase(conninfo=url, shown="postgresql://there/db")) as store:
-        if has_lease:
-            assert await store.take_lease("{}", seconds=3600)
-        yield store
 
 
 @pytest.fixture

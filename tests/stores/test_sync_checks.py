@@ -9,7 +9,7 @@ import pytest
 from support.fake_aws import FakeAws
 from support.fake_aws_faults import Before, Call, denied
 from support.fake_fleet import SOME_TIME
-from support.sync_runs import CREDENTIALS, NEVER, Syncing, connected, plan, syncing
+from support.sync_runs import NEVER, Syncing, connected, give_credentials, plan, syncing
 
 from jobindex.aws.synchronizer import LOOK_SECONDS, Schedule
 from jobindex.errors import ResourceNotFoundException
@@ -25,8 +25,7 @@ LATER = SOME_TIME + 3_600_000
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the SDK's chain credentials."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from support.empty_indexes import empty_index
 from support.simulated_evidence import Message
 from support.simulated_judgement import knowable
 from support.simulated_knowledge import Unknowable
-from support.sync_runs import CREDENTIALS, plan, syncing
+from support.sync_runs import give_credentials, plan, syncing
 from support.truth_aws import TruthAws
 
 from jobindex.errors import ResourceNotFoundException
@@ -36,8 +36,7 @@ NAMESPACES = ("aws-gg-deployment", "blue", "green", "next-green")
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the SDK's chain credentials."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
 
 
 @asynccontextmanager

@@ -17,6 +17,8 @@ from botocore.config import Config
 from starlette.routing import BaseRoute
 
 from jobindex.access.access import Access
+from jobindex.access.keys import Key, Keys, digest
+from jobindex.access.principals import Principal, Role
 from jobindex.access.rates import Rates
 from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
@@ -94,6 +96,17 @@ class Api:
             config=Config(retries={"total_max_attempts": 1}),
         )
 
+    def post(self, path: str, body: object, **headers: str) -> tuple[int, Any]:
+        """Return the status of an answer to a change, and its members or the message of the error."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        asked = Request(self.url + path, content, {"x-jobindex": "1", **headers}, method="POST")
+        try:
+            with urlopen(asked, timeout=10) as answer:
+                return answer.status, json.loads(answer.read())
+        except HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())["message"]
+
     def request(self, path: str, method: str = "GET") -> tuple[int, Any, dict[str, str]]:
         """Return the status, the decoded body and the lower-case headers of an answer."""
         try:
@@ -102,6 +115,18 @@ class Api:
         except HTTPError as error:
             with error:
                 return error.code, json.loads(error.read() or "null"), _lower(error.headers)
+
+
+def keys_of_roles() -> Keys:
+    """Return an unlimited key of each role; its name and its token are the role."""
+    return Keys(
+        Key(
+            principal=Principal(name=role, role=role, namespace_ids=None),
+            created_at=datetime.now(UTC),
+            token_sha256=digest(role),
+        )
+        for role in Role
+    )
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from jobindex.cli.demo.nats import free_port
@@ -43,5 +42,5 @@ def _serves(url: str) -> bool:
     try:
         with urlopen(f"{url}/moto-api/", timeout=5):
             return True
-    except (URLError, OSError):
+    except OSError:
         return False

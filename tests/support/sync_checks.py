@@ -7,20 +7,13 @@ import pytest
 
 from jobindex.messages.rows import RowOperation, RowSource, read_row
 from jobindex.model.jobs import to_milliseconds
-from jobindex.model.store import Store
 from jobindex.model.sync import SyncKind, SyncStep
 from support.api_server import Api
 
 
-def store_of(api: Api) -> Store:
-    """Return the index."""
-    assert api.state.store is not None
-    return api.state.store
-
-
 def check(api: Api, *job_ids: str, repairs: bool = True) -> None:
     """Run a check that finds jobs CANCELED at AWS."""
-    store, now = store_of(api), datetime.now(UTC)
+    store, now = api.state.opened_store(), datetime.now(UTC)
     api.run(store.request_sync(SyncKind.ALL, now=now))
     run = api.run(store.next_sync())
     assert run is not None

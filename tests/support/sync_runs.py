@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+import pytest
+
 from jobindex.aws.client import AwsClient
 from jobindex.aws.plan import AwsSync
 from jobindex.aws.synchronizer import Schedule, Synchronizer
@@ -23,6 +25,14 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """The environment of the SDK's chain in tests."""
+
+
+def give_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the SDK's chain credentials."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+
+
 NEVER = Schedule(active=timedelta(days=3650), all=timedelta(days=3650), refill=timedelta(days=3650))
 """No run but the first fill, and those that a test requests."""
 

@@ -5,9 +5,9 @@ import json
 import orjson
 import pytest
 
-from jobindex.cli.aws_output import REQUEST_ROWS, FileRow, RefusedFileRow, read_rows, requests
+from jobindex.cli.aws_output import FileRow, RefusedFileRow, read_rows, requests
 from jobindex.messages.rows import RowOperation
-from jobindex.web.api.import_rows import ROWS_MAXIMUM
+from jobindex.web.api.import_rows import IMPORT_ROWS
 from jobindex.web.connections import LIMITS
 
 
@@ -105,7 +105,8 @@ def test_the_documents_before_a_bad_one_count() -> None:
 
 def test_a_request_has_as_many_rows_of_one_operation_as_fit() -> None:
     """The service accepts that many rows, and that many bytes with the other members."""
-    assert ROWS_MAXIMUM == REQUEST_ROWS
+    assert IMPORT_ROWS.body is not None
+    assert IMPORT_ROWS.body.parse(orjson.dumps({"operation": "ListJobs", "rows": [{}] * 100}))
     rows = [row(number, "ListJobs", {}) for number in range(205)]
     rows += [row(number, "DescribeJob", {"description": "x" * 20_000}) for number in range(7)]
     rows += [row(1, "ListJobs", {})]

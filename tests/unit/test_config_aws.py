@@ -25,7 +25,15 @@ def problems(name: str, value: str) -> tuple[str, ...]:
         ("AWS_ENDPOINT_URL", "http://other?x=1", "'http://other?x=1' is not http[s]://host[:port][/path]"),
         *(
             ("AWS_ENDPOINT_URL", url, f"{url!r} is not http[s]://host[:port][/path]")
-            for url in ("http://my_host:80", "http://h:99999", "http://h:x", "http://a b", "http://-x", "http://u:p@h")
+            for url in (
+                "http://my_host:80",
+                "http://h:99999",
+                "http://h:0",
+                "http://h:x",
+                "http://a b",
+                "http://-x",
+                "http://u:p@h",
+            )
         ),
         ("AWS_SYNC_NAMESPACES", "acme,a b", "'a b' is not a namespace"),
         ("AWS_SYNC_RATE", "0", "'0' is not a rate in calls per second, such as 5 or DescribeJob=2"),

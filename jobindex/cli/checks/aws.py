@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from jobindex.aws.account import NO_ACCOUNT, region_and_account
 from jobindex.aws.events import events_off, turning_on
 from jobindex.cli.checks.check_result import CheckResult, Part
 from jobindex.cli.client import Json, ServiceClient
@@ -22,6 +23,7 @@ from jobindex.errors import (
     ResourceNotFoundException,
     ServiceError,
 )
+from jobindex.model.parameters import MAX_RESULTS
 
 if TYPE_CHECKING:
     from jobindex.aws.client import AwsClient
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 _AWS, _CLOCK = Part("aws"), Part("clock")
 _APART_SECONDS = 300
 """AWS refuses signatures that are older, https://docs.aws.amazon.com/general/latest/gr/sigv4_troubleshooting.html."""
-_JOBS_MAXIMUM = 250
-_NO_ACCOUNT = "000000000000"
-"""The account in the ARNs of emulators, and of an index without a reported ARN."""
 _NOBODY = "jobindex-doctor"
 """The id of a job, thing or group that should not exist: the answer that it does not is permission enough."""
 _NO_DEPLOYMENT = "00000000-0000-0000-0000-000000000000"
@@ -105,7 +104,7 @@ async def _examine(client: "AwsClient", endpoint_url: str | None, reported_arns:
         return [_AWS.problem(f"AWS does not answer: {error}", advice)]
     named = identity.get("Arn")
     arns = [job["jobArn"] for job in first if "jobArn" in job]
-    source = _source(arns[0]) if arns else (region, str(identity.get("Account", _NO_ACCOUNT)))
+    source = region_and_account(arns[0]) if arns else (region, str(identity.get("Account", NO_ACCOUNT)))
     is_accepted = bool(calls.permitted or calls.denied)
     results = [
         _AWS.ok(f"the credentials {f'of {named} ' if named else ''}are accepted in {region}") if is_accepted else None,
@@ -159,8 +158,8 @@ def permission_results(
 
 def source_result(source: tuple[str, str], reported_arns: Sequence[str]) -> CheckResult | None:
     """Return whether the region and account of AWS's answers are those in ARNs of the index; None if unknown."""
-    reported = {found for arn in reported_arns if (found := _source(arn))[1] != _NO_ACCOUNT}
-    if not reported or source[1] == _NO_ACCOUNT:
+    reported = {found for arn in reported_arns if (found := region_and_account(arn))[1] != NO_ACCOUNT}
+    if not reported or source[1] == NO_ACCOUNT:
         return None
     text = f"AWS answers for account {source[1]} in {source[0]}"
     if source in reported:
@@ -194,15 +193,9 @@ def clock_result(ahead_seconds: float, now: float) -> CheckResult:
     )
 
 
-def _source(arn: str) -> tuple[str, str]:
-    """Return the region and the account in an ARN."""
-    _, _, _, region, account, *_ = arn.split(":")
-    return region, account
-
-
 def _reported_arns(service: ServiceClient) -> Sequence[str]:
     try:
-        jobs = service.ask("GET", "/jobs", {"maxResults": _JOBS_MAXIMUM})["jobs"]
+        jobs = service.ask("GET", "/jobs", {"maxResults": MAX_RESULTS})["jobs"]
     except (ServiceError, ResourceNotFoundException, InvalidRequestException):
         return []  # the checks of the service report why
     return [job["jobArn"] for job in jobs]

@@ -106,7 +106,7 @@ def rejected_summary(row: Row) -> RejectedSummary:
     )
 
 
-def kept_message(row: Row) -> StoredMessage:
+def stored_message(row: Row) -> StoredMessage:
     """Return the message in a row of READ_REJECTED."""
     return StoredMessage(
         id=row["rejected_message_id"],

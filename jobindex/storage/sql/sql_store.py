@@ -9,7 +9,7 @@ from functools import partial
 
 from jobindex.errors import DataRefusedError, ResourceNotFoundException
 from jobindex.model.jobs import from_milliseconds, to_milliseconds
-from jobindex.model.reports import Parsed, RejectedMessage, Report, Reports, refused
+from jobindex.model.reports import Parsed, RejectedMessage, Report, Reports, refusal, refused
 from jobindex.model.store import (
     NOTHING_CHANGED,
     Applied,
@@ -30,7 +30,7 @@ from jobindex.storage.sql.applying import apply, merge, record_sync, retry, sett
 from jobindex.storage.sql.connection import Connection, Row
 from jobindex.storage.sql.deferred import Piece
 from jobindex.storage.sql.engine import Engine
-from jobindex.storage.sql.index import read_namespace_counts
+from jobindex.storage.sql.index import read_namespace_counts, time_of
 from jobindex.storage.sql.rejected import (
     DELETE_ALL_REJECTED,
     DELETE_REJECTED,
@@ -38,8 +38,8 @@ from jobindex.storage.sql.rejected import (
     LIST_REJECTED,
     MEASURE_REJECTED,
     READ_REJECTED,
-    kept_message,
     rejected_summary,
+    stored_message,
 )
 from jobindex.storage.sql.source import read_arn_prefix
 from jobindex.storage.sql.sql_reader import SqlReader
@@ -123,14 +123,14 @@ class SqlStore(SqlReader):
 
     async def retain(self, age: timedelta, *, now: datetime) -> AsyncIterator[RetentionStep]:
         write = partial(self._engine.write, by_owner=True)
-        async for forgotten in retention.retain(self._engine, write, age, now):
+        async for step in retention.retain(self._engine, write, age, now):
             self.rewrites += 1
-            yield forgotten
+            yield step
 
     async def newest_arrival(self) -> datetime | None:
         rows = await self._engine.read(lambda connection: connection.execute(_NEWEST_ARRIVALS).fetchall())
         newest = max((arrived_at for (arrived_at,) in rows if arrived_at is not None), default=None)
-        return None if newest is None else from_milliseconds(newest)
+        return time_of(newest)
 
     async def rejected_messages(self, *, after: int, limit: int) -> Sequence[RejectedSummary]:
         rows = await self._engine.read(
@@ -143,7 +143,7 @@ class SqlStore(SqlReader):
             lambda connection: connection.execute(READ_REJECTED, {"ids": json.dumps([id_])}).fetchall()
         )
         for row in rows:
-            return kept_message(row)
+            return stored_message(row)
         raise ResourceNotFoundException(f"Rejected message {id_} cannot be found.")
 
     async def retry_rejected(
@@ -189,7 +189,7 @@ class SqlStore(SqlReader):
             changed = await self._engine.write(work)
         except DataRefusedError as error:
             if len(rows) <= 1:
-                return Imported(refused={0: f"the database refuses it: {error}"}, changed=NOTHING_CHANGED)
+                return Imported(refused={0: refusal(error)}, changed=NOTHING_CHANGED)
             middle = len(rows) // 2
             first = await self.import_rows(rows[:middle], now=now)
             return first.joined(await self.import_rows(rows[middle:], now=now), after=middle)
@@ -222,7 +222,7 @@ class SqlStore(SqlReader):
                 raise
             if len(rows) == 1:
                 done = await self._record_sync(step, (), is_last=is_last, now=now)
-                return replace(done, refused={0: f"the database refuses it: {error}"})
+                return replace(done, refused={0: refusal(error)})
         middle = len(rows) // 2
         first = await self._record_sync(step, rows[:middle], is_last=False, now=now)
         return first.joined(await self._record_sync(step, rows[middle:], is_last=is_last, now=now), after=middle)
@@ -292,8 +292,8 @@ def _set_aside(connection: Connection, *, piece: Piece, reason: str) -> Settled:
 
 
 def _parsed_again(rows: Sequence[Row], parse: Callable[[str, bytes], Parsed]) -> Mapping[int, Parsed]:
-    kept = map(kept_message, rows)
-    return {one.id: parse(one.message.topic, one.message.payload) for one in kept}
+    stored = map(stored_message, rows)
+    return {one.id: parse(one.message.topic, one.message.payload) for one in stored}
 
 
 def _payload_bytes(connection: Connection, *, ids: Collection[int]) -> int:

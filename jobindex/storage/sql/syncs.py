@@ -217,7 +217,7 @@ def advance(connection: Connection, step: SyncStep, *, found: int) -> None:
     if step.filled_at is not None or step.reconciled_at is not None:
         times = {"filled_at": _time(step.filled_at), "reconciled_at": _time(step.reconciled_at)}
         connection.execute(_SET_TIMES, times)
-    _forget_marks(connection)
+    _delete_marks(connection)
     if run.ended_at is not None:
         connection.execute(_EXPIRE, {"kind": run.kind.value, "kept": RUNS_KEPT})
 
@@ -233,7 +233,7 @@ def count_differences(connection: Connection, run_id: int, found: int) -> None:
     connection.execute(_COUNT_FOUND, {"run_id": run_id, "found": found})
 
 
-def _forget_marks(connection: Connection) -> None:
+def _delete_marks(connection: Connection) -> None:
     for (run_id,) in connection.execute(_MARKED).fetchall():
         last = connection.execute(_LAST_MARK, {"run_id": run_id, "deleted": MARKS_DELETED}).fetchone()
         if last is None:

@@ -8,7 +8,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from jobindex.errors import InvalidRequestException, shown
-from jobindex.model.parameters import Choice, Schema, Text, invalid, problem
+from jobindex.model.parameters import Choice, Schema, Text, invalid, missing, problem
 
 _SECONDS_MAXIMUM = 4_102_444_800
 """The year 2100."""
@@ -91,10 +91,7 @@ class Body:
         if not isinstance(given, dict):
             raise invalid(problem("body", shown(given), "Member must be a JSON object"))
         unknown = given.keys() - self.members.keys()
-        problems = [
-            f"Value null at '{name}' failed to satisfy constraint: Member must not be null"
-            for name in sorted(self.required - given.keys())
-        ]
+        problems = [missing(name) for name in sorted(self.required - given.keys())]
         if unknown:
             known = f"Member must have only the known members: {', '.join(self.members)}"
             problems.append(problem("body", shown(sorted(unknown)), known))

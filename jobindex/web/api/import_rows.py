@@ -6,17 +6,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from jobindex.errors import AccessDeniedException, MessageError
-from jobindex.messages.rows import RowOperation, RowSource, read_row
+from jobindex.messages.rows import ROWS_MAXIMUM, RowOperation, RowSource, read_row
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import JOB_ID, THING_NAME, Choice, Text, Values
 from jobindex.model.reports import Report
-from jobindex.model.store import Changed, Store
+from jobindex.model.store import Store
 from jobindex.web.api.bodies import Body, Objects, Seconds
-from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, StoreServed
+from jobindex.web.api.operations import COMMON_ERRORS, Audience, Note, Operation, StoreServed
 from jobindex.web.api.schemas import NUMBER, TEXT, an_array, an_object
-
-ROWS_MAXIMUM = 100
-"""The greatest number of rows in a request."""
 
 IMPORT_ROWS = Operation(
     name="ImportRows",
@@ -42,9 +39,7 @@ IMPORT_ROWS = Operation(
 _log = logging.getLogger(__name__)
 
 
-async def _import(
-    note: Callable[[Sequence[Report], Changed], None], note_dropped: Callable[[str], None], store: Store, values: Values
-) -> object:
+async def _import(note: Note, note_dropped: Callable[[str], None], store: Store, values: Values) -> object:
     now, body = datetime.now(UTC), values.body
     source = RowSource(
         operation=RowOperation(body["operation"]),
@@ -73,6 +68,6 @@ async def _import(
     }
 
 
-def served(note: Callable[[Sequence[Report], Changed], None], note_dropped: Callable[[str], None]) -> StoreServed:
+def served(note: Note, note_dropped: Callable[[str], None]) -> StoreServed:
     """Return the operation; it passes its changes to `note`, and names dropped members to `note_dropped`."""
     return ((IMPORT_ROWS, partial(_import, note, note_dropped)),)

@@ -7,7 +7,7 @@ import orjson
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.listing import FILTERS, filters_of
 from jobindex.model.parameters import JOB_ID, Several, Text, Values
-from jobindex.model.reader import CHANGES_MAXIMUM, Reader
+from jobindex.model.reader import CHANGES_MAXIMUM, OUTCOMES_MAXIMUM, Reader
 from jobindex.model.views import ChangeOrigin, ExecutionState, JobChange, JobDescription
 from jobindex.web.api.list_jobs import JOB_SUMMARY
 from jobindex.web.api.operations import COMMON_ERRORS, Operation, Served, page_limit
@@ -30,8 +30,6 @@ from jobindex.web.api.schemas import (
 )
 from jobindex.web.opened_jobs import OpenedJobs
 
-OUTCOMES_MAXIMUM = 100
-"""The greatest number of jobs in a request for their outcomes."""
 _PART_OF_ID = Text(pattern="[a-zA-Z0-9_-]*", greatest_length=64)
 
 SEARCH_JOBS = Operation(

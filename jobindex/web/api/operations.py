@@ -32,7 +32,8 @@ from jobindex.errors import (
 )
 from jobindex.model.parameters import Constraints, Integer, Schema, Values, parse_parameters
 from jobindex.model.reader import Reader
-from jobindex.model.store import Store
+from jobindex.model.reports import Report
+from jobindex.model.store import Changed, Store
 from jobindex.monitoring.state import ServiceState
 from jobindex.web.api.bodies import Body, read_body
 from jobindex.web.api.responses import json_answer
@@ -95,6 +96,9 @@ Answer = Callable[[Reader, Values], Awaitable[object]]
 
 StoreAnswer = Callable[[Store, Values], Awaitable[object]]
 """The same for an operation on the whole store."""
+
+Note = Callable[[Sequence[Report], Changed], None]
+"""Receives changes of the index."""
 
 Served = Sequence[tuple[Operation, Answer]]
 StoreServed = Sequence[tuple[Operation, StoreAnswer]]

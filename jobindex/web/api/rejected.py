@@ -2,7 +2,6 @@
 
 import logging
 from base64 import b64encode
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -10,9 +9,8 @@ from jobindex.errors import AccessDeniedException
 from jobindex.messages.parsing import Parser
 from jobindex.model.jobs import to_milliseconds
 from jobindex.model.parameters import Choice, Integer, Schema, Several, Values, invalid, problem
-from jobindex.model.reports import Report
-from jobindex.model.store import Changed, RejectedSummary, Store, StoredMessage
-from jobindex.web.api.operations import COMMON_ERRORS, Audience, Operation, StoreServed, page_limit
+from jobindex.model.store import RejectedSummary, Store, StoredMessage
+from jobindex.web.api.operations import COMMON_ERRORS, Audience, Note, Operation, StoreServed, page_limit
 from jobindex.web.api.schemas import NUMBER, TEXT, TIME, an_array, an_object, if_known, known, or_null, seconds
 
 AT_ONCE = 100
@@ -69,8 +67,6 @@ PURGE_REJECTED_MESSAGES = Operation(
     answer=an_object(purged=NUMBER),
     errors=(*COMMON_ERRORS, AccessDeniedException),
 )
-
-Note = Callable[[Sequence[Report], Changed], None]
 
 _log = logging.getLogger(__name__)
 

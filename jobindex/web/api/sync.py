@@ -28,13 +28,11 @@ from jobindex.web.api.schemas import (
 )
 
 RUNS_MAXIMUM = 50
-"""The greatest number of runs in an answer."""
+"""The greatest number of runs in an answer: those that are open, and the last ones."""
 
 _PATH = "/index/sync"
 _ID = Integer(least=0, greatest=10**18 - 1)
 _KINDS = tuple(kind for kind in SyncKind if kind is not SyncKind.JOB)
-_OPEN_MAXIMUM = 10_000
-"""Open runs of single jobs come before the one that was requested."""
 _RUN = an_object(
     id=NUMBER,
     kind=one_of(SyncKind),
@@ -121,7 +119,7 @@ async def _start(read_status: ReadStatus, store: Store, values: Values) -> objec
     if read_status() is None:
         raise InvalidRequestException("The sync with AWS is off. JOBINDEX_AWS_SYNC=fill or =check turns it on.")
     await store.request_sync(kind, with_groups=with_groups, now=datetime.now(UTC))
-    runs = await store.sync_runs(limit=_OPEN_MAXIMUM)
+    runs = await store.sync_runs(limit=RUNS_MAXIMUM)
     run = next(run for run in runs if run.kind is kind)  # the open one, or it has already ended
     if with_groups and not run.with_groups:
         raise InvalidRequestException(f"Run {run.id} is a fill without thing groups, and has not ended yet.")

@@ -121,7 +121,7 @@ def said(value: str | None) -> Markup:
     if value is None:
         return Markup('<span class="unknown">nothing</span>')
     if value in {*JobStatus, *ExecutionState}:
-        return Markup('<span class="badge s-{}">{}</span>').format(value, value.capitalize().replace("_", " "))
+        return Markup('<span class="badge s-{}">{}</span>').format(value, label(value))
     return Markup("{}").format(value)
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 
 from jobindex.model.jobs import JobStatus, TargetSelection
 from jobindex.model.sync import DifferenceKind, SyncKind
@@ -31,7 +30,7 @@ _DIFFERENCES = {
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-def label(status: StrEnum) -> str:
+def label(status: str) -> str:
     """Return the text of a status: `In progress` for IN_PROGRESS."""
     return status.capitalize().replace("_", " ")
 

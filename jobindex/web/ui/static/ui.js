@@ -132,7 +132,7 @@
     find("announcement").textContent = `Updated at ${new Date().toLocaleTimeString()}`;
   }
 
-  // --- Live updates---------------------------------------------------------------------------------------------------
+  // --- Live updates --------------------------------------------------------------------------------------------------
 
   // The service, or a proxy, answered with an error.
   class Refusal extends Error {}
