@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobindex.aws.pages import Listing
-from jobindex.aws.phases import PAGE_ROWS, Outcome, Position, Reading, Tools
+from jobindex.aws.phases import PAGE_ROWS, Outcome, Position, Reading, Tools, job_id_of
 from jobindex.errors import AwsDeniedError, AwsFailedError, AwsNotFoundError
 from jobindex.messages.rows import RowOperation
 from jobindex.model.jobs import THING_GROUP_NAME, THING_NAME
@@ -86,21 +86,28 @@ class ThingGroupsPhase:
                 problems=problems,
             )
         rows: Sequence[Mapping[str, Any]] = page.answer.members.get("jobs") or ()
-        if rows and "token" not in first and not await self._honours(group, rows):
-            problem = f"ListJobs ignores thingGroupName: the list of {group!r} has a job with other targets"
+        problem = await self._filter_problem(group, rows) if "token" not in first else None
+        if problem is not None:
             return _left_out(position, operation, [problem])
         reading = Reading(self._tools, page.answer)
         await reading.read([{**row, "thingGroupName": group} for row in rows], RowOperation.LIST_JOBS)
         return reading.outcome(**following, problems=page.problems)
 
-    async def _honours(self, group: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-        """Return whether the first job of a list has the group among its targets."""
+    async def _filter_problem(self, group: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return why a list may be of other groups, too: its first job must have the group among its targets."""
+        job_id = next(filter(None, map(job_id_of, rows)), None)
+        if job_id is None:
+            return None
         try:
-            answer = await self._tools.caller.call("DescribeJob", jobId=rows[0]["jobId"])
+            answer = await self._tools.caller.call("DescribeJob", jobId=job_id)
         except AwsNotFoundError:
-            return True
+            return None
+        except AwsDeniedError as error:
+            return f"{error}; whether ListJobs honours thingGroupName is not known"
         targets = (answer.members.get("job") or {}).get("targets") or ()
-        return any(str(target).endswith(f":thinggroup/{group}") for target in targets)
+        if any(str(target).endswith(f":thinggroup/{group}") for target in targets):
+            return None
+        return f"ListJobs ignores thingGroupName: the list of {group!r} has a job with other targets"
 
 
 def _after(position: Position, operation: str) -> dict[str, Any]:

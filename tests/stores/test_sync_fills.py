@@ -23,7 +23,7 @@ from support.fake_aws_faults import (
     wrong_signature,
 )
 from support.fake_fleet import SOME_TIME
-from support.sync_runs import CREDENTIALS, plan, syncing
+from support.sync_runs import CREDENTIALS, give_credentials, plan, syncing
 
 from jobindex.aws import caller, client
 from jobindex.aws.jobs import ListJobsPhase
@@ -43,8 +43,7 @@ NAMESPACES = ("acme", "aws-gg-deployment")
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the SDK's chain credentials."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+    give_credentials(monkeypatch)
 
 
 @pytest.fixture
@@ -246,6 +245,18 @@ async def test_members_that_a_source_does_not_list_leave_the_jobs_of_groups(
     assert await members(store, "valves") == ([], None)
 
 
+async def test_members_are_listed_although_no_job_can_be_described(store: Store, aws: FakeAws) -> None:
+    """Whether the lists of jobs honour the group is then not known: they are left out, and the members are not."""
+    aws.fleet.add_group("pumps", "pump-1")
+    aws.fleet.jobs["job-001"].targets = ("thinggroup/pumps",)
+    aws.fault("DescribeJob", denied("DescribeJob"))
+    async with syncing(store, plan(aws.url)) as sync:
+        await sync.ended(SyncKind.FILL)
+        run = await sync.run(SyncKind.FILL, with_groups=True)
+    assert any("whether ListJobs honours thingGroupName is not known" in problem for problem in run.problems)
+    assert await members(store, "pumps") == (["pump-1"], run.as_of)
+
+
 async def test_a_source_that_ignores_groups_leaves_their_members(store: Store, aws: FakeAws) -> None:
     """ListJobs is called for one group only, and the members of every group are listed."""
     for name in ("pumps", "valves"):
@@ -378,8 +389,7 @@ async def test_no_credentials_are_a_reason(store: Store, aws: FakeAws, monkeypat
     async with syncing(store, plan(aws.url)) as sync:
         assert "NoCredentialsError" in await sync.reason()
         assert not aws.calls
-        for name, value in CREDENTIALS.items():
-            monkeypatch.setenv(name, value)
+        give_credentials(monkeypatch)
         assert (await sync.ended(SyncKind.FILL, seconds=40)).is_complete
 
 
